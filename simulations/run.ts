@@ -3,14 +3,14 @@
 import { parseArgs } from 'node:util'
 import { ShoalError } from '../protocol/errors.ts'
 import { describeResult, firstFailure, runCampaign } from './campaign.ts'
-import { MUTATIONS, mutationNamed } from './mutations.ts'
+import { MUTATIONS, faultNamed } from './mutations.ts'
 import { ATTACKED, runHostileCampaign, runWeaknesses } from './hostile/campaign.ts'
 import { Performer } from './performer.ts'
 import { listScenarios, scenarioNamed } from './scenario.ts'
 import { loadScript } from './script.ts'
 import { runStorageCampaign, runStorageMutations } from './storage/campaign.ts'
 import { durabilityTables } from './storage/durability.ts'
-import { storageMutationNamed } from './storage/mutations.ts'
+import { STORAGE_MUTATIONS } from './storage/mutations.ts'
 import { listStorageScenarios, storageScenarioNamed } from './storage/scenario.ts'
 import type { CampaignOptions } from './campaign.ts'
 import type { Scenario } from './scenario.ts'
@@ -36,8 +36,8 @@ ${listStorageScenarios()}
   --hours H         virtual duration (default: set by the scenario)
   --jobs J          number of threads (default 2)
   --script FILE     run a saved script, such as that of a failed seed
-  --mutation NAME   run with a planted bug
-  --mutations       run each planted bug until it is caught
+  --mutation NAME   run with a planted fault
+  --mutations       run each planted fault until it is caught
   --without CHECK   in 'hostile', leave out a check of docs/security.md, which must be noticed
   --weaknesses      leave out each of these checks in turn
   --durability      print the probability of losing stripes, computed and simulated
@@ -81,7 +81,7 @@ async function main(): Promise<number> {
     if (values.scenario === 'hostile') return (await runHostile(values)) ? 0 : 1
     const storage = storageScenarioNamed(values.scenario)
     if (storage !== undefined) return (await runStorage(storage, values)) ? 0 : 1
-    if (values.mutation !== undefined) mutationNamed(values.mutation)
+    if (values.mutation !== undefined) faultNamed(values.mutation)
     if (values.mutations) return await runMutations(count(values.jobs, '--jobs', 1))
     return values.script === undefined
       ? await runSeeds(values)
@@ -114,7 +114,7 @@ async function runStorage(named: StorageScenario, values: Values): Promise<boole
   if (values.mutations) return await runStorageMutations(jobs)
   if (values.script !== undefined) throw new ShoalError('usage', 'storage has no scripts')
   const { mutation, nodes, hours } = values
-  if (mutation !== undefined) storageMutationNamed(mutation)
+  if (mutation !== undefined) faultNamed(mutation, STORAGE_MUTATIONS)
   const scenario: StorageScenario = {
     ...named,
     ...(nodes === undefined ? {} : { nodeCount: count(nodes, '--nodes', 2) }),
@@ -150,15 +150,15 @@ async function runScript(file: string, values: Values): Promise<number> {
 /** Each mutation must be caught within its number of seeds. */
 async function runMutations(jobs: number): Promise<number> {
   let missedCount = 0
-  for (const { name, scenario, caughtWithinSeeds } of MUTATIONS) {
-    const options = { scenario: scenarioNamed(scenario), jobs, mutation: name }
+  for (const { fault, scenario, caughtWithinSeeds } of MUTATIONS) {
+    const options = { scenario: scenarioNamed(scenario), jobs, mutation: fault }
     const caught = await firstFailure(options, caughtWithinSeeds)
     if (caught === undefined) missedCount++
     const how =
       caught === undefined
         ? `NOT caught within ${caughtWithinSeeds} seeds`
         : `caught by seed ${caught.seed} (within ${caughtWithinSeeds}): ${caught.failure.invariant}`
-    console.log(`${name} (${scenario}): ${how}`)
+    console.log(`${fault} (${scenario}): ${how}`)
   }
   console.log(`${MUTATIONS.length - missedCount} of ${MUTATIONS.length} mutations were caught`)
   return missedCount === 0 ? 0 : 1

@@ -1,16 +1,16 @@
-// A thread that performs scripts, one at a time, and answers with what became of each. Modules are
-// patched before any of the nodes' code is loaded: signatures become cheap, and where asked for, a
-// mutation puts a bug in.
+// A thread that performs scripts, one at a time, and answers with what became of each. Signatures are
+// made cheap before any of the nodes' code is loaded; where asked for, a fault is planted.
 import { parentPort, workerData } from 'node:worker_threads'
-import { mutationNamed } from './mutations.ts'
-import { patchSource, replaceModule } from './patches.ts'
+import { plantFault } from '../protocol/planted-faults.ts'
+import { faultNamed } from './mutations.ts'
+import { replaceModule } from './patches.ts'
 import type { Request, Reply } from './performer.ts'
 import type { Step } from './script.ts'
 
 const { mutation } = workerData as { readonly mutation: string | undefined }
 const urlOf = (file: string): URL => new URL(file, import.meta.url)
 replaceModule(urlOf('../protocol/signed.ts'), urlOf('./signed.ts'))
-if (mutation !== undefined) for (const patch of mutationNamed(mutation).patches) patchSource(patch)
+if (mutation !== undefined) plantFault(faultNamed(mutation))
 const { perform } = await import('./perform.ts')
 const { invariantOf } = await import('./check-error.ts')
 

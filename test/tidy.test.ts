@@ -148,6 +148,23 @@ test('only simulations, and tests, leave out a check of what others state', () =
   )
 })
 
+test('only simulations, and tests, plant faults, and each is asked for where it would be', () => {
+  const home = 'protocol/planted-faults.ts'
+  const product = files.filter(({ path }) => /^(node|protocol|cli)\//.test(path) && path !== home)
+  none(product.flatMap(({ path, text }) => found(path, text, /\bplantFault\b/, 'no fault here')))
+  const names = [
+    ...(files.find(({ path }) => path === home)?.text ?? '').matchAll(/^ {2}\| '(.*)'$/gm),
+  ]
+  assert.ok(names.length > 30)
+  none(
+    names.flatMap(([, name = '']) =>
+      product.some(({ text }) => text.includes(`isPlanted('${name}')`))
+        ? []
+        : [`${name}: not asked`],
+    ),
+  )
+})
+
 test('the word lists of the spelling check are sorted, and each word is used', () => {
   const paths = globSync(['**/*.{md,mjs,py,sh,ts}', '.ci/run'], {
     cwd: root,

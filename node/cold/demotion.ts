@@ -20,6 +20,7 @@ import type {
 } from '../shard-map/stripe-map.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock, Random } from '../world/world.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /** Stripes looked at before others have their turn. */
 const PACE = 64
@@ -96,7 +97,9 @@ export class Demotion {
       const copies = stripe.header.chunks.filter((chunk) => this.#isCopy(chunk.id))
       const surplus = gives ? this.#surplusOf(stripe) : []
       if (copies.length + surplus.length === 0) continue
-      const said = stripe.cold.filter(({ since }) => since <= stable)
+      const said = stripe.cold.filter(
+        ({ since }) => since <= stable || isPlanted('demoted-before-stable'),
+      )
       if (said.length === 0) {
         unstable++
         continue
@@ -143,7 +146,9 @@ export class Demotion {
     const { self: peer } = this.#parts
     const held = [...holders.keys()].filter((index) => isHeld(holders[index] ?? []))
     return held
-      .slice(Math.min(held.length, floor))
+      .slice(
+        isPlanted('all-shards-given-up') && floor < Infinity ? 0 : Math.min(held.length, floor),
+      )
       .filter((index) => holders[index]?.includes(peer) === true)
       .map((index) => ({ index, peer, isHeld: false }))
   }

@@ -9,6 +9,7 @@ import { mapInBatches } from '../stripes/in-parallel.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /** Chunks fetched at a time: enough of a tier's ranges to be one request. */
 const READS_MAX = 64
@@ -41,6 +42,12 @@ export class Recall {
       id: chunk.id,
       bytes: await fetcher.fetch(chunk.id, { hints: [], signal }),
     }))
+    if (isPlanted('recalled-before-placed'))
+      await map.recordRecalled(
+        headerBytes,
+        stripe.holders.flatMap((peers, index) => peers.map((peer) => ({ index, peer }))),
+        cold.map(({ tier }) => ({ tier, stripe: id })),
+      )
     const coded = codeStripe(chunks, header.k, header.m, stripe.class)
     if (coded.id !== id)
       throw new ShoalError('corrupt', `stripe ${id} does not consist of the chunks that it lists`)

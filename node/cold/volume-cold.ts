@@ -28,6 +28,7 @@ import { readsToTell } from './read-log.ts'
 import { Demotion } from './demotion.ts'
 import { uploadPack } from './pack-upload.ts'
 import { Backoff } from '../jobs/backoff.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 const EVERY_MS: number = 10 * MINUTE_MS
 /** Nothing is looked at sooner again. */
@@ -234,8 +235,18 @@ export class VolumeCold {
       fetch: (chunk: Parameters<typeof fetcher.fetch>[0], ended: AbortSignal) =>
         fetcher.fetch(chunk, { hints: [], signal: ended }),
     }
+    if (isPlanted('given-up-before-upload')) for (const { id } of stripes) await this.#giveUp(id)
     const pack = await uploadPack(parts, stripes, signal)
     await map.recordCold(tier, pack.id, pack.places)
+  }
+
+  /** Drops all shards of a stripe, for planted faults alone. */
+  async #giveUp(id: StripeId): Promise<void> {
+    const { map } = this.#parts.hosted
+    const held = (map.stripe(id)?.holders ?? []).flatMap((peers, index) =>
+      peers.map((peer) => ({ index, peer, isHeld: false })),
+    )
+    if (held.length > 0) await map.recordShards(id, held)
   }
 
   async #pass(signal: AbortSignal): Promise<void> {

@@ -30,6 +30,7 @@ import type { Repacker } from './repacking.ts'
 import { RepackCandidates, classText, isSameClass } from './repack-candidates.ts'
 import type { Batch, ClassOf, Need } from './repack-candidates.ts'
 import type { LiveChunks } from './mark.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /** Stripes looked at before others have their turn. */
 const PACE = 16
@@ -108,7 +109,8 @@ export class Collector {
     let sweptBytes = 0
     for await (const [id, stripe] of this.#each(await this.#condemned(), signal)) {
       if (!this.#isStable(id, stable)) continue
-      if ((await this.#needs(id, stripe, live, signal)).length === 0) {
+      const needs = await this.#needs(id, stripe, live, signal)
+      if (needs.length === 0 || isPlanted('swept-unseen')) {
         dead.push(id)
         sweptBytes += sizeOf(stripe)
       } else {

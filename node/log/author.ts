@@ -1,7 +1,7 @@
 // This node as a writer of one volume's log: its incarnation, its rights, and the entries it signs.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import { nextHlc } from '../../protocol/clock/hlc.ts'
+import { HLC_ZERO, nextHlc } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { ShoalError, assert } from '../../protocol/errors.ts'
 import type { ActorId, EntryHash, VolumeId } from '../../protocol/ids.ts'
@@ -18,6 +18,7 @@ import { FLAGS_OF } from './open-batch.ts'
 import type { OpenBatch } from './open-batch.ts'
 import type { Replica } from '../replica/replica.ts'
 import type { ReplicaView } from '../state/state-view.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 const ORIGIN_KEY: ByteString = STATE_PREFIXES.origin
 const NONCE_BYTES = 16
@@ -66,7 +67,8 @@ export class Author {
 
   /** Clock of the next entry: above that of every entry held. */
   nextHlc(): Hlc {
-    return nextHlc(this.#tables.actors.hlc, this.#c.world.clock.wall())
+    const seen = isPlanted('wall-clock-alone') ? HLC_ZERO : this.#tables.actors.hlc
+    return nextHlc(seen, this.#c.world.clock.wall())
   }
 
   /**
@@ -121,7 +123,7 @@ export class Author {
   makeEntry(batch: OpenBatch): Entry {
     const { world, volume } = this.#c
     const { actors, membership } = this.#tables
-    const deps = actors.dependenciesFor(this.#actor)
+    const deps = actors.dependenciesFor(this.#actor).slice(isPlanted('dependency-left-out') ? 1 : 0)
     if ((FLAGS_OF[batch.kind] & FLAG_CLEAR_BODY) !== 0) return this.#sign(batch, batch.pack(), deps)
     const secret = membership.secret(membership.epoch)
     assert(secret !== undefined, 'a batch to seal opens only where there is a key')

@@ -14,6 +14,7 @@ import type { Claim } from '../../protocol/log/stability.ts'
 import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 import type { StateView } from '../state/state-view.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 export interface VolumeCommitComponents {
   readonly store: Pick<Store, 'commit'>
@@ -75,6 +76,8 @@ export class VolumeCommit {
   /** An own entry has been applied. */
   add(entry: Entry): void {
     this.#entries.push(entry)
+    if (isPlanted('published-before-commit'))
+      for (const listener of this.#listeners) listener([entry])
   }
 
   /** Told of own entries once durable. */

@@ -6,6 +6,7 @@ import type { Instant } from '../../protocol/units.ts'
 import type { Timer, World } from '../world/world.ts'
 import { Backoff } from '../jobs/backoff.ts'
 import type { Pauses } from '../jobs/backoff.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 const FIRST_PAUSE_MS = 500
 /**
@@ -42,7 +43,9 @@ export class Reconnect {
   start(): void {
     const { network } = this.#c.world
     network.onConnect((peer) => this.#forget(peer))
-    network.onDisconnect((peer) => this.#plan(peer))
+    network.onDisconnect((peer) => {
+      if (!isPlanted('no-redial')) this.#plan(peer)
+    })
     network.onDiscover((peer) => this.hurry(peer))
     this.refresh()
   }

@@ -7,6 +7,7 @@ import type { Receipt, ShardName } from '../../protocol/stripe/receipt.ts'
 import { groupCommit } from '../store/group-commit.ts'
 import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /**
  * Signs, in the name of this node, for shards of a volume that are durable here; in their order.
@@ -43,7 +44,8 @@ export class ShardReceipts {
   async #commit(): Promise<void> {
     const all = this.#waiting
     this.#waiting = []
-    await this.#store.commit(all.flatMap(({ writes }) => writes))
+    if (!isPlanted('shard-acknowledged-early'))
+      await this.#store.commit(all.flatMap(({ writes }) => writes))
     for (const [volume, ofVolume] of Map.groupBy(all, (one) => one.volume)) {
       for (let at = 0; at < ofVolume.length; at += RECEIPT_SHARDS_MAX) {
         const some = ofVolume.slice(at, at + RECEIPT_SHARDS_MAX)

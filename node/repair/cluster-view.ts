@@ -9,6 +9,7 @@ import type { Instant } from '../../protocol/units.ts'
 import type { StripeMap } from '../shard-map/stripe-map.ts'
 import type { Detector } from '../peers/detector.ts'
 import type { Clock } from '../world/world.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /**
  * A peer that is silent for this long counts as lost where no shard can be spared: longer than a
@@ -106,6 +107,7 @@ export class ClusterObserver {
 
 function presenceOf(silentMs: number, graceMs: number, braked: boolean): Presence {
   if (silentMs === 0) return 'online'
+  if (isPlanted('late-is-gone') && silentMs > 0) return 'gone'
   if (silentMs >= graceMs && !braked) return 'gone'
   return silentMs >= Math.min(graceMs, ABSENT_MS) ? 'absent' : 'late'
 }

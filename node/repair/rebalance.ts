@@ -16,6 +16,7 @@ import type { ShardClient } from '../peers/shards.ts'
 import type { Clock, Network, Random } from '../world/world.ts'
 import type { ClusterObserver } from './cluster-view.ts'
 import type { ShardTransfer } from './shard-transfer.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 export interface RebalanceParts {
   readonly map: Pick<StripeMap, 'stripe' | 'recordShards' | 'disbelieve'>
@@ -55,6 +56,11 @@ export class Rebalance {
       const { index, from, to } = move
       const options = { isUrgent: false, signal }
       const shard = await transfer.read(id, stripe, index, from, options)
+      if (isPlanted('given-before-taken'))
+        await map.recordShards(id, [
+          { index, peer: to, isHeld: true },
+          { index, peer: from, isHeld: false },
+        ])
       let taken: ShardChange
       try {
         taken = await transfer.put(id, stripe, { index, to, shard }, options)

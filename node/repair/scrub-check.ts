@@ -14,6 +14,7 @@ import type { MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
 import type { Store } from '../store/store.ts'
 import type { Network } from '../world/world.ts'
 import { lacksShards } from './shard-trimming.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /**
  * How long a shard may be here before the map says so: of a stripe that no volume knows, and of one
@@ -61,7 +62,7 @@ export class ScrubCheck {
     if (state === 'missing') return undefined
     const known = this.#known(stripe)
     const facts = { kind: 'shard', id: stripe, index, volume: known?.volume.name } as const
-    if (state === 'damaged') {
+    if (state === 'damaged' && (known === undefined || !isPlanted('damage-left'))) {
       return this.#found({ ...facts, state, action: await this.#damaged(stripe, index, known) })
     }
     if (this.#isAscribed(known?.stripe, index)) {

@@ -17,6 +17,7 @@ import type { Plan } from '../../protocol/placement/plan.ts'
 import type { MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
 import type { ClusterView, ClusterObserver } from './cluster-view.ts'
 import type { ShardTransfer, TransferOptions } from './shard-transfer.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /** Chunks fetched at a time: enough of a tier's ranges to be few requests. */
 const FETCHES_MAX = 64
@@ -136,6 +137,8 @@ export class Repair {
       const shard = rebuilt[n]
       if (shard === undefined) return
       try {
+        if (isPlanted('recorded-before-put'))
+          await map.recordShards(id, [{ index, peer: to, isHeld: true }])
         placed.push(await transfer.put(id, stripe, { index, to, shard }, options))
       } catch (error) {
         options.signal.throwIfAborted()

@@ -45,6 +45,7 @@ import {
   wordOf,
 } from './stripe-record.ts'
 import type { ColdCopy, Oblivion, StripeRecord } from './stripe-record.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /** As data and upkeep see it: node/shard-map/stripe-map.ts. */
 export interface MappedStripe {
@@ -193,8 +194,11 @@ export class StripeTable {
    */
   async *packs(tier: string): AsyncGenerator<PackId> {
     for await (const [, value] of this.#view.scan(STRIPE, prefixEnd(STRIPE))) {
-      const pack = decodeRecord(value).cold.get(tier)?.pack
-      if (pack !== undefined) yield pack
+      const record = decodeRecord(value)
+      const pack = record.cold.get(tier)?.pack
+      const isLeftOut =
+        isPlanted('revivable-packs-removed') && (!isLive(record) || isCondemned(record))
+      if (pack !== undefined && !isLeftOut) yield pack
     }
   }
 

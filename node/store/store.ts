@@ -19,6 +19,7 @@ import type { Kv, KvWrite } from './kv.ts'
 import type { RecordKind } from './record.ts'
 import type { Placed, SegmentsOptions } from './segments.ts'
 import type { HeldBytes, StagedIndex } from './staged-index.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /**
  * When there is no room, segments that are less live than this are compacted, until so much is
@@ -214,7 +215,7 @@ export class Store {
     const batch = [staged, ...waiting].flat()
     if (batch.length > 0) {
       try {
-        await this.kv.write(batch, { sync: true })
+        await this.kv.write(batch, { sync: !isPlanted('commit-without-sync') })
         this.#room.wrote(sizeOf(batch))
       } catch (error) {
         // The content of LevelDB's log after a failed write is unknown, and later writes may be

@@ -27,6 +27,7 @@ import type { Inbox } from '../log/inbox.ts'
 import { SummaryCache } from './summary-cache.ts'
 import type { Volume } from '../log/volume.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /** No answer for this long ends an exchange, in ms. */
 const IDLE_MS = 30_000
@@ -181,7 +182,7 @@ export class LogSync {
     let entries: Entry[] = []
     let bytes = 0
     for (const entry of missingAt(channel.peer, volume, theirs)) {
-      entries.push(entry)
+      if (!isPlanted('exchange-leaves-out') || entry.header.seq % 5 !== 0) entries.push(entry)
       bytes += entry.headerBytes.byteLength + entry.body.byteLength
       if (bytes < ENTRIES_FRAME_BYTES) continue
       this.#checkNotRemoved(channel, volume)

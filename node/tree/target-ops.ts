@@ -11,8 +11,10 @@ import type { Name } from '../../protocol/op/names.ts'
 import type { ContentRef, TreeOp } from '../../protocol/op/op.ts'
 import { linksOf, readDir, readInode, readLink, seenOf } from '../../protocol/tree/records.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
 import { twinsOf } from '../../protocol/tree/view.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /** A writer's new version of a file. */
 export interface NewVersion {
@@ -93,11 +95,15 @@ export function versionOps(
     .slice(0, NAMES_SHOWN_MAX)
     .flatMap((link) => twinsOf(view, link))
     .filter((twin) => !links.includes(twin))
+  const base =
+    isPlanted('version-replaces-unseen') && file !== undefined
+      ? Array.from(versionsOf(view, inode, file), ({ dot }) => dot)
+      : version.base
   const op: TreeOp = {
     kind: 'version',
     inode,
     ...version,
-    base: seen(version.base),
+    base: seen(base),
     modifiedNs: clampTime(version.modifiedNs),
     touch,
   }

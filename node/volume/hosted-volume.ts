@@ -50,6 +50,7 @@ import { PinnedClasses } from './pinned-classes.ts'
 import { VolumeStripeMap } from './volume-stripe-map.ts'
 import type { PeerHooks } from './volume-stripe-map.ts'
 import { VolumeTiers } from './volume-tiers.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /** Extents and children of manifest nodes kept, per volume. */
 const NODE_CACHE_ITEMS = 100_000
@@ -322,6 +323,7 @@ export class HostedVolume {
       case 'none':
         return this.volume.makeRoom()
       case 'local':
+        if (isPlanted('acknowledged-before-commit')) return this.volume.makeRoom()
         return this.volume.commit()
       case 'copied':
         // Data on another node means its stripe is: a stripe of any class with parity lies on two

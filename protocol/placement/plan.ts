@@ -15,6 +15,7 @@ import { placeRanked } from './choose-placement.ts'
 import { rankPeers } from './rendezvous.ts'
 import type { PeerId } from '../ids.ts'
 import type { Candidate } from './rendezvous.ts'
+import { isPlanted } from '../planted-faults.ts'
 
 /**
  * absent: late for so long that it counts as lost where no shard can be spared. gone: lost, until
@@ -90,7 +91,8 @@ export function rankForGroup<Peer extends Candidate>(
     zone,
     weight: Math.max(weight, Number.MIN_VALUE),
   }))
-  return rankPeers(placementGroup, weighted).flatMap(({ peer }) => byId.get(peer) ?? [])
+  const group = placementGroup + (isPlanted('rank-by-count') ? 2000 * peers.length : 0)
+  return rankPeers(group, weighted).flatMap(({ peer }) => byId.get(peer) ?? [])
 }
 
 /**
@@ -213,7 +215,7 @@ class Layout {
     const eligible = ranked.filter(
       ({ peer, weight, isFull }) => weight > 0 && (!isFull || this.#holding.has(peer)),
     )
-    this.#wanted = placeRanked(eligible, k + m, m).chosen
+    this.#wanted = placeRanked(eligible, k + m, isPlanted('zone-limit-forgotten') ? 0 : m).chosen
     this.#final = holders.map(() => undefined)
   }
 

@@ -42,6 +42,7 @@ import { mergeAttributes } from './stamped-attributes.ts'
 import { addVersion, dropVersion } from './versions.ts'
 import { versionLinks } from './view.ts'
 import { mergeXattr } from './xattrs.ts'
+import { isPlanted } from '../planted-faults.ts'
 
 /**
  * The effect of an op, for caches and watchers: ids whose attributes or content changed, and dirs
@@ -242,7 +243,10 @@ function applyLink(edit: OpEdit, op: OpOf<'link'>): void {
 function applyMove(edit: OpEdit, op: OpOf<'move'>): void {
   const link = edit.seenLink(op.link)
   if (link === undefined || edit.seenDir(op.parent) === undefined) return
-  if (link.placed < edit.stamp) placeLink(edit, op.link, link, op.parent, op.name)
+  const isNewer = isPlanted('last-name-wins')
+    ? link.placed !== edit.stamp
+    : link.placed < edit.stamp
+  if (isNewer) placeLink(edit, op.link, link, op.parent, op.name)
   setLinkLive(edit, op.link, link, replaced(edit, 'link', op.link, link.live, op.saw))
   touchInode(edit, op.inode)
   touchDir(edit, op.from)
@@ -263,7 +267,10 @@ function applyUnlink(edit: OpEdit, op: OpOf<'unlink'>): void {
   const link = edit.seenLink(op.link)
   if (link === undefined) return
   const saw = edit.seenDots(op.saw)
-  setLinkLive(edit, op.link, link, without(edit, 'link', op.link, link.live, saw))
+  const left = isPlanted('delete-covers-unseen')
+    ? []
+    : without(edit, 'link', op.link, link.live, saw)
+  setLinkLive(edit, op.link, link, left)
   touchInode(edit, op.inode)
   touchDir(edit, op.from)
 }
@@ -311,6 +318,8 @@ function applyVersion(edit: OpEdit, op: OpOf<'version'>): void {
   if (inode === undefined) return
   changeVersions(edit, op.inode, inode, () => {
     for (const base of edit.seenDots(op.base)) dropVersion(edit.store, op.inode, inode, base)
+    while (isPlanted('last-version-alone') && inode.newest !== undefined)
+      dropVersion(edit.store, op.inode, inode, inode.newest.dot)
     addVersion(edit.store, op.inode, inode, { dot, stamp, size, content, modifiedNs })
   })
   mergeAttributes(inode.attributes, { modifiedNs }, stamp)

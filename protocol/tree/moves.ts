@@ -16,6 +16,7 @@ import { namedInVain, placeDir } from './presence.ts'
 import { RecordReader, RecordWriter } from './record-codec.ts'
 import { ROOT, readDir } from './records.ts'
 import type { StateStore } from './records.ts'
+import { isPlanted } from '../planted-faults.ts'
 
 interface Position {
   readonly parent: NodeId
@@ -53,7 +54,7 @@ export class MoveLog {
   /** Take the stored moves, given in key order. */
   static from(records: Iterable<readonly [ByteString, Uint8Array]>): MoveLog {
     const log = new MoveLog()
-    for (const [key, value] of records)
+    for (const [key, value] of isPlanted('replaced-moves-forgotten') ? [] : records)
       log.#moves.push(decodeMove(key.slice(MOVE_PREFIX.length) as Stamp, value))
     return log
   }
@@ -142,7 +143,7 @@ export class MoveLog {
     const newer = this.#moves.splice(start)
     const before = new Map<NodeId, Position | undefined>()
     for (const { dir } of [...newer, ...moves]) before.set(dir, this.#positionOf(edit, dir))
-    for (const done of newer.toReversed()) {
+    for (const done of isPlanted('moves-not-undone') ? [] : newer.toReversed()) {
       if (done.before !== undefined) this.#positions.set(done.dir, done.before)
     }
     const above = new Anchors(before, (id) => this.#positionOf(edit, id)?.parent)
@@ -166,7 +167,8 @@ export class MoveLog {
   /** returns the position before, or undefined for a move that is void. */
   #perform(edit: Edit, { dir, parent, name }: Move, above: Anchors): Position | undefined {
     const before = this.#positionOf(edit, dir)
-    if (before === undefined || above.isBelow(parent, dir)) return undefined
+    if (before === undefined || (above.isBelow(parent, dir) && !isPlanted('moves-make-cycles')))
+      return undefined
     this.#positions.set(dir, { parent, name })
     return before
   }

@@ -3,6 +3,7 @@
 import type { Stamp } from '../clock/dot.ts'
 import type { AttributeValues } from '../op/op.ts'
 import type { RecordReader, RecordWriter } from './record-codec.ts'
+import { isPlanted } from '../planted-faults.ts'
 
 /** An attribute with the stamp of the op that set it: the highest stamp wins. */
 export type Stamped<Value> = readonly [value: Value, stamp: Stamp]
@@ -32,7 +33,7 @@ export function mergeAttributes(
 }
 
 function isNewer(stamp: Stamp, known: Stamped<unknown> | undefined): boolean {
-  return known === undefined || known[1] < stamp
+  return known === undefined || known[1] < stamp || isPlanted('last-attribute-wins')
 }
 
 const ATTRIBUTE_FIELDS = 5

@@ -19,6 +19,7 @@ import { addItem, firstItems, forgetItems, isList, itemsOf, removeItem } from '.
 import type { ItemSet } from './record-set.ts'
 import { idKey } from './records.ts'
 import type { StateStore } from './records.ts'
+import { isPlanted } from '../planted-faults.ts'
 
 /** Begins the keys of removed ones in the index of the dead. */
 export const REMOVED_PREFIX: ByteString = `${DEAD_PREFIX}x`
@@ -47,6 +48,14 @@ export function countXattrs(store: StateStore, id: NodeId): number {
   return readNames(store, id).length
 }
 
+/** Does what has this stamp take the place of what has the other? */
+function isNewer(stamp: Stamp, known: Stamp): boolean {
+  if (isPlanted('last-xattr-wins')) return known !== stamp
+  // Without the clock, a stamp is that of a node.
+  if (isPlanted('xattr-of-one-node-wins')) return known.slice(8) < stamp.slice(8)
+  return known < stamp
+}
+
 /** Set or remove one, unless somebody did later. */
 export function mergeXattr(
   store: StateStore,
@@ -54,7 +63,7 @@ export function mergeXattr(
   stamp: Stamp,
 ): void {
   const known = readStamp(store, id, name)
-  if (known !== undefined && known >= stamp) return
+  if (known !== undefined && !isNewer(stamp, known)) return
   if (value === undefined) {
     store.delete(valueKey(id, name))
     store.put(removedKey(id, name), fromByteString(stamp))

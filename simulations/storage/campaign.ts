@@ -52,17 +52,17 @@ export async function runStorageCampaign(options: StorageCampaign): Promise<bool
 /** Each mutation must be caught within its number of seeds. returns whether all were. */
 export async function runStorageMutations(jobs: number): Promise<boolean> {
   let missedCount = 0
-  for (const { name, scenario: scenarioName, caughtWithinSeeds } of STORAGE_MUTATIONS) {
+  for (const { fault, scenario: scenarioName, caughtWithinSeeds } of STORAGE_MUTATIONS) {
     const scenario = storageScenarioNamed(scenarioName)
     if (scenario === undefined) throw new ShoalError('usage', `${scenarioName} is not of storage`)
-    const options = { scenario, mutation: name, jobs }
+    const options = { scenario, mutation: fault, jobs }
     const caught = await firstStorageFailure(options, caughtWithinSeeds)
     if (caught === undefined) missedCount++
     const how =
       caught === undefined
         ? `NOT caught within ${caughtWithinSeeds} seeds`
         : `caught by seed ${caught.seed} (within ${caughtWithinSeeds}): ${caught.failure.invariant}`
-    console.log(`${name} (${scenarioName}): ${how}`)
+    console.log(`${fault} (${scenarioName}): ${how}`)
   }
   const count = STORAGE_MUTATIONS.length
   console.log(`${count - missedCount} of ${count} mutations were caught`)

@@ -1,17 +1,18 @@
 // A thread that performs years of swarms that store, one at a time, and answers with what became of
 // each. Modules are patched before any of the nodes' code is loaded: what fifty nodes would compute
-// alike is computed once, and where asked for, a mutation puts a bug in.
+// alike is computed once; where asked for, a fault is planted.
 import { parentPort, workerData } from 'node:worker_threads'
 import { patchSource } from '../patches.ts'
-import { SHARED, storageMutationNamed } from './mutations.ts'
+import { plantFault } from '../../protocol/planted-faults.ts'
+import { faultNamed } from '../mutations.ts'
+import { SHARED, STORAGE_MUTATIONS } from './mutations.ts'
 import type { Reply, Request } from '../performer.ts'
 import type { StoragePlan } from './plan.ts'
 import type { YearResult } from './year.ts'
 
 const { mutation } = workerData as { readonly mutation: string | undefined }
 for (const patch of SHARED) patchSource(patch)
-if (mutation !== undefined)
-  for (const patch of storageMutationNamed(mutation).patches) patchSource(patch)
+if (mutation !== undefined) plantFault(faultNamed(mutation, STORAGE_MUTATIONS))
 const { Year } = await import('./year.ts')
 const { invariantOf } = await import('../check-error.ts')
 

@@ -5,9 +5,9 @@ import { firstFailure } from '../../simulations/campaign.ts'
 import { MUTATIONS } from '../../simulations/mutations.ts'
 import { scenarioNamed } from '../../simulations/scenario.ts'
 
-for (const { name, scenario, caughtWithinSeeds } of MUTATIONS) {
-  test(`${name}: is caught within ${caughtWithinSeeds} seeds`, async () => {
-    const options = { scenario: scenarioNamed(scenario), jobs: 2, mutation: name }
+for (const { fault, scenario, caughtWithinSeeds } of MUTATIONS) {
+  test(`${fault}: is caught within ${caughtWithinSeeds} seeds`, async () => {
+    const options = { scenario: scenarioNamed(scenario), jobs: 2, mutation: fault }
     assert.notEqual(await firstFailure(options, caughtWithinSeeds), undefined)
   })
 }

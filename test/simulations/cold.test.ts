@@ -27,11 +27,8 @@ describe('simulated nodes with a cold tier', () => {
 
 describe('a bug of cold tiers that is put in on purpose', () => {
   for (const [name, invariant] of [
-    ['what is put is not compared with what it should be', 'a tier holds what the map says'],
-    [
-      'shards are given up before their stripe is put into the tier',
-      'nothing is given up before a tier surely holds it',
-    ],
+    ['pack-not-compared', 'a tier holds what the map says'],
+    ['given-up-before-upload', 'nothing is given up before a tier surely holds it'],
   ] as const) {
     test(`is found: ${name}`, async () => {
       const found = await firstFailure({ scenario: SMALL, jobs: 1, mutation: name }, 4)

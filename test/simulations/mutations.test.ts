@@ -18,11 +18,7 @@ const SMALL: Scenario = {
 const SEEDS = 4
 
 describe('a bug that is put in on purpose', () => {
-  for (const name of [
-    'apply moves without undo',
-    'a delete covers what it did not see',
-    'the attribute that comes last wins',
-  ]) {
+  for (const name of ['moves-not-undone', 'delete-covers-unseen', 'last-attribute-wins']) {
     test(`is found: ${name}`, async () => {
       const found = await firstFailure({ scenario: SMALL, jobs: 1, mutation: name }, SEEDS)
       assert.equal(found?.failure.invariant, '1 equal logs make equal trees')

@@ -1,10 +1,7 @@
 // Scripts: made from a seed alone, shrunk to what breaks the same invariant, and patches that fail
 // loudly.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { MUTATIONS } from '../../simulations/mutations.ts'
 import { applyPatch } from '../../simulations/patches.ts'
 import { planOf } from '../../simulations/plan.ts'
 import { scenarioNamed } from '../../simulations/scenario.ts'
@@ -82,13 +79,5 @@ describe('a patch', () => {
     assert.equal(applyPatch(patch, 'return true'), 'return false')
     assert.throws(() => applyPatch(patch, 'return 1'), RangeError)
     assert.throws(() => applyPatch(patch, 'true === true'), RangeError)
-  })
-
-  test('of every mutation fits the source as it is', () => {
-    const root = join(import.meta.dirname, '../..')
-    for (const { name, patches } of MUTATIONS) {
-      assert.ok(patches.length > 0, name)
-      for (const each of patches) applyPatch(each, readFileSync(join(root, each.file), 'utf8'))
-    }
   })
 })
