@@ -1,5 +1,5 @@
-// A thread that performs scripts, one at a time, and answers with what became of each. Signatures are
-// made cheap before any of the nodes' code is loaded; where asked for, a fault is planted.
+// A thread that performs scripts, one at a time, and answers with what became of each. Signatures
+// are made cheap before any of the nodes' code is loaded; where asked for, a fault is planted.
 import { parentPort, workerData } from 'node:worker_threads'
 import { plantFault } from '../protocol/planted-faults.ts'
 import { faultNamed } from './mutations.ts'
