@@ -36,7 +36,7 @@ const RUN_TIMEOUT_MS = 40 * 60_000
 const SHARING = /^test\/(node|protocol)\//
 /** Files that need programs which a bare machine lacks (`npm run test:programs`). */
 const NEEDING = /^test\/programs\//
-/** How many of them. */
+/** Files that share one process. */
 const GROUP_FILES = 14
 /**
  * CPU time of a whole run. It is to become 700, 6 minutes of two idle cores. Elapsed time says
