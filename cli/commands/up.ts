@@ -102,8 +102,7 @@ async function runUntilStopped(
   context: Context,
   options: UpOptions,
 ): Promise<void> {
-  // A failure of the node is thrown below, and is not lost where something else fails before.
-  node.stopped.catch(() => {})
+  node.stopped.catch(() => {}) // thrown where it is awaited, below
   try {
     await start(node, options, context.signal)
     const status = await node.api.status()

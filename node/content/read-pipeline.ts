@@ -140,9 +140,7 @@ export class ContentReader {
     return extent.kind === 'hole' || this.#chunks.isNear(extent.ref.id)
   }
 
-  /**
-   * Bring what comes next into the cache. Failures are met again by the read that needs the chunk.
-   */
+  /** Brings the next chunks into the cache. */
   async #readAhead(stream: Stream): Promise<void> {
     if (this.#tree === undefined || stream.isRunning) return
     stream.isRunning = true
@@ -157,7 +155,7 @@ export class ContentReader {
         await inParallel(this.#comingUp(this.#tree, stream), FAR_CHUNKS, read)
       }
     } catch {
-      // As above.
+      // The read that needs the chunk meets it, too.
     } finally {
       stream.isRunning = false
     }

@@ -57,7 +57,7 @@ export function collisionKey(name: Name): ByteString {
     const text = strictUtf8.decode(fromByteString(name))
     return toByteString(utf8(text.normalize('NFC')))
   } catch {
-    return name
+    return name // not UTF-8
   }
 }
 

@@ -1,6 +1,7 @@
 // Pieces of a fetch, in memory until they are read, by one reader: each is available as soon as it
 // has come, however many are still to come.
 import { ignoreFailure } from '../ignore-failure.ts'
+
 export class Arrivals<First, Piece> implements AsyncIterable<Piece> {
   /** Resolves when nothing comes any more. Never rejects. */
   readonly over: Promise<void>
