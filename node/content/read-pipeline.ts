@@ -14,6 +14,7 @@ import type { Content } from './content.ts'
 import type { PlacedExtent } from './manifest-tree.ts'
 import type { ReadAheadBudget, Stream } from './read-ahead.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+import type { Manifest } from '../../protocol/chunk/manifest.ts'
 
 /** Chunks in flight when they come from peers, and when they are here. */
 const FAR_CHUNKS = 8
@@ -32,6 +33,16 @@ export interface ReaderParts {
 
 interface Options {
   readonly signal: AbortSignal
+}
+
+/**
+ * A content of chunks that is stored: what an editor begins with, or copies from. It never
+ * changes.
+ */
+export interface StoredContent {
+  readonly tree: ManifestTree
+  readonly chunks: ChunkReader
+  readonly reader: ContentReader
 }
 
 /** See the head of the file. What it returns belongs to the cache: not to be written to. */
@@ -180,4 +191,12 @@ export function zeros(length: number): readonly Uint8Array[] {
   const rest = length % ZEROS.length
   const parts = Array.from({ length: whole }, () => ZEROS)
   return rest === 0 ? parts : [...parts, ZEROS.subarray(0, rest)]
+}
+
+export function storedContent(manifest: Manifest, parts: ReaderParts): StoredContent {
+  return {
+    tree: new ManifestTree(manifest, parts),
+    chunks: parts.chunks,
+    reader: new ContentReader({ kind: 'chunks', manifest }, parts),
+  }
 }

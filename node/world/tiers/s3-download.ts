@@ -6,12 +6,12 @@ import { GetObjectCommand } from '@aws-sdk/client-s3'
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { MIB } from '../../../protocol/units.ts'
-import { Arrivals } from './arrivals.ts'
-import { backoffMs } from './backoff.ts'
+import { backoffMs } from './s3-client.ts'
 import { LinkedSignal } from './linked-signal.ts'
 import { nameOf } from './s3-errors.ts'
 import type { Semaphore } from '../semaphore.ts'
 import type { Clock, Random } from '../world.ts'
+import { ignoreFailure } from '../ignore-failure.ts'
 
 const WINDOW_BYTES: number = 16 * MIB
 const WINDOWS_AHEAD = 2
@@ -152,4 +152,61 @@ function md5Of({
 
 function ignoreBeyondEnd(error: unknown): undefined {
   if (nameOf(error) !== 'InvalidRange') throw error
+}
+
+/**
+ * Pieces of a fetch, in memory until they are read, by one reader: each is available as soon as it
+ * has come, however many are still to come.
+ */
+class Arrivals<First, Piece> implements AsyncIterable<Piece> {
+  /** Resolves when nothing comes any more. Never rejects. */
+  readonly over: Promise<void>
+  readonly #first = Promise.withResolvers<First>()
+  readonly #pieces: Piece[] = []
+  #news = Promise.withResolvers<void>()
+  #end: { readonly failure?: unknown } | undefined
+
+  /** fetch: calls begin() once, and then add() for each piece. */
+  constructor(fetch: (arrivals: Arrivals<First, Piece>) => Promise<void>) {
+    // Whoever reads on is told; who does not need not know.
+    void ignoreFailure(this.#first.promise, 'it is thrown where it is awaited')
+    this.over = this.#run(fetch)
+  }
+
+  /** The facts known before the first piece has come. throws what fetching threw. */
+  get first(): Promise<First> {
+    return this.#first.promise
+  }
+
+  begin(first: First): void {
+    this.#first.resolve(first)
+  }
+
+  add(piece: Piece): void {
+    this.#pieces.push(piece)
+    this.#news.resolve()
+  }
+
+  /** throws what fetching threw, after what came before. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Piece, void, undefined> {
+    for (;;) {
+      for (let piece = this.#pieces.shift(); piece !== undefined; piece = this.#pieces.shift())
+        yield piece
+      if (this.#end !== undefined) break
+      await this.#news.promise
+      this.#news = Promise.withResolvers()
+    }
+    if ('failure' in this.#end) throw this.#end.failure
+  }
+
+  async #run(fetch: (arrivals: Arrivals<First, Piece>) => Promise<void>): Promise<void> {
+    try {
+      await fetch(this)
+      this.#end = {}
+    } catch (failure) {
+      this.#end = { failure }
+      this.#first.reject(failure)
+    }
+    this.#news.resolve()
+  }
 }
