@@ -7,7 +7,6 @@ import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { MIB } from '../../../protocol/units.ts'
 import { backoffMs } from './s3-client.ts'
-import { LinkedSignal } from './linked-signal.ts'
 import { nameOf } from './s3-errors.ts'
 import type { Semaphore } from '../semaphore.ts'
 import type { Clock, Random } from '../world.ts'
@@ -56,11 +55,12 @@ export async function* download(
   { signal: outer, damaged }: { signal: AbortSignal; damaged?: () => ShoalError },
 ): AsyncGenerator<Uint8Array> {
   if (from >= to) return
-  const link = new LinkedSignal(outer)
+  const left = new AbortController()
+  const signal = AbortSignal.any([outer, left.signal])
   const windows: Window[] = []
   const open = (start: number, etag?: string): void => {
     const range = { start, end: Math.min(start + WINDOW_BYTES, to), etag }
-    windows.push(new Arrivals((window) => fetchWindow(parts, source, range, window, link.signal)))
+    windows.push(new Arrivals((window) => fetchWindow(parts, source, range, window, signal)))
   }
   try {
     open(from)
@@ -79,8 +79,7 @@ export async function* download(
     }
     if (damaged && hash && hash.digest('hex') !== md5) throw damaged()
   } finally {
-    link.abort(new ShoalError('aborted', 'the reader has left'))
-    link.release()
+    left.abort(new ShoalError('aborted', 'the reader has left'))
     await Promise.all(windows.map(({ over }) => over))
   }
 }
