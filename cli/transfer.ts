@@ -57,8 +57,7 @@ export class Transfer {
   async add(job: () => Promise<void>): Promise<void> {
     await this.#queue.onSizeLessThan(QUEUED_MAX)
     if (this.#fatal !== undefined) throw this.#fatal
-    // A fatal failure is kept, and thrown by the next call.
-    this.#queue.add(() => this.attempt(job)).catch(() => {})
+    this.#queue.add(() => this.attempt(job)).catch(() => {}) // kept, and thrown by the next call
   }
 
   /** Run `job` now; a failure is kept or told, and thrown only if it ends the whole transfer. */

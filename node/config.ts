@@ -161,8 +161,10 @@ export async function isHome(folder: string): Promise<boolean> {
   try {
     await stat(join(folder, IDENTITY_FILE))
     return true
-  } catch {
-    return false
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false
+    throw error
   }
 }
 
@@ -288,6 +290,7 @@ function readSize(value: string | number, context: z.RefinementCtx): number {
   try {
     return parseSize(String(value))
   } catch {
+    // What zod adds to this names the key.
     context.addIssue({ code: 'custom', message: 'must be a size such as 200GB or 10GiB' })
     return z.NEVER
   }
@@ -298,7 +301,7 @@ function isMultiaddr(text: string): boolean {
     multiaddr(text)
     return text !== ''
   } catch {
-    return false
+    return false // it throws for what is none
   }
 }
 

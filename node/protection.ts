@@ -101,7 +101,10 @@ async function copyLogs(folder: string, form: Form, lines: LineSeal): Promise<vo
   const [from, to] = [join(folder, LOG_FOLDER), join(folder, `${LOG_FOLDER}.${form}`)]
   await rm(to, { recursive: true, force: true })
   await mkdir(to, { mode: 0o700 })
-  const names = await readdir(from).catch(() => [])
+  const names = await readdir(from).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
   for (const name of names.filter((each) => LINES_FILE.test(each))) {
     const before = (await readFile(join(from, name), 'utf8')).split('\n')
     const after = before.map((line) => (line === '' ? '' : lines.seal(lines.open(line))))

@@ -45,6 +45,6 @@ function isZombie(pid: number): boolean {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
   } catch {
-    return false
+    return false // no process of that number is left, or there is no /proc
   }
 }

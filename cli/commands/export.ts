@@ -113,7 +113,7 @@ async function* counted(
   }
 }
 
-/** Tell progress of the work to come; what fails here fails in the export too. */
+/** Tells progress of the work to come. */
 async function measure(
   { client }: Context,
   path: string,
@@ -129,7 +129,7 @@ async function measure(
   try {
     await add(path, await client.stat(path, { signal }))
   } catch {
-    // As above.
+    // The export meets it, too.
   }
 }
 

@@ -1,18 +1,16 @@
 // `shoal get`: files and trees of the namespace onto this machine. A file appears under its name
 // only when it is whole, and what is there already with the same size and time is left alone, so
 // that an interrupted get is repeated to go on.
-import { closeSync, futimesSync, lstatSync, openSync, renameSync, writeFileSync } from 'node:fs'
 import {
-  constants,
-  lstat,
-  mkdir,
-  open,
-  readlink,
-  rm,
-  stat as followStat,
-  symlink,
-  utimes,
-} from 'node:fs/promises'
+  closeSync,
+  futimesSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { constants, lstat, mkdir, open, readlink, rm, symlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { addConsistency } from '../arguments.ts'
 import { LocalAttributes } from '../local-attributes.ts'
@@ -96,7 +94,7 @@ class Get {
     const source = this.#source
     try {
       const stat = await this.#context.client.stat(source)
-      const into = /(^|\/)\.{0,2}$/.test(dest) || (stat.kind !== 'folder' && (await isFolder(dest)))
+      const into = /(^|\/)\.{0,2}$/.test(dest) || (stat.kind !== 'folder' && isFolder(dest))
       if (into) await mkdir(dest, { recursive: true })
       await this.transfer.attempt(() =>
         this.#getEntry(source, into ? join(dest, baseName(source)) : dest, stat),
@@ -113,7 +111,7 @@ class Get {
         })
       }
     } finally {
-      await this.#gettingSmall?.catch(() => undefined)
+      await this.#gettingSmall?.catch(() => undefined) // kept, and thrown by check()
       await this.transfer.end()
     }
     this.transfer.check()
@@ -166,8 +164,7 @@ class Get {
     this.#smallBytes = 0
     const before = this.#gettingSmall
     this.#gettingSmall = this.transfer.attempt(() => this.#getSmall(sources))
-    // Awaited in its turn.
-    this.#gettingSmall.catch(() => undefined)
+    this.#gettingSmall.catch(() => undefined) // thrown where it is awaited
     await before
   }
 
@@ -220,7 +217,7 @@ class Get {
       try {
         await this.#setAttributes(target, stat)
       } catch {
-        return false
+        return false // it is got anew
       }
     }
     this.transfer.skip(stat.sizeBytes)
@@ -340,12 +337,8 @@ function findToReplace(path: string): BigIntStats | undefined {
   )
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await followStat(path)).isDirectory()
-  } catch {
-    return false
-  }
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
 function seconds(nanoseconds: bigint): number {

@@ -1,4 +1,4 @@
-// `shoal mount`: the namespace as a folder of this machine.
+// `shoal mount` and `shoal unmount`: the namespace as a folder of this machine.
 import { resolve } from 'node:path'
 import { countBetween, driverOption, parseUmask, waitOption } from '../arguments.ts'
 import type { Command } from 'commander'
@@ -41,5 +41,19 @@ export function addMount(program: Command, context: Context): void {
         ? 'accessible to other users of this machine'
         : 'accessible only to you (see --allow-other)'
       context.print(mounted, () => `Volume "${volume}" is mounted at ${mounted.folder}, ${whom}`)
+    })
+}
+
+export function addUnmount(program: Command, context: Context): void {
+  program
+    .command('unmount <dir>')
+    .alias('umount')
+    .description('unmount a folder')
+    .option('--force', 'unmount even if files are open')
+    .addHelpText('after', '\nExample:\n  shoal unmount ~/Shoal')
+    .action(async (dir: string, options: { force?: boolean }) => {
+      const folder = resolve(dir)
+      await context.client.unmount(folder, { force: options.force })
+      context.print({ unmounted: folder }, () => '')
     })
 }

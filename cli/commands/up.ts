@@ -7,7 +7,7 @@ import { reportToStarter, startDetached } from '../detach.ts'
 import { PASSPHRASE_FILE_HELP, readSecret, secretAtHand } from '../secret.ts'
 import type { Given } from '../detach.ts'
 import { explain, table } from '../output.ts'
-import { TICKET_HELP, readTicketText } from '../ticket-text.ts'
+import { TICKET_HELP, readTicketText } from './join.ts'
 import { askAboutTiers } from './cold-trust.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import type { Command } from 'commander'
@@ -102,8 +102,7 @@ async function runUntilStopped(
   context: Context,
   options: UpOptions,
 ): Promise<void> {
-  // A failure of the node is thrown below, and is not lost where something else fails before.
-  node.stopped.catch(() => {})
+  node.stopped.catch(() => {}) // thrown where it is awaited, below
   try {
     await start(node, options, context.signal)
     const status = await node.api.status()

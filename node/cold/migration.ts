@@ -1,21 +1,30 @@
-// Uploads the data that is due for the cold tier of a volume, pack after pack. Nothing of it is
-// remembered: what is not there yet is due again in the next pass.
+// Uploads the data that is due for the cold tier of a volume, pack after pack, and says which data
+// that is. Nothing of it is remembered: what is not there yet is due again in the next pass.
 import { Packing, dataBytes, totalDataBytes } from '../../protocol/cold/pack.ts'
 import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PackStripe } from '../../protocol/cold/pack.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
 import type { ColdProgress } from '../control/cold.ts'
 import { inParallel } from '../stripes/in-parallel.ts'
-import type { StripeGroup } from '../shard-map/stripe-map.ts'
+import type { StripeGroup, MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import { isColdPaused } from '../log/settings.ts'
-import type { World } from '../world/world.ts'
-import { dueStripes } from './demotion-due.ts'
-import type { DueStripe } from './demotion-due.ts'
+import type { World, Clock } from '../world/world.ts'
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
+import { HOUR_MS } from '../../protocol/units.ts'
+import type { StripeId } from '../../protocol/ids.ts'
 
 export const PACKS_AT_ONCE = 3
 /** Stripes too small for a pack wait for others this part of `cold-after` longer. */
 const WAIT_SHARE = 0.25
+
+/** Stripes looked at before others have their turn. */
+const PACE = 64
+/** After so long the next in rank takes over. */
+const TAKE_OVER_MS: number = HOUR_MS
+
+/** A read recorded in this part of the time before is enough. */
+const SHARE = 0.25
 
 export interface MigrationParts {
   readonly world: Pick<World, 'clock'>
@@ -25,6 +34,19 @@ export interface MigrationParts {
   /** throws ShoalError 'cold-*', 'chunk-unavailable'. */
   readonly put: (tier: string, pack: readonly PackStripe[], signal: AbortSignal) => Promise<void>
   readonly log: (message: string, fields: Record<string, unknown>) => void
+}
+
+interface DueParts {
+  readonly map: Pick<StripeMap, 'groups' | 'stripesOf' | 'stripe'>
+  readonly clock: Clock
+  /** The place of this node among those that may see to a group; undefined: it may not. */
+  readonly placeIn: (group: StripeGroup) => number | undefined
+}
+
+interface DueStripe extends MappedStripe {
+  readonly id: StripeId
+  /** For how long it is due. */
+  readonly overdueMs: number
 }
 
 export class Migration {
@@ -108,4 +130,65 @@ async function* duePacks(
   const rest = packing.rest()
   if (rest.length > 0 && (!isLittle || rest.some(({ overdueMs }) => overdueMs >= waitMs)))
     yield rest
+}
+
+/**
+ * One after the other. onLater: told when something that is not due yet will be, in ms from now.
+ */
+/**
+ * Yields the stripes that are to go into the cold tier of a volume by its settings, and fall to
+ * this node: nobody has read of them for so long, and this node is the first writer in rank of
+ * those that are online; or those before it have let some time pass, as a node does that is not
+ * let in to the tier. Nobody asks anybody: two that see the swarm otherwise put the same pack.
+ */
+export async function* dueStripes(
+  { map, clock, placeIn }: DueParts,
+  { afterMs, tier }: { readonly afterMs: number; readonly tier: string },
+  onLater: (inMs: number) => void,
+  signal: AbortSignal,
+): AsyncGenerator<DueStripe, void, undefined> {
+  let steps = 0
+  for (const group of map.groups()) {
+    const place = placeIn(group)
+    if (group.isCondemned || group.tiers.includes(tier) || place === undefined) continue
+    for await (const id of map.stripesOf(group.id)) {
+      signal.throwIfAborted()
+      if (++steps % PACE === 0) await clock.sleep(1, { signal })
+      const stripe = map.stripe(id)
+      if (
+        stripe === undefined ||
+        stripe.isCondemned ||
+        stripe.cold.some((copy) => copy.tier === tier)
+      )
+        continue
+      const ageMs = clock.wall() - hlcMillis(stripe.usedAt)
+      const overdueMs = ageMs - afterMs - place * TAKE_OVER_MS
+      if (overdueMs >= 0) yield { ...stripe, id, overdueMs }
+      else onLater(-overdueMs)
+    }
+  }
+}
+
+/** The stripes, of those read just now, whose reads are to be recorded. */
+/**
+ * The stripes, of those read just now, whose reads are to be recorded in the log: of a stripe at
+ * most some four in the time after which it would go into the tier, however often it is read, and
+ * on however many nodes.
+ */
+export function readsToTell(
+  stripes: readonly StripeId[],
+  {
+    map,
+    clock,
+    afterMs,
+  }: {
+    readonly map: Pick<StripeMap, 'stripe'>
+    readonly clock: Pick<Clock, 'wall'>
+    readonly afterMs: number
+  },
+): StripeId[] {
+  return stripes.filter((id) => {
+    const stripe = map.stripe(id)
+    return stripe !== undefined && clock.wall() - hlcMillis(stripe.usedAt) >= SHARE * afterMs
+  })
 }

@@ -14,6 +14,7 @@ import { enforces } from '../../protocol/trust.ts'
 import { decodeProofs, encodeProof } from '../../protocol/wire/strong.ts'
 import type { RecordSecurity } from '../observe/security.ts'
 import type { StrongLog } from './strong-log.ts'
+import { commitSoon } from '../log/volume-commit.ts'
 import type { Volume } from '../log/volume.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
@@ -84,7 +85,7 @@ export class Liars {
     for (const peer of this.#proofs.keys())
       if (!kept.some(([{ voter }]) => voter === peer)) this.#proofs.delete(peer)
     volume.view.put(PROOFS, encodeCbor({ x: kept.map(encodeProof) }))
-    void ignoreFailure(volume.commit(), 'a failed commit fails the volume, which its users hear of')
+    commitSoon(volume)
     this.#told.clear()
   }
 

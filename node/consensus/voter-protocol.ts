@@ -6,6 +6,25 @@ import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { VoterError } from '../../protocol/wire/voter-error.ts'
 import type { Channel, Timer, World } from '../world/world.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
+import {
+  LOCK_ANSWER_MAX,
+  LOCK_PROTOCOL,
+  LOCK_REQUEST_MAX,
+  decodeLockAnswer,
+  decodeLockRequest,
+  encodeLockAnswer,
+  encodeLockRequest,
+} from '../../protocol/wire/lock.ts'
+import type { LockReply, LockRequest } from '../../protocol/wire/lock.ts'
+import type { StrongReply, StrongRequest } from '../../protocol/strong/acceptor.ts'
+import {
+  STRONG_FRAME_MAX,
+  STRONG_PROTOCOL,
+  decodeStrongAnswer,
+  decodeStrongRequest,
+  encodeStrongAnswer,
+  encodeStrongRequest,
+} from '../../protocol/wire/strong.ts'
 
 /** A voter that has not answered by then counts as one that does not. */
 const ANSWER_MS = 3_000
@@ -44,7 +63,7 @@ interface Lane {
   timer: Timer | undefined
 }
 
-export class VoterProtocol<Request, Reply extends { readonly kind: string }> {
+class VoterProtocol<Request, Reply extends { readonly kind: string }> {
   readonly #c: VoterProtocolComponents<Request, Reply>
   readonly #wire: VoterWire<Request, Reply>
   readonly #lanes = new Map<string, Lane>()
@@ -180,4 +199,34 @@ export class VoterProtocol<Request, Reply extends { readonly kind: string }> {
 
 function isError(answer: { readonly kind: string }): answer is VoterError {
   return answer.kind === 'error'
+}
+
+/** The messages to voters about locks: /shoal/lock/1. */
+export class LockProtocol extends VoterProtocol<LockRequest, LockReply> {
+  constructor(components: VoterProtocolComponents<LockRequest, LockReply>) {
+    super(components, {
+      protocol: LOCK_PROTOCOL,
+      requestMax: LOCK_REQUEST_MAX,
+      answerMax: LOCK_ANSWER_MAX,
+      encodeRequest: encodeLockRequest,
+      decodeRequest: decodeLockRequest,
+      encodeAnswer: encodeLockAnswer,
+      decodeAnswer: decodeLockAnswer,
+    })
+  }
+}
+
+/** The messages to voters about strong writes: /shoal/strong/1. */
+export class StrongProtocol extends VoterProtocol<StrongRequest, StrongReply> {
+  constructor(components: VoterProtocolComponents<StrongRequest, StrongReply>) {
+    super(components, {
+      protocol: STRONG_PROTOCOL,
+      requestMax: STRONG_FRAME_MAX,
+      answerMax: STRONG_FRAME_MAX,
+      encodeRequest: encodeStrongRequest,
+      decodeRequest: decodeStrongRequest,
+      encodeAnswer: encodeStrongAnswer,
+      decodeAnswer: decodeStrongAnswer,
+    })
+  }
 }

@@ -3,9 +3,8 @@
 // in, so that in the end every chunk is used whole. How many bytes are in no hole is known at every
 // moment.
 import { assert } from '../../protocol/errors.ts'
-import { storedContent } from './stored-content.ts'
 import { Patches, dirtyBytesOf } from './patches.ts'
-import { zeros } from './read-pipeline.ts'
+import { zeros, storedContent } from './read-pipeline.ts'
 import type { ChunkReader } from './chunk-io.ts'
 import type { Content } from './content.ts'
 import type { ChunkPatch, ContentPatch, DirtyPatch } from './patches.ts'

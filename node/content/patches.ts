@@ -5,7 +5,7 @@
 // Searching is O(log patches), inserting moves an array of them.
 import { KIB } from '../../protocol/units.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
-import type { StoredContent } from './stored-content.ts'
+import type { StoredContent } from './read-pipeline.ts'
 
 /** Bytes [start, end) of the file. */
 interface Range {

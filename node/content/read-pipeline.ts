@@ -14,6 +14,7 @@ import type { Content } from './content.ts'
 import type { PlacedExtent } from './manifest-tree.ts'
 import type { ReadAheadBudget, Stream } from './read-ahead.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+import type { Manifest } from '../../protocol/chunk/manifest.ts'
 
 /** Chunks in flight when they come from peers, and when they are here. */
 const FAR_CHUNKS = 8
@@ -32,6 +33,16 @@ export interface ReaderParts {
 
 interface Options {
   readonly signal: AbortSignal
+}
+
+/**
+ * A content of chunks that is stored: what an editor begins with, or copies from. It never
+ * changes.
+ */
+export interface StoredContent {
+  readonly tree: ManifestTree
+  readonly chunks: ChunkReader
+  readonly reader: ContentReader
 }
 
 /** See the head of the file. What it returns belongs to the cache: not to be written to. */
@@ -140,9 +151,7 @@ export class ContentReader {
     return extent.kind === 'hole' || this.#chunks.isNear(extent.ref.id)
   }
 
-  /**
-   * Bring what comes next into the cache. Failures are met again by the read that needs the chunk.
-   */
+  /** Brings the next chunks into the cache. */
   async #readAhead(stream: Stream): Promise<void> {
     if (this.#tree === undefined || stream.isRunning) return
     stream.isRunning = true
@@ -157,7 +166,7 @@ export class ContentReader {
         await inParallel(this.#comingUp(this.#tree, stream), FAR_CHUNKS, read)
       }
     } catch {
-      // As above.
+      // The read that needs the chunk meets it, too.
     } finally {
       stream.isRunning = false
     }
@@ -182,4 +191,12 @@ export function zeros(length: number): readonly Uint8Array[] {
   const rest = length % ZEROS.length
   const parts = Array.from({ length: whole }, () => ZEROS)
   return rest === 0 ? parts : [...parts, ZEROS.subarray(0, rest)]
+}
+
+export function storedContent(manifest: Manifest, parts: ReaderParts): StoredContent {
+  return {
+    tree: new ManifestTree(manifest, parts),
+    chunks: parts.chunks,
+    reader: new ContentReader({ kind: 'chunks', manifest }, parts),
+  }
 }

@@ -131,8 +131,7 @@ async function exchange(
 ): Promise<IncomingMessage> {
   const early = new AbortController()
   const response = once(request, 'response').finally(() => early.abort('answered'))
-  // Also awaited below; while the body is being sent nobody else listens.
-  response.catch(() => {})
+  response.catch(() => {}) // thrown where it is awaited, below
   if (body === undefined || body instanceof Uint8Array) request.end(body)
   // A body that is waiting for its next part does not keep an early response or failure back.
   else await Promise.race([send(request, body, early.signal), response])

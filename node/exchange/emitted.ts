@@ -14,37 +14,19 @@ export async function* emitted(
   run: (emit: Emit, signal: AbortSignal) => Promise<void>,
 ): AsyncGenerator<Uint8Array> {
   const left = new AbortController()
-  let news = Promise.withResolvers<void>()
-  const waiting: { readonly part: Uint8Array; readonly taken: () => void }[] = []
-  let isOver = false
-  const emit: Emit = (part) => {
-    left.signal.throwIfAborted()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    waiting.push({ part, taken: resolve })
-    news.resolve()
-    return promise
-  }
-  const running = run(emit, left.signal).finally(() => {
-    isOver = true
-    news.resolve()
-  })
-  // It is awaited at the end; until then a failure is nobody's.
-  void ignoreFailure(running, 'it is thrown where it is awaited')
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+  const writer = writable.getWriter()
+  const running = run((part) => writer.write(part), left.signal).then(
+    () => writer.close(),
+    (error: unknown) => writer.abort(error),
+  )
+  const ended = ignoreFailure(running, 'nobody takes what is left')
   try {
-    for (;;) {
-      for (let [next] = waiting; next !== undefined; [next] = waiting) {
-        yield next.part
-        waiting.shift()
-        next.taken()
-      }
-      if (isOver) break
-      await news.promise
-      news = Promise.withResolvers()
-    }
-    await running
+    yield* readable.values({ preventCancel: true })
   } finally {
-    left.abort(new ShoalError('aborted', 'the export was abandoned'))
-    for (const { taken } of waiting) taken()
-    await ignoreFailure(running, 'it is thrown where it is awaited')
+    const reason = new ShoalError('aborted', 'the export was abandoned')
+    left.abort(reason)
+    await ignoreFailure(readable.cancel(reason), 'what it failed with was thrown')
+    await ended
   }
 }

@@ -18,7 +18,7 @@ import {
 import { exportSealed } from './sealed-export.ts'
 import { openSealed } from './sealed-import.ts'
 import { exportUnixfs } from './unixfs-export.ts'
-import { openUnixfs } from './unixfs-import.ts'
+import { openUnixfs } from './unixfs-tree.ts'
 import type { Cid } from '../../protocol/car/car.ts'
 import type { ExportOptions, ImportEvent } from '../control/exchange.ts'
 import type { Change } from '../volume/files.ts'
@@ -26,7 +26,7 @@ import type { HostedPath, HostedVolumes } from '../volume/hosted-volumes.ts'
 import type { World } from '../world/world.ts'
 import type { BlockSink } from './car-writer.ts'
 import type { IncomingCar } from './car-file.ts'
-import type { Making } from './making.ts'
+import type { Making } from './import-place.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** So often it is told how far an import is. */

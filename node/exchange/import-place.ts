@@ -13,6 +13,7 @@ import type { FileAttributes } from '../control/files.ts'
 import type { Change, Files } from '../volume/files.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { Disk } from '../world/world.ts'
+import type { ImportCounts } from '../control/exchange.ts'
 
 /** In the home: archives, and notes of where what they hold is being made. */
 export const EXCHANGE_FOLDER = 'exchange'
@@ -32,6 +33,15 @@ export interface ImportPlaceParts {
   /** Set-user-id and set-group-id bits are made too; whoever made the archive chose them. */
   readonly preserve: boolean
   readonly signal: AbortSignal
+}
+
+/**
+ * The verified content of an archive, and the way to make it: the same for both kinds of archives.
+ */
+export interface Making {
+  readonly total: ImportCounts
+  /** Make all of it. throws what keeps it from that, with some of it made. */
+  make(place: ImportPlace): Promise<void>
 }
 
 /** A name for the files of one import. */

@@ -27,8 +27,7 @@ import type { ChunkReader } from '../content/chunk-io.ts'
 import type { ReaderParts } from '../content/read-pipeline.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { CarFile } from './car-file.ts'
-import type { ImportPlace } from './import-place.ts'
-import type { Making } from './making.ts'
+import type { ImportPlace, Making } from './import-place.ts'
 
 const NODE_CACHE_ITEMS = 50_000
 

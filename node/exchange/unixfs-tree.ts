@@ -18,6 +18,8 @@ import { collisionKey, nameFromText } from '../../protocol/op/names.ts'
 import type { Cid } from '../../protocol/car/car.ts'
 import type { FolderEntry, UnixfsNode } from '../../protocol/car/unixfs.ts'
 import type { CarFile } from './car-file.ts'
+import type { FileAttributes } from '../control/files.ts'
+import type { ImportPlace, Making } from './import-place.ts'
 
 type FileNode = Extract<UnixfsNode, { kind: 'file' }>
 
@@ -32,7 +34,7 @@ export interface TreeTotal {
   readonly kind: UnixfsNode['kind']
 }
 
-export class UnixfsTree {
+class UnixfsTree {
   readonly #car: CarFile
   readonly #signal: AbortSignal
 
@@ -189,4 +191,39 @@ function malformed(cid: Cid, why: string): ShoalError {
     'malformed',
     `block ${String(cid)} of the archive is not valid UnixFS: ${why}; nothing was imported`,
   )
+}
+
+/** throws ShoalError 'corrupt', 'malformed', 'unsupported' naming the block that is to blame. */
+/** Opens UnixFS in an archive, to be made into files: looked at as a whole first, then made. */
+export async function openUnixfs(car: CarFile, root: Cid, signal: AbortSignal): Promise<Making> {
+  const tree = new UnixfsTree(car, signal)
+  const { names, bytes } = await tree.survey(root)
+  return { total: { names, bytes }, make: (place) => make(tree, root, place, []) }
+}
+
+async function make(
+  tree: UnixfsTree,
+  cid: Cid,
+  place: ImportPlace,
+  path: readonly string[],
+): Promise<void> {
+  const node = await tree.node(cid)
+  switch (node.kind) {
+    case 'file':
+      return place.makeFile(path, tree.content(node), attributesOf(node))
+    case 'symlink':
+      return place.makeSymlink(path, node.target)
+    default:
+      await place.makeFolder(path)
+      for (const entry of await tree.entries(cid, node))
+        await make(tree, entry.cid, place, [...path, entry.name])
+      await place.setAttributes(path, attributesOf(node))
+  }
+}
+
+function attributesOf({ mode, modifiedNs }: UnixfsNode): FileAttributes {
+  return {
+    ...(mode === undefined ? {} : { mode: mode & 0o7777 }),
+    ...(modifiedNs === undefined ? {} : { modifiedNs: BigInt.asIntN(64, modifiedNs) }),
+  }
 }

@@ -31,7 +31,10 @@ import { RepackCandidates, classText, isSameClass } from './repack-candidates.ts
 import type { Batch, ClassOf, Need } from './repack-candidates.ts'
 import type { LiveChunks } from './mark.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
+/** Why a failure to verify a stripe is ignored. */
+const UNVERIFIED = 'a stripe that cannot be verified is not relied on'
 /** Stripes looked at before others have their turn. */
 const PACE = 16
 /**
@@ -215,7 +218,8 @@ export class Collector {
     if (others.length === 0) return false
     const isRight = map.stripe(id)?.isCondemned === false && isSameClass(map.stripe(id)?.class, cls)
     for (const { stripe: other } of others) {
-      const isTrue = await dedupCheck.verified.verify(other, signal).catch(() => false)
+      const verified = dedupCheck.verified.verify(other, signal)
+      const isTrue = await ignoreFailure(verified, UNVERIFIED)
       signal.throwIfAborted()
       if (!isTrue || !(await dedupCheck.isAlive(other, signal))) continue
       // This one may be false, or lost: then the other is needed, whichever is the least.
@@ -226,9 +230,9 @@ export class Collector {
 
   async #isSound(id: StripeId, signal: AbortSignal): Promise<boolean> {
     const { verified } = this.#parts.dedupCheck
-    const isTrue = await verified.verify(id, signal).catch(() => false)
+    const isTrue = await ignoreFailure(verified.verify(id, signal), UNVERIFIED)
     signal.throwIfAborted()
-    return isTrue && this.#parts.dedupCheck.isAlive(id, signal)
+    return isTrue === true && this.#parts.dedupCheck.isAlive(id, signal)
   }
 
   #isStable(id: StripeId, stable: Hlc): boolean {

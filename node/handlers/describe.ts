@@ -8,7 +8,7 @@ import { STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { readConflictCount } from '../../protocol/tree/conflict-counts.ts'
 import type { VolumeInfo } from '../control/volumes.ts'
-import type { PeerStatus, VolumeStatus } from '../control/status.ts'
+import type { PeerStatus, VolumeStatus, LogStatus } from '../control/status.ts'
 import { classOf, conflictsOf, graceMsOf, settingsOf } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
 import type { NamedVolume, Volumes } from '../log/volumes.ts'
@@ -21,8 +21,10 @@ import {
   reclaimableBytes,
   tolerated,
 } from './health.ts'
-import { describeLog } from './describe-log.ts'
 import type { NodeParts } from './parts.ts'
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
+import { tally } from '../replica/attestations.ts'
+import { lateEntries } from '../log/late-entries.ts'
 
 /**
  * Length from which a part of an id names its peer, even if another peer has that as its name: as
@@ -196,4 +198,48 @@ export function reasonOf(failure: unknown): Reason {
   if (failure === undefined) return {}
   const { code, message } = asShoalError(failure)
   return { failure: { code, message } }
+}
+
+/** heldBackBy: who takes no more of what is written here. cost: O(actors + late entries). */
+/**
+ * Reports the log of a volume: entries that are not taken, its checkpoints, late entries, and the
+ * members that hold them up.
+ */
+function describeLog(volume: Volume, heldBackBy: readonly PeerId[]): LogStatus {
+  const {
+    attestations,
+    checkpoint,
+    beacons: claims,
+    cuts,
+    growth,
+    membership,
+    stop,
+    stranded,
+  } = volume
+  const nameOf = (peer: PeerId): string => membership.nameOf(peer)
+  const proposed = cuts.proposed.findLast(({ hlc }) => hlc > (checkpoint?.hlc ?? 0n))
+  const counted =
+    proposed?.proposal && tally(proposed.proposal, attestations.of(proposed.id), membership)
+  const late = new Map<PeerId, number>()
+  for (const { peer } of lateEntries(volume)) late.set(peer, (late.get(peer) ?? 0) + 1)
+  const stalled = membership.nodes().filter(({ peer }) => claims.isStalled(peer))
+  const { at, isHalted } = stop
+  return {
+    stoppedAt: at && { ...at, author: nameOf(at.author) },
+    isHalted,
+    isFull: growth.isFull,
+    heldBack: growth.paused.map(({ peer, ...paused }) => ({ member: nameOf(peer), ...paused })),
+    heldBackBy: heldBackBy.map(nameOf),
+    checkpointMs: checkpoint && hlcMillis(checkpoint.hlc),
+    proposed:
+      proposed === undefined || counted === undefined
+        ? undefined
+        : { timeMs: hlcMillis(proposed.hlc), missing: counted.missing.map(nameOf) },
+    late: [...late].map(([peer, entries]) => ({ name: nameOf(peer), entries })),
+    stalled: stalled.map(({ name }) => name),
+    stranded: stranded && {
+      peer: nameOf(stranded.peer),
+      missing: stranded.missing.map(nameOf),
+    },
+  }
 }

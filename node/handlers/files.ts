@@ -1,10 +1,15 @@
 // The owner's calls about files and folders, by path. What a call changes is durable as its volume,
 // or the call, says.
-import { ShoalError } from '../../protocol/errors.ts'
-import type { FilesApi } from '../control/files.ts'
+import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import type { FilesApi, FileContent } from '../control/files.ts'
 import { FileAccess } from './access.ts'
 import type { NodeParts } from './parts.ts'
-import { readSmallFiles } from './small-files.ts'
+import { concatBytes } from '../../protocol/bytes.ts'
+import { SMALL_FILE_BYTES } from '../control/small-files.ts'
+import type { SmallFile } from '../control/small-files.ts'
+
+/** Small files that are read at a time, and given in one page. */
+const AT_ONCE = 32
 
 export function filesApi(node: NodeParts): FilesApi {
   const { hosted: volumes, until } = node
@@ -78,4 +83,36 @@ function reading(access: FileAccess, { until }: NodeParts): FilesApi['readFile']
     access.read(path, options, ({ hosted, parts }) =>
       hosted.files.readFile(parts, options, until(options.signal)),
     )
+}
+
+/** In pages, in the order of the paths. throws what `signal` says. */
+/** Many small files read in one call. */
+export async function* readSmallFiles(
+  paths: readonly string[],
+  read: (path: string) => Promise<FileContent>,
+  signal?: AbortSignal,
+): AsyncGenerator<readonly SmallFile[]> {
+  for (let at = 0; at < paths.length; at += AT_ONCE) {
+    signal?.throwIfAborted()
+    const some = paths.slice(at, at + AT_ONCE)
+    const page = await Promise.all(some.map((path) => readSmallFile(path, read)))
+    signal?.throwIfAborted()
+    yield page
+  }
+}
+
+async function readSmallFile(
+  path: string,
+  read: (path: string) => Promise<FileContent>,
+): Promise<SmallFile> {
+  try {
+    const { stat, lengthBytes, content } = await read(path)
+    if (lengthBytes > SMALL_FILE_BYTES)
+      throw new ShoalError('EFBIG', `${path}: larger than ${SMALL_FILE_BYTES} bytes`)
+    const parts: Uint8Array[] = []
+    for await (const part of content) parts.push(part)
+    return { path, stat, bytes: concatBytes(parts) }
+  } catch (error) {
+    return { path, error: asShoalError(error) }
+  }
 }

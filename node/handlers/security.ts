@@ -1,6 +1,7 @@
 // The owner's calls about the security log.
 import type { PeerId } from '../../protocol/ids.ts'
 import type { SecurityApi, Witness } from '../control/security.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 import { peerName } from './describe.ts'
 import type { NodeParts } from './parts.ts'
 
@@ -8,14 +9,15 @@ export function securityApi(parts: NodeParts): SecurityApi {
   const { security, witness, swarm, volumes, until } = parts
   const askOne = async (peer: PeerId, signal: AbortSignal): Promise<Witness> => {
     const name = peerName(peer, volumes)
-    try {
-      const held = await witness.ask(peer, signal)
-      if (held === undefined) return { peer, name, holds: 'none' }
-      return { peer, name, holds: await security.compare(held), number: held.number }
-    } catch {
-      signal.throwIfAborted()
-      return { peer, name, holds: 'unreachable' }
-    }
+    const answer = await ignoreFailure(
+      witness.ask(peer, signal).then((held) => ({ held })),
+      'the peer is reported as unreachable',
+    )
+    signal.throwIfAborted()
+    if (answer === undefined) return { peer, name, holds: 'unreachable' }
+    const { held } = answer
+    if (held === undefined) return { peer, name, holds: 'none' }
+    return { peer, name, holds: await security.compare(held), number: held.number }
   }
   /** A new peer tells its name later than it is let in. */
   const nameNow = (peer: PeerId | undefined): string | undefined => {

@@ -127,12 +127,12 @@ async function statusOf(
   return { ...placeOf(hosted, name), isAgreed, ...counted, moving, ...failure, ...seen }
 }
 
-/** Nothing of one whose definition cannot be read: look() says why. */
+/** The place of a tier; nothing of one whose definition cannot be read. */
 function placeOf({ tiers }: HostedVolume, name: string): Tier {
   try {
     return describe(name, tiers.locationOf(name))
   } catch {
-    return { name, url: '' }
+    return { name, url: '' } // look() says why
   }
 }
 

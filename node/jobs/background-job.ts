@@ -84,7 +84,7 @@ export class Job {
     this.#isWoken = false
     const run = this.#parts.run(both)
     this.#running = run
-      .catch(() => undefined)
+      .catch(() => undefined) // its caller is told
       .then(() => {
         this.#running = undefined
         this.#arm()

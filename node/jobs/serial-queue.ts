@@ -9,7 +9,7 @@ export class SerialQueue {
    */
   run<Result>(work: () => Result | Promise<Result>): Promise<Result> {
     const done = this.#last.then(work)
-    this.#last = done.catch(() => undefined)
+    this.#last = done.catch(() => undefined) // its caller is told
     return done
   }
 

@@ -14,8 +14,8 @@ import { SECOND_MS } from '../../protocol/units.ts'
 import type { Clock, Timer } from '../world/world.ts'
 import type { EntryVerdict } from '../replica/entry-check.ts'
 import { InboxBudget } from './inbox-budget.ts'
+import { commitSoon } from './volume-commit.ts'
 import type { Volume } from './volume.ts'
-import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** The reason to wait for an entry whose branch takes the name of another. */
 const RELABELLED = 'relabelled'
@@ -233,10 +233,7 @@ export class Inbox {
     this.#growthTimer = this.#c.clock.timer(delayMs, () => {
       this.#growthTimer = undefined
       this.#takeAgain([...this.#takeWaiting(GROWTH)])
-      void ignoreFailure(
-        this.#c.volume.commit(),
-        'a failed commit fails the volume, which its users hear of',
-      )
+      commitSoon(this.#c.volume)
     })
   }
 
@@ -270,10 +267,7 @@ export class Inbox {
     const awaited = Array.from(this.#waiting.keys()) // which changes meanwhile
     for (const one of awaited)
       if (one !== undefined && one !== GROWTH) this.#takeAgain([...this.#takeWaiting(one)])
-    void ignoreFailure(
-      this.#c.volume.commit(),
-      'a failed commit fails the volume, which its users hear of',
-    )
+    commitSoon(this.#c.volume)
   }
 
   #park(entry: Entry, awaits: Awaited, { from, isVerified = false }: Delivery): void {
@@ -325,10 +319,7 @@ export class Inbox {
     this.#timer ??= clock.timer(Math.max(LOOK_MS, delayMs), () => {
       this.#timer = undefined
       this.#takeAgain([...this.#takeWaiting(undefined)])
-      void ignoreFailure(
-        this.#c.volume.commit(),
-        'a failed commit fails the volume, which its users hear of',
-      )
+      commitSoon(this.#c.volume)
     })
   }
 }

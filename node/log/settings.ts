@@ -1,6 +1,6 @@
 // The policies of a volume that people may set (`shoal volume set`), each with what it accepts.
 import { isTierName } from '../../protocol/cold/definition.ts'
-import type { Keep } from '../../protocol/cold/keep.ts'
+import type { Keep } from '../../protocol/cold/definition.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'

@@ -7,7 +7,7 @@
 //   a write that failed for lack of space is kept for the next; any other failure is final
 //     (fsyncgate)
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
-import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { equalVectors } from '../../protocol/clock/vector-clock.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
@@ -15,6 +15,8 @@ import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 import type { StateView } from '../state/state-view.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
+import type { VolumeEvents } from '../replica/listeners.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 export interface VolumeCommitComponents {
   readonly store: Pick<Store, 'commit'>
@@ -23,6 +25,8 @@ export interface VolumeCommitComponents {
   readonly close: () => void
   /** The claim of all that is applied. */
   readonly claim: () => Claim
+  /** Told once of a failure that is final. */
+  readonly note: VolumeEvents['note']
 }
 
 export class VolumeCommit {
@@ -164,9 +168,18 @@ export class VolumeCommit {
     const message =
       'the store could not make a write durable; restart the node, nothing acknowledged is lost'
     this.#failure = new ShoalError('EIO', message, { cause })
+    this.#c.note.tell(message, { cause: asShoalError(cause).message })
   }
 }
 
 function isSame(a: Claim, b: Claim): boolean {
   return a.hlc === b.hlc && equalVectors(a.vector, b.vector)
+}
+
+/** Commits in the background, where nobody waits for it. */
+export function commitSoon(volume: { commit(): Promise<void> }): void {
+  void ignoreFailure(
+    volume.commit(),
+    'a final failure is in the log and thrown by the next commit; any other is tried again by it',
+  )
 }

@@ -18,7 +18,7 @@ import type { Identity } from '../../protocol/signed.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
 import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
-import { isGrowing } from '../../protocol/tree/growing.ts'
+import { isGrowing } from '../../protocol/log/growth.ts'
 import { coversAll } from '../../protocol/tree/made.ts'
 import type { Op } from '../../protocol/op/op.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -36,7 +36,7 @@ import type { EntryVerdict } from '../replica/entry-check.ts'
 import type { EntryTable } from '../state/entries.ts'
 import { Forks } from '../replica/forks.ts'
 import { applySideEffects } from './side-effects.ts'
-import { VolumeCommit } from './volume-commit.ts'
+import { VolumeCommit, commitSoon } from './volume-commit.ts'
 import { GrowthLimits, full } from './growth-limits.ts'
 import type { Validity } from '../replica/validity.ts'
 import { VolumeEvents } from '../replica/listeners.ts'
@@ -57,7 +57,6 @@ import { OrphanNodes } from './orphan-nodes.ts'
 import type { StripeTable } from '../shard-map/stripe-table.ts'
 import { takeEntry } from './take-entry.ts'
 import { Tentative } from './tentative.ts'
-import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A batch closes this long after its first op, in ms. */
 const BATCH_MS = 20
@@ -114,7 +113,7 @@ export class Volume {
     this.#world = world
     const close = (): void => this.endBatch()
     const claim = (): Claim => ({ vector: this.actors.vector(), hlc: this.actors.hlc })
-    this.#commits = new VolumeCommit({ store, view, close, claim }, record)
+    this.#commits = new VolumeCommit({ store, view, close, claim, note: this.events.note }, record)
     const parts = { world, identity, volume: this.id, view, replica: () => this.#replica }
     this.#author = new Author(parts)
     const isFull = (): boolean => store.isFull === true
@@ -339,8 +338,7 @@ export class Volume {
   #openBatch(kind: BodyKind): OpenBatch {
     this.#batchTimer ??= this.#world.clock.timer(BATCH_MS, () => {
       this.#batchTimer = undefined
-      // A failed commit fails the volume: the next caller hears of it.
-      void ignoreFailure(this.commit(), 'a failed commit fails the volume, which its users hear of')
+      commitSoon(this)
     })
     for (let entry = this.#author.catchUp(); entry !== undefined; entry = this.#author.catchUp())
       this.#log(entry, [])

@@ -6,8 +6,8 @@
 //
 // Source: acl(5); fs/posix_acl.c and include/uapi/linux/posix_acl_xattr.h of Linux 6.18.
 import { ShoalError } from '../../protocol/errors.ts'
-import { parseXattrName } from '../../protocol/op/xattr-name.ts'
-import type { XattrName } from '../../protocol/op/xattr-name.ts'
+import { parseXattrName } from '../../protocol/op/names.ts'
+import type { XattrName } from '../../protocol/op/names.ts'
 
 export const ACCESS_ACL: XattrName = parseXattrName('system.posix_acl_access')
 export const DEFAULT_ACL: XattrName = parseXattrName('system.posix_acl_default')

@@ -204,6 +204,6 @@ function readLine(stored: string, open: LogFiles['open']): Line['read'] {
     }
     return { entry, link: { number: entry.number, hash: securityLineHash(text) }, prev }
   } catch {
-    return undefined
+    return undefined // no JSON, or no hash
   }
 }

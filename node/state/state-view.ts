@@ -10,6 +10,7 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import { assert } from '../../protocol/errors.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 import type { Kv, KvWrite } from '../store/kv.ts'
+import { inPages } from '../store/pages.ts'
 
 /** All keys of volumes in the store begin with this (node/store/keys.ts has the store's own). */
 const NAMESPACE_PREFIX: ByteString = STORE_PREFIXES.volumeState
@@ -24,6 +25,8 @@ const GENERATIONS = 256
 const GENERATIONS_PREFIX: ByteString = '\x01'
 /** The generation in use; none before the first rebuild. */
 const GENERATION: ByteString = STATE_PREFIXES.generation
+
+const PAGE_ENTRIES = 512
 
 /** Records that can be scanned: of a volume as it is, or as it was at a checkpoint. */
 export interface ReplicaView extends StateStore {
@@ -295,4 +298,14 @@ export function prefixEnd(prefix: ByteString): ByteString {
   let length = prefix.length
   while (prefix.charCodeAt(length - 1) === 0xff) length--
   return prefix.slice(0, length - 1) + String.fromCharCode(prefix.charCodeAt(length - 1) + 1)
+}
+
+/** Entries whose keys begin with `prefix`, as they are when their page is read. */
+/** Reads a view in pages: nothing of the store is held however slowly a caller goes through it. */
+export function viewPages(
+  view: ReplicaView,
+  prefix: ByteString,
+): AsyncGenerator<readonly [ByteString, Uint8Array], void, undefined> {
+  const end = prefixEnd(prefix)
+  return inPages(prefix, PAGE_ENTRIES, (from) => view.scan(from, end))
 }

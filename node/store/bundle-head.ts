@@ -55,7 +55,7 @@ export function decodeBundleHead(bytes: Uint8Array, size: number): readonly Bund
       const id = chunkIdFromCid(head.subarray(row, row + CID_BYTES))
       places.push({ id, offset, bytes: length })
     } catch {
-      return places
+      return places // no id of a chunk: the head is damaged from here on
     }
     offset += length
   }

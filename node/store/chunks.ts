@@ -3,7 +3,7 @@
 import { verifyChunk } from '../../protocol/chunk/seal.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { chunkIdBytes } from '../../protocol/ids.ts'
-import { addressOf, stageChunk, unstageChunk } from './chunk-index.ts'
+import { addressOf, stageChunk, unstageChunk } from './staged-index.ts'
 import { chunkKey, chunkOfKey, CHUNK_PREFIX, decodeAddress, prefixRange } from './keys.ts'
 import { keyAfter, scanPages } from './pages.ts'
 import { readFound } from './parts.ts'

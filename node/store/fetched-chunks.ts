@@ -226,6 +226,7 @@ export class FetchedChunks {
       this.#unasked += bytes
       this.#add(bundle, bytes, places)
     } catch {
+      // Its chunks are fetched again when they are asked for.
       await this.#remove(bundle)
     } finally {
       this.#writingBytes -= bytes

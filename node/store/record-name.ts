@@ -2,7 +2,7 @@
 // according to the index.
 import { hasCode } from '../../protocol/errors.ts'
 import { chunkIdFromCid, CID_BYTES, stripeIdFromCid } from '../../protocol/ids.ts'
-import { addressOf, stageChunk } from './chunk-index.ts'
+import { addressOf, stageChunk } from './staged-index.ts'
 import { CHUNK_RECORD } from './record.ts'
 import { heldShard, replaceShard, stageTrash, trashedShard } from './shard-index.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'

@@ -7,7 +7,6 @@
 // this rebuilds an index that was lost. Deleted records that no compaction has removed come back
 // then, and so does the trash, as if it were held; scrub and collection delete them again.
 import { MIB } from '../../protocol/units.ts'
-import { addressOf, stageChunk } from './chunk-index.ts'
 import {
   checkpointKey,
   CHUNK_PREFIX,
@@ -24,7 +23,7 @@ import { scanRecords } from './record-scan.ts'
 import { listSegments, SEGMENT_FOLDER, segmentPath } from './segment-files.ts'
 import { heldShard, stageShard, trashedShard } from './shard-index.ts'
 import { HEADER_LENGTH_BYTES } from './shards.ts'
-import { StagedIndex } from './staged-index.ts'
+import { StagedIndex, addressOf, stageChunk } from './staged-index.ts'
 import { countSegments, isUncounted } from './upgrade.ts'
 import type { Disk, DiskFile } from '../world/world.ts'
 import type { Kv, KvWrite } from './kv.ts'

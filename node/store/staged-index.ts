@@ -3,12 +3,21 @@
 // belong to, so that the checkpoint never passes a record whose pointer is not in the index. The
 // table of the segments goes with them.
 import { assert } from '../../protocol/errors.ts'
-import { checkpointKey, decodeCheckpoint, encodeCheckpoint } from './keys.ts'
+import {
+  checkpointKey,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  chunkKey,
+  decodeAddress,
+  encodeAddress,
+} from './keys.ts'
 import { SegmentTable } from './segment-table.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import type { Checkpoint } from './keys.ts'
+import type { Checkpoint, Address } from './keys.ts'
 import type { Kv, KvWrite } from './kv.ts'
 import type { SegmentsEnd } from './segments.ts'
+import { CHUNK_HEAD_BYTES } from './record.ts'
+import type { ChunkId } from '../../protocol/ids.ts'
 
 type Changes = ReadonlyMap<ByteString, Uint8Array | undefined>
 
@@ -113,4 +122,29 @@ export class StagedIndex {
     this.#takenCheckpoint = this.#checkpoint
     this.segments.restore()
   }
+}
+
+export function addressOf(index: StagedIndex, id: ChunkId): Address | undefined {
+  const value = index.get(chunkKey(id))
+  return value === undefined ? undefined : decodeAddress(value)
+}
+
+/** Points at the record of a chunk, its only live one: the one that was pointed at is dead. */
+export function stageChunk(index: StagedIndex, id: ChunkId, address: Address): void {
+  unstageChunk(index, id)
+  index.stage(chunkKey(id), encodeAddress(address))
+  count(index, address, 1)
+}
+
+/** Point at no record of a chunk. */
+export function unstageChunk(index: StagedIndex, id: ChunkId): void {
+  const address = addressOf(index, id)
+  if (address === undefined) return
+  index.stage(chunkKey(id), undefined)
+  count(index, address, -1)
+}
+
+function count(index: StagedIndex, { segment, length }: Address, sign: 1 | -1): void {
+  index.count({ chunkBytes: sign * length })
+  index.segments.live(segment, sign * (CHUNK_HEAD_BYTES + length))
 }

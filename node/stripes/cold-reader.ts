@@ -112,7 +112,7 @@ export class ColdReader {
       const key = packKey(this.#parts.volume, pack)
       await this.#parts.open(tier).restore(key, RESTORE_DAYS, { signal })
     } catch {
-      // Whoever reads again asks again.
+      // The next read asks again.
     }
   }
 }

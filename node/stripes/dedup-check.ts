@@ -19,6 +19,7 @@ import { classText } from './placement-queue-keys.ts'
 import { untilAborted } from './in-parallel.ts'
 import type { MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
 import type { VerifiedStripes } from './verified-stripes.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** For so long holders that have shown their shards need not do so again. */
 const ALIVE_MS: number = 10 * MINUTE_MS
@@ -104,7 +105,8 @@ export class DedupCheck {
   ): Promise<StripeId | undefined> {
     for (const id of this.#candidates(chunk, cls)) {
       if (this.verified.isFalse(id)) continue
-      if (others === 'verified') await this.verified.verify(id, signal).catch(() => false)
+      if (others === 'verified')
+        await ignoreFailure(this.verified.verify(id, signal), 'it stays unverified')
       signal.throwIfAborted()
       if (others !== 'taken' && !this.#isTrue(id)) continue
       if (await this.isAlive(id, signal)) return id

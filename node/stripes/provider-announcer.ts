@@ -10,8 +10,11 @@ import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { asShoalError } from '../../protocol/errors.ts'
 import { blake3 } from '../../protocol/hash.ts'
 import { stripeIdBytes } from '../../protocol/ids.ts'
-import { groupAnnouncement } from '../../protocol/placement/announcement.ts'
-import { PLACEMENT_GROUPS, placementGroup } from '../../protocol/placement/placement-group.ts'
+import {
+  PLACEMENT_GROUPS,
+  placementGroup,
+  groupAnnouncement,
+} from '../../protocol/placement/placement-group.ts'
 import { DAY_MS, MINUTE_MS } from '../../protocol/units.ts'
 import type { StripeId, VolumeId } from '../../protocol/ids.ts'
 import type { ShardStore } from '../store/shards.ts'

@@ -19,8 +19,8 @@ import { hearAttestation } from '../replica/attestations.ts'
 import type { Reason } from './catch-up.ts'
 import { agrees } from '../log/log-summary.ts'
 import type { Delivery, Inbox } from '../log/inbox.ts'
+import { commitSoon } from '../log/volume-commit.ts'
 import type { Volume } from '../log/volume.ts'
-import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /**
  * Names of entries and attestations that were heard, so that each is passed on once, in whatever
@@ -148,11 +148,7 @@ export class GossipReceiver {
       const verdict = inbox.take(entry, delivery)
       if (verdict === 'held-back') return
       if (verdict === 'missing-past') return onMissingPast()
-      // A failed commit fails the volume, which its users hear of.
-      void ignoreFailure(
-        volume.commit(),
-        'a failed commit fails the volume, which its users hear of',
-      )
+      commitSoon(volume)
     } catch (error) {
       if (!(error instanceof ShoalError)) throw error
     }
@@ -165,11 +161,7 @@ export class GossipReceiver {
     if (volume.membership.member(peer) === undefined || this.#announced.has(name)) return 'ignore'
     // It came before the entry that it is about, or is of a cut that is over.
     if (!hearAttestation(volume, attestation)) this.#c.onMissing(from, () => true)
-    else
-      void ignoreFailure(
-        volume.commit(),
-        'a failed commit fails the volume, which its users hear of',
-      )
+    else commitSoon(volume)
     return this.#passOn(name, peer)
   }
 

@@ -2,17 +2,29 @@
 // room, no more than the log says that a member offers.
 import type { PeerId } from '../../protocol/ids.ts'
 import { enforces } from '../../protocol/trust.ts'
-import { SECOND_MS } from '../../protocol/units.ts'
+import { SECOND_MS, MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import type { RecordSecurity } from '../observe/security.ts'
-import { ClockWatch } from '../peers/clock-watch.ts'
 import type { Clock } from '../world/world.ts'
 import type { Volume } from '../log/volume.ts'
+
+/** More than networks and clocks that are kept in step by NTP make of it. */
+const AHEAD_MS: number = 5 * SECOND_MS
+/** A beacon that is older was sent again, or is of a clock that is behind. */
+const OLD_MS: number = MINUTE_MS / 2
+/** Ahead for so long, it is no accident. */
+const LASTS_MS: number = MINUTE_MS / 2
 
 export interface PeerNews {
   readonly lastSeenMs: WallTime
   readonly freeBytes: number | undefined
+}
+
+interface Ahead {
+  readonly sinceMs: WallTime
+  readonly aheadMs: number
+  readonly isTold: boolean
 }
 
 export class HeardPeers {
@@ -66,5 +78,39 @@ export class HeardPeers {
       `the clock of ${name} is ${Math.round(aheadMs / SECOND_MS)} s ahead of this node's, ` +
       'or this one is behind: synchronize both with NTP'
     this.#security?.({ kind: 'clock-ahead', volume: id, peer, message })
+  }
+}
+
+/**
+ * Members whose wall clock is ahead of this node's, as their beacons say, and stays so: their
+ * changes win over later ones of others, and from CLOCK_AHEAD_MS on are not taken. One record a
+ * member that is ahead.
+ */
+export class ClockWatch {
+  readonly #ahead = new Map<PeerId, Ahead>()
+
+  /**
+   * A member said what time it is. returns by how much it is ahead where that is to be told now,
+   * once.
+   */
+  heard(peer: PeerId, sentMs: number, nowMs: WallTime): number | undefined {
+    const known = this.#ahead.get(peer)
+    const aheadMs = sentMs - nowMs
+    if (aheadMs <= AHEAD_MS) {
+      if (aheadMs > -OLD_MS) this.#ahead.delete(peer)
+      return undefined
+    }
+    const sinceMs = known?.sinceMs ?? nowMs
+    const isDue = nowMs >= sinceMs + LASTS_MS
+    const isTold = isDue || known?.isTold === true
+    this.#ahead.set(peer, { sinceMs, aheadMs, isTold })
+    return isDue && known?.isTold !== true ? aheadMs : undefined
+  }
+
+  /** By how much each is ahead whose clock was told of and has not come back since. */
+  all(): readonly (readonly [peer: PeerId, aheadMs: number])[] {
+    return [...this.#ahead].flatMap(([peer, { aheadMs, isTold }]) =>
+      isTold ? [[peer, aheadMs] as const] : [],
+    )
   }
 }

@@ -55,7 +55,8 @@ export class Refusals {
     const { network, clock } = world
     if (!network.peers().includes(peer)) return false
     const asked = joining.askWhetherRemoved(volume, peer, clock.timeout(ASK_MS))
-    const isSo = await asked.catch(() => false)
+    const isSo =
+      (await ignoreFailure(asked, 'a peer that does not answer has not said so')) === true
     // A connection that serves nothing is not kept.
     if (isSo) await ignoreFailure(network.disconnect(peer), 'the peer may be gone')
     return isSo

@@ -12,7 +12,7 @@ import {
 } from '../../protocol/tree/records.ts'
 import type { Inode, StateStore } from '../../protocol/tree/records.ts'
 import type { ReplicaView } from '../state/state-view.ts'
-import { viewPages } from '../state/view-pages.ts'
+import { viewPages } from '../state/state-view.ts'
 
 /** In order of id. */
 export async function* inodesOf(

@@ -3,7 +3,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import { XATTRS_MAX, XATTR_VALUE_MAX } from '../../protocol/limits.ts'
 import { countXattrs, readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
-import type { XattrName } from '../../protocol/op/xattr-name.ts'
+import type { XattrName } from '../../protocol/op/names.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { Volume } from '../log/volume.ts'
 

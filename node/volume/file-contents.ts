@@ -9,7 +9,7 @@ import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { ContentRef } from '../../protocol/op/op.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { NodeCache } from '../content/decoded-cache.ts'
-import type { ChunkIo } from '../content/chunk-io.ts'
+import type { ChunkIo, ChunkReader } from '../content/chunk-io.ts'
 import type { ChunkState } from '../stripes/chunk-fetcher.ts'
 import { contentSize } from '../content/content.ts'
 import { patientReader } from '../content/read-timeouts.ts'
@@ -26,8 +26,14 @@ import type { Lease, InFlightReferences } from '../content/in-flight-references.
 import { writeContent } from '../content/file-writer.ts'
 import type { WriterParts } from '../content/file-writer.ts'
 import type { FileVersion, Namespace } from '../tree/namespace.ts'
-import { contentState } from './content-location.ts'
 import type { PinnedClasses } from './pinned-classes.ts'
+import { ManifestTree } from '../content/manifest-tree.ts'
+import { walk } from '../content/manifest-walk.ts'
+
+/** Chunks that are looked at: of a larger file, the first. */
+const CHUNKS_MAX = 4096
+/** The worst counts. */
+const ORDER: readonly ChunkState[] = ['local', 'placed', 'cold', 'archived']
 
 export interface FileContentsComponents {
   readonly namespace: Namespace
@@ -192,4 +198,36 @@ function refOf(content: Content): ContentRef {
   }
   // A copy: small bytes may be a view of a big buffer, which the log would keep.
   return { kind: 'inline', bytes: new Uint8Array(content.bytes.subarray(0, INLINE_FILE_MAX)) }
+}
+
+/**
+ * That of the chunk that is farthest, of those whose names are here. Lists of chunks that are not
+ * here are not fetched.
+ */
+/**
+ * From where a content would be read here, told from what this node knows, without asking any peer
+ * or tier.
+ */
+async function contentState(
+  content: Content,
+  stateOf: (chunk: ChunkId) => ChunkState,
+  { chunks, nodes }: { readonly chunks: ChunkReader; readonly nodes: NodeCache },
+  signal: AbortSignal,
+): Promise<ChunkState> {
+  if (content.kind === 'inline') return 'local'
+  let worst = 0
+  let left = CHUNKS_MAX
+  const see = (chunk: ChunkId): void => {
+    left--
+    worst = Math.max(worst, ORDER.indexOf(stateOf(chunk)))
+  }
+  const tree = new ManifestTree(content.manifest, { chunks, nodes })
+  for await (const step of walk(tree, { signal })) {
+    if (step.kind === 'node') {
+      see(step.node.ref.id)
+      step.isLeftOut = !chunks.isNear(step.node.ref.id)
+    } else for (const { extent } of step.extents) if (extent.kind === 'chunk') see(extent.ref.id)
+    if (left <= 0) break
+  }
+  return ORDER[worst] ?? 'placed'
 }

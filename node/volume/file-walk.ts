@@ -3,7 +3,7 @@
 // come to, and some nodes of manifests.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { readInode } from '../../protocol/tree/records.ts'
-import type { ChunkId, NodeId } from '../../protocol/ids.ts'
+import type { ChunkId, NodeId, StripeId } from '../../protocol/ids.ts'
 import type { Version } from '../../protocol/tree/records.ts'
 import { versionsOf } from '../../protocol/tree/versions.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
@@ -15,6 +15,7 @@ import type { Namespace } from '../tree/namespace.ts'
 import type { Clock } from '../world/world.ts'
 import { contentOf } from './file-contents.ts'
 import { pathOf } from './paths.ts'
+import type { HostedVolume } from './hosted-volume.ts'
 
 /** Files or chunks looked at before others have their turn. */
 const PACE = 256
@@ -97,4 +98,39 @@ export class Walk {
   async #pace(): Promise<void> {
     if (++this.#steps % PACE === 0) await this.#parts.clock.sleep(1, { signal: this.#signal })
   }
+}
+
+/**
+ * In memory: the ids. isLeftOut: files whose stripes are none of them, whoever else has a part
+ * there.
+ * throws ShoalError 'chunk-unavailable' where a list of chunks cannot be read.
+ */
+/**
+ * The stripes in which the files at a path and below lie, each once: of all versions, and of what
+ * lists their chunks.
+ */
+export async function stripesBelow(
+  { namespace, map, chunks }: Pick<HostedVolume, 'namespace' | 'map' | 'chunks'>,
+  target: ViewTarget,
+  {
+    clock,
+    signal,
+    isLeftOut = () => false,
+  }: {
+    readonly clock: Clock
+    readonly signal: AbortSignal
+    readonly isLeftOut?: (file: NodeId) => boolean
+  },
+): Promise<readonly StripeId[]> {
+  const stripes = new Set<StripeId>()
+  const leftOut = new Set<StripeId>()
+  const walk = new Walk({ namespace, reader: chunks.reader([]), clock }, signal)
+  for await (const file of walk.filesBelow(target)) {
+    const found = isLeftOut(file) ? leftOut : stripes
+    for await (const chunk of walk.chunksOfFile(file)) {
+      const stripe = map.locations(chunk)[0]?.stripe
+      if (stripe !== undefined) found.add(stripe)
+    }
+  }
+  return [...stripes.difference(leftOut)]
 }

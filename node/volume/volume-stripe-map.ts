@@ -1,7 +1,6 @@
 // The data paths' view of a volume (node/shard-map/stripe-map.ts), told by its log.
-import { tierOfPolicy } from '../../protocol/cold/definition.ts'
-import { floorOf } from '../../protocol/cold/keep.ts'
-import type { Keep } from '../../protocol/cold/keep.ts'
+import { tierOfPolicy, floorOf } from '../../protocol/cold/definition.ts'
+import type { Keep } from '../../protocol/cold/definition.ts'
 import { chunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../protocol/chunk/seal.ts'

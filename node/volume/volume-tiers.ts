@@ -69,7 +69,7 @@ export class VolumeTiers {
     try {
       return this.#own(name).agreed === encodeTier(this.locationOf(name))
     } catch {
-      return false
+      return false // nobody agreed to a tier that is gone, or that cannot be read
     }
   }
 

@@ -6,6 +6,7 @@ import { ShoalError } from '../errors.ts'
 import { TIER_NAME_MAX } from '../limits.ts'
 import { formatTierLocation, parseTierLocation } from './location.ts'
 import type { S3Options, TierLocation } from './location.ts'
+import type { Code } from '../placement/redundancy.ts'
 
 const PREFIX = 'tier:'
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
@@ -17,6 +18,13 @@ export type TierAccess = Pick<S3Options, 'credentialsFile' | 'profile'>
 
 /** S3 storage classes of objects that can be read only hours after a restore request. */
 const ARCHIVE_CLASSES: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE'])
+
+/** Nothing, as much as makes one copy, or all shards. */
+/**
+ * How much of a stripe stays with peers once a cold tier holds it, a volume's setting: nothing, as
+ * much as makes one copy, or all shards.
+ */
+export type Keep = 'none' | 'copies1' | 'all'
 
 /** Does a tier call its archive so? */
 export function isArchiveClass(storageClass: string): boolean {
@@ -82,4 +90,9 @@ function fieldsOf(value: string): Definition {
     ...(region !== undefined && { region }),
     ...(storageClass !== undefined && { storageClass }),
   }
+}
+
+/** Shards that stay with peers. */
+export function floorOf(keep: Keep, { k, m }: Code): number {
+  return { none: 0, copies1: k, all: k + m }[keep]
 }

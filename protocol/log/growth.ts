@@ -9,6 +9,7 @@
 import type { Role } from '../roles.ts'
 import { DAY_MS, KIB, MIB, SECOND_MS } from '../units.ts'
 import type { WallTime } from '../units.ts'
+import type { Op } from '../op/op.ts'
 
 /** An entry takes its bytes, unpacked, and so many for its records. */
 export const ENTRY_OVERHEAD: number = 1 * KIB
@@ -65,4 +66,29 @@ export function use(
 /** How long until one whose T is this may go on; 0: now. */
 export function waitMs(usedMs: number, rate: GrowthRate, nowMs: WallTime): number {
   return Math.max(0, Math.ceil(usedMs - rate.burst / rate.perMs - nowMs))
+}
+
+/** Does the op make something, or say more of something? */
+/**
+ * Does the op make something, or say more of something? A full node refuses to make such; what
+ * removes, or says where data lies, goes on.
+ */
+export function isGrowing(op: Op): boolean {
+  switch (op.kind) {
+    case 'mkdir':
+    case 'create':
+    case 'link':
+    case 'move':
+    case 'move-dir':
+    case 'attributes':
+    case 'pin':
+    case 'pin-cold':
+      return true
+    case 'xattr':
+      return op.value !== undefined
+    case 'version':
+      return op.size > 0
+    default:
+      return false
+  }
 }

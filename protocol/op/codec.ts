@@ -35,12 +35,11 @@ import { KNOWN_CODECS } from '../chunk/seal.ts'
 import type { ChunkRef, Codec } from '../chunk/seal.ts'
 import { decodeClearOp, encodeClearOp } from './clear-codec.ts'
 import { nameFromBytes } from './names.ts'
-import type { Name } from './names.ts'
+import type { Name, XattrName } from './names.ts'
 import { TIME_NS_MAX, TIME_NS_MIN } from './op.ts'
 import type { AttributeValues, ContentRef, Op, SpecialFile } from './op.ts'
-import { decodeSpecial, encodeSpecial } from './special-codec.ts'
 import { EPOCH_MAX, bytes, integer, list } from '../cbor-values.ts'
-import type { XattrName } from './xattr-name.ts'
+import { decodeSpecial, encodeSpecial } from './special-codec.ts'
 
 const TEXT_MAX = 1024
 const PUBLIC_KEY_BYTES = 32

@@ -1,22 +1,24 @@
 // File names: bytes 1..255, no '/', no NUL, not '.' or '..'. In memory a byte string. Two names
 // collide when they are equal after NFC (Unicode UAX #15); bytes that are not UTF-8 collide only
 // with themselves.
-import { fromByteString, toByteString, utf8 } from '../bytes.ts'
+import { fromByteString, toByteString, utf8, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import { hlcMillis } from '../clock/hlc.ts'
 import { ShoalError } from '../errors.ts'
-import { NAME_MAX } from '../limits.ts'
+import { NAME_MAX, XATTR_NAME_MAX } from '../limits.ts'
 import { makeDot, stampHlc } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
 import type { ActorId, NodeId } from '../ids.ts'
 import { blake3 } from '../hash.ts'
-import { toHex } from '../bytes.ts'
 
 export type Name = ByteString & { readonly brand: 'Name' }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 // eslint-disable-next-line no-control-regex -- NUL is what is looked for
 const FORBIDDEN = /[/\0]/
+
+/** With its namespace: `user.color`. 1 to XATTR_NAME_MAX bytes, no NUL. */
+export type XattrName = ByteString & { readonly brand: 'XattrName' }
 
 /** A checked name. throws ShoalError 'EINVAL' or 'ENAMETOOLONG'. */
 export function parseName(name: ByteString): Name {
@@ -57,7 +59,7 @@ export function collisionKey(name: Name): ByteString {
     const text = strictUtf8.decode(fromByteString(name))
     return toByteString(utf8(text.normalize('NFC')))
   } catch {
-    return name
+    return name // not UTF-8
   }
 }
 
@@ -160,4 +162,15 @@ function cutUtf8(text: ByteString, lengthMax: number): ByteString {
 function isAscii(text: ByteString): boolean {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false
   return true
+}
+
+/** throws ShoalError 'ERANGE' for what is no name of an extended attribute. */
+export function parseXattrName(name: ByteString): XattrName {
+  if (name === '' || name.length > XATTR_NAME_MAX || name.includes('\0')) {
+    throw new ShoalError(
+      'ERANGE',
+      `an extended attribute has a name of 1 to ${XATTR_NAME_MAX} bytes`,
+    )
+  }
+  return name as XattrName
 }

@@ -8,8 +8,7 @@ import type { ChunkRef } from '../chunk/seal.ts'
 import type { BackupHeadId, EntryHash, NodeId, PackId, PeerId, StripeId } from '../ids.ts'
 import type { Role } from '../roles.ts'
 import type { Receipt } from '../stripe/receipt.ts'
-import type { Name } from './names.ts'
-import type { XattrName } from './xattr-name.ts'
+import type { Name, XattrName } from './names.ts'
 
 /**
  * The content of a file version. Mirrors protocol/chunk/manifest.ts `Manifest` for files above

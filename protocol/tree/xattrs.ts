@@ -3,7 +3,7 @@
 // are set, so stat(2) reads none of them and nothing is scanned; of one that was removed only the
 // stamp is kept, in the index of the dead, until it is purged.
 import { TREE_PREFIXES } from './key-prefixes.ts'
-import type { XattrName } from '../op/xattr-name.ts'
+import type { XattrName } from '../op/names.ts'
 import { fromByteString, toByteString } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'

@@ -3,7 +3,7 @@
 // does not matter. It is fed by the watch on the writes of stores (watch.ts), so it can be asked in
 // the midst of a write.
 import type { ByteString } from '../../protocol/bytes.ts'
-import type { Keep } from '../../protocol/cold/keep.ts'
+import type { Keep } from '../../protocol/cold/definition.ts'
 import type { StripeId } from '../../protocol/ids.ts'
 import { STAMP_ZERO } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'

@@ -1,6 +1,6 @@
 // A node whose world is a Map: methods of NodeApi as api.ts describes it, with nothing durable and
 // no peers. What the server, the client and the commands are tested against.
-import { readSmallFiles } from '../../node/handlers/small-files.ts'
+import { readSmallFiles } from '../../node/handlers/files.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { MemoryTiers } from './memory-tiers.ts'

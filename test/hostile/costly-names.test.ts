@@ -9,7 +9,7 @@ import { MemoryState } from '../protocol/tree/sites.ts'
 import { TestCluster } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
 import type { NodeId } from '../../protocol/ids.ts'
-import type { XattrName } from '../../protocol/op/xattr-name.ts'
+import type { XattrName } from '../../protocol/op/names.ts'
 import type { TreeOp } from '../../protocol/op/op.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 

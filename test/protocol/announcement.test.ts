@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { toHex } from '../../protocol/bytes.ts'
 import { blake3 } from '../../protocol/hash.ts'
-import { groupAnnouncement } from '../../protocol/placement/announcement.ts'
 import {
   PLACEMENT_GROUPS,
   placementGroup,
   stripeIn,
+  groupAnnouncement,
 } from '../../protocol/placement/placement-group.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 

@@ -30,8 +30,7 @@ import type { Dot } from '../../protocol/clock/dot.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import type { Receipt } from '../../protocol/stripe/receipt.ts'
 import type { AttributeValues, ContentRef, Op } from '../../protocol/op/op.ts'
-import type { Name } from '../../protocol/op/names.ts'
-import type { XattrName } from '../../protocol/op/xattr-name.ts'
+import type { Name, XattrName } from '../../protocol/op/names.ts'
 
 export const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length })

@@ -6,9 +6,8 @@ import { describeOps } from '../../protocol/tree/describe.ts'
 import type { BackupHeadId, NodeId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/clock/dot.ts'
 import type { Change, HistoryNames } from '../../protocol/tree/describe.ts'
-import type { Name } from '../../protocol/op/names.ts'
+import type { Name, XattrName } from '../../protocol/op/names.ts'
 import type { Op, ShardChange } from '../../protocol/op/op.ts'
-import type { XattrName } from '../../protocol/op/xattr-name.ts'
 
 const FILE = 'f1' as NodeId
 const FOLDER = 'd1' as NodeId

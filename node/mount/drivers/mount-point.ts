@@ -1,14 +1,16 @@
 // A folder with a file system of ours mounted on it, and how that is taken away: on demand, at
 // exit(), and after SIGKILL by a watchdog.
 import { spawnSync } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { writeFile, readFile, readdir, readlink } from 'node:fs/promises'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { mountAt } from './mount-table.ts'
 import { failureOf } from './mounter.ts'
 import { startWatchdog } from './watchdog.ts'
-import { usersOf } from './users-of.ts'
 import type { Unmounter } from './mounter.ts'
 import { ignoreFailure } from '../../world/ignore-failure.ts'
+
+/** More are not named. */
+const NAMED_MAX = 5
 
 export class MountPoint {
   readonly folder: string
@@ -74,4 +76,31 @@ export class MountPoint {
     const { program, args } = this.#mounter.unmountCommand(this.folder, true)
     spawnSync(program, args, { cwd: '/', stdio: 'ignore' })
   }
+}
+
+/** For people: "vim (process 812), bash (process 77)"; empty if none is found. */
+/**
+ * Names the programs that keep a mount busy: those with a file of it open, or that are in it, as
+ * far as this process may see. Only links of /proc are read, which asks nothing of the mount.
+ * Source: proc(5), as fuser(1) uses it.
+ */
+async function usersOf(folder: string): Promise<string> {
+  const users: string[] = []
+  for (const pid of await readdir('/proc').catch(() => [])) {
+    if (!/^\d+$/.test(pid) || !(await isIn(folder, pid))) continue
+    if (users.length === NAMED_MAX) return `${users.join(', ')} and others`
+    const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')
+    users.push(`${name.trim()} (process ${pid})`)
+  }
+  return users.join(', ')
+}
+
+async function isIn(folder: string, pid: string): Promise<boolean> {
+  const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => [])
+  const links = ['cwd', 'root', 'exe', ...descriptors.map((descriptor) => `fd/${descriptor}`)]
+  for (const link of links) {
+    const target = await readlink(`/proc/${pid}/${link}`).catch(() => '')
+    if (target === folder || target.startsWith(`${folder}/`)) return true
+  }
+  return false
 }

@@ -41,6 +41,7 @@ async function canonical(path: string): Promise<string> {
   try {
     return await realpath(path)
   } catch {
+    // What is not there yet lies where its parent lies.
     return path === '/' ? path : join(await canonical(dirname(path)), basename(path))
   }
 }

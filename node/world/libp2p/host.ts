@@ -13,9 +13,8 @@ import { createLibp2p } from 'libp2p'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { blake3 } from '../../../protocol/hash.ts'
 import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
-import { SECOND_MS } from '../../../protocol/units.ts'
+import { SECOND_MS, KIB } from '../../../protocol/units.ts'
 import { nearestFirst, worthAnnouncing } from './addresses.ts'
-import { MembersStore } from './members-store.ts'
 import { membersMuxer } from './strangers-muxer.ts'
 import { socketTls } from './tls.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
@@ -26,6 +25,10 @@ import type { MulticastDNSComponents } from '@libp2p/mdns'
 import type { Ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Threshold } from './threshold.ts'
+import { peerIdFromCID } from '@libp2p/peer-id'
+import { LevelDatastore } from 'datastore-level'
+import { CID } from 'multiformats/cid'
+import { base32 } from 'multiformats/bases/base32'
 
 /** Protocol id of the distributed hash table. */
 const DHT_PROTOCOL = '/shoal/kad/1'
@@ -50,6 +53,9 @@ const PING_TIMEOUT_MS: number = 10 * SECOND_MS
  * is tried.
  */
 const ADDRESS_TIMEOUT_MS: number = 4 * SECOND_MS
+
+/** Addresses with their certificate, protocols and tags take about 1 KiB. */
+const PEER_BYTES_MAX: number = 16 * KIB
 
 /** The parts of the network; see Libp2pNetwork.create. */
 export interface HostOptions {
@@ -77,6 +83,8 @@ interface HostServices extends Record<string, unknown> {
   dht: KadDHT
   listeners: Listeners
 }
+
+type Key = Parameters<LevelDatastore['put']>[0]
 
 /**
  * Libp2p, not started, and its open store. throws ShoalError 'already-running' or 'corrupt' if that
@@ -110,7 +118,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     connectionMonitor: { pingTimeout: { minTimeout: PING_TIMEOUT_MS } },
     connectionGater: threshold.gater,
     // By default the address of a peer is forgotten after an hour. Only members have a place there
-    // (members-store.ts).
+    // (MembersStore).
     peerStore: { maxAddressAge: Infinity, maxPeerAge: Infinity },
     peerDiscovery: options.mdns ? [discovery(discovered)] : [],
     services: services(options),
@@ -217,4 +225,40 @@ class Listeners {
       addressManager.confirmObservedAddr(address, { type: 'transport' })
     }
   }
+}
+
+/**
+ * The peer records that libp2p keeps on disk: members alone, and for each not more than a few
+ * addresses take. Whatever else tells of a peer (mDNS, answers in the DHT, who connects) leaves
+ * nothing behind.
+ */
+class MembersStore extends LevelDatastore {
+  #isKept: (peer: string) => boolean = () => true
+
+  /** isKept: is a peer, by its id text, one to remember? */
+  keepOnly(isKept: (peer: string) => boolean): void {
+    this.#isKept = isKept
+  }
+
+  override async put(key: Key, value: Uint8Array): Promise<Key> {
+    const peer = peerOf(key)
+    const isKept = peer === undefined || (this.#isKept(peer) && value.length <= PEER_BYTES_MAX)
+    return isKept ? super.put(key, value) : key
+  }
+
+  /** Drop the records of peers that are none to remember any more. */
+  async sweep(): Promise<void> {
+    for await (const key of this.queryKeys({ prefix: '/peers/' })) {
+      const peer = peerOf(key)
+      if (peer !== undefined && !this.#isKept(peer)) await this.delete(key)
+    }
+  }
+}
+
+/** The peer that a record is about; undefined for records of other kinds. */
+function peerOf(key: Key): string | undefined {
+  const [, kind, cid] = key.toString().split('/')
+  return kind === 'peers' && cid !== undefined
+    ? peerIdFromCID(CID.parse(cid, base32)).toString()
+    : undefined
 }

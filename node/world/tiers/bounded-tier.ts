@@ -4,7 +4,6 @@ import { concatBytes, equalBytes, toHex, utf8 } from '../../../protocol/bytes.ts
 import { checkTierKey } from '../../../protocol/cold/location.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { Budget } from '../budget.ts'
-import { LinkedSignal } from './linked-signal.ts'
 import { tierError } from './tier-error.ts'
 import { Semaphore } from '../semaphore.ts'
 import type { WallTime } from '../../../protocol/units.ts'
@@ -61,17 +60,15 @@ export class BoundedTier implements ObjectTier {
     options: { readonly signal: AbortSignal },
   ): AsyncGenerator<Uint8Array> {
     checkTierKey(key)
-    const link = new LinkedSignal(options.signal, this.#closing.signal)
+    const signal = this.#untilClosed(options.signal)
     const over = Promise.withResolvers<void>()
     this.#underway.add(over.promise)
     let done: (() => void) | undefined
     try {
-      done = await this.#down.turns.take(link.signal)
-      const { signal } = link
+      done = await this.#down.turns.take(signal)
       yield* this.#down.pace((await this.#tier).get(key, range, { signal }), signal)
     } finally {
       done?.()
-      link.release()
       this.#underway.delete(over.promise)
       over.resolve()
     }
@@ -86,12 +83,8 @@ export class BoundedTier implements ObjectTier {
     prefix: string,
     options: { readonly signal: AbortSignal },
   ): AsyncGenerator<TierObject & { readonly key: string }> {
-    const link = new LinkedSignal(options.signal, this.#closing.signal)
-    try {
-      yield* (await this.#tier).list(prefix, { signal: link.signal })
-    } finally {
-      link.release()
-    }
+    const signal = this.#untilClosed(options.signal)
+    yield* (await this.#tier).list(prefix, { signal })
   }
 
   async remove(keys: readonly string[], options: { signal: AbortSignal }): Promise<void> {
@@ -145,16 +138,19 @@ export class BoundedTier implements ObjectTier {
   }
 
   async #during<T>(signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const link = new LinkedSignal(signal, this.#closing.signal)
-    link.signal.throwIfAborted()
-    const running = run(link.signal)
+    const both = this.#untilClosed(signal)
+    both.throwIfAborted()
+    const running = run(both)
     this.#underway.add(running)
     try {
       return await running
     } finally {
       this.#underway.delete(running)
-      link.release()
     }
+  }
+
+  #untilClosed(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#closing.signal])
   }
 }
 

@@ -6,12 +6,11 @@ import { GetObjectCommand } from '@aws-sdk/client-s3'
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { MIB } from '../../../protocol/units.ts'
-import { Arrivals } from './arrivals.ts'
-import { backoffMs } from './backoff.ts'
-import { LinkedSignal } from './linked-signal.ts'
+import { backoffMs } from './s3-client.ts'
 import { nameOf } from './s3-errors.ts'
 import type { Semaphore } from '../semaphore.ts'
 import type { Clock, Random } from '../world.ts'
+import { ignoreFailure } from '../ignore-failure.ts'
 
 const WINDOW_BYTES: number = 16 * MIB
 const WINDOWS_AHEAD = 2
@@ -56,11 +55,12 @@ export async function* download(
   { signal: outer, damaged }: { signal: AbortSignal; damaged?: () => ShoalError },
 ): AsyncGenerator<Uint8Array> {
   if (from >= to) return
-  const link = new LinkedSignal(outer)
+  const left = new AbortController()
+  const signal = AbortSignal.any([outer, left.signal])
   const windows: Window[] = []
   const open = (start: number, etag?: string): void => {
     const range = { start, end: Math.min(start + WINDOW_BYTES, to), etag }
-    windows.push(new Arrivals((window) => fetchWindow(parts, source, range, window, link.signal)))
+    windows.push(new Arrivals((window) => fetchWindow(parts, source, range, window, signal)))
   }
   try {
     open(from)
@@ -79,8 +79,7 @@ export async function* download(
     }
     if (damaged && hash && hash.digest('hex') !== md5) throw damaged()
   } finally {
-    link.abort(new ShoalError('aborted', 'the reader has left'))
-    link.release()
+    left.abort(new ShoalError('aborted', 'the reader has left'))
     await Promise.all(windows.map(({ over }) => over))
   }
 }
@@ -152,4 +151,61 @@ function md5Of({
 
 function ignoreBeyondEnd(error: unknown): undefined {
   if (nameOf(error) !== 'InvalidRange') throw error
+}
+
+/**
+ * Pieces of a fetch, in memory until they are read, by one reader: each is available as soon as it
+ * has come, however many are still to come.
+ */
+class Arrivals<First, Piece> implements AsyncIterable<Piece> {
+  /** Resolves when nothing comes any more. Never rejects. */
+  readonly over: Promise<void>
+  readonly #first = Promise.withResolvers<First>()
+  readonly #pieces: Piece[] = []
+  #news = Promise.withResolvers<void>()
+  #end: { readonly failure?: unknown } | undefined
+
+  /** fetch: calls begin() once, and then add() for each piece. */
+  constructor(fetch: (arrivals: Arrivals<First, Piece>) => Promise<void>) {
+    // Whoever reads on is told; who does not need not know.
+    void ignoreFailure(this.#first.promise, 'it is thrown where it is awaited')
+    this.over = this.#run(fetch)
+  }
+
+  /** The facts known before the first piece has come. throws what fetching threw. */
+  get first(): Promise<First> {
+    return this.#first.promise
+  }
+
+  begin(first: First): void {
+    this.#first.resolve(first)
+  }
+
+  add(piece: Piece): void {
+    this.#pieces.push(piece)
+    this.#news.resolve()
+  }
+
+  /** throws what fetching threw, after what came before. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Piece, void, undefined> {
+    for (;;) {
+      for (let piece = this.#pieces.shift(); piece !== undefined; piece = this.#pieces.shift())
+        yield piece
+      if (this.#end !== undefined) break
+      await this.#news.promise
+      this.#news = Promise.withResolvers()
+    }
+    if ('failure' in this.#end) throw this.#end.failure
+  }
+
+  async #run(fetch: (arrivals: Arrivals<First, Piece>) => Promise<void>): Promise<void> {
+    try {
+      await fetch(this)
+      this.#end = {}
+    } catch (failure) {
+      this.#end = { failure }
+      this.#first.reject(failure)
+    }
+    this.#news.resolve()
+  }
 }

@@ -17,7 +17,6 @@ import type {
 } from '@aws-sdk/client-s3'
 import { assert } from '../../../protocol/errors.ts'
 import { MIB, SECOND_MS, divCeil } from '../../../protocol/units.ts'
-import { LinkedSignal } from './linked-signal.ts'
 import { nameOf } from './s3-errors.ts'
 import type { Semaphore } from '../semaphore.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
@@ -92,15 +91,15 @@ async function uploadParts(
   const { UploadId } = await client.send(create, { abortSignal: outer })
   const sent: { PartNumber: number; ETag: string | undefined }[] = []
   const underway = new Set<Promise<void>>()
-  const link = new LinkedSignal(outer)
-  const { signal } = link
+  const failed = new AbortController()
+  const signal = AbortSignal.any([outer, failed.signal])
   const send = async ({ number, bytes }: Part, done: () => void): Promise<void> => {
     const part = new UploadPartCommand({ Bucket, Key, UploadId, PartNumber: number, Body: bytes })
     try {
       const { ETag } = await client.send(part, { abortSignal: signal })
       sent.push({ PartNumber: number, ETag })
     } catch (error) {
-      link.abort(error)
+      failed.abort(error)
     } finally {
       done()
     }
@@ -124,12 +123,11 @@ async function uploadParts(
       signal,
     )
   } catch (error) {
-    link.abort(error)
+    failed.abort(error)
     await Promise.all(underway)
     await discard(client, { Bucket, Key, UploadId }, clock)
     throw error
   } finally {
-    link.release()
     await parts.return(undefined)
   }
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { LockClaims } from '../../../node/consensus/lock-claims.ts'
-import { LockProtocol } from '../../../node/consensus/lock-protocol.ts'
+import { LockProtocol } from '../../../node/consensus/voter-protocol.ts'
 import { dominates } from '../../../protocol/clock/vector-clock.ts'
 import { ShoalError, hasCode } from '../../../protocol/errors.ts'
 import { LEASE_MS } from '../../../protocol/locks/claim.ts'

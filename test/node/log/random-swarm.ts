@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { utf8 } from '../../../protocol/bytes.ts'
-import { parseXattrName } from '../../../protocol/op/xattr-name.ts'
+import { parseXattrName } from '../../../protocol/op/names.ts'
 import { assertSame, meetAll } from './machines.ts'
 import type { Machine } from './machines.ts'
 import type { SeededRandom } from '../../../simulations/random.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HOUR_MS, MINUTE_MS } from '../../../protocol/units.ts'
-import { Latencies } from '../../../node/peers/latencies.ts'
+import { Latencies } from '../../../node/peers/round-trips.ts'
 import { ManualClock } from '../stripes/manual-clock.ts'
 import { peerOf } from '../stripes/peer-group.ts'
 

@@ -7,7 +7,6 @@ import { HOUR_MS } from '../../../protocol/units.ts'
 import { XATTRS_MAX, XATTR_VALUE_MAX } from '../../../protocol/limits.ts'
 import { utf8 } from '../../../protocol/bytes.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
-import { parseXattrName } from '../../../protocol/op/xattr-name.ts'
 import {
   getXattr,
   keptName,
@@ -15,7 +14,7 @@ import {
   setXattr,
 } from '../../../node/mount/extended-attributes.ts'
 import { ACCESS_ACL, DEFAULT_ACL } from '../../../node/mount/posix-acl.ts'
-import { nameFromText } from '../../../protocol/op/names.ts'
+import { nameFromText, parseXattrName } from '../../../protocol/op/names.ts'
 import { Machine, checkpoint } from '../log/machines.ts'
 import { Replica, exchange, send } from '../log/replicas.ts'
 import type { ViewTarget } from '../../../protocol/tree/view.ts'

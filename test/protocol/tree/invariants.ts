@@ -5,7 +5,7 @@ import { allChildren, childPrefix } from '../../../protocol/tree/children.ts'
 import { CONFLICT_PREFIX, readConflictCount } from '../../../protocol/tree/conflict-counts.ts'
 import { DEAD_PREFIX } from '../../../protocol/tree/dead.ts'
 import { nameText } from '../../../protocol/op/names.ts'
-import type { Name } from '../../../protocol/op/names.ts'
+import type { Name, XattrName } from '../../../protocol/op/names.ts'
 import {
   ROOT,
   isDirVisible,
@@ -20,7 +20,6 @@ import { entriesOf } from './script.ts'
 import { contextOf } from './sites.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
 import type { Dot } from '../../../protocol/clock/dot.ts'
-import type { XattrName } from '../../../protocol/op/xattr-name.ts'
 import type { LoggedOp, MemoryState, Site } from './sites.ts'
 
 /** log: all ops that the site holds. */

@@ -2,9 +2,8 @@
 // others now and then.
 import fc from 'fast-check'
 import { isWithin } from '../../../protocol/tree/moves.ts'
-import { nameFromText } from '../../../protocol/op/names.ts'
+import { nameFromText, parseXattrName } from '../../../protocol/op/names.ts'
 import { ROOT, readDir, readInode } from '../../../protocol/tree/records.ts'
-import { parseXattrName } from '../../../protocol/op/xattr-name.ts'
 import { moveOps, removeOps } from '../../../node/tree/target-ops.ts'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { newSite } from './sites.ts'

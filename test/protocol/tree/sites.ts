@@ -11,7 +11,7 @@ import { childPrefix, decodeChildren } from '../../../protocol/tree/children.ts'
 import { DEAD_PREFIX } from '../../../protocol/tree/dead.ts'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { MoveLog } from '../../../protocol/tree/moves.ts'
-import { nameFromText, nameText } from '../../../protocol/op/names.ts'
+import { nameFromText, nameText, parseXattrName } from '../../../protocol/op/names.ts'
 import {
   ROOT,
   ensureRoot,
@@ -23,7 +23,6 @@ import {
 import { versionsOf } from '../../../protocol/tree/versions.ts'
 import { lookupName, resolve } from '../../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
-import { parseXattrName } from '../../../protocol/op/xattr-name.ts'
 import { moveOps, removeOps, versionOps } from '../../../node/tree/target-ops.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ActorId, NodeId } from '../../../protocol/ids.ts'

@@ -97,6 +97,7 @@ export function loadBinding(): Binding {
   try {
     return load(folder)
   } catch {
+    // It is tried again with the library of the package, and then throws.
     loadBundledLibrary(folder)
   }
   try {
@@ -134,5 +135,7 @@ function loadBundledLibrary(folder: string): void {
   const library = join(folder, 'prebuilds', `${process.platform}-${process.arch}`, 'libfuse.so')
   try {
     process.dlopen({ exports: {} }, library, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE)
-  } catch {}
+  } catch {
+    // As said above; if it was not loaded, load() fails again.
+  }
 }

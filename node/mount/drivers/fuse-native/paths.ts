@@ -134,7 +134,7 @@ export function textOf(bytes: ByteString): string | undefined {
     const text = decoder.decode(fromByteString(bytes))
     return text.includes(NO_TEXT) ? undefined : text
   } catch {
-    return undefined
+    return undefined // not UTF-8
   }
 }
 

@@ -9,12 +9,14 @@
 // - The thread starts with the first notification and does not keep the process alive.
 import { Worker } from 'node:worker_threads'
 import { concatBytes } from '../../../../protocol/bytes.ts'
-import { entryNotification, epochNotification, inodeNotification } from './notifications.ts'
 import type { ByteRange } from './request.ts'
 import type { Report } from './session.ts'
+import { NOTIFY, REPLY_HEADER_BYTES, writeU64 } from './protocol.ts'
 
 const NAMES_MAX = 65_536
 const ALL: ByteRange = { start: 0, end: Infinity }
+
+const BODY = REPLY_HEADER_BYTES
 
 export class Notifier {
   readonly #descriptor: number
@@ -131,4 +133,41 @@ export class Notifier {
 
 function covers(outer: ByteRange, inner: ByteRange): boolean {
   return outer.start <= inner.start && inner.end <= outer.end
+}
+
+/**
+ * fuse_notify_inval_inode_out: the attributes, and this content if any; a length of 0 reaches to
+ * the end.
+ */
+function inodeNotification(inode: number, content: ByteRange | undefined): Uint8Array {
+  const out = notification(NOTIFY.inode, 24)
+  writeU64(out, BODY, inode)
+  if (content === undefined) out.writeBigInt64LE(-1n, BODY + 8)
+  else {
+    writeU64(out, BODY + 8, content.start)
+    if (content.end < Infinity) writeU64(out, BODY + 16, content.end - content.start)
+  }
+  return out
+}
+
+/** fuse_notify_inval_entry_out, and the name with its NUL. */
+function entryNotification(parent: number, name: string): Uint8Array {
+  const out = notification(NOTIFY.entry, 16 + name.length + 1)
+  writeU64(out, BODY, parent)
+  out.writeUInt32LE(name.length, BODY + 8)
+  out.write(name, BODY + 16, 'latin1')
+  return out
+}
+
+/** Every cached name is asked for again. */
+function epochNotification(): Uint8Array {
+  return notification(NOTIFY.epoch, 0)
+}
+
+/** A header that is no reply's: unique 0, and the code in place of the error. */
+function notification(code: number, bodyBytes: number): Buffer {
+  const out = Buffer.alloc(BODY + bodyBytes)
+  out.writeUInt32LE(out.byteLength, 0)
+  out.writeInt32LE(code, 4)
+  return out
 }

@@ -11,8 +11,8 @@ import {
   MAJOR,
   MINOR,
   PAGE,
+  writeU64,
 } from './protocol.ts'
-import { writeU64 } from './u64.ts'
 import { NAME_MAX } from '../../../../protocol/limits.ts'
 import { LOCK_END } from '../../../../protocol/locks/held-locks.ts'
 import { divCeil } from '../../../../protocol/units.ts'

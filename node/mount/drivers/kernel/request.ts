@@ -4,8 +4,7 @@
 // but for the data of a WRITE.
 import { ShoalError } from '../../../../protocol/errors.ts'
 import { NAME_MAX } from '../../../../protocol/limits.ts'
-import { OPCODE, PAGE, REQUEST_HEADER_BYTES } from './protocol.ts'
-import { readU64 } from './u64.ts'
+import { OPCODE, PAGE, REQUEST_HEADER_BYTES, readU64 } from './protocol.ts'
 import type { Caller } from '../../file-system.ts'
 
 /** Bytes [start, end) of a file. */

@@ -1,4 +1,5 @@
-// Operations on open files.
+// Operations on open files: on their content, and on ranges: what takes space, and what is copied
+// from one file to another.
 import { constants } from 'node:fs'
 import { ShoalError, hasCode } from '../../../../../protocol/errors.ts'
 import {
@@ -8,9 +9,12 @@ import {
   OPEN_NO_FLUSH,
   WRITE_CACHED,
   WRITE_KILL_PRIVILEGES,
+  COPY_MAX,
+  SEEK_DATA,
+  SEEK_HOLE,
 } from '../protocol.ts'
-import { EMPTY, createReply, openReply, writtenReply } from '../replies.ts'
-import { killPrivileges } from './attributes.ts'
+import { EMPTY, createReply, openReply, writtenReply, positionReply } from '../replies.ts'
+import { killPrivileges, killPrivilegesFor } from './attributes.ts'
 import { lockOwner } from './locks.ts'
 import { timeoutsOf } from './served.ts'
 import type { Attributes } from '../../../file-system.ts'
@@ -130,4 +134,46 @@ export async function fsync(served: Served, request: Request): Promise<Parts> {
 export async function release(served: Served, request: Request): Promise<Parts> {
   await served.references.releaseFile(request.u64())
   return EMPTY
+}
+
+/** fuse_fallocate_in. */
+export async function allocate(served: Served, request: Request): Promise<Parts> {
+  const handle = request.u64()
+  const position = request.u64()
+  const length = request.u64()
+  const mode = request.u32()
+  await killPrivilegesFor(request.caller, served, request.inode)
+  await served.fileSystem.allocate(handle, mode, position, length)
+  return EMPTY
+}
+
+/** fuse_lseek_in. */
+export async function seek(served: Served, request: Request): Promise<Parts> {
+  const handle = request.u64()
+  const position = request.u64()
+  const whence = request.u32()
+  if (whence !== SEEK_DATA && whence !== SEEK_HOLE)
+    throw new ShoalError('EINVAL', `lseek from ${whence}`)
+  const what = whence === SEEK_DATA ? 'data' : 'hole'
+  return positionReply(await served.fileSystem.seek(handle, position, what))
+}
+
+/** fuse_copy_file_range_in. The answer is that to a WRITE. */
+export async function copyRange(served: Served, request: Request): Promise<Parts> {
+  return writtenReply(await copy(served, request, COPY_MAX))
+}
+
+/** The same of Linux 6.18, answered with 64 bits. */
+export async function copyRange64(served: Served, request: Request): Promise<Parts> {
+  return positionReply(await copy(served, request, Infinity))
+}
+
+async function copy(served: Served, request: Request, lengthMax: number): Promise<number> {
+  const from = { handle: request.u64(), position: request.u64() }
+  const inode = request.u64()
+  const to = { handle: request.u64(), position: request.u64() }
+  const length = Math.min(request.u64(), lengthMax)
+  if (request.u64() !== 0) throw new ShoalError('EINVAL', 'flags of copy_file_range')
+  await killPrivilegesFor(request.caller, served, inode)
+  return served.fileSystem.copyRange(from, to, length)
 }

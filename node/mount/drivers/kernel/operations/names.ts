@@ -1,12 +1,21 @@
-// Operations on names: looking up, making, moving and removing.
+// Operations on names: looking up, making, moving and removing; and on open folders, which list
+// them.
 import { ShoalError } from '../../../../../protocol/errors.ts'
 import { SYMLINK_MAX } from '../../../../../protocol/limits.ts'
-import { FILE_TYPE, RENAME_KNOWN, S_IFMT } from '../protocol.ts'
-import { EMPTY } from '../replies.ts'
-import { entry } from './served.ts'
-import type { Parts } from '../replies.ts'
+import {
+  FILE_TYPE,
+  RENAME_KNOWN,
+  S_IFMT,
+  IO_MAX,
+  OPEN_CACHE_FOLDER,
+  OPEN_KEEP_CACHE,
+} from '../protocol.ts'
+import { EMPTY, entriesFor, folderPosition, folderReply, openReply } from '../replies.ts'
+import { entry, timeoutsOf } from './served.ts'
+import type { Parts, Timeouts } from '../replies.ts'
 import type { Request } from '../request.ts'
 import type { Served } from './served.ts'
+import type { Attributes } from '../../../file-system.ts'
 
 const SPECIAL_KINDS = ['fifo', 'socket', 'character-device', 'block-device'] as const
 
@@ -83,5 +92,39 @@ export async function rename2(served: Served, request: Request): Promise<Parts> 
   request.skip(4)
   if ((flags & ~RENAME_KNOWN) !== 0) throw new ShoalError('EINVAL', `rename flags ${flags}`)
   await served.fileSystem.rename(request.inode, request.name(), toParent, request.name(), flags)
+  return EMPTY
+}
+
+export async function openFolder(served: Served, request: Request): Promise<Parts> {
+  const handle = await served.fileSystem.openFolder(request.inode)
+  served.references.openedFolder(handle)
+  return openReply(handle, OPEN_KEEP_CACHE | OPEN_CACHE_FOLDER)
+}
+
+export async function readFolder(served: Served, request: Request, plus: boolean): Promise<Parts> {
+  const { fileSystem, references } = served
+  const { inode } = request
+  const handle = request.u64()
+  const { dots, cookie } = folderPosition(request.u64())
+  const bytesMax = Math.min(request.u32(), IO_MAX)
+  return references.giving(async () => {
+    const countMax = entriesFor(bytesMax, plus)
+    const entries = await fileSystem.readFolder(handle, cookie, countMax)
+    const onEntry = (attributes: Attributes): void => {
+      fileSystem.retain(attributes.inode)
+      references.add(attributes)
+    }
+    const timeouts = (name: string): Timeouts => timeoutsOf(served, name)
+    return folderReply(inode, dots, entries, { bytesMax, plus, timeouts, onEntry })
+  })
+}
+
+export async function fsyncFolder(served: Served, request: Request): Promise<Parts> {
+  await served.fileSystem.syncFolder(request.u64())
+  return EMPTY
+}
+
+export async function releaseFolder(served: Served, request: Request): Promise<Parts> {
+  await served.references.releaseFolder(request.u64())
   return EMPTY
 }

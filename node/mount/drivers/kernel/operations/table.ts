@@ -4,12 +4,37 @@
 import { OPCODE } from '../protocol.ts'
 import { EMPTY } from '../replies.ts'
 import { getAttributes, readLink, setAttributes, statfs } from './attributes.ts'
-import { create, createUnlinked, flush, fsync, open, read, release, write } from './content.ts'
+import {
+  create,
+  createUnlinked,
+  flush,
+  fsync,
+  open,
+  read,
+  release,
+  write,
+  allocate,
+  copyRange,
+  copyRange64,
+  seek,
+} from './content.ts'
 import { getXattr, listXattr, removeXattr, setXattr } from './extended-attributes.ts'
-import { fsyncFolder, openFolder, readFolder, releaseFolder } from './folders.ts'
 import { getLock, setLock } from './locks.ts'
-import { link, lookup, mkdir, mknod, rename, rename2, rmdir, symlink, unlink } from './names.ts'
-import { allocate, copyRange, copyRange64, seek } from './ranges.ts'
+import {
+  link,
+  lookup,
+  mkdir,
+  mknod,
+  rename,
+  rename2,
+  rmdir,
+  symlink,
+  unlink,
+  fsyncFolder,
+  openFolder,
+  readFolder,
+  releaseFolder,
+} from './names.ts'
 import type { Operation } from './served.ts'
 
 /** By opcode; what is not here is answered ENOSYS, after which the kernel does without it. */

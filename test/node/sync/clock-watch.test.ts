@@ -1,7 +1,7 @@
 // Clocks that are ahead, and stay so, are told of once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ClockWatch } from '../../../node/peers/clock-watch.ts'
+import { ClockWatch } from '../../../node/sync/heard-peers.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 
