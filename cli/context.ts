@@ -2,6 +2,7 @@
 // when to stop.
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Writable } from 'node:stream'
 import { openClient } from '../node/control/client.ts'
 import type { Client } from '../node/control/client.ts'
 import { jsonLine, printableLines } from './output.ts'
@@ -10,16 +11,28 @@ import type { Consistency } from '../node/control/files.ts'
 import type { ConsistencyOptions } from './arguments.ts'
 import type { SessionFile } from './session.ts'
 
+/** The streams that a command writes to: those of its process, or a test's. */
+export interface Output {
+  readonly stdout: Writable & { readonly columns?: number | undefined }
+  readonly stderr: Writable & { readonly isTTY?: boolean | undefined }
+}
+
 export class Context {
   readonly #program: Command
   /** Aborts at Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal
+  readonly stdout: Output['stdout']
+  readonly stderr: Output['stderr']
+  /** The exit code if the command does not throw. */
+  exitCode = 0
   #client: Client | undefined
   #consistency: Consistency | undefined
   #session: Promise<SessionFile> | undefined
 
-  constructor(program: Command, signal: AbortSignal) {
+  constructor(program: Command, { stdout, stderr }: Output, { signal }: { signal: AbortSignal }) {
     this.#program = program
+    this.stdout = stdout
+    this.stderr = stderr
     this.signal = signal
   }
 
@@ -66,12 +79,12 @@ export class Context {
   /** The result of a command: `value` with --json, else the text, if it is not empty. */
   print(value: unknown, text: () => string): void {
     const line = this.json ? jsonLine(value) : printableLines(text())
-    if (line !== '') process.stdout.write(`${line}\n`)
+    if (line !== '') this.stdout.write(`${line}\n`)
   }
 
   /** A word to whoever watches, on stderr. */
   tell(text: string): void {
-    if (!this.json) process.stderr.write(`${printableLines(text)}\n`)
+    if (!this.json) this.stderr.write(`${printableLines(text)}\n`)
   }
 
   /** How to call this command again, for texts that tell the next step. */

@@ -1,11 +1,7 @@
-// The process of the `shoal` command: its signals, its output, and how a failure ends it.
-// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no node is running.
+// The process of the `shoal` command: its signals, its output, and its end.
 import { isatty } from 'node:tty'
-import { CommanderError } from 'commander'
-import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
-import { errorLine, explain, jsonLine } from './output.ts'
-import { shoalProgram } from './program.ts'
+import { OUTPUT_GONE, report, runCommand } from './program.ts'
 
 /**
  * npm passes on the Ctrl-C that the terminal has sent to its children anyway: so soon after the
@@ -13,39 +9,17 @@ import { shoalProgram } from './program.ts'
  */
 const ECHO_MS = 1000
 
-/** The reason to stop where there is nothing more to say. */
-const OUTPUT_GONE = new ShoalError('aborted', 'nobody reads the output')
-
 await main(process.argv)
 
 async function main(argv: readonly string[]): Promise<void> {
   const interrupt = new AbortController()
   stopOnSignals(interrupt)
   stopWithoutOutput(interrupt)
-  const { program, context } = shoalProgram(interrupt.signal)
-  try {
-    await program.parseAsync(argv).finally(() => context.saveSession())
-  } catch (thrown) {
-    // A failure caused by the interrupt is reported as the interrupt.
-    const { aborted, reason } = interrupt.signal
-    const failure: unknown = aborted && explain(thrown).code === 'aborted' ? reason : thrown
-    process.exitCode ||= report(failure, argv.includes('--json'))
-  } finally {
-    context.close()
-    // Now, whatever libraries have left open, but with the output written, or its failure told.
-    process.stdout.write('', () => setImmediate(() => process.exit()))
-  }
-}
-
-/** Say what went wrong, once. returns the exit code. */
-function report(thrown: unknown, json: boolean): number {
-  if (thrown === OUTPUT_GONE || (thrown instanceof CommanderError && thrown.exitCode === 0))
-    return 0
-  const error = explain(thrown)
-  if (json) process.stdout.write(`${jsonLine(errorBody(error))}\n`)
-  else process.stderr.write(`${errorLine(error)}\n`)
-  if (error.code === 'not-running') return 3
-  return error.code === 'usage' ? 2 : 1
+  const code = await runCommand(argv, process, interrupt)
+  // Output that could not be written has set one.
+  process.exitCode ||= code
+  // Now, whatever libraries have left open, but with the output written, or its failure told.
+  process.stdout.write('', () => setImmediate(() => process.exit()))
 }
 
 /** The first signal ends the work in order, the second at once. */
@@ -72,7 +46,7 @@ function stopWithoutOutput(interrupt: AbortController): void {
     interrupt.abort(OUTPUT_GONE)
     if (told || error.code === 'EPIPE') return
     const failure = new ShoalError('EIO', `cannot write the output: ${error.message}`)
-    process.exitCode = report(failure, false)
+    process.exitCode = report(failure, process, { json: false })
   })
   // Nobody is left to be told.
   process.stderr.on('error', () => {})

@@ -1,6 +1,8 @@
-// The commands of `shoal`, the options that all of them have, and how they fail: by throwing.
+// The commands of `shoal`, the options that all of them have, and how one is run and fails.
+// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no node is running.
 import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
+import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { addCat } from './commands/cat.ts'
 import { addCold } from './commands/cold.ts'
@@ -32,6 +34,8 @@ import { addStatus } from './commands/status.ts'
 import { addUp } from './commands/up.ts'
 import { addVolume } from './commands/volume.ts'
 import { Context } from './context.ts'
+import { errorLine, explain, jsonLine } from './output.ts'
+import type { Output } from './context.ts'
 
 /** In the order of `shoal --help`. */
 const COMMANDS = [
@@ -67,14 +71,52 @@ const COMMANDS = [
   addKey,
 ] as const
 
-/** A program that has not parsed anything. signal: aborts what its commands do. */
-export function shoalProgram(signal: AbortSignal): { program: Command; context: Context } {
+/** The width of help that no terminal shows. */
+const COLUMNS = 80
+
+/** The reason to stop where there is nothing more to say. */
+export const OUTPUT_GONE: ShoalError = new ShoalError('aborted', 'nobody reads the output')
+
+/**
+ * Runs a command, and says what went wrong. argv: as a process has it. signal: aborts it.
+ * returns the exit code.
+ */
+export async function runCommand(
+  argv: readonly string[],
+  output: Output,
+  { signal }: { signal: AbortSignal },
+): Promise<number> {
   const program = new Command('shoal')
-  const context = new Context(program, signal)
+  const context = new Context(program, output, { signal })
   describe(program)
   for (const add of COMMANDS) add(program, context)
-  for (const command of [program, ...descendants(program)]) failByThrowing(command)
-  return { program, context }
+  for (const command of [program, ...descendants(program)]) failByThrowing(command, output)
+  try {
+    await program.parseAsync(argv).finally(() => context.saveSession())
+    return context.exitCode
+  } catch (thrown) {
+    // A failure caused by the interrupt is reported as the interrupt.
+    const { aborted, reason } = signal
+    const failure: unknown = aborted && explain(thrown).code === 'aborted' ? reason : thrown
+    return report(failure, output, { json: argv.includes('--json') })
+  } finally {
+    context.close()
+  }
+}
+
+/** Say what went wrong, once. returns the exit code. */
+export function report(
+  thrown: unknown,
+  { stdout, stderr }: Output,
+  { json }: { json: boolean },
+): number {
+  if (thrown === OUTPUT_GONE || (thrown instanceof CommanderError && thrown.exitCode === 0))
+    return 0
+  const error = explain(thrown)
+  if (json) stdout.write(`${jsonLine(errorBody(error))}\n`)
+  else stderr.write(`${errorLine(error)}\n`)
+  if (error.code === 'not-running') return 3
+  return error.code === 'usage' ? 2 : 1
 }
 
 function describe(program: Command): void {
@@ -94,8 +136,13 @@ function describe(program: Command): void {
 }
 
 /** Help that was asked for is no failure; all else that commander finds is wrong usage. */
-function failByThrowing(command: Command): void {
-  command.helpCommand(false).configureOutput({ outputError: () => {} })
+function failByThrowing(command: Command, { stdout, stderr }: Output): void {
+  command.helpCommand(false).configureOutput({
+    writeOut: (text) => stdout.write(text),
+    writeErr: (text) => stderr.write(text),
+    outputError: () => {},
+    getOutHelpWidth: () => stdout.columns ?? COLUMNS,
+  })
   command.exitOverride(({ code, exitCode, message }) => {
     if (exitCode === 0) throw new CommanderError(exitCode, code, message)
     const said = message

@@ -18,15 +18,15 @@ export interface Progress {
 
 export function showProgress(context: Context, label: string): Progress {
   if (context.json) return { expect: () => {}, advance: () => {}, reach: () => {}, end: () => {} }
-  return process.stderr.isTTY ? bar(label) : lines(label)
+  return context.stderr.isTTY === true ? bar(context, label) : lines(context, label)
 }
 
-function bar(label: string): Progress {
+function bar({ stderr }: Context, label: string): Progress {
   const startedMs = performance.now()
   let total = 0
   let done = 0
   const shown = new progress.SingleBar({
-    stream: process.stderr,
+    stream: stderr,
     hideCursor: true,
     clearOnComplete: true,
     stopOnComplete: false,
@@ -44,12 +44,12 @@ function bar(label: string): Progress {
   }
 }
 
-function lines(label: string): Progress {
+function lines({ stderr }: Context, label: string): Progress {
   const startedMs = performance.now()
   let total = 0
   let done = 0
   const timer = setInterval(() => {
-    process.stderr.write(`${label}: ${rate(done, total, startedMs)}\n`)
+    stderr.write(`${label}: ${rate(done, total, startedMs)}\n`)
   }, LINE_EVERY_MS)
   return {
     expect: (bytes) => (total += bytes),

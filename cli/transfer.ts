@@ -41,6 +41,7 @@ export interface Tally {
 
 export class Transfer {
   readonly tally: Tally = { files: 0, folders: 0, symlinks: 0, bytes: 0, unchanged: 0, failed: 0 }
+  readonly #context: Context
   readonly #progress: Progress
   readonly #queue = new PQueue({ concurrency: CONCURRENCY })
   readonly #startedMs = performance.now()
@@ -48,6 +49,7 @@ export class Transfer {
   #firstFailure: ShoalError | undefined
 
   constructor(context: Context, label: string) {
+    this.#context = context
     this.#progress = showProgress(context, label)
   }
 
@@ -74,8 +76,8 @@ export class Transfer {
       this.tally.failed++
       this.#firstFailure ??= error
       // A failure that stays alone is told at the end.
-      if (this.tally.failed === 2) tell(this.#firstFailure)
-      if (this.tally.failed > 1 && this.tally.failed <= TOLD_MAX) tell(error)
+      if (this.tally.failed === 2) this.#tell(this.#firstFailure)
+      if (this.tally.failed > 1 && this.tally.failed <= TOLD_MAX) this.#tell(error)
     }
   }
 
@@ -133,6 +135,10 @@ export class Transfer {
     const rest = unchanged === 0 ? '' : `, ${unchanged} unchanged`
     return `${verb} ${count(files, 'file')} (${formatBytes(bytes)}) in ${seconds} s${rest}`
   }
+
+  #tell(error: ShoalError): void {
+    this.#context.stderr.write(`${errorLine(error)}\n`)
+  }
 }
 
 /** Would the next file fail, too? */
@@ -144,8 +150,4 @@ export function isFatal(error: unknown): boolean {
 export function sameTime(aNs: bigint, bNs: bigint): boolean {
   const difference = aNs - bNs
   return difference < TIME_SLACK_NS && -difference < TIME_SLACK_NS
-}
-
-function tell(error: ShoalError): void {
-  process.stderr.write(`${errorLine(error)}\n`)
 }

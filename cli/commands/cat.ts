@@ -25,10 +25,10 @@ export function addCat(program: Command, context: Context): void {
 
 /** Onto stdout, as fast as who reads it. */
 export async function writeOut(
-  context: Context,
+  { stdout, signal }: Context,
   content: AsyncIterable<Uint8Array | string>,
 ): Promise<void> {
   for await (const part of content) {
-    if (!process.stdout.write(part)) await once(process.stdout, 'drain', { signal: context.signal })
+    if (!stdout.write(part)) await once(stdout, 'drain', { signal })
   }
 }

@@ -45,7 +45,7 @@ export function addVerify(cold: Command, context: Context): void {
       context.print({ tiers, problems }, () => tiers.map(describe).join('\n'))
       if (tiers.length === 0) context.tell('This node uses no cold tiers.')
       if (problems.length === 0) return
-      if (context.json) return void (process.exitCode = 1)
+      if (context.json) return void (context.exitCode = 1)
       throw new ShoalError(
         'cold-corrupt',
         `${count(problems.length, 'problem')} found in the cold tier; upload missing data again with "shoal cold push"`,

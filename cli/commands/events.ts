@@ -114,7 +114,7 @@ async function checkLog(context: Context): Promise<void> {
         .filter((line) => line !== '')
         .join('\n'),
   )
-  if (isBad) process.exitCode = 1
+  if (isBad) context.exitCode = 1
 }
 
 function ownText({ first, last, problems }: SecurityCheck): string {

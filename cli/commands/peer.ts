@@ -85,7 +85,7 @@ function addPing(peer: Command, context: Context): void {
       for (let i = 0; i < options.count; i++) {
         const roundTripMs = await context.client.pingPeer(name)
         roundTripsMs.push(roundTripMs)
-        if (!context.json) process.stdout.write(`${name}: ${roundTripMs.toFixed(2)} ms\n`)
+        if (!context.json) context.stdout.write(`${name}: ${roundTripMs.toFixed(2)} ms\n`)
       }
       context.print({ peer: name, roundTripsMs }, () => '')
     })

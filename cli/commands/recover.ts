@@ -117,7 +117,7 @@ async function rehearse(context: Context, request: RehearseRequest): Promise<voi
         context.tell(`Cannot read ${printable(path)}: ${printable(message)}`)
       context.print(found, () => drillText(found))
       if (found.problems.length === 0) return
-      if (context.json) return void (process.exitCode = 1)
+      if (context.json) return void (context.exitCode = 1)
       const message =
         `${count(found.problems.length, 'file')} of the sample cannot be read from the tier; ` +
         'upload them again with "shoal cold push"'

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { shoalProgram } from '../../cli/program.ts'
+import { runInProcess } from './in-process.ts'
 import { withNode, withPlace } from './shoal.ts'
 
 /** The width of a terminal. */
@@ -193,20 +193,9 @@ describe('usage', { concurrency: 4 }, () => {
 
 /** By this process: one of its own for each command takes far longer than the help. */
 async function helpOf(command: string): Promise<string> {
-  const { program } = shoalProgram(new AbortController().signal)
-  let help = ''
-  const asked = wordsOf(command).reduce(
-    (parent, word) => parent.commands.find((child) => child.name() === word) ?? assert.fail(word),
-    program,
-  )
-  asked.configureOutput({
-    writeOut: (text) => void (help += text),
-    getOutHelpWidth: () => COLUMNS_MAX,
-    getOutHasColors: () => false,
-  })
-  const words = ['node', 'shoal', ...wordsOf(command), '--help']
-  await assert.rejects(program.parseAsync(words), { exitCode: 0 })
-  return help
+  const { code, stdout, stderr } = await runInProcess([...wordsOf(command), '--help'])
+  assert.deepEqual({ command, code, stderr }, { command, code: 0, stderr: '' })
+  return stdout
 }
 
 function wordsOf(line: string): string[] {

@@ -15,19 +15,17 @@ import type { Client } from '../../node/control/client.ts'
 import type { Pin } from '../../node/control/pins.ts'
 import type { NodeStatus, VolumeStatus } from '../../node/control/status.ts'
 import { pinsOf } from '../node/handlers/pins-of.ts'
+import { runInProcess } from '../cli/in-process.ts'
+import type { Outcome } from '../cli/in-process.ts'
 import type { Machine } from './netns.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))
+/** Commands that run a node, or ask for a passphrase: each has a process of its own. */
+const OF_A_NODE: ReadonlySet<string> = new Set(['init', 'up', 'recover', 'key'])
 const POLL_MS = 100
 /** The unit of times in /proc, on every Linux. */
 const TICKS_PER_SECOND = 100
 const THIS_MACHINE: Machine = { address: '127.0.0.1', prefix: [] }
-
-export interface Outcome {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
 
 export interface StartOptions {
   /** Mount here; undefined: no mount. */
@@ -161,7 +159,9 @@ export class TestNode {
 
   /** Run a command of this node to its end. */
   run(...words: readonly string[]): Promise<Outcome> {
-    return runShoal(['--home', this.home, ...words])
+    const all = ['--home', this.home, ...words]
+    const command = words.find((word) => !word.startsWith('-')) ?? ''
+    return OF_A_NODE.has(command) ? runShoal(all) : runInProcess(all)
   }
 
   /** Run a command that must succeed. returns its stdout. */

@@ -8,7 +8,8 @@ import { test } from 'node:test'
 import type { VerifiedTier, VerifyProblem } from '../../node/control/cold.ts'
 import type { Rehearsal } from '../../node/control/recovery.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
-import type { Outcome, TestNode } from '../cluster/cluster.ts'
+import type { Outcome } from '../cli/in-process.ts'
+import type { TestNode } from '../cluster/cluster.ts'
 import { writeRandomFile } from '../cluster/trees.ts'
 
 interface Verified {
