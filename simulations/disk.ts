@@ -10,7 +10,7 @@ import { writeChange } from './inode.ts'
 import type { Change, Inode } from './inode.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SeededRandom } from './random.ts'
-import type { Disk, DiskFile } from '../node/world/world.ts'
+import type { Disk, DiskFile, FileOwner } from '../node/world/world.ts'
 
 export interface DiskOptions {
   readonly capacityBytes?: number
@@ -28,6 +28,7 @@ const MEDIAN_MS = { name: 0.05, read: 0.1, write: 0.05, sync: 1 } as const
 const SPREAD = 0.7
 
 export class SimulatedDisk implements Disk {
+  readonly owner: FileOwner = { uid: 1000, gid: 1000 }
   readonly #process: SimulatedProcess
   readonly #random: SeededRandom
   readonly #image: DiskImage

@@ -15,6 +15,7 @@ import type { Lease } from '../content/in-flight-references.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import { contentOf } from './file-contents.ts'
 import type { FileContents } from './file-contents.ts'
+import type { FileOwner } from '../world/world.ts'
 import { formatPath } from './paths.ts'
 
 const LIST_PAGE = 512
@@ -30,6 +31,8 @@ export type Change = <Result>(make: () => Result) => Promise<Result>
 export interface FilesComponents {
   readonly namespace: Namespace
   readonly contents: FileContents
+  /** The owner of what is made: the command has none of its own. */
+  readonly owner: FileOwner
 }
 
 export class Files {
@@ -78,7 +81,7 @@ export class Files {
           )
         at = this.#c.namespace.makeDir(at, nameFromText(part), {
           mode: isLast ? mode : 0o755,
-          ...owner(),
+          ...this.#c.owner,
         })
         return
       }
@@ -153,7 +156,7 @@ export class Files {
     this.#c.namespace.volume.atomically(() => {
       if (this.#c.namespace.lookup(parent, name) !== undefined)
         this.#c.namespace.unlink(parent, name)
-      this.#c.namespace.create(parent, name, { mode: 0o777, ...owner() }, utf8(target))
+      this.#c.namespace.create(parent, name, { mode: 0o777, ...this.#c.owner }, utf8(target))
     })
   }
 
@@ -202,7 +205,7 @@ export class Files {
         return
       }
       if (old !== undefined) namespace.unlink(parent, name)
-      const made = namespace.create(parent, name, { mode: mode ?? DEFAULT_MODE, ...owner() })
+      const made = namespace.create(parent, name, { mode: mode ?? DEFAULT_MODE, ...this.#c.owner })
       contents.putVersion(made.id, content, [], modified)
     })
   }
@@ -264,11 +267,6 @@ export class Files {
       ? { ...stat, target: nameText(toByteString(this.#c.namespace.symlinkTarget(target.id))) }
       : stat
   }
-}
-
-/** Files made through the command belong to whom the node runs as. */
-function owner(): { uid: number; gid: number } {
-  return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
 }
 
 /** Errors of the namespace know the name only: say the path. */

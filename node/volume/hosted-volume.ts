@@ -151,7 +151,8 @@ export class HostedVolume {
     const stateOf = (chunk: ChunkId): ChunkState => fetcher.stateOf(chunk)
     const parted = { namespace, map, chunks, nodes, ahead, dirty, inFlight, classes, stateOf }
     this.contents = new FileContents(parted)
-    this.files = new Files({ namespace: this.namespace, contents: this.contents })
+    const { owner } = world.disk
+    this.files = new Files({ namespace: this.namespace, contents: this.contents, owner })
     this.strong = new StrongVolume({
       world,
       volume,

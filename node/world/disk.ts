@@ -8,7 +8,7 @@ import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { asShoalError, hasCode, ShoalError } from '../../protocol/errors.ts'
 import { blake3 } from '../../protocol/hash.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
-import type { Disk, DiskFile } from './world.ts'
+import type { Disk, DiskFile, FileOwner } from './world.ts'
 
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
@@ -21,6 +21,7 @@ const MACHINE_FILE = '/etc/machine-id'
 
 /** The file system of the operating system below `root`. */
 export class SystemDisk implements Disk {
+  readonly owner: FileOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
   readonly #root: string
 
   constructor(root: string) {

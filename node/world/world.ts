@@ -42,11 +42,19 @@ export interface Random {
   unlucky(site: string): boolean
 }
 
+/** The numbers of a user and its group, as files have them. */
+export interface FileOwner {
+  readonly uid: number
+  readonly gid: number
+}
+
 /**
  * Files below one home folder; paths are relative, with '/'. Every failure is a ShoalError (ENOENT,
  * ENOSPC, EIO...).
  */
 export interface Disk {
+  /** The owner of the files below the home: the user that the node runs as. */
+  readonly owner: FileOwner
   open(path: string, mode: 'read' | 'write'): Promise<DiskFile>
   /** Names in a folder, sorted; empty if the folder is not there. */
   list(path: string): Promise<readonly string[]>

@@ -32,7 +32,7 @@ import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
 import type { Address } from '../../../node/store/keys.ts'
 import type { Kv } from '../../../node/store/kv.ts'
 import type { SegmentsOptions } from '../../../node/store/segments.ts'
-import type { Clock, Disk, DiskFile } from '../../../node/world/world.ts'
+import type { Clock, Disk, DiskFile, FileOwner } from '../../../node/world/world.ts'
 
 /** A folder that is gone when the test is. */
 export async function temporaryHome(t: TestContext): Promise<string> {
@@ -223,6 +223,10 @@ export class WatchedDisk implements Disk {
   async space(): Promise<{ freeBytes: number; totalBytes: number }> {
     const space = await this.#disk.space()
     return this.free === undefined ? space : { ...space, freeBytes: this.free }
+  }
+
+  get owner(): FileOwner {
+    return this.#disk.owner
   }
 
   identity(): Promise<string> {
