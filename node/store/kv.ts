@@ -16,9 +16,7 @@ export interface KvRange {
 }
 
 export interface Kv {
-  /**
-   * Point read, synchronous: a read through the thread pool costs more than the lookup (FACTS.md).
-   */
+  /** Point read, synchronous: a read through the thread pool costs more than the lookup. */
   get(key: ByteString): Uint8Array | undefined
   /** All or nothing. With `sync` it is durable when the promise resolves. */
   write(writes: readonly KvWrite[], options: { sync: boolean }): Promise<void>

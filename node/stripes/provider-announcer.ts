@@ -27,7 +27,7 @@ export const SWEEP_STEP_MS: number = DAY_MS / PLACEMENT_GROUPS
 
 /**
  * Above so many stripes, placement groups are announced: kad-dht takes about 20 announcements a
- * second (FACTS).
+ * second.
  */
 const STRIPES_MAX = 50_000
 /** Maximum of new announcements at a time. */
