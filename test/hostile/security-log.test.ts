@@ -62,9 +62,16 @@ test('a log that was cut while its node was down says so, and so does --check', 
   const [node] = cluster.nodes as [TestNode]
   await node.invite()
   await node.invite('--role', 'admin')
-  await node.kill('SIGKILL')
   const file = join(node.home, 'logs', 'security.log')
-  const lines = (await readFile(file, 'utf8')).split('\n')
+  let lines: readonly string[] = []
+  await eventually('the events are written', async () => {
+    lines = await readFile(file, 'utf8').then(
+      (text) => text.split('\n'),
+      () => [],
+    )
+    return lines.some((line) => line.includes('as admin'))
+  })
+  await node.kill('SIGKILL')
   await writeFile(file, lines.filter((line) => !line.includes('as admin')).join('\n'))
   await node.start()
   const [told] = (await eventsOf(node)).filter(({ kind }) => kind === 'log-altered')
