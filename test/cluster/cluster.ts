@@ -5,8 +5,6 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +16,7 @@ import { pinsOf } from '../node/handlers/pins-of.ts'
 import { runInProcess } from '../cli/in-process.ts'
 import type { Outcome } from '../cli/in-process.ts'
 import type { Machine } from './netns.ts'
+import { claimPort } from './ports.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))
 /** Commands that run a node, or ask for a passphrase: each has a process of its own. */
@@ -135,13 +134,7 @@ export class TestNode {
 
   /** The same over restarts, as a node's port is: others find it again where it was. */
   async #port(): Promise<number> {
-    if (this.#ownPort === undefined) {
-      const server = createServer().listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      this.#ownPort = (server.address() as AddressInfo).port
-      server.close()
-      await once(server, 'close')
-    }
+    this.#ownPort ??= await claimPort()
     return this.#ownPort
   }
 
