@@ -75,7 +75,7 @@ describe('the bundle', () => {
     return join(clone, 'dist', (JSON.parse(text) as { folder: string }).folder)
   }
 
-  test('setup makes one, keeps the two before it, and then has nothing to do', async () => {
+  test('setup makes a bundle, keeps the two before it, and does nothing when run again', async () => {
     const names = await readdir(join(clone, 'dist'))
     assert.deepEqual(
       names.filter((name) => OLDER.includes(name)),
@@ -85,7 +85,7 @@ describe('the bundle', () => {
     assert.deepEqual(await readdir(join(clone, 'dist')), names)
   })
 
-  test('the command runs from it, or from the sources if it is told to', async () => {
+  test('the command runs from the bundle, or from the sources with SHOAL_FROM_SOURCE=1', async () => {
     assert.equal(await origin(), `runs from the bundle ${await newest()}`)
     assert.equal(
       await origin({ SHOAL_FROM_SOURCE: '1' }),
@@ -106,7 +106,7 @@ describe('the bundle', () => {
     assert(unbundled.stderr.includes(trace), unbundled.stderr)
   })
 
-  test('it is not used when a source is touched, or changed at the same time', async () => {
+  test('a bundle is stale when a source is touched, or changed with the same mtime', async () => {
     for (const path of ['protocol/units.ts', 'protocol/kernels/gear.wasm', 'package.json']) {
       const stale = `runs from the sources: ${path} is not what the bundle was made of`
       const whole = join(clone, path)
@@ -123,7 +123,7 @@ describe('the bundle', () => {
     }
   })
 
-  test('it is not used when a package was installed since', async () => {
+  test('a bundle is stale when a package was installed after it was made', async () => {
     const lock = join(clone, 'node_modules', '.package-lock.json')
     await rm(lock)
     await writeFile(lock, '{}')
@@ -133,7 +133,7 @@ describe('the bundle', () => {
     assert.equal(await origin(), `runs from the bundle ${await newest()}`)
   })
 
-  test('a node that runs from it finds its threads and kernels there', async () => {
+  test('a node that runs from the bundle finds its worker threads and kernels in it', async () => {
     const at = join(folder, 'mounted')
     const shoal = (...words: string[]): Promise<Outcome> => run({}, 'cli/shoal.mjs', ...words)
     const up = await shoal('up', '--detach', '--name', 'attic', ...ALONE)

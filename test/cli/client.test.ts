@@ -61,7 +61,7 @@ describe('control socket', () => {
     assert.equal(CALLS.size, Object.keys(ROUTES).length)
   })
 
-  test('small files come many in one call, with what is wrong with one beside the others', async () => {
+  test('many small files come in one call, with an error for each that cannot be read', async () => {
     await withClient(async (client, node) => {
       await node.makeFolder('/d')
       const paths = Array.from({ length: SMALL_FILES_MAX }, (_, i) => `/ä 🐟 ${i}`)
@@ -90,7 +90,7 @@ describe('control socket', () => {
     })
   })
 
-  test('a folder of many entries comes in pages, all of them', async () => {
+  test('a folder with many entries is listed completely, in pages', async () => {
     await withClient(async (client, node) => {
       for (let i = 0; i < 1234; i++) await node.makeFolder(`/${i}`)
       const pages = await allOf(client.list('/'))
@@ -107,7 +107,7 @@ describe('control socket', () => {
     })
   })
 
-  test('arguments that do not fit are refused before the node sees them', async () => {
+  test('invalid arguments are refused before the node sees them', async () => {
     await withClient(async (client) => {
       await assert.rejects(client.mount('relative'), {
         code: 'usage',
@@ -123,7 +123,7 @@ describe('control socket', () => {
     })
   })
 
-  test('foreign requests get an answer, not a crash', async () => {
+  test('unknown and malformed requests get an error and crash nothing', async () => {
     await withClient(async (client, _node, home) => {
       for (const [method, path, body, code] of [
         ['GET', '/', '', 'unsupported'],
@@ -178,7 +178,7 @@ describe('control socket', () => {
     })
   })
 
-  test('a slow reader holds the node back', async () => {
+  test('a slow reader holds back what the node sends', async () => {
     const node = new PouringNode()
     await withClient(async (client) => {
       const { content } = await client.readFile('/')
@@ -195,7 +195,7 @@ describe('control socket', () => {
     }, node)
   })
 
-  test('at the end of the server what runs ends with "stopped", and the socket is gone', async () => {
+  test('closing the server ends running calls with "stopped" and removes the socket', async () => {
     const node = new WaitingNode()
     await withClient(async (client, _node, home, server) => {
       const call = client.settle('local')
@@ -208,7 +208,7 @@ describe('control socket', () => {
     }, node)
   })
 
-  test("the socket is its owner's, and a second server is refused while the first one answers", async () => {
+  test('the socket has mode 0600, and a second server on it is refused', async () => {
     await withClient(async (client, node, home) => {
       const socketPath = socketPathOf(home)
       assert.equal((await stat(socketPath)).mode & 0o777, 0o600)
@@ -219,7 +219,7 @@ describe('control socket', () => {
     })
   })
 
-  test('a path too long for a socket is refused by name', async () => {
+  test('a socket path that is too long is refused, with advice to shorten --home', async () => {
     const socketPath = `/${'x'.repeat(120)}/api.sock`
     await assert.rejects(serveControl(new MemoryNode(), { socketPath, onError: () => {} }), {
       code: 'usage',

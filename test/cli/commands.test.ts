@@ -71,7 +71,7 @@ describe('commands', { concurrency: 4 }, () => {
     })
   })
 
-  test('status tells of conflicts and how to see them, and of homes that were copied or restored', async () => {
+  test('status shows conflicts, locks, and notices about copied or restored homes', async () => {
     const node = new MemoryNode()
     const { id: volume } = await node.volumeInfo('main')
     const about = { volume, volumeName: 'main', timeMs: 1_700_000_000_000 as WallTime }
@@ -144,7 +144,7 @@ describe('commands', { concurrency: 4 }, () => {
     })
   })
 
-  test('join says which volume, and in which role', async () => {
+  test('join prints the volume that was joined and the role in it', async () => {
     await withNode(async ({ shoal }) => {
       assert.equal(
         (await shoal('join', ' shoal1abc\n')).stdout,
@@ -210,7 +210,7 @@ describe('commands', { concurrency: 4 }, () => {
     })
   })
 
-  test('cat writes bytes as they are, whole, in part and one file after the other', async () => {
+  test('cat writes exact bytes: whole files, ranges, and several files in order', async () => {
     await withNode(async ({ shoal, node }) => {
       const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, i) => (i * 7) % 256))
       await node.writeFile('/raw', asContent(bytes))
@@ -225,7 +225,7 @@ describe('commands', { concurrency: 4 }, () => {
     })
   })
 
-  test('a reader that has seen enough ends cat without a word', async () => {
+  test('cat exits silently with 0 when its reader closes the pipe', async () => {
     await withNode(async ({ start, node }) => {
       await node.writeFile('/big', asContent(Buffer.alloc(4_000_000, 'line\n')))
       const cat = start('cat', '/big')
@@ -235,7 +235,7 @@ describe('commands', { concurrency: 4 }, () => {
     })
   })
 
-  test('a file that breaks off in the middle is a failure, with what was there on stdout', async () => {
+  test('cat fails when a read breaks off, after writing the bytes that it has', async () => {
     class Breaking extends MemoryNode {
       override async readFile(path: string): Promise<FileContent> {
         const whole = await super.readFile(path)
@@ -251,7 +251,7 @@ describe('commands', { concurrency: 4 }, () => {
   })
 
   test(
-    'output that cannot be written is a failure',
+    'a command fails when its output cannot be written',
     { skip: !existsSync('/dev/full') },
     async () => {
       await withNode(async ({ node, home }) => {
@@ -271,7 +271,7 @@ describe('commands', { concurrency: 4 }, () => {
     },
   )
 
-  test('mount and unmount take a path of this machine', async () => {
+  test('mount and unmount take a local path', async () => {
     await withNode(async ({ shoal, json, folder }) => {
       const whom = 'accessible only to you (see --allow-other)'
       const said = `Volume "main" is mounted at ${folder}/m, ${whom}\n`

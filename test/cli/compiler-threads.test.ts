@@ -17,7 +17,7 @@ keepCodeOnMainThread()
 for (let k = 0; k < 50; k++) run(k)
 `
 
-test('code under way is finished when its threads are told to make no more', () => {
+test('V8 threads that compile finish their work when told to start no more', () => {
   const signals = Array.from({ length: RUNS }, (_, run) => {
     const flags = ['--input-type=module', '--eval', SOURCE, String(run / RUNS)]
     return spawnSync(process.execPath, flags).signal

@@ -27,7 +27,7 @@ const CONFLICT: Conflict = {
 }
 
 describe('conflicts', { concurrency: 4 }, () => {
-  test('ls has a block a conflict, with a line a side', async () => {
+  test('ls prints a block per conflict, with a line per side', async () => {
     await withConflict(async ({ shoal, json }) => {
       const { stdout, stderr } = await shoal('conflicts', 'ls')
       assert.equal(
@@ -46,7 +46,7 @@ describe('conflicts', { concurrency: 4 }, () => {
     })
   })
 
-  test('without conflicts, ls says so beside an empty answer', async () => {
+  test('ls without conflicts prints nothing on stdout and says so on stderr', async () => {
     await withNode(async ({ shoal }) => {
       const { code, stdout, stderr } = await shoal('conflicts', 'ls')
       assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: '', stderr: 'No conflicts.\n' })
@@ -54,7 +54,7 @@ describe('conflicts', { concurrency: 4 }, () => {
     })
   })
 
-  test('show says how to open each side, in the command and in the mount, and how to keep it', async () => {
+  test('show prints how to open and keep each side, by the command and in the mount', async () => {
     await withConflict(async ({ shoal, node }) => {
       await node.mount('/mnt')
       const { stdout } = await shoal('conflicts', 'show', "/my docs/it's")
@@ -76,7 +76,7 @@ anna, TIME, file of 1.23 KB, hidden by conflicts=lww
     })
   })
 
-  test('of very many sides ls says how many do not show, and show --all has them', async () => {
+  test('ls counts the sides that it leaves out, and show --all lists them', async () => {
     const node = new MemoryNode()
     node.conflicts = [{ ...CONFLICT, moreCount: 3 }]
     await withNode(async ({ shoal, json }) => {
@@ -90,7 +90,7 @@ anna, TIME, file of 1.23 KB, hidden by conflicts=lww
     }, node)
   })
 
-  test('if a side is a folder, show says how to move each, and no size of the folder', async () => {
+  test('show tells how to move each side when one is a folder, without a folder size', async () => {
     const node = new MemoryNode()
     const { path, sides } = CONFLICT
     const [folder, file] = sides
@@ -125,7 +125,7 @@ anna, TIME, file of 1.23 KB, hidden by conflicts=lww
     }, node)
   })
 
-  test('keep says where what was kept is, and as JSON what went', async () => {
+  test('keep prints the path that was kept; its JSON lists the paths that were removed', async () => {
     await withConflict(async ({ json, shoal }) => {
       assert.deepEqual(await json('conflicts', 'keep', '/my docs/its.conflict'), {
         path: "/my docs/it's",

@@ -12,8 +12,8 @@ import { withNode } from './shoal.ts'
 
 const HEADER = Buffer.from(encodeCarHeader(parseCid(ROOT_CID)))
 
-describe('archives', () => {
-  test('export writes the root into the header of the file, and says it', () =>
+describe('CAR archives', () => {
+  test('export writes the root CID into the CAR header and prints it', () =>
     withNode(async ({ shoal, json, folder }) => {
       const out = join(folder, 'a.car')
       await shoal('put', await fileOf(folder, 'hello'), '/a')
@@ -32,7 +32,7 @@ describe('archives', () => {
       assert(!stdout.includes('Exported'))
     }))
 
-  test('an export that fails leaves what was at its place, and nothing beside it', () =>
+  test('a failed export leaves the existing file, and no temporary file beside it', () =>
     withNode(async ({ shoal, folder }) => {
       const out = join(folder, 'a.car')
       await writeFile(out, 'before')
@@ -43,7 +43,7 @@ describe('archives', () => {
       assert.deepEqual(await readdir(folder), ['a.car'])
     }, new BrokenNode()))
 
-  test('files left out are listed, and are a failure', () =>
+  test('export lists the files that it leaves out, and fails', () =>
     withNode(async ({ shoal, folder }) => {
       await shoal('put', await fileOf(folder, 'hello'), '/a')
       const { code, stderr } = await shoal('export', '/a', join(folder, 'a.car'))
@@ -51,7 +51,7 @@ describe('archives', () => {
       assert.match(stderr, /not exported.* cannot hold: .*\/dev\. The rest was/)
     }, new LeavingOutNode()))
 
-  test('import goes to DEST, into it if that is a folder, and comes from stdin', () =>
+  test('import writes to DEST, or into it if it is a folder; from stdin DEST must be new', () =>
     withNode(async ({ shoal, json, folder }) => {
       const file = await fileOf(folder, 'archive', 'photos.car')
       const { stdout } = await shoal('import', file, '/new')

@@ -5,7 +5,7 @@ import { withNode } from './shoal.ts'
 import type { GarbageReport } from '../../node/control/garbage.ts'
 
 describe('garbage', { concurrency: 4 }, () => {
-  test('gc says what went, what waits for whom, and what is left here', async () => {
+  test('gc prints what was deleted, who it waits for, and what is left on this node', async () => {
     await withNode(async ({ shoal, json }) => {
       assert.equal(
         (await shoal('gc')).stdout,
@@ -18,7 +18,7 @@ describe('garbage', { concurrency: 4 }, () => {
     })
   })
 
-  test('pins are set, listed and taken away', async () => {
+  test('pins are added, listed and removed', async () => {
     await withNode(async ({ shoal, json }) => {
       await shoal('mkdir', '/photos')
       const added = await shoal('pin', 'add', '/photos', '--class', 'rs6+3')

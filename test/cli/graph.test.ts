@@ -18,23 +18,23 @@ function draw(...entries: readonly string[]): string {
     .join('\n')
 }
 
-describe('graph', () => {
-  test('one after the other is one line', () => {
+describe('log graph', () => {
+  test('entries in sequence are drawn as one line', () => {
     assert.equal(draw('c b', 'b a', 'a'), '* c\n* b\n* a')
   })
 
-  test('two at the same time part from one and join in one', () => {
+  test('two concurrent entries fork from one and join in one', () => {
     assert.equal(
       draw('e c d', 'd b', 'c b', 'b a', 'a'),
       ['* e', '├─╮', '│ * d', '* │ c', '├─╯', '* b', '* a'].join('\n'),
     )
   })
 
-  test('two heads begin beside each other', () => {
+  test('two heads start in adjacent lanes', () => {
     assert.equal(draw('c a', 'b a', 'a'), ['* c', '│ * b', '├─╯', '* a'].join('\n'))
   })
 
-  test('an entry that follows three has three lines below, and lines between pass behind', () => {
+  test('an entry with three parents has three lanes below, which pass behind others', () => {
     assert.equal(
       draw('h e f g', 'g d', 'f d', 'e d', 'd'),
       ['* h', '├─┬─╮', '│ │ * g', '│ * │ f', '* │ │ e', '├─┴─╯', '* d'].join('\n'),
@@ -49,11 +49,11 @@ describe('graph', () => {
     )
   })
 
-  test('separate histories follow each other in one lane', () => {
+  test('unrelated histories are drawn one after the other in one lane', () => {
     assert.equal(draw('b a', 'a', 'd c', 'c'), '* b\n* a\n* d\n* c')
   })
 
-  test('whatever follows what, each entry has one star, and lanes stay few', () => {
+  test('any DAG gives one star per entry, and a bounded number of lanes', () => {
     // The parents of each entry as distances to older ones; those that point beyond the end are not
     // in the log.
     const dag = fc.array(fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { maxLength: 6 }), {

@@ -52,8 +52,8 @@ function volume(
   }
 }
 
-describe('health in words', () => {
-  test('stripes are counted by state, the first named', () => {
+describe('health texts', () => {
+  test('stripes are counted by state, and only the first count has the noun', () => {
     const texts = [
       volume({}),
       volume({ full: 1 }),
@@ -82,11 +82,11 @@ describe('health in words', () => {
     ])
   })
 
-  test('nothing is said where all is well', () => {
+  test('no upkeep is shown for a healthy volume', () => {
     assert.deepEqual(careRows(volume({ full: 9 })), [])
   })
 
-  test('each stripe that lacks shards is accounted for: repaired here, waiting, or left to others', () => {
+  test('each stripe that lacks shards is repaired here, waiting, or left to other nodes', () => {
     const all = volume(
       { degraded: 20, atRisk: 10 },
       { waiting: { forPeers: 1, forRoom: 2, gone: [] } },
@@ -102,7 +102,7 @@ describe('health in words', () => {
     ])
   })
 
-  test('says to recode stripes that wait for a peer but need not, and to remove members that are gone', () => {
+  test('waiting stripes are shown as to be recoded, or with gone members to remove', () => {
     const waiting = { forPeers: 0, forRoom: 16, gone: ['dora'] }
     const gone = ['Gone', 'dora: if gone for good, remove them with "shoal peer rm --now"']
     assert.deepEqual(careRows(volume({ full: 2, atRisk: 16 }, { waiting })), [
@@ -116,7 +116,7 @@ describe('health in words', () => {
     assert.deepEqual(careRows(volume({ full: 2 }, { waiting: { ...waiting, forRoom: 0 } })), [])
   })
 
-  test('files that nobody can read are told by name, and what keeps space from coming back', () => {
+  test('unreadable files are named, and so is what keeps space from being freed', () => {
     const falseFiles = [{ path: '/a\x1b', author: 'ben', message: 'a node lies' }]
     const told = volume({ full: 1 }, { falseFiles, garbageFault: '/b: chunk 5 is nowhere' })
     assert.deepEqual(careRows(told), [
@@ -128,7 +128,7 @@ describe('health in words', () => {
     ])
   })
 
-  test('placement, a brake, moves and space to come back are told', () => {
+  test('degraded placement, throttling, moves and space to be freed are shown', () => {
     const told = volume(
       { full: 5 },
       { degradedPlacement: 1, reclaimableBytes: 2_000_000_000 },

@@ -22,7 +22,7 @@ function as(uid: number, preserve: boolean): LocalAttributes {
 }
 
 describe('local attributes', () => {
-  test('by default permissions less the umask, and nothing that lends rights', () => {
+  test('by default a file has its permissions less the umask, and no special bits', () => {
     for (const [mode, here] of [
       [0o6755, 0o750],
       [0o1777, 0o750],
@@ -32,7 +32,7 @@ describe('local attributes', () => {
   })
 
   test(
-    'preserved, bits that lend rights only lend those of the owner it gets',
+    'preserved setuid and setgid bits are kept only with their owner and group',
     { skip: isRoot ? false : 'needs root' },
     async () => {
       const gid = process.getegid?.() ?? 0

@@ -42,7 +42,7 @@ const LOG: readonly LogItem[] = [
 ]
 
 describe('log', { concurrency: 4 }, () => {
-  test('an entry is a line: what several changes were is counted, with what they have in common', async () => {
+  test('each entry is one line; several changes are counted, with their common folder', async () => {
     await withLog(async ({ shoal }) => {
       const { stdout } = await shoal('log')
       assert.equal(
@@ -57,7 +57,7 @@ describe('log', { concurrency: 4 }, () => {
     })
   })
 
-  test('--verbose tells each change of an entry that holds several', async () => {
+  test('--verbose prints each change of an entry that has several', async () => {
     await withLog(async ({ shoal }) => {
       const { stdout } = await shoal('log', '--verbose', '--limit', '2')
       const lines = stdout.split('\n')
@@ -71,7 +71,7 @@ describe('log', { concurrency: 4 }, () => {
     })
   })
 
-  test('--graph draws what follows what beside the lines', async () => {
+  test('--graph draws the DAG beside the lines', async () => {
     await withLog(async ({ shoal }) => {
       const { stdout } = await shoal('log', '--graph', '--limit', '3', 'main:')
       assert.deepEqual(
@@ -81,7 +81,7 @@ describe('log', { concurrency: 4 }, () => {
     })
   })
 
-  test('--json is a line an entry, with ids in full and times in UTC', async () => {
+  test('--json prints one line per entry, with full ids and UTC times', async () => {
     await withLog(async ({ shoal }) => {
       const lines = (await shoal('--json', 'log')).stdout.trimEnd().split('\n')
       const [first, ...others] = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
@@ -96,7 +96,7 @@ describe('log', { concurrency: 4 }, () => {
     })
   })
 
-  test('following ends well with Ctrl-C, after what there was', async () => {
+  test('--follow exits with 0 on Ctrl-C, after printing the existing entries', async () => {
     await withLog(async ({ start }) => {
       const child = start('log', '--follow')
       child.stdout.once('data', () => child.kill('SIGINT'))
@@ -108,7 +108,7 @@ describe('log', { concurrency: 4 }, () => {
     })
   })
 
-  test('--graph takes neither --follow nor a path in a volume', async () => {
+  test('--graph is refused with --follow, and with a path in a volume', async () => {
     await withLog(async ({ shoal }) => {
       for (const words of [['--follow'], ['/docs']]) {
         const { code, stderr } = await shoal('log', '--graph', ...words)
@@ -118,7 +118,7 @@ describe('log', { concurrency: 4 }, () => {
     })
   })
 
-  test('the log of what is not there is a failure', async () => {
+  test('the log of a missing path fails', async () => {
     await withLog(async ({ shoal }) => {
       const { code, stdout, stderr } = await shoal('log', '/nowhere')
       assert.deepEqual(

@@ -34,7 +34,7 @@ describe('output', () => {
     ])
   })
 
-  test('durations have one unit, both ways', () => {
+  test('durations are formatted and parsed with one unit', () => {
     assert.deepEqual([0, 119_000, 120_000, 7_200_000, 172_800_000].map(formatDuration), [
       '0 s',
       '119 s',
@@ -50,7 +50,7 @@ describe('output', () => {
       assert.throws(() => parseDuration(text))
   })
 
-  test('modes look as ls shows them', () => {
+  test('modes are formatted as by ls', () => {
     assert.equal(formatMode('file', 0o640), '-rw-r-----')
     assert.equal(formatMode('folder', 0o1777), 'drwxrwxrwt')
     assert.equal(formatMode('file', 0o6711), '-rws--s--x')
@@ -61,7 +61,7 @@ describe('output', () => {
     assert.equal(formatMode('block-device', 0), 'b---------')
   })
 
-  test('a device has the numbers that ls shows', () => {
+  test('device numbers are formatted as by ls', () => {
     assert.equal(formatDevice(0x103), '1, 3')
     assert.equal(formatDevice(0xfff0_0000 + 0x8_01), '8, 1048321')
     assert.equal(formatDevice(2 ** 32 - 1), '4095, 1048575')
@@ -77,12 +77,12 @@ describe('output', () => {
     )
   })
 
-  test('a name cannot move the cursor, end a line or turn the text around', () => {
+  test('a printed name cannot move the cursor, end a line or reverse the text', () => {
     assert.equal(printable('a\u001b[31m\n\r\u202ey 🐟'), 'a?[31m???y 🐟')
     assert.equal(printable('\u0007\u007f\u0085\u009b2J\u2028\u2066ü'), '????2J??ü')
   })
 
-  test('a path in a command is one word for a shell, and nothing that it runs', () => {
+  test('a quoted path is a single word to a shell, and runs nothing', () => {
     for (const path of ['/a b', '/$(id)', '/`id`', "/it's; id", '/a\nid', '~', '-n', '/!x', '/a*'])
       assert.equal(
         spawnSync('sh', ['-c', `printf %s ${shellWord(path)}`]).stdout.toString(),
@@ -90,7 +90,7 @@ describe('output', () => {
       )
   })
 
-  test('only newlines and colours in the output are more than text', () => {
+  test('printed lines keep only newlines and colours as control characters', () => {
     const own = '\u001b[31mred\u001b[39m\nnext'
     assert.equal(printableLines(own), own)
     assert.equal(
@@ -99,7 +99,7 @@ describe('output', () => {
     )
   })
 
-  test('JSON is exact, and nothing in it does anything to a terminal', () => {
+  test('JSON output is exact, and has no characters that control a terminal', () => {
     const value = { name: 'a\u001b\n\u007f\u009b\u2028\u202e\ud83d\udc1f', timeNs: 5n }
     const line = jsonLine(value)
     assert.match(line, /^[^\p{Cc}\u2028\u202e]*$/u)
@@ -131,7 +131,7 @@ describe('paths', () => {
     ['/a\nb/c\nd', 'c\nd', '/a\nb'],
   ] as const
 
-  test('every path has a last name and a parent, and the two make the path', () => {
+  test('a path splits into a base name and a parent, which join to the same path', () => {
     for (const [path, name, parent] of CASES) {
       assert.deepEqual([baseName(path), parentPath(path)], [name, parent], path)
       if (name !== '') assert.equal(joinPath(parent, name), path.replace(/\/$/, ''))
@@ -140,7 +140,7 @@ describe('paths', () => {
     assert.deepEqual(['/a', '/a/', 'v:', '/'].map(namesFolder), [false, true, true, true])
   })
 
-  test('times are the same as far as both sides can keep them', () => {
+  test('times are equal within the precision that both sides can keep', () => {
     const timeNs = 1_700_000_000_123_456_789n
     assert.ok(sameTime(timeNs, timeNs - 1999n) && sameTime(timeNs - 1999n, timeNs))
     assert.ok(!sameTime(timeNs, timeNs + 2000n))

@@ -98,7 +98,7 @@ function withSessions(
 }
 
 describe('a session', { concurrency: 4 }, () => {
-  test('goes over the socket with every kind of call, there and back', async () => {
+  test('is sent and returned over the socket with every kind of call', async () => {
     await withSessions(async ({ home, node }) => {
       const client = openClient({ home })
       let session: string | undefined
@@ -132,7 +132,7 @@ describe('a session', { concurrency: 4 }, () => {
     })
   })
 
-  test('goes from command to command by its file', async () => {
+  test('is carried from command to command by its file', async () => {
     await withSessions(async ({ shoal, folder, node }) => {
       const file = join(folder, 'seen')
       await node.makeFolder('/d')
@@ -146,7 +146,7 @@ describe('a session', { concurrency: 4 }, () => {
     })
   })
 
-  test('of several volumes keeps a token of each, and shows each its own', async () => {
+  test('with several volumes keeps a token of each, and sends each volume its own', async () => {
     await withSessions(async ({ shoal, folder, node }) => {
       const file = join(folder, 'seen')
       await writeFile(file, `${OTHER}\n`)
@@ -158,7 +158,7 @@ describe('a session', { concurrency: 4 }, () => {
     })
   })
 
-  test('is kept in the home for read-own, and where SHOAL_SESSION says, and else not at all', async () => {
+  test('is stored in the home with read-own, where SHOAL_SESSION says, or not at all', async () => {
     await withSessions(async ({ shoal, home, folder, node }) => {
       const [usual, named] = [join(home, 'session'), join(folder, 'seen')]
       await shoal('stat', '/')
@@ -181,7 +181,7 @@ describe('a session', { concurrency: 4 }, () => {
     })
   })
 
-  test('in a file that is something else is wrong usage, and the file is left alone', async () => {
+  test('refuses a file that is not a session file, and leaves it unchanged', async () => {
     await withSessions(async ({ shoal, folder }) => {
       const file = join(folder, 'letter')
       await writeFile(file, 'dear all')
@@ -192,7 +192,7 @@ describe('a session', { concurrency: 4 }, () => {
     })
   })
 
-  test('in a folder that is not there is wrong usage, told before anything is done', async () => {
+  test('is refused before any change when the folder of its file does not exist', async () => {
     await withSessions(async ({ shoal, node }) => {
       const { code, stderr } = await shoal('mkdir', '/made', '--session', 'nowhere/seen')
       assert.equal(code, 2)
@@ -205,7 +205,7 @@ describe('a session', { concurrency: 4 }, () => {
   })
 })
 
-test('a command that finds no quorum says who is missing, and fails', async () => {
+test('a command without a quorum fails and names the missing voters', async () => {
   await withSessions(async ({ shoal }) => {
     const { code, stderr } = await shoal('rm', '/x', '--consistency', 'strong')
     assert.equal(code, 1)

@@ -29,7 +29,7 @@ type Picture = Readonly<Record<string, readonly unknown[]>>
 const OLD = new Date('2020-02-02T02:02:02.250Z')
 
 describe('put and get', { concurrency: 4 }, () => {
-  test('a tree comes back as it went in: names, bytes, modes, times, symlinks, empty files and folders', async () => {
+  test('put and get keep names, bytes, modes, times, symlinks, empty files and folders', async () => {
     await withNode(async ({ shoal, folder }) => {
       const tree = join(folder, 'a tree 🌳')
       await makeTree(tree)
@@ -42,7 +42,7 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('get leaves out what no file can stand for, and says so; ls and stat show it', async () => {
+  test('get skips special files and says so; ls and stat show them', async () => {
     const node = new MemoryNode()
     await withNode(async ({ shoal, folder }) => {
       await mkdir(join(folder, 'tree'))
@@ -63,7 +63,7 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 
-  test('files already there are left alone, both ways, and changed ones are not', async () => {
+  test('put and get skip unchanged files and copy changed ones', async () => {
     await withNode(async ({ json, folder }) => {
       await makeTree(join(folder, 'tree'))
       const whole = { files: 54, folders: 5, symlinks: 2, unchanged: 0, failed: 0 }
@@ -79,7 +79,7 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('DEST is the new name, or the folder to go into', async () => {
+  test('DEST is the new name, or the folder to copy into', async () => {
     await withNode(async ({ shoal, node, folder }) => {
       for (const name of ['a', 'b']) await writeFile(join(folder, name), name)
       for (const words of [
@@ -111,7 +111,7 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('a put waits once for all, as --ack says, and fails where that cannot be', async () => {
+  test('put waits once for all files, as --ack says, and fails if that is impossible', async () => {
     await withNode(async ({ shoal, node, folder }) => {
       await makeTree(join(folder, 'tree'))
       assert.equal((await shoal('put', '--ack', 'copied', 'tree', '/tree')).code, 0)
@@ -122,7 +122,7 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('- is stdin of a put and stdout of a get', async () => {
+  test('"-" is stdin for put and stdout for get', async () => {
     await withNode(async ({ start, shoal }) => {
       const child = start('put', '-', '/deep/log')
       child.stdin.end('line\n'.repeat(50_000))
@@ -132,7 +132,7 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('one file that cannot be copied does not keep the others back', async () => {
+  test('a file that cannot be copied does not stop the others', async () => {
     await withNode(async ({ shoal, folder }) => {
       await mkdir(join(folder, 'tree', 'both'), { recursive: true })
       await writeFile(join(folder, 'tree', 'good'), 'good')
@@ -154,7 +154,7 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('a missing file is named', async () => {
+  test('a missing file is named in the error', async () => {
     await withNode(async ({ shoal, folder }) => {
       assert.equal((await shoal('put', 'none', '/x')).stderr, 'shoal: no such local file: none\n')
       assert.equal((await shoal('get', '/none', 'x')).stderr, 'shoal: /none is not there\n')
@@ -162,7 +162,7 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('names that other members chose do not lead out of DEST', async () => {
+  test('names chosen by other members cannot lead get out of DEST', async () => {
     await withNode(async ({ shoal, folder, node }) => {
       await mkdir(join(folder, 'outside'))
       await mkdir(join(folder, 'dest'))
@@ -175,7 +175,7 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('of many small files, one that cannot be read keeps none back, and one that grew comes whole', async () => {
+  test('of many small files, get skips an unreadable one and fetches a grown one whole', async () => {
     const node = new Moving()
     await withNode(async ({ shoal, folder }) => {
       await node.makeFolder('/many')
@@ -199,7 +199,7 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 
-  test('small files come one by one where a call for many fails', async () => {
+  test('get fetches small files one by one where the call for many fails', async () => {
     const node = new Refusing()
     await withNode(async ({ shoal, folder }) => {
       for (let i = 0; i < 40; i++) await node.writeFile(`/${i}`, contentOf(`${i}`))
@@ -208,7 +208,7 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 
-  test('files with long names that are hard to write down come too', async () => {
+  test('get fetches small files with long names that need escaping', async () => {
     const node = new MemoryNode()
     await withNode(async ({ shoal, folder }) => {
       const deep = `/${Array.from({ length: 3 }, () => '\u0001'.repeat(250)).join('/')}`
@@ -219,7 +219,7 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 
-  test('an interrupted get leaves nothing torn, and a repeated one completes it', async () => {
+  test('an interrupted get leaves the old file, and a repeated one completes', async () => {
     const node = new Halting()
     await withNode(async ({ start, shoal, folder }) => {
       await node.writeFile('/big', contentOf('x'.repeat(500_000)))
@@ -254,7 +254,7 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 
-  test('a get that breaks off leaves nothing', async () => {
+  test('a get that fails midway leaves no file', async () => {
     const node = new Halting()
     await withNode(async ({ start, folder }) => {
       await node.writeFile('/big', contentOf('x'.repeat(500_000)))

@@ -13,7 +13,7 @@ import type { Process } from './shoal.ts'
 const ALONE = ['--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0'] as const
 
 describe('up', { concurrency: 2 }, () => {
-  test('init makes a closed home, says so, and does not touch one that is there', async () => {
+  test('init makes a private home, prints where, and refuses an existing home', async () => {
     await withPlace(async ({ shoal, json, home }) => {
       const { code, stdout } = await shoal(
         'init',
@@ -36,7 +36,7 @@ describe('up', { concurrency: 2 }, () => {
     })
   })
 
-  test('init leaves a folder with other files alone', async () => {
+  test('init refuses a folder with other files, and leaves it unchanged', async () => {
     await withPlace(async ({ shoal, home }) => {
       await mkdir(home)
       await writeFile(join(home, 'thesis.txt'), '')
@@ -48,7 +48,7 @@ describe('up', { concurrency: 2 }, () => {
     })
   })
 
-  test('in the foreground it says when it is ready, refuses a second one, and SIGTERM ends it cleanly', async () => {
+  test('up says when it is ready, refuses a second node, and exits cleanly on SIGTERM', async () => {
     await withPlace(async ({ start, shoal, home }) => {
       const up = start('up', '--name', 'attic', ...ALONE)
       const ended = outcomeOf(up)
@@ -69,7 +69,7 @@ describe('up', { concurrency: 2 }, () => {
     })
   })
 
-  test('--detach returns once the node is ready; data survives a restart; down ends it', async () => {
+  test('up --detach returns once the node is ready; data survives down and a restart', async () => {
     await withPlace(async ({ start, shoal, json }) => {
       try {
         const up = (await json('up', '--detach', '--name', 'attic', ...ALONE)) as NodeStatus
@@ -88,7 +88,7 @@ describe('up', { concurrency: 2 }, () => {
     })
   })
 
-  test('a node that cannot start says why, detached or not, and nothing runs after', async () => {
+  test('a node that cannot start says why, detached or not, and leaves no process', async () => {
     await withPlace(async ({ shoal, home }) => {
       await shoal('init', ...ALONE)
       await writeFile(
@@ -107,7 +107,7 @@ describe('up', { concurrency: 2 }, () => {
     })
   })
 
-  test('a wrong ticket ends up with the error of the ticket', async () => {
+  test('up --join with a malformed ticket fails with the error of the ticket', async () => {
     await withPlace(async ({ json, shoal }) => {
       const failed = (await json('up', '--detach', '--join', 'shoal1abc', ...ALONE)) as {
         error: { code: string }

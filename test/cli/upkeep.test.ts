@@ -19,7 +19,7 @@ const EVENTS: readonly ScrubEvent[] = [
 ]
 
 describe('scrub', { concurrency: 4 }, () => {
-  test('like findings are one row, with the action; lost shards are named', async () => {
+  test('findings of one kind are one row with their action; lost chunks are named', async () => {
     await withNode(async ({ shoal }) => {
       const { code, stdout } = await shoal('scrub')
       assert.equal(code, 0)
@@ -37,7 +37,7 @@ describe('scrub', { concurrency: 4 }, () => {
     }, nodeThatFinds(EVENTS))
   })
 
-  test('says so when all is whole', async () => {
+  test('reports no errors when all is whole', async () => {
     await withNode(
       async ({ shoal }) => {
         const { stdout } = await shoal('scrub', '--volume', 'main')
@@ -47,7 +47,7 @@ describe('scrub', { concurrency: 4 }, () => {
     )
   })
 
-  test('--json prints what comes, one value a line', async () => {
+  test('--json prints each event on a line', async () => {
     await withNode(async ({ shoal }) => {
       const { stdout, stderr } = await shoal('--json', 'scrub')
       const lines = stdout.trim().split('\n')
@@ -59,7 +59,7 @@ describe('scrub', { concurrency: 4 }, () => {
     }, nodeThatFinds(EVENTS))
   })
 
-  test('of a volume that is not there it says so', async () => {
+  test('scrub and repair of an unknown volume fail by name', async () => {
     await withNode(async ({ shoal }) => {
       for (const command of ['scrub', 'repair']) {
         const { code, stderr } = await shoal(command, '--volume', 'none')
@@ -71,7 +71,7 @@ describe('scrub', { concurrency: 4 }, () => {
 })
 
 describe('repair', { concurrency: 4 }, () => {
-  test('says what was written, and what is not whole yet', async () => {
+  test('reports nothing to repair when all stripes are complete', async () => {
     await withNode(async ({ shoal, json }) => {
       const { code, stdout } = await shoal('repair')
       assert.equal(code, 0)

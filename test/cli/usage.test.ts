@@ -103,7 +103,7 @@ const WRONG_USES: readonly (readonly [string, RegExp])[] = [
 const ASKING = ['status', 'down', 'ls', 'put . /x', 'get /x y', 'mount x'] as const
 
 describe('usage', { concurrency: 4 }, () => {
-  test('the help of every command is as written down, with its options and an example', async () => {
+  test('the help of every command is as in help.txt, with its options and an example', async () => {
     const texts = await Promise.all(
       COMMANDS.map(async (command) => {
         const help = await helpOf(command)
@@ -119,7 +119,7 @@ describe('usage', { concurrency: 4 }, () => {
     assert.equal(texts.length, written.length)
   })
 
-  test('help goes to stdout, and is no failure', async () => {
+  test('--help prints to stdout and exits with 0', async () => {
     await withPlace(async ({ shoal }) => {
       for (const command of ['', 'peer', 'peer add']) {
         const { code, stdout, stderr } = await shoal(...wordsOf(command), '--help')
@@ -130,7 +130,7 @@ describe('usage', { concurrency: 4 }, () => {
   })
 
   for (const [line, expected] of WRONG_USES) {
-    test(`"shoal ${line}" is wrong usage, and says how it is right`, async () => {
+    test(`"shoal ${line}" is a usage error that says how to correct it`, async () => {
       await withPlace(async ({ shoal }) => {
         const { code, stdout, stderr } = await shoal(...wordsOf(line))
         assert.match(stderr, expected)
@@ -152,7 +152,7 @@ describe('usage', { concurrency: 4 }, () => {
     })
   })
 
-  test('with --json a failure is one JSON value on stdout, and nothing is on stderr', async () => {
+  test('with --json a failure is one JSON value on stdout, and stderr is empty', async () => {
     await withPlace(async ({ shoal }) => {
       const { code, stdout, stderr } = await shoal('--json', 'rm')
       assert.deepEqual({ code, stderr }, { code: 2, stderr: '' })
@@ -161,13 +161,13 @@ describe('usage', { concurrency: 4 }, () => {
     })
   })
 
-  test('--version is the version of package.json', async () => {
+  test('--version prints a version number', async () => {
     await withPlace(async ({ shoal }) => {
       assert.match((await shoal('--version')).stdout, /^\d+\.\d+\.\d+\n$/)
     })
   })
 
-  test('without a node, what asks one exits with 3 and says how to start it', async () => {
+  test('commands that need a node exit with 3 without one, and say how to start it', async () => {
     await withPlace(async ({ shoal, home }) => {
       await Promise.all(
         ASKING.map(async (command) => {
@@ -182,7 +182,7 @@ describe('usage', { concurrency: 4 }, () => {
     })
   })
 
-  test('--home before or after the command tells which node is meant', async () => {
+  test('--home selects the node, before or after the command', async () => {
     await withNode(async ({ shoal, home, folder }) => {
       assert.equal((await shoal('--home', home, 'ls')).code, 0)
       assert.equal((await shoal('ls', '--home', home)).code, 0)

@@ -15,7 +15,7 @@ import { writeRandomFile } from './trees.ts'
 
 const OTHER_CALLS = 300
 
-test('reads of what is away', { skip, timeout: 600_000 }, async (t) => {
+test('reads of files whose holders are frozen', { skip, timeout: 600_000 }, async (t) => {
   await using cluster = await TestCluster.start(3)
   const [writer, holder, reader] = cluster.nodes as [TestNode, TestNode, TestNode]
   const names = ['waited for', 'given up', 'cached']
@@ -31,7 +31,7 @@ test('reads of what is away', { skip, timeout: 600_000 }, async (t) => {
   await reader.shoal('mount', '--wait', '1d', '--cache-size', '40MiB', patient)
   await reader.shoal('mount', '--wait', '1s', hasty)
 
-  await t.test('what was read is kept within --cache-size, and read without anybody', async () => {
+  await t.test('read data is cached within --cache-size', async () => {
     const bytes = await readFile(join(patient, 'cached'))
     assert.deepEqual(bytes, await readFile(sources[2] ?? ''))
     await eventually('it is kept', async () => (await reader.status()).node.cache.usedBytes > MIB)
@@ -49,7 +49,7 @@ test('reads of what is away', { skip, timeout: 600_000 }, async (t) => {
     const said = buffer(cat.stdout)
     const ended = once(cat, 'exit')
 
-    await t.test(`${OTHER_CALLS} other calls go on meanwhile`, async () => {
+    await t.test(`${OTHER_CALLS} other calls succeed while a read waits`, async () => {
       for (let call = 0; call < OTHER_CALLS / 5; call++) {
         const path = join(patient, `other ${call}`)
         await writeFile(path, `content ${call}`.repeat(500))
@@ -61,15 +61,15 @@ test('reads of what is away', { skip, timeout: 600_000 }, async (t) => {
       assert.equal(cat.exitCode, null)
     })
 
-    await t.test('what was fetched before is read', async () => {
+    await t.test('a chunk fetched earlier is read from the cache', async () => {
       assert.deepEqual(await readFile(join(hasty, 'cached')), await readFile(sources[2] ?? ''))
     })
 
-    await t.test('one that is not to wait so long gets EIO', async () => {
+    await t.test('a read with a shorter timeout fails with EIO', async () => {
       await assert.rejects(readFile(join(hasty, 'given up')), { code: 'EIO' })
     })
 
-    await t.test('who waits long enough reads it when the holders are back', async () => {
+    await t.test('a read waits until the holders are back', async () => {
       thaw()
       assert.deepEqual(await ended, [0, null])
       assert.deepEqual(await said, await readFile(sources[0] ?? ''))

@@ -17,12 +17,12 @@ import { TestCluster, eventually, runShoal } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 import { digestFile, writeRandomFile } from './trees.ts'
 
-test('of nodes that go on as before', async (t) => {
+test('nodes withstand bad input', async (t) => {
   await using cluster = await TestCluster.start(2)
   const [node, other] = cluster.nodes as [TestNode, TestNode]
 
   await t.test(
-    'a put that cannot be placed says what is missing, and keeps the data here',
+    'a put that cannot be placed says what is missing, and keeps its data locally',
     async () => {
       await node.shoal('volume', 'set', 'main', 'class=rs4+2')
       await writeRandomFile(join(cluster.folder, 'file'), 1)
@@ -47,42 +47,45 @@ test('of nodes that go on as before', async (t) => {
     },
   )
 
-  await t.test('a wrong flag, a wrong command and a missing path are refused by name', async () => {
-    const cases: readonly (readonly [words: readonly string[], code: number, says: RegExp])[] = [
-      [['ls', '--colour'], 2, /unknown option '--colour'/],
-      [['lst'], 2, /unknown command 'lst'/],
-      [['ls', '/nowhere'], 1, /\/nowhere: no such file or folder/],
-      [['cat', '/nowhere/file'], 1, /\/nowhere: no such file or folder/],
-      [['get', '/nowhere', cluster.folder], 1, /\/nowhere: no such file or folder/],
-      [['put', join(cluster.folder, 'absent'), '/'], 1, /absent/],
-      [['ls', 'relative'], 2, /"relative" is not a path in a volume; write \/folder\/file/],
-      [['ls', 'other:/'], 1, /no volume "other" here; volumes here: /],
-      [
-        ['volume', 'set', 'main', 'class=rs99+2'],
-        2,
-        /"rs99\+2" is no redundancy class; use auto, local/,
-      ],
-      [['volume', 'set', 'main', 'colour=blue'], 2, /"colour" is not a setting/],
-      [['peer', 'info', 'nobody'], 1, /nobody/],
-      [['unmount', cluster.folder], 1, /not a mount of this node/],
-    ]
-    await node.shoal('mkdir', '/there')
-    for (const [words, code, says] of cases) {
-      const outcome = await node.run(...words)
-      assert.match(outcome.stderr, says, `shoal ${words.join(' ')}`)
-      assert.equal(outcome.code, code, `shoal ${words.join(' ')}: ${outcome.stderr}`)
-      assert.equal(outcome.stdout, '')
-    }
-    assert.match(await node.shoal('ls', '/'), /there/)
-    const away = await runShoal(['--home', join(cluster.folder, 'no-home'), 'ls', '/'])
-    assert.equal(away.code, 3)
-    assert.match(away.stderr, /shoal up/)
-  })
+  await t.test(
+    'an unknown flag, an unknown command and a missing path are refused by name',
+    async () => {
+      const cases: readonly (readonly [words: readonly string[], code: number, says: RegExp])[] = [
+        [['ls', '--colour'], 2, /unknown option '--colour'/],
+        [['lst'], 2, /unknown command 'lst'/],
+        [['ls', '/nowhere'], 1, /\/nowhere: no such file or folder/],
+        [['cat', '/nowhere/file'], 1, /\/nowhere: no such file or folder/],
+        [['get', '/nowhere', cluster.folder], 1, /\/nowhere: no such file or folder/],
+        [['put', join(cluster.folder, 'absent'), '/'], 1, /absent/],
+        [['ls', 'relative'], 2, /"relative" is not a path in a volume; write \/folder\/file/],
+        [['ls', 'other:/'], 1, /no volume "other" here; volumes here: /],
+        [
+          ['volume', 'set', 'main', 'class=rs99+2'],
+          2,
+          /"rs99\+2" is no redundancy class; use auto, local/,
+        ],
+        [['volume', 'set', 'main', 'colour=blue'], 2, /"colour" is not a setting/],
+        [['peer', 'info', 'nobody'], 1, /nobody/],
+        [['unmount', cluster.folder], 1, /not a mount of this node/],
+      ]
+      await node.shoal('mkdir', '/there')
+      for (const [words, code, says] of cases) {
+        const outcome = await node.run(...words)
+        assert.match(outcome.stderr, says, `shoal ${words.join(' ')}`)
+        assert.equal(outcome.code, code, `shoal ${words.join(' ')}: ${outcome.stderr}`)
+        assert.equal(outcome.stdout, '')
+      }
+      assert.match(await node.shoal('ls', '/'), /there/)
+      const away = await runShoal(['--home', join(cluster.folder, 'no-home'), 'ls', '/'])
+      assert.equal(away.code, 3)
+      assert.match(away.stderr, /shoal up/)
+    },
+  )
 
   const [reader, keeper] = [cluster.node('reader'), cluster.node('keeper')]
 
   await t.test(
-    'a ticket that is garbage, of nobody, expired or used up is refused by name',
+    'a malformed, forged, expired or used-up ticket is refused with the reason',
     async () => {
       await keeper.start()
       const refused = async (ticket: string, says: RegExp): Promise<void> => {
@@ -105,7 +108,7 @@ test('of nodes that go on as before', async (t) => {
     },
   )
 
-  await t.test('readers cannot write and keepers cannot read, and both are told so', async () => {
+  await t.test('a reader cannot write and a keeper cannot read, and each is told why', async () => {
     await node.shoal('mkdir', '-p', '/folder/inner')
     await keeper.shoal('join', await node.invite('--role', 'keeper'))
     await cluster.converged()
@@ -124,7 +127,7 @@ test('of nodes that go on as before', async (t) => {
     assert.equal(await node.shoal('ls', '/folder'), 'inner/\n')
   })
 
-  await t.test('a member that sends garbage over every protocol harms nothing', async () => {
+  await t.test('a member that sends garbage on every protocol does no harm', async () => {
     await node.shoal('mkdir', '-p', '/garbage/before')
     const ticket = parseTicket(await node.invite())
     const seed = randomBytes(32)
@@ -179,7 +182,7 @@ test('of nodes that go on as before', async (t) => {
     await node.shoal('mkdir', '/after')
   })
 
-  await t.test('a stranger that talks garbage over TCP harms nothing', async () => {
+  await t.test('a stranger that sends garbage over TCP does no harm', async () => {
     const { addresses } = (await node.status()).node
     const port = Number(/\/tcp\/(\d+)\//.exec(addresses[0] ?? '')?.[1])
     for (const garbage of [
@@ -200,7 +203,7 @@ test('of nodes that go on as before', async (t) => {
   })
 })
 
-test('a full disk refuses the write by name, keeps what is there, and takes deletes', async (t) => {
+test('a full disk refuses a write by name, keeps stored data, and allows deletes', async (t) => {
   await using cluster = await TestCluster.create()
   const node = cluster.node('n1')
   await mkdir(node.home, { recursive: true })
@@ -235,7 +238,7 @@ test('a full disk refuses the write by name, keeps what is there, and takes dele
   return undefined
 })
 
-test('a flipped byte in a segment is found, named, and kept from readers; the rest stays readable', async () => {
+test('a flipped byte in a segment fails reads of its file by name, and no others', async () => {
   await using cluster = await TestCluster.create()
   const node = cluster.node('n1')
   await node.start()

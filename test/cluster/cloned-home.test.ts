@@ -8,7 +8,7 @@ import { TestCluster, eventually } from './cluster.ts'
 import { assertSameTree, digestTree } from './trees.ts'
 import type { TestNode } from './cluster.ts'
 
-test('a node on an old image of its disk forks its log, and both sets of writes are everywhere', async () => {
+test('a node on an old disk image forks its log, and both branches reach all nodes', async () => {
   await using cluster = await TestCluster.start(3)
   const [a, b, c] = cluster.nodes as [TestNode, TestNode, TestNode]
   await put(c, 'before', 'the image')

@@ -41,7 +41,7 @@ test('sessions that move between nodes', async (t) => {
   })
 
   await t.test(
-    'what only a node that is gone has: told within seconds who is missing, and seen when it is back',
+    'a read that needs writes of an offline node names it in seconds, or waits for it',
     async () => {
       const file = join(cluster.folder, 'another session')
       await a.shoal('mkdir', '/away')
@@ -64,13 +64,13 @@ test('sessions that move between nodes', async (t) => {
   )
 })
 
-test('strong: one wins each name, a minority refuses, and kill -9 loses nothing', async (t) => {
+test('strong volume: one winner per name, minority refused, nothing lost to kill -9', async (t) => {
   await using cluster = await TestCluster.start(3, { mounts: true })
   const nodes = cluster.nodes as unknown as Three
   const [a, b, c] = nodes
   await a.shoal('volume', 'set', 'main', 'consistency=strong')
 
-  await t.test('of three who make a name at once exactly one succeeds', async () => {
+  await t.test('of three nodes that make a name at once, exactly one succeeds', async () => {
     await withClients(nodes, async (clients) => {
       for (let round = 0; round < ROUNDS; round++) {
         const made = await Promise.all(clients.map((client) => isMade(client, `/name ${round}`)))
@@ -85,7 +85,7 @@ test('strong: one wins each name, a minority refuses, and kill -9 loses nothing'
 
   await t.test('O_EXCL holds between mounts of several machines', () => openExclusively(nodes))
 
-  await t.test('what was acknowledged before the writer was killed is there', async () => {
+  await t.test('acknowledged writes survive the kill of their writer', async () => {
     for (let round = 0; round < 2; round++) {
       if (!a.isRunning) await a.start()
       await withClients(nodes, async ([onA, onB, onC]) => {
@@ -110,7 +110,7 @@ test('strong: one wins each name, a minority refuses, and kill -9 loses nothing'
     assert.deepEqual(await a.shoal('ls', '/'), await b.shoal('ls', '/'))
   })
 
-  await t.test('one of three refuses, and names the others', async () => {
+  await t.test('one voter of three refuses, and names the missing voters', async () => {
     await b.kill('SIGKILL')
     await c.kill('SIGKILL')
     for (const words of [
@@ -132,14 +132,17 @@ test('strong: one wins each name, a minority refuses, and kill -9 loses nothing'
     assert.doesNotMatch(await a.shoal('ls', '/', '--consistency', 'eventual'), /alone/)
   })
 
-  await t.test('its mount can write nothing either, and shows what it has', async () => {
-    const moved = join(a.mountFolder, 'moved')
-    await assert.rejects(writeFile(join(a.mountFolder, 'alone'), 'x'), { code: 'EAGAIN' })
-    await assert.rejects(rm(moved), { code: 'EAGAIN' })
-    await stat(moved)
-    await b.start()
-    await a.shoal('mkdir', '/two of three')
-  })
+  await t.test(
+    'the mount of a node without a quorum refuses writes, and still serves reads',
+    async () => {
+      const moved = join(a.mountFolder, 'moved')
+      await assert.rejects(writeFile(join(a.mountFolder, 'alone'), 'x'), { code: 'EAGAIN' })
+      await assert.rejects(rm(moved), { code: 'EAGAIN' })
+      await stat(moved)
+      await b.start()
+      await a.shoal('mkdir', '/two of three')
+    },
+  )
 })
 
 /** One of three makes each file. The first is renamed to "moved". */

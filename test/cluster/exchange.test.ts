@@ -14,7 +14,7 @@ import { assertSameTree, digestTree, writeSmallTree } from './trees.ts'
 import type { Exported } from '../../node/control/exchange.ts'
 import type { TestNode } from './cluster.ts'
 
-test('archives of nodes', async (t) => {
+test('CAR archives between nodes', async (t) => {
   await using cluster = await TestCluster.start(2)
   const [a, b] = cluster.nodes as [TestNode, TestNode]
   const source = join(cluster.folder, 'source')
@@ -24,7 +24,7 @@ test('archives of nodes', async (t) => {
   await writeFile(join(source, 'large'), large)
 
   await t.test(
-    'by pipes, and of a damaged file nothing is left, nor of an import whose node is killed',
+    'import works through a pipe; a damaged or interrupted import leaves nothing',
     async () => {
       const file = join(cluster.folder, 'file')
       await writeFile(file, xorshiftBytes(4, 16 * MIB))
@@ -67,7 +67,7 @@ test('archives of nodes', async (t) => {
   )
 
   await t.test(
-    'what a node exports is read by Helia byte for byte, and what Helia exports is imported',
+    'Helia reads an exported archive byte for byte, and its archives are imported',
     async () => {
       await a.shoal('put', source, '/tree')
       const file = join(cluster.folder, 'tree.car')
@@ -92,7 +92,7 @@ test('archives of nodes', async (t) => {
   )
 
   await t.test(
-    'a sealed file goes from one node to another of the volume, and to no other',
+    'a sealed archive is imported by a node of the volume, and by no other',
     async () => {
       const file = join(cluster.folder, 'sealed.car')
       await a.shoal('export', '--sealed', '/tree', file)

@@ -30,17 +30,19 @@ async function started(): Promise<TestCluster> {
 
 const options = { skip, timeout: 600_000 }
 
-test('locks between processes of three machines', options, async (t) => {
+test('file locks between processes on three machines', options, async (t) => {
   await using cluster = await started()
   const [a, b, c] = cluster.nodes as unknown as Three
   for (const family of ['fcntl', 'flock'] as const)
-    await t.test(`what is counted under ${family} on two machines is counted once each`, () =>
+    await t.test(`increments under ${family} on two machines are counted once each`, () =>
       countOnTwo(cluster, family),
     )
-  await t.test('ranges, shared locks, waiting and interrupting', () => lockRanges(a, b, c))
+  await t.test('byte ranges, shared locks, waits and interrupts work between machines', () =>
+    lockRanges(a, b, c),
+  )
 
   await t.test(
-    'killed: another node has the lock soon, and what was written under it',
+    'after the kill of a lock holder another node gets the lock and sees its writes',
     async () => {
       await using onA = new Locker(a)
       await using onB = new Locker(b)
@@ -60,7 +62,7 @@ test('locks between processes of three machines', options, async (t) => {
   )
 
   await t.test(
-    'stopped for longer than a lease: it has lost them, and writes no more',
+    'a node stopped for longer than a lease loses its locks, and its writes fail',
     async () => {
       await using onA = new Locker(a)
       await using onB = new Locker(b)
@@ -82,19 +84,22 @@ test('locks between processes of three machines', options, async (t) => {
     },
   )
 
-  await t.test('one of three alone: it gets no lock, loses what it has, and says so', async () => {
-    await using onC = new Locker(c)
-    assert.equal(await onC.ask('wait', 'flock', 'exclusive'), 'ok')
-    await a.kill('SIGKILL')
-    await b.kill('SIGKILL')
-    assert.equal(await onC.ask('try', 'fcntl', 'exclusive', '0', '0'), 'ENOLCK')
-    assert.equal(await onC.ask('wait', 'fcntl', 'shared', '0', '0'), 'ENOLCK')
-    await eventually('its locks are lost', async () => (await onC.ask('read')) === 'EIO', SOON_MS)
-    assert.match(await readFile(join(c.home, 'logs', 'node.log'), 'utf8'), /locks are lost/)
-    await b.start()
-    await using again = new Locker(c)
-    assert.equal(await again.ask('wait', 'flock', 'exclusive'), 'ok')
-  })
+  await t.test(
+    'one node of three alone gets no lock, loses those it has, and logs it',
+    async () => {
+      await using onC = new Locker(c)
+      assert.equal(await onC.ask('wait', 'flock', 'exclusive'), 'ok')
+      await a.kill('SIGKILL')
+      await b.kill('SIGKILL')
+      assert.equal(await onC.ask('try', 'fcntl', 'exclusive', '0', '0'), 'ENOLCK')
+      assert.equal(await onC.ask('wait', 'fcntl', 'shared', '0', '0'), 'ENOLCK')
+      await eventually('its locks are lost', async () => (await onC.ask('read')) === 'EIO', SOON_MS)
+      assert.match(await readFile(join(c.home, 'logs', 'node.log'), 'utf8'), /locks are lost/)
+      await b.start()
+      await using again = new Locker(c)
+      assert.equal(await again.ask('wait', 'flock', 'exclusive'), 'ok')
+    },
+  )
 })
 
 async function countOnTwo(cluster: TestCluster, family: keyof typeof ROUNDS): Promise<void> {

@@ -10,14 +10,14 @@ import { emptyFolder, until } from '../mount/mounted.ts'
 import { TestCluster } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 
-test('a mount shows what its options say', async (t) => {
+test('a mount follows its options', async (t) => {
   await using cluster = await TestCluster.start(1)
   const [node] = cluster.nodes as [TestNode]
   const folder = join(node.folder, 'a mount 🐟')
   await node.shoal('mkdir', '-p', '/photos/2026 ☀')
   await node.shoal('mkdir', '/other')
 
-  await t.test('one folder of the volume, and what is made there is there', async () => {
+  await t.test('--subdir shows one folder of the volume, and new files go there', async () => {
     await node.shoal('mount', '--subdir', '/photos/2026 ☀', folder)
     await writeFile(join(folder, 'one.jpg'), 'one')
     assert.deepEqual(await readdir(folder), ['one.jpg'])
@@ -27,7 +27,7 @@ test('a mount shows what its options say', async (t) => {
     await node.shoal('unmount', folder)
   })
 
-  await t.test('everything as one owner, with less permissions', async () => {
+  await t.test('--uid, --gid and --umask show one owner, with fewer permissions', async () => {
     await node.shoal('mount', '--uid', '1234', '--gid', '99', '--umask', '027', folder)
     await writeFile(join(folder, 'mine'), '')
     await chmod(join(folder, 'mine'), 0o777)
@@ -40,7 +40,7 @@ test('a mount shows what its options say', async (t) => {
     await node.shoal('unmount', folder)
   })
 
-  await t.test('what the umask hides is not changed', async () => {
+  await t.test('permission bits hidden by --umask are not changed', async () => {
     const whole = `${folder} as it is`
     await node.shoal('mount', whole)
     await node.shoal('mount', '--umask', '077', folder)
@@ -60,7 +60,7 @@ test('a mount shows what its options say', async (t) => {
     await node.shoal('unmount', whole)
   })
 
-  await t.test('no change is taken where it is read-only', async () => {
+  await t.test('a --read-only mount refuses changes with EROFS', async () => {
     await node.shoal('mount', '--read-only', folder)
     await assert.rejects(writeFile(join(folder, 'mine'), 'x'), { code: 'EROFS' })
     await assert.rejects(mkdir(join(folder, 'dir')), { code: 'EROFS' })
@@ -69,7 +69,7 @@ test('a mount shows what its options say', async (t) => {
   })
 
   await t.test(
-    'a folder that is not empty only when asked to, and it is there again after',
+    'a non-empty folder is mounted over only with --non-empty, and is back afterwards',
     async () => {
       await writeFile(join(folder, 'hidden'), 'local')
       const { code, stderr } = await node.run('mount', folder)
@@ -82,7 +82,7 @@ test('a mount shows what its options say', async (t) => {
     },
   )
 
-  await t.test('nonsense is refused, and named', async () => {
+  await t.test('invalid options are refused by name', async () => {
     for (const [words, message] of [
       [['--subdir', '/none'], /\/none: no such file or folder/],
       [['--subdir', '/mine'], /\/mine is not a folder/],
@@ -97,7 +97,7 @@ test('a mount shows what its options say', async (t) => {
   })
 })
 
-test('mount.shoal does what mount(8) asks: starts the node if it must, and mounts', async () => {
+test('mount.shoal follows mount(8): it starts the node if needed, and mounts', async () => {
   await using cluster = await TestCluster.create()
   const node = cluster.node('a node')
   await node.run('init')
@@ -123,7 +123,7 @@ test('mount.shoal does what mount(8) asks: starts the node if it must, and mount
   }
 })
 
-test('mount.shoal makes no node where there is none', async (t) => {
+test('mount.shoal does not create a missing home', async (t) => {
   const parent = await emptyFolder(t)
   const home = join(parent, 'mistyped')
   const words = [home, join(parent, 'folder')]

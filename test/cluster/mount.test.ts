@@ -29,13 +29,13 @@ import { TestCluster } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 import { assertSameTree, digestTree, writeSmallTree } from './trees.ts'
 
-test('programs find in the mount what they expect of a file system', async (t) => {
+test('a mount behaves as programs expect of a file system', async (t) => {
   await using cluster = await TestCluster.start(1, { mounts: true })
   const [node] = cluster.nodes as [TestNode]
   const root = node.mountFolder
   const at = (name: string): string => join(root, name)
 
-  await t.test('files are made, grown, cut, appended to, and read in parts', async () => {
+  await t.test('files are created, grown, truncated, appended to, and read in parts', async () => {
     await writeFile(at('a 🐟'), 'hello')
     await appendFile(at('a 🐟'), ' world')
     assert.equal(await readFile(at('a 🐟'), 'utf8'), 'hello world')
@@ -55,7 +55,7 @@ test('programs find in the mount what they expect of a file system', async (t) =
     assert.equal((await stat(at('empty'))).size, 0)
   })
 
-  await t.test('mode and times are kept, to the nanosecond the kernel gives', async () => {
+  await t.test('mode and times are kept, at nanosecond resolution', async () => {
     await chmod(at('empty'), 0o640)
     await utimes(at('empty'), 1_000_000_000, 1_234_567_890.5)
     const { mode, mtimeMs } = await stat(at('empty'))
@@ -65,7 +65,7 @@ test('programs find in the mount what they expect of a file system', async (t) =
     assert.equal(old.modifiedNs, '1234567890500000000')
   })
 
-  await t.test('folders, symlinks and renames behave as POSIX says', async () => {
+  await t.test('folders, symlinks and renames follow POSIX', async () => {
     await mkdir(at('x/y/z'), { recursive: true })
     await symlink('../a 🐟', at('x/link'))
     assert.equal(await readlink(at('x/link')), '../a 🐟')
@@ -84,22 +84,19 @@ test('programs find in the mount what they expect of a file system', async (t) =
     assert.deepEqual((await readdir(root)).sort(), ['a 🐟', 'empty', 'moved', 'x'])
   })
 
-  await t.test(
-    'a file that is open stays readable and writable after its name is gone',
-    async () => {
-      const file = await open(at('x/old'), 'r+')
-      try {
-        await unlink(at('x/old'))
-        await file.write('!', 3)
-        assert.equal((await file.readFile('utf8')).toString(), 'new!')
-      } finally {
-        await file.close()
-      }
-      assert(!(await readdir(at('x'))).includes('old'))
-    },
-  )
+  await t.test('an open file stays readable and writable after it is unlinked', async () => {
+    const file = await open(at('x/old'), 'r+')
+    try {
+      await unlink(at('x/old'))
+      await file.write('!', 3)
+      assert.equal((await file.readFile('utf8')).toString(), 'new!')
+    } finally {
+      await file.close()
+    }
+    assert(!(await readdir(at('x'))).includes('old'))
+  })
 
-  await t.test('what the mount writes the command reads, and the other way round', async () => {
+  await t.test('writes through the mount show in the command, and the reverse', async () => {
     await node.shoal('put', join(import.meta.dirname, 'cluster.ts'), '/x/put')
     assert.equal(
       await readFile(at('x/put'), 'utf8'),
@@ -112,7 +109,7 @@ test('programs find in the mount what they expect of a file system', async (t) =
   })
 
   await t.test(
-    'a folder with more names than one answer holds lists whole, and goes in one rm -r',
+    'a folder too large for one reply lists completely, and rm -r removes it',
     async () => {
       const names = Array.from({ length: 300 }, (_, n) => `${n}-`.padEnd(200, 'long '))
       await mkdir(at('many'))
@@ -123,7 +120,7 @@ test('programs find in the mount what they expect of a file system', async (t) =
     },
   )
 
-  await t.test('mounts end by command, by signal and by kill -9, and the next one just works', () =>
+  await t.test('a mount ends by command, by signal and by kill -9, and can be mounted again', () =>
     endMounts(node),
   )
 })

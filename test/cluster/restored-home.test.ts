@@ -13,7 +13,7 @@ import type { TestNode } from './cluster.ts'
 const run = promisify(execFile)
 const NOTE = 'this home was copied or restored: writing on as a new incarnation'
 
-test('a node restored from an old copy of its home writes on, and nobody loses anything', async () => {
+test('a node restored from an old copy of its home writes on, and no write is lost', async () => {
   await using cluster = await TestCluster.start(2)
   const [a, b] = cluster.nodes as [TestNode, TestNode]
   await put(b, 'in the copy')

@@ -23,7 +23,7 @@ const DAMAGES: Readonly<Record<string, (path: string, size: number) => Promise<v
   'a deleted segment': (path) => rm(path),
 }
 
-test('what was damaged on the disk of a node is found by scrub and repaired from the others', async (t) => {
+test('damage on the disk of a node is found by scrub and repaired from the others', async (t) => {
   await using cluster = await TestCluster.start(3)
   const [a, b, c] = cluster.nodes as [TestNode, TestNode, TestNode]
   const source = join(cluster.folder, 'source')
@@ -60,7 +60,7 @@ test('what was damaged on the disk of a node is found by scrub and repaired from
     })
   }
 
-  await t.test('and every byte is read back with either of the other nodes away', async () => {
+  await t.test('every byte is read back with either of the other nodes offline', async () => {
     const expected = await digestTree(source)
     for (const [n, away] of [a, c].entries()) {
       if (!a.isRunning) await a.start()

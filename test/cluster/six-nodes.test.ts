@@ -4,5 +4,5 @@ import { keepAllWithoutTwo } from './any-two-lost.ts'
 
 const SIZE = { packages: ['mdns', 'logger'], filesMin: 40, bigMib: 8 }
 
-test('six nodes keep every byte when any two are killed, say so when a third is, and recover', (t) =>
+test('six nodes survive the loss of any two, report the loss of a third, and recover', (t) =>
   keepAllWithoutTwo(t, SIZE))

@@ -9,7 +9,7 @@ import { assertSameTree, digestTree, writeSmallTree } from './trees.ts'
 
 const FILES = 40
 
-test('nodes of one volume', async (t) => {
+test('nodes of one volume converge', async (t) => {
   await using cluster = await TestCluster.start(3, { mounts: true })
   const [a, b, c] = cluster.nodes as [TestNode, TestNode, TestNode]
   const source = join(cluster.folder, 'source')
@@ -22,7 +22,7 @@ test('nodes of one volume', async (t) => {
     () => writeAtOnce(cluster, source),
   )
 
-  await t.test('a change shows in the mount of the other node within two seconds', async () => {
+  await t.test('a change shows in the mount of another node within two seconds', async () => {
     const [here, there] = [join(a.mountFolder, 'note.txt'), join(b.mountFolder, 'note.txt')]
     for (const text of ['first', 'second, longer', '3']) {
       await writeFile(here, text)
@@ -40,42 +40,39 @@ test('nodes of one volume', async (t) => {
     )
   })
 
-  await t.test(
-    'a node that wrote while it was away catches up by itself, and so do the others',
-    async () => {
-      await a.shoal('put', source, '/before')
-      await cluster.converged()
-      // Alone: the two others are stopped.
-      await a.kill('SIGTERM')
-      await b.kill('SIGTERM')
-      await c.shoal('mkdir', '/away')
-      await c.shoal('put', source, '/away/written by c alone')
-      await c.shoal('mv', '/before', '/away/moved by c')
-      await c.kill('SIGTERM')
-      await a.start()
-      await b.start()
-      await a.shoal('put', source, '/written without c')
-      await cluster.converged()
-      await c.start()
-      await cluster.connected()
-      await cluster.converged()
-      await a.shoal('mv', '/written without c', '/away/')
-      await cluster.converged()
-      for (const node of cluster.nodes) {
-        const target = join(node.folder, 'got')
-        await node.shoal('get', '/away', target)
-        assert.deepEqual((await readdir(target)).sort(), [
-          'moved by c',
-          'written by c alone',
-          'written without c',
-        ])
-        for (const name of await readdir(target))
-          assertSameTree(await digestTree(join(target, name)), expected, `${node.name} ${name}`)
-      }
-    },
-  )
+  await t.test('a node that wrote while offline catches up, and so do the others', async () => {
+    await a.shoal('put', source, '/before')
+    await cluster.converged()
+    // Alone: the two others are stopped.
+    await a.kill('SIGTERM')
+    await b.kill('SIGTERM')
+    await c.shoal('mkdir', '/away')
+    await c.shoal('put', source, '/away/written by c alone')
+    await c.shoal('mv', '/before', '/away/moved by c')
+    await c.kill('SIGTERM')
+    await a.start()
+    await b.start()
+    await a.shoal('put', source, '/written without c')
+    await cluster.converged()
+    await c.start()
+    await cluster.connected()
+    await cluster.converged()
+    await a.shoal('mv', '/written without c', '/away/')
+    await cluster.converged()
+    for (const node of cluster.nodes) {
+      const target = join(node.folder, 'got')
+      await node.shoal('get', '/away', target)
+      assert.deepEqual((await readdir(target)).sort(), [
+        'moved by c',
+        'written by c alone',
+        'written without c',
+      ])
+      for (const name of await readdir(target))
+        assertSameTree(await digestTree(join(target, name)), expected, `${node.name} ${name}`)
+    }
+  })
 
-  await t.test('a member that was removed gets nothing of what is written after', async () => {
+  await t.test('a removed member gets nothing that is written afterwards', async () => {
     await a.shoal('mkdir', '-p', '/removal/before')
     await cluster.converged()
     await a.shoal('peer', 'rm', 'n3')

@@ -19,7 +19,7 @@ export function lonelyMachine(what: string, urlOf: (place: string) => string): v
     await writeRandomFile(source, FILE_MIB)
     await mkdir(place)
 
-    await t.test('what was there before the tier was goes there', async () => {
+    await t.test('data written before the tier was added is pushed to it', async () => {
       await only.start()
       await only.shoal('put', source, '/before')
       await only.shoal('cold', 'add', 'attic', urlOf(place))
@@ -29,7 +29,7 @@ export function lonelyMachine(what: string, urlOf: (place: string) => string): v
       assert(bytes >= FILE_MIB * 2 ** 20, `${bytes}`)
     })
 
-    await t.test('it is back on a fresh machine', async () => {
+    await t.test('the data is recovered on a fresh machine', async () => {
       const fresh = cluster.node('fresh')
       const words = ['--from', urlOf(place), '--key', key, '--no-mdns']
       const { code, stderr } = await fresh.run('recover', ...words)
@@ -42,7 +42,7 @@ export function lonelyMachine(what: string, urlOf: (place: string) => string): v
       await rm(fresh.home, { recursive: true })
     })
 
-    await t.test('a second machine gets what is not there yet', async () => {
+    await t.test('a second machine gets the data that is not in the tier yet', async () => {
       await writeRandomFile(source, FILE_MIB)
       await only.shoal('put', source, '/after')
       await eventually('all is in stripes', async () => (await only.volume()).unplacedBytes === 0)

@@ -13,7 +13,7 @@ import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 const FILE_MIB = 4
 const SMALL_FILES = 20
 
-test('what is pushed is read from the tier once peers have given up their shards', async (t) => {
+test('pushed data is read from the tier once peers have given up their shards', async (t) => {
   await using cluster = await TestCluster.start(3)
   const [first, second, third] = cluster.nodes as [TestNode, TestNode, TestNode]
   const place = join(cluster.folder, 'tier')
@@ -25,7 +25,7 @@ test('what is pushed is read from the tier once peers have given up their shards
   await mkdir(small)
   for (let n = 0; n < SMALL_FILES; n++) await writeFile(join(small, `${n}`), `${n}`.repeat(9000))
 
-  await t.test('a file and a folder of small ones are put, verified, as CAR files', async () => {
+  await t.test('a file and a folder of small files are pushed, as valid CAR files', async () => {
     await first.shoal('volume', 'set', 'main', 'class=rs2+1', 'keep=none')
     await first.shoal('put', '--ack', 'placed', source, '/big.bin')
     await first.shoal('put', '--ack', 'placed', small, '/small')
@@ -46,7 +46,7 @@ test('what is pushed is read from the tier once peers have given up their shards
     assert.equal(again.bytes, 0, 'what is there is not put again')
   })
 
-  await t.test('then peers give up all that they have', async () => {
+  await t.test('peers give up all their shards once the tier holds the data', async () => {
     await eventually('no shards are with peers', async () => {
       const { cold, stripes } = await first.volume()
       return cold.only > 0 && cold.copied === 0 && stripes.full + stripes.lost === 0
@@ -54,7 +54,7 @@ test('what is pushed is read from the tier once peers have given up their shards
     await cluster.converged()
   })
 
-  await t.test('what is in the tier alone is read by a node that was restarted', async () => {
+  await t.test('data that is only in the tier is read by a restarted node', async () => {
     await second.kill('SIGKILL')
     await second.start()
     const got = join(cluster.folder, 'got.bin')
@@ -64,7 +64,7 @@ test('what is pushed is read from the tier once peers have given up their shards
   })
 
   await t.test(
-    'without the tier a read says which file cannot be read and why, and the node goes on',
+    'without the tier a read names the file and the reason, and the node stays up',
     async () => {
       const fresh = cluster.node('fresh')
       await fresh.start({ ticket: await first.invite() })
@@ -91,7 +91,7 @@ test('what is pushed is read from the tier once peers have given up their shards
     },
   )
 
-  await t.test('a tier that is the only place cannot be removed; recalled, it can', async () => {
+  await t.test('a tier with the only copy cannot be removed before a recall', async () => {
     const { code, stderr } = await first.run('cold', 'rm', 'attic')
     assert.equal(code, 1)
     assert.match(stderr, /recall/)

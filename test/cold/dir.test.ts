@@ -38,7 +38,7 @@ objectTierSuite('folder', async () => {
   }
 })
 
-test('a folder that is not there is not made, and nothing in it is said to be missing', () =>
+test('a missing tier folder is not created, and its objects are not reported missing', () =>
   using(async (folder) => {
     const tier = tierIn(join(folder, 'disk'))
     const gone = says('cold-gone', TIER_NAME, join(folder, 'disk'), 'mount')
@@ -51,7 +51,7 @@ test('a folder that is not there is not made, and nothing in it is said to be mi
     assert.deepEqual(await readdir(folder), [])
   }))
 
-test('a disk that was mounted again has all that it had', () =>
+test('a tier on a disk that was mounted again has all its objects', () =>
   using(async (folder) => {
     await mkdir(join(folder, 'disk'))
     const tier = tierIn(join(folder, 'disk'))
@@ -62,7 +62,7 @@ test('a disk that was mounted again has all that it had', () =>
     assertSame(await get(tier, 'a/b'), patternOf(9))
   }))
 
-test('links that lead out of the tier are not followed', () =>
+test('symlinks that lead out of the tier are not followed', () =>
   using(async (folder) => {
     const [inside, outside] = [join(folder, 'in'), join(folder, 'out')]
     await mkdir(inside)
@@ -79,7 +79,7 @@ test('links that lead out of the tier are not followed', () =>
     assert.deepEqual(await readdir(outside), ['secret'])
   }))
 
-test('nothing is made, written, listed or removed through a link that somebody put into the tier', () =>
+test('nothing is made, written, listed or removed through a symlink in the tier', () =>
   using(async (folder) => {
     const [inside, outside] = [join(folder, 'in'), join(folder, 'out')]
     await mkdir(inside)
@@ -109,7 +109,7 @@ test('nothing is made, written, listed or removed through a link that somebody p
     assert.deepEqual(await readdir(outside), ['precious'])
   }))
 
-test('a pipe in place of an object is no object, and nobody waits for its other end', () =>
+test('a FIFO in place of an object is not an object, and is not waited for', () =>
   using(async (folder) => {
     spawnSync('mkfifo', [join(folder, 'pipe')])
     const tier = tierIn(folder)
@@ -118,7 +118,7 @@ test('a pipe in place of an object is no object, and nobody waits for its other 
     assert.deepEqual(await keysOf(tier), [])
   }))
 
-test('what a killed process was putting is no object, and goes after a day', () =>
+test('a partial put of a killed process is not an object, and is removed after a day', () =>
   using(async (folder) => {
     const tier = tierIn(folder)
     const partials = join(folder, PARTIAL_FOLDER)
@@ -134,7 +134,7 @@ test('what a killed process was putting is no object, and goes after a day', () 
   }))
 
 test(
-  'a folder that may not be written is said to be so',
+  'a tier folder without write permission is reported as such',
   { skip: process.getuid?.() === 0 ? 'root may write everywhere' : false },
   () =>
     using(async (folder) => {

@@ -13,7 +13,7 @@ import type { TestNode } from '../cluster/cluster.ts'
 
 const WAIT_MS = 180_000
 
-test('a folder is pinned to a tier, followed, and let go', async (t) => {
+test('a folder is pinned to a tier, followed, and unpinned', async (t) => {
   await using cluster = await TestCluster.start(3)
   const [first, second, third] = cluster.nodes as [TestNode, TestNode, TestNode]
   const place = join(cluster.folder, 'tier')
@@ -37,7 +37,7 @@ test('a folder is pinned to a tier, followed, and let go', async (t) => {
   await cluster.converged()
 
   await t.test(
-    'a tier that the volume does not have is refused, naming those there are',
+    'a pin to an unknown tier is refused, and the error names the existing tiers',
     async () => {
       const none = await second.run('pin', 'add', '/old', '--cold', 'attic')
       assert.equal(none.code, 1)
@@ -50,7 +50,7 @@ test('a folder is pinned to a tier, followed, and let go', async (t) => {
   )
 
   await t.test(
-    'what is there goes there, and so does a file that is added by another node',
+    'existing files go to the tier, and so does a file added by another node',
     async () => {
       await cluster.converged()
       const added = await second.shoal('pin', 'add', '/old', '--cold', 'attic')
@@ -66,25 +66,28 @@ test('a folder is pinned to a tier, followed, and let go', async (t) => {
     },
   )
 
-  await t.test('peers give up what lies there, and it is read from there', async () => {
-    await eventually(
-      'nothing lies anywhere else',
-      async () => {
-        const { cold, stripes } = await first.volume()
-        return cold.only > 0 && cold.copied === 0 && stripes.full === 0
-      },
-      WAIT_MS,
-    )
-    for (const [name, source] of sources) {
-      const got = join(cluster.folder, `got-${name}`)
-      await third.shoal('get', `/old/${name}`, got)
-      assert.equal(await digestFile(got), await digestFile(source))
-    }
-    assert.ok(await isWhole(third, 8 * MIB))
-  })
+  await t.test(
+    'peers give up pinned data that the tier holds, and read it from there',
+    async () => {
+      await eventually(
+        'nothing lies anywhere else',
+        async () => {
+          const { cold, stripes } = await first.volume()
+          return cold.only > 0 && cold.copied === 0 && stripes.full === 0
+        },
+        WAIT_MS,
+      )
+      for (const [name, source] of sources) {
+        const got = join(cluster.folder, `got-${name}`)
+        await third.shoal('get', `/old/${name}`, got)
+        assert.equal(await digestFile(got), await digestFile(source))
+      }
+      assert.ok(await isWhole(third, 8 * MIB))
+    },
+  )
 
   await t.test(
-    'the pin outlives its node being killed, and what that missed goes there',
+    'a pin survives the kill of its node, and files written meanwhile go to the tier',
     async () => {
       await second.kill('SIGKILL')
       await write(first, 'missed', 1, 'local')
@@ -94,21 +97,18 @@ test('a folder is pinned to a tier, followed, and let go', async (t) => {
     },
   )
 
-  await t.test(
-    'the share that is in a class is told, too, and both pins are taken away',
-    async () => {
-      await first.shoal('pin', 'add', '/old', '--class', 'copies2')
-      await write(first, 'in-class', 1)
-      const pins = await first.json<Pin[]>('pin', 'ls')
-      const [ofClass] = pins.filter(({ kind }) => kind === 'class')
-      assert.equal(ofClass?.wantedBytes, 10 * MIB)
-      assert.ok(ofClass.actualBytes >= MIB && ofClass.actualBytes <= 10 * MIB)
-      assert.deepEqual(pins.map(({ kind }) => kind).sort(), ['class', 'cold'])
-      await first.shoal('pin', 'rm', '/old')
-      assert.deepEqual(await first.json('pin', 'ls'), [])
-      assert.equal((await first.run('pin', 'rm', '/old')).code, 1)
-    },
-  )
+  await t.test('pin ls shows the share in a class, and pin rm removes both pins', async () => {
+    await first.shoal('pin', 'add', '/old', '--class', 'copies2')
+    await write(first, 'in-class', 1)
+    const pins = await first.json<Pin[]>('pin', 'ls')
+    const [ofClass] = pins.filter(({ kind }) => kind === 'class')
+    assert.equal(ofClass?.wantedBytes, 10 * MIB)
+    assert.ok(ofClass.actualBytes >= MIB && ofClass.actualBytes <= 10 * MIB)
+    assert.deepEqual(pins.map(({ kind }) => kind).sort(), ['class', 'cold'])
+    await first.shoal('pin', 'rm', '/old')
+    assert.deepEqual(await first.json('pin', 'ls'), [])
+    assert.equal((await first.run('pin', 'rm', '/old')).code, 1)
+  })
 })
 
 /** Is all that is pinned to a tier there, and is it so much? */

@@ -12,7 +12,7 @@ import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 const FILES = 4
 const FILE_MIB = 4
 
-test('cold data is demoted by itself, even if its uploader is killed, and is read through a mount', async (t) => {
+test('cold data is demoted though its uploader is killed, and read through a mount', async (t) => {
   await using cluster = await TestCluster.start(3, { mounts: true })
   const [first, second, third] = cluster.nodes as [TestNode, TestNode, TestNode]
   const place = join(cluster.folder, 'tier')
@@ -20,7 +20,7 @@ test('cold data is demoted by itself, even if its uploader is killed, and is rea
   const sources = Array.from({ length: FILES }, (_, n) => join(cluster.folder, `f${n}`))
   for (const source of sources) await writeRandomFile(source, FILE_MIB)
 
-  await t.test('nodes are killed while they put packs, and those that are left go on', async () => {
+  await t.test('nodes are killed while they upload packs, and the others go on', async () => {
     await first.shoal('volume', 'set', 'main', 'class=rs2+1', 'keep=none')
     for (const source of sources) await first.shoal('put', '--ack', 'placed', source, '/')
     await cluster.converged()
@@ -55,7 +55,7 @@ test('cold data is demoted by itself, even if its uploader is killed, and is rea
     await cluster.converged()
   })
 
-  await t.test('a mount shows where a file is, and reads it from there', async () => {
+  await t.test('a mount shows that a file is cold, and reads it from the tier', async () => {
     const [source = ''] = sources
     const file = join(third.mountFolder, 'f0')
     assert.equal(await attribute(file, 'user.shoal.state'), 'cold')

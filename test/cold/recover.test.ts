@@ -14,7 +14,7 @@ import { assertSameTree, digestFile, digestTree, writeRandomFile } from '../clus
 const BIG_MIB = 10
 const SMALL_FILES = 8
 
-test('a volume whose machines are all lost is rebuilt on an empty one', { skip }, async (t) => {
+test('a volume whose machines are all lost is recovered on an empty one', { skip }, async (t) => {
   await using cluster = await TestCluster.start(3)
   const [first, second, third] = cluster.nodes as [TestNode, TestNode, TestNode]
   const place = join(cluster.folder, 'tier')
@@ -26,7 +26,7 @@ test('a volume whose machines are all lost is rebuilt on an empty one', { skip }
   const recover = (node: TestNode, ...more: string[]): ReturnType<TestNode['run']> =>
     node.run('recover', '--from', `dir:${place}`, '--no-mdns', ...more)
 
-  await t.test('a key is made once, in a file for its owner only', async () => {
+  await t.test('a recovery key is exported once, to a file for its owner only', async () => {
     await first.shoal('volume', 'set', 'main', 'class=rs2+1', 'keep=none')
     await first.shoal('cold', 'add', 'attic', `dir:${place}`)
     const { code, stderr } = await first.run('volume', 'key', 'export', key)
@@ -48,7 +48,7 @@ test('a volume whose machines are all lost is rebuilt on an empty one', { skip }
   })
 
   let printed = ''
-  await t.test('all is in the tier, also what came with a newer key epoch', async () => {
+  await t.test('all data is pushed to the tier, including that of a newer key epoch', async () => {
     await first.shoal('put', '--ack', 'placed', source, '/tree')
     await first.shoal('mount', first.mountFolder)
     await link(join(first.mountFolder, 'tree/0'), join(first.mountFolder, 'tree/hard'))
@@ -79,61 +79,64 @@ test('a volume whose machines are all lost is rebuilt on an empty one', { skip }
   await Promise.all([first, second, third].map((node) => rm(node.home, { recursive: true })))
   const fresh = cluster.node('fresh')
 
-  await t.test('what is wrong is said, and leaves nothing', async () => {
-    const other = join(cluster.folder, 'other.key')
-    const text = await readFile(key, 'utf8')
-    await writeFile(
-      other,
-      text.replace(/^(2\/\d+ )./m, (_, start: string) => `${start}?`),
-    )
-    const typo = await recover(fresh, '--key', other)
-    assert.equal(typo.code, 1)
-    assert.match(typo.stderr, /line 2 of the recovery key/)
-    const elsewhere = join(cluster.folder, 'empty')
-    await mkdir(elsewhere)
-    const empty = await fresh.run(
-      'recover',
-      '--from',
-      `dir:${elsewhere}`,
-      '--key',
-      key,
-      '--no-mdns',
-    )
-    assert.equal(empty.code, 1)
-    assert.match(empty.stderr, /no backup of volume "main"/)
+  await t.test(
+    'a wrong key, tier or backup is refused with the reason, and leaves nothing',
+    async () => {
+      const other = join(cluster.folder, 'other.key')
+      const text = await readFile(key, 'utf8')
+      await writeFile(
+        other,
+        text.replace(/^(2\/\d+ )./m, (_, start: string) => `${start}?`),
+      )
+      const typo = await recover(fresh, '--key', other)
+      assert.equal(typo.code, 1)
+      assert.match(typo.stderr, /line 2 of the recovery key/)
+      const elsewhere = join(cluster.folder, 'empty')
+      await mkdir(elsewhere)
+      const empty = await fresh.run(
+        'recover',
+        '--from',
+        `dir:${elsewhere}`,
+        '--key',
+        key,
+        '--no-mdns',
+      )
+      assert.equal(empty.code, 1)
+      assert.match(empty.stderr, /no backup of volume "main"/)
 
-    const stranger = cluster.node('stranger')
-    await stranger.start()
-    await stranger.shoal('volume', 'create', 'main')
-    await stranger.shoal('volume', 'key', 'export', join(cluster.folder, 'stranger.key'))
-    await stranger.kill('SIGKILL')
-    const foreign = await recover(fresh, '--key', join(cluster.folder, 'stranger.key'))
-    assert.equal(foreign.code, 1)
-    assert.match(foreign.stderr, /another volume/)
+      const stranger = cluster.node('stranger')
+      await stranger.start()
+      await stranger.shoal('volume', 'create', 'main')
+      await stranger.shoal('volume', 'key', 'export', join(cluster.folder, 'stranger.key'))
+      await stranger.kill('SIGKILL')
+      const foreign = await recover(fresh, '--key', join(cluster.folder, 'stranger.key'))
+      assert.equal(foreign.code, 1)
+      assert.match(foreign.stderr, /another volume/)
 
-    for (const kind of ['log', 'heads'])
-      for (const damaged of (await objectsIn(place)).filter((name) => name.includes(`/${kind}/`)))
-        await rename(damaged, join(cluster.folder, `${kind}-${damaged.split('/').at(-1)}`))
-    const [head = ''] = await savedAs(cluster.folder, 'heads')
-    const heads = (await objectsIn(place))[0]?.split('/packs/')[0] ?? ''
-    const bytes = await readFile(join(cluster.folder, `heads-${head}`))
-    await mkdir(join(heads, 'heads'), { recursive: true })
-    await writeFile(join(heads, 'heads', head), bytes.subarray(0, bytes.length - 1))
-    const truncated = await recover(fresh, '--key', key)
-    assert.equal(truncated.code, 1)
-    assert.match(truncated.stderr, /damaged/)
-    for (const name of await savedAs(cluster.folder, 'heads'))
-      await rename(join(cluster.folder, `heads-${name}`), join(heads, 'heads', name))
-    const missing = await recover(fresh, '--key', key)
-    assert.equal(missing.code, 1)
-    assert.match(missing.stderr, /log\//)
-    await mkdir(join(heads, 'log'), { recursive: true })
-    for (const name of await savedAs(cluster.folder, 'log'))
-      await rename(join(cluster.folder, `log-${name}`), join(heads, 'log', name))
-    await assert.rejects(stat(fresh.home), { code: 'ENOENT' })
-  })
+      for (const kind of ['log', 'heads'])
+        for (const damaged of (await objectsIn(place)).filter((name) => name.includes(`/${kind}/`)))
+          await rename(damaged, join(cluster.folder, `${kind}-${damaged.split('/').at(-1)}`))
+      const [head = ''] = await savedAs(cluster.folder, 'heads')
+      const heads = (await objectsIn(place))[0]?.split('/packs/')[0] ?? ''
+      const bytes = await readFile(join(cluster.folder, `heads-${head}`))
+      await mkdir(join(heads, 'heads'), { recursive: true })
+      await writeFile(join(heads, 'heads', head), bytes.subarray(0, bytes.length - 1))
+      const truncated = await recover(fresh, '--key', key)
+      assert.equal(truncated.code, 1)
+      assert.match(truncated.stderr, /damaged/)
+      for (const name of await savedAs(cluster.folder, 'heads'))
+        await rename(join(cluster.folder, `heads-${name}`), join(heads, 'heads', name))
+      const missing = await recover(fresh, '--key', key)
+      assert.equal(missing.code, 1)
+      assert.match(missing.stderr, /log\//)
+      await mkdir(join(heads, 'log'), { recursive: true })
+      for (const name of await savedAs(cluster.folder, 'log'))
+        await rename(join(cluster.folder, `log-${name}`), join(heads, 'log', name))
+      await assert.rejects(stat(fresh.home), { code: 'ENOENT' })
+    },
+  )
 
-  await t.test('with the older key all is back, byte by byte', async () => {
+  await t.test('recovery with the older key restores every byte', async () => {
     const { code, stderr, stdout } = await recover(fresh, '--key', key, '--name', 'fresh')
     assert.equal(code, 0, stderr)
     assert.match(stdout, /Recovered volume "main"/)
@@ -153,7 +156,7 @@ test('a volume whose machines are all lost is rebuilt on an empty one', { skip }
     await fresh.shoal('unmount', fresh.mountFolder)
   })
 
-  await t.test('it is written on, and others join', async () => {
+  await t.test('the recovered volume takes writes and new members', async () => {
     await fresh.shoal('put', join(source, '3'), '/new')
     const friend = cluster.node('friend')
     await friend.start({ ticket: await fresh.invite() })
@@ -166,7 +169,7 @@ test('a volume whose machines are all lost is rebuilt on an empty one', { skip }
     })
   })
 
-  await t.test('the printed key does as well, with what came later', async () => {
+  await t.test('the printed key also recovers the volume, with later writes', async () => {
     const twice = cluster.node('twice')
     const words = [
       'recover',

@@ -60,7 +60,7 @@ type Using = (
 ) => Promise<void>
 
 function serverFaults(proxy: () => FaultyProxy, using: Using): void {
-  test('bursts of 503 SlowDown are waited out', () =>
+  test('bursts of 503 SlowDown are retried until they end', () =>
     using({ delays: true }, async (tier) => {
       proxy().next([SLOW_DOWN, SLOW_DOWN, SLOW_DOWN])
       await put(tier, 'key', LARGE)
@@ -70,7 +70,7 @@ function serverFaults(proxy: () => FaultyProxy, using: Using): void {
       assert.deepEqual(await keysOf(tier), ['key'])
     }))
 
-  test('a server that only asks to slow down is named after a bounded number of requests', () =>
+  test('endless SlowDown fails by name after a bounded number of requests', () =>
     using({}, async (tier) => {
       proxy().fault = () => SLOW_DOWN
       const slow = says('cold-unreachable', TIER_NAME, 'key', 'slow down')
@@ -79,7 +79,7 @@ function serverFaults(proxy: () => FaultyProxy, using: Using): void {
       assert.equal(proxy().seen.length, 16)
     }))
 
-  test('a server that does not answer once is asked again, one that never does is named', () =>
+  test('a request without an answer is repeated; a server that never answers is named', () =>
     using(IMPATIENT, async (tier) => {
       proxy().next([{ kind: 'hang' }])
       await put(tier, 'key', patternOf(9))
@@ -89,12 +89,12 @@ function serverFaults(proxy: () => FaultyProxy, using: Using): void {
       await assert.rejects(tier.head('key', { signal: forever() }), silent)
     }))
 
-  test('where nobody listens is said to be unreachable', () =>
+  test('an endpoint where nothing listens is reported unreachable', () =>
     using({ endpoint: 'http://127.0.0.1:1' }, async (tier) => {
       await assert.rejects(tier.check({ signal: forever() }), says('cold-unreachable', 'endpoint'))
     }))
 
-  test('a part that never arrives ends the put, and leaves no parts', () =>
+  test('a part that never arrives fails the put, and leaves no parts', () =>
     using({}, async (tier) => {
       const isPart = ({ url }: Seen): boolean => url.includes('partNumber=2')
       proxy().fault = (seen) =>
@@ -105,7 +105,7 @@ function serverFaults(proxy: () => FaultyProxy, using: Using): void {
       assert.deepEqual(await keysOf(tier), [])
     }))
 
-  test('a put whose last answer was lost is done', () =>
+  test('a put whose last answer was lost succeeds', () =>
     using({}, async (tier) => {
       const isLast = ({ method, url }: Seen): boolean =>
         method === 'POST' && url.includes('uploadId=')
@@ -114,7 +114,7 @@ function serverFaults(proxy: () => FaultyProxy, using: Using): void {
       assertSame(await get(tier, 'key'), LARGE)
     }))
 
-  test('an archived object is said to be so, and may be asked back twice', () =>
+  test('an archived object is reported as such, and may be restored twice', () =>
     using({}, async (tier) => {
       proxy().fault = ({ method }) =>
         method === 'GET'
@@ -129,7 +129,7 @@ function bodyFaults(proxy: () => FaultyProxy, using: Using): void {
   const isGet = ({ method }: Seen): boolean => method === 'GET'
 
   for (const kind of ['cut', 'stall', 'truncate'] as const) {
-    test(`an answer with a fault (${kind}) is read on where it ended`, () =>
+    test(`a read is resumed where an answer with a fault (${kind}) ended`, () =>
       using(IMPATIENT, async (tier) => {
         await put(tier, 'key', LARGE)
         proxy().seen.length = 0
@@ -146,7 +146,7 @@ function bodyFaults(proxy: () => FaultyProxy, using: Using): void {
       }))
   }
 
-  test('answers that always break off are an error, after a bounded number', () =>
+  test('a read whose answers always break off fails after a bounded number', () =>
     using({}, async (tier) => {
       await put(tier, 'key', patternOf(1000))
       proxy().fault = (seen) => (isGet(seen) ? { kind: 'cut', afterBytes: 0 } : undefined)
@@ -154,7 +154,7 @@ function bodyFaults(proxy: () => FaultyProxy, using: Using): void {
       assert.ok(proxy().seen.length < 20, String(proxy().seen.length))
     }))
 
-  test('a byte that changes on its way there is noticed by the server, and sent again', () =>
+  test('a byte flipped on upload is detected by the server, and the body sent again', () =>
     using({}, async (tier) => {
       const flip: Fault = { kind: 'flip', body: 'request' }
       const hasBody = ({ method }: Seen): boolean => method === 'PUT'
@@ -169,7 +169,7 @@ function bodyFaults(proxy: () => FaultyProxy, using: Using): void {
       assertSame(await get(tier, 'small'), patternOf(70_000))
     }))
 
-  test('a byte that changes on its way back is noticed in a whole object', () =>
+  test('a byte flipped on download is detected in a whole object', () =>
     using({}, async (tier) => {
       await put(tier, 'key', patternOf(12 * MIB))
       proxy().next([{ kind: 'flip', body: 'answer' }], isGet)
@@ -177,7 +177,7 @@ function bodyFaults(proxy: () => FaultyProxy, using: Using): void {
       assertSame(await get(tier, 'key'), patternOf(12 * MIB))
     }))
 
-  test('an object that is replaced while it is read is not mixed with the new one', () =>
+  test('an object replaced during a read is not mixed with the new one', () =>
     using({}, async (tier) => {
       await put(tier, 'key', LARGE)
       let first = true
@@ -205,7 +205,7 @@ function accessFaults(server: S3Server, proxy: () => FaultyProxy, using: Using):
   const keys = (id: string, secret: string): string =>
     `aws_access_key_id=${id}\naws_secret_access_key=${secret}\n`
 
-  test('wrong credentials are told apart, without being told', async () => {
+  test('a wrong secret and a wrong access key are told apart, without leaking either', async () => {
     const secret = 'a-secret-that-nobody-must-see'
     const wrongSecret = await credentials('wrong-secret', keys(server.accessKey, secret))
     const wrongId = await credentials('wrong-id', keys('NOBODY', secret))
@@ -228,7 +228,7 @@ function accessFaults(server: S3Server, proxy: () => FaultyProxy, using: Using):
     }
   })
 
-  test('a file of credentials that others may read is refused, and one without a key', async () => {
+  test('a credentials file that others may read, or without a key, is refused', async () => {
     const open = await credentials('open', keys(server.accessKey, server.secretKey))
     await chmod(open, 0o640)
     const empty = await credentials('empty', '# nothing\n')
@@ -243,7 +243,7 @@ function accessFaults(server: S3Server, proxy: () => FaultyProxy, using: Using):
     }
   })
 
-  test('a bucket that vanishes is told from objects that are not there', () =>
+  test('a vanished bucket is told apart from missing objects', () =>
     using({}, async (tier, bucket) => {
       await tier.check({ signal: forever() })
       await server.removeBucket(bucket)
@@ -257,7 +257,7 @@ function accessFaults(server: S3Server, proxy: () => FaultyProxy, using: Using):
       await assert.rejects(tier.check({ signal: forever() }), gone)
     }))
 
-  test('a clock that is 20 minutes off is corrected by what the server says', async (t) => {
+  test('a clock that is 20 minutes off is corrected by the time of the server', async (t) => {
     const { now } = Date
     for (const offMs of [20 * MINUTE_MS, -20 * MINUTE_MS]) {
       await using({}, async (tier) => {
@@ -276,7 +276,7 @@ function accessFaults(server: S3Server, proxy: () => FaultyProxy, using: Using):
     }
   })
 
-  test('a clock that cannot be corrected is named', () =>
+  test('a clock that cannot be corrected is named as the reason', () =>
     using({}, async (tier) => {
       proxy().fault = () => ({ kind: 'answer', status: 403, code: 'RequestTimeTooSkewed' })
       await assert.rejects(put(tier, 'key', patternOf(9)), says('cold-denied', 'clock'))

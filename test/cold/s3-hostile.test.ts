@@ -18,7 +18,7 @@ import type { ObjectTier } from '../../node/world/world.ts'
 
 const HEAD = '<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>'
 
-test('an endless listing, or an endless error, is broken off', () =>
+test('an endless listing or error body is cut off', () =>
   against(
     (request, response) => {
       response.writeHead(request.url?.includes('list-type') === true ? 200 : 404)
@@ -35,7 +35,7 @@ test('an endless listing, or an endless error, is broken off', () =>
     },
   ))
 
-test('of an error that a server makes up only so much is told', () =>
+test('a long error text of a server is truncated', () =>
   against(
     (_request, response) => {
       const code = 'x'.repeat(MIB)
@@ -48,7 +48,7 @@ test('of an error that a server makes up only so much is told', () =>
       ),
   ))
 
-test('entities are not made longer than they are, and files of this machine not read', () =>
+test('XML entities are not expanded, and no local files are read', () =>
   against(
     (_request, response) => {
       const entities =
@@ -70,7 +70,7 @@ test('entities are not made longer than they are, and files of this machine not 
     },
   ))
 
-test('who is sent elsewhere does not go there, least of all with what the access key signs', async () => {
+test('redirects are not followed, so that no other server sees a signed request', async () => {
   const asked: string[] = []
   await against(
     (request, response) => {

@@ -17,7 +17,7 @@ interface Verified {
   readonly problems: readonly VerifyProblem[]
 }
 
-test('a tier is verified, and a recovery from it rehearsed', async (t) => {
+test('a tier is verified, and a recovery from it is rehearsed', async (t) => {
   await using cluster = await TestCluster.start(1)
   const [node] = cluster.nodes as [TestNode]
   const place = join(cluster.folder, 'tier')
@@ -61,7 +61,7 @@ test('a tier is verified, and a recovery from it rehearsed', async (t) => {
     await writeFile(path, bytes)
   }
 
-  await t.test('what is whole', async () => {
+  await t.test('an intact tier passes, and the drill leaves nothing behind', async () => {
     const { code, tiers, problems } = await verify('--all')
     assert.deepEqual([code, problems], [0, []])
     const [attic] = tiers
@@ -88,7 +88,7 @@ test('a tier is verified, and a recovery from it rehearsed', async (t) => {
     assert.equal((await node.status()).volumes.length, 1)
   })
 
-  await t.test('a pack that is missing, or damaged', async () => {
+  await t.test('a missing or damaged pack is reported', async () => {
     const pack = await one('/packs/')
     await without(pack, async () => {
       const { code, problems } = await verify('--sample', '0')
@@ -105,7 +105,7 @@ test('a tier is verified, and a recovery from it rehearsed', async (t) => {
     })
   })
 
-  await t.test('a head that is damaged, and a part of the log', async () => {
+  await t.test('a damaged head and a missing part of the log are reported', async () => {
     const { tiers } = await verify('--sample', '0')
     assert.equal(tiers[0]?.backup.stored, tiers[0]?.backup.heads)
     await damaged(await one('/heads/'), async () => {

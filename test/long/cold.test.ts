@@ -24,7 +24,7 @@ const HELD_MIB_MAX = 32
 const COLD_MS = 15 * 60_000
 
 test(
-  'a GiB of six nodes goes into a bucket by itself, is read from there, and outlives all six',
+  'a GiB on six nodes goes to a bucket unasked, is read back, and outlives all six',
   { skip: skip || S3Server.missing() },
   async (t) => {
     const server = await S3Server.start()
@@ -42,7 +42,7 @@ test(
     const expected = await digestTree(source)
     const key = join(cluster.folder, 'recovery.key')
 
-    await t.test('all of it is put, and goes cold', async (part) => {
+    await t.test('all data is written, and goes cold', async (part) => {
       await first.shoal('volume', 'set', 'main', 'class=rs4+2', 'keep=none')
       for (const node of cluster.nodes)
         await node.shoal('cold', 'add', 'attic', ...place, ...credentials)
@@ -64,7 +64,7 @@ test(
       )
     })
 
-    await t.test('half of it is read through a mount', async (part) => {
+    await t.test('half of the data is read through a mount', async (part) => {
       const startedMs = performance.now()
       const before = proxy.seen.length
       const reader = cluster.nodes[4] as TestNode
@@ -86,7 +86,7 @@ test(
       )
     })
 
-    await t.test('all six are lost, and one fresh node serves it', async (part) => {
+    await t.test('all six nodes are lost, and one fresh node serves the data', async (part) => {
       await first.shoal('cold', 'push', '/')
       await Promise.all(cluster.nodes.map((node) => node.kill('SIGKILL')))
       await Promise.all(cluster.nodes.map((node) => rm(node.home, { recursive: true })))

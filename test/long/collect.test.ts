@@ -18,7 +18,7 @@ const SHARE = 0.5
 const DEADLINE_MS: number = 6 * MINUTE_MS
 const COLLECT_MS: number = 20 * SECOND_MS
 
-test('the space of removed files comes back on every node, and all else is whole', async () => {
+test('the space of removed files is freed on every node, and the rest stays whole', async () => {
   await using cluster = await TestCluster.start(3)
   const nodes = cluster.nodes as [TestNode, TestNode, TestNode]
   const [a, b, c] = nodes

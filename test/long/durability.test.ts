@@ -8,7 +8,7 @@ import { skip } from '../mount/mounted.ts'
 
 const ROUNDS = 40
 
-test(`synced data is there after each of ${ROUNDS} kills of the node`, { skip }, async (t) => {
+test(`synced data survives each of ${ROUNDS} kills of the node`, { skip }, async (t) => {
   await using cluster = await TestCluster.start(1, { mounts: true })
   const [node] = cluster.nodes as [TestNode]
   const changes = await killWhileWriting(node, ROUNDS)

@@ -21,7 +21,7 @@ for (const { steps, sizeMax } of [
   { steps: LARGE_STEPS, sizeMax: LARGE },
 ]) {
   test(
-    `${steps} random steps on files of up to ${sizeMax} bytes of one node`,
+    `${steps} random steps on files of up to ${sizeMax} bytes on one node match the model`,
     { skip },
     async (t) => {
       t.diagnostic(`seed ${SEED}`)
@@ -44,7 +44,7 @@ for (const { steps, sizeMax } of [
   )
 }
 
-test(`${STEPS} random steps on two nodes by turns`, { skip }, async (t) => {
+test(`${STEPS} random steps on two nodes by turns match the model`, { skip }, async (t) => {
   await using cluster = await TestCluster.start(2, { mounts: true })
   const mounts = cluster.nodes.map(({ mountFolder }) => mountFolder)
   const remount = (): Promise<void> => assert.fail('the other takes its turn')

@@ -67,7 +67,7 @@ const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   seek: ['--seek-size', '16M'],
 }
 
-describe('programs on a mount, for long', () => {
+describe('long runs of programs on a mount', () => {
   let cluster: TestCluster
   let node: TestNode
   const at = (name: string): string => join(node.mountFolder, name)
@@ -79,7 +79,7 @@ describe('programs on a mount, for long', () => {
 
   after(() => cluster[Symbol.asyncDispose]())
 
-  test('this project is installed on a mount, and its tests pass there', async () => {
+  test('this project installs on a mount, and its tests pass there', async () => {
     await mkdir(at('project'))
     const without = ['node_modules', '.git'].map((name) => `--exclude=./${name}`).join(' ')
     await shell(ROOT, `tar -c ${without} . | tar -x -C '${at('project')}'`)
@@ -90,7 +90,7 @@ describe('programs on a mount, for long', () => {
   })
 
   for (const journal of ['wal', 'delete', 'truncate'] as const) {
-    test(`sqlite keeps what it committed with journal_mode=${journal} over ${KILLS} kills`, async () => {
+    test(`sqlite with journal_mode=${journal} keeps committed data over ${KILLS} kills`, async () => {
       const kept = database(node, journal)
       for (let kill = 0; kill < KILLS; kill++) {
         const victim = kill % 2 === 0 ? 'node' : 'program'
@@ -106,7 +106,7 @@ describe('programs on a mount, for long', () => {
     ['libaio', 1],
     ['mmap', 0],
   ] as const) {
-    test(`fio with ${engine}, direct=${direct}, reads back what four jobs wrote at random`, async () => {
+    test(`fio with ${engine}, direct=${direct}, verifies random writes of four jobs`, async () => {
       await mkdir(at(`fio ${engine} ${direct}`))
       await run(
         'fio',

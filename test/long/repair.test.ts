@@ -12,21 +12,21 @@ import { digestFile, writeRandomFile } from '../cluster/trees.ts'
 
 const FILE_MIB = 24
 
-test('of nine nodes three are lost for good, three join, three others are lost: every byte is there', async (t) => {
+test('nine nodes lose three, gain three, lose three others, and keep every byte', async (t) => {
   await using cluster = await TestCluster.start(9)
   const [first, ...others] = cluster.nodes as [TestNode, ...TestNode[]]
   const source = join(cluster.folder, 'source.bin')
   await writeRandomFile(source, FILE_MIB)
   const digest = await digestFile(source)
 
-  await t.test('a file goes in as rs6+3, and all its stripes are whole', async () => {
+  await t.test('a file is placed as rs6+3, with all its stripes full', async () => {
     await first.shoal('volume', 'set', 'main', 'class=rs6+3', 'grace=2s')
     await first.shoal('put', '--ack', 'placed', source, '/file.bin')
     await cluster.converged()
     assert.deepEqual(await unhealthy(first), { degraded: 0, atRisk: 0, lost: 0 })
   })
 
-  await t.test('three are lost with all they had, and three fresh ones join', async () => {
+  await t.test('three nodes are lost with their disks, and three fresh ones join', async () => {
     for (const node of others.slice(5)) {
       await node.kill('SIGKILL')
       await rm(node.home, { recursive: true })
@@ -46,7 +46,7 @@ test('of nine nodes three are lost for good, three join, three others are lost: 
   })
 
   await t.test(
-    'the swarm makes what is missing anew by itself, though those who did were killed',
+    'missing shards are rebuilt unasked, though the nodes that repaired were killed',
     async () => {
       await eventually('all stripes are whole again', async () => {
         const { stripes, tolerates } = await first.volume()
@@ -60,7 +60,7 @@ test('of nine nodes three are lost for good, three join, three others are lost: 
     },
   )
 
-  await t.test('three others are lost, and the file is read byte for byte', async () => {
+  await t.test('three other nodes are lost, and the file is read byte for byte', async () => {
     for (const node of [first, ...others.slice(0, 2)]) await node.kill('SIGKILL')
     const reader = cluster.nodes.at(-1)
     assert(reader?.isRunning)

@@ -15,7 +15,7 @@ const CAMPAIGNS = [
 ] as const
 
 for (const { name, from, count } of CAMPAIGNS) {
-  test(`${name}: what is promised holds for ${count} seeds from ${from}`, async () => {
+  test(`scenario ${name} holds all invariants for ${count} seeds from ${from}`, async () => {
     const seeds = Array.from({ length: count }, (_, index) => String(from + index))
     const scenario = scenarioNamed(name)
     const repeat = ` --scenario ${name}`

@@ -17,7 +17,7 @@ export function testAccessControlLists(fresh: Fresh): void {
 }
 
 function testAccess(fresh: Fresh): void {
-  test('an access list sets the mode, and the mode changes the list', () => {
+  test('setting an ACL changes the mode, and chmod changes the ACL', () => {
     const at = fresh()
     const file = join(at, 'file')
     writeFileSync(file, 'x', { mode: 0o640 })
@@ -32,7 +32,7 @@ function testAccess(fresh: Fresh): void {
     assert.equal(aclText(getXattr(file, ACCESS)), 'u:rw- user:12345:rw- g:r-- m:rwx o:---')
   })
 
-  test('a list that says what a mode can say is a mode', () => {
+  test('an ACL that is equivalent to a mode is stored as the mode', () => {
     const at = fresh()
     const file = join(at, 'file')
     writeFileSync(file, 'x', { mode: 0o600 })
@@ -50,7 +50,7 @@ function testAccess(fresh: Fresh): void {
     removeXattr(file, ACCESS)
   })
 
-  test('a list that is none is refused, and a default one on what is no folder', () => {
+  test('an invalid ACL is refused, and so is a default ACL on a file', () => {
     const at = fresh()
     const file = join(at, 'file')
     writeFileSync(file, 'x')
@@ -61,7 +61,7 @@ function testAccess(fresh: Fresh): void {
     assert.throws(() => setXattr(file, DEFAULT, aclOf('u:rwx g:rwx o:rwx')), { code: 'EACCES' })
   })
 
-  test('a list lets in whom it names, and nobody else, from the moment that it is set', () => {
+  test('an ACL grants access to those it names and nobody else, once it is set', () => {
     const at = fresh()
     const file = join(at, 'file')
     writeFileSync(file, 'secret', { mode: 0o600 })
@@ -79,7 +79,7 @@ function testAccess(fresh: Fresh): void {
     assert.equal(readBy(STRANGER, file), undefined)
   })
 
-  test('who is not of the group and sets a list takes the set-gid bit away', () => {
+  test('setting an ACL clears set-gid for a caller outside the group', () => {
     const at = fresh()
     const file = join(at, 'file')
     writeFileSync(file, 'x')
@@ -95,7 +95,7 @@ function testAccess(fresh: Fresh): void {
 function testInheritance(fresh: Fresh): void {
   const inherited = 'u:rwx user:12345:rwx g:r-x m:rwx o:r--'
 
-  test('what is made in a folder with a default list has that, in place of the umask', () => {
+  test('a new file inherits the default ACL of its folder in place of the umask', () => {
     const at = fresh()
     setXattr(at, DEFAULT, aclOf(inherited))
     const before = process.umask(0o077)
@@ -122,7 +122,7 @@ function testInheritance(fresh: Fresh): void {
     assert.deepEqual(listXattrs(join(at, 'link')), [])
   })
 
-  test('a default list that says what a mode can say gives a mode', () => {
+  test('a default ACL that is equivalent to a mode gives new files that mode', () => {
     const at = fresh()
     setXattr(at, DEFAULT, aclOf('u:rwx g:r-x o:---'))
     writeFileSync(join(at, 'file'), 'x', { mode: 0o666 })
@@ -133,7 +133,7 @@ function testInheritance(fresh: Fresh): void {
     assert.deepEqual(listXattrs(join(at, 'dir')), [DEFAULT])
   })
 
-  test('without one the umask holds', () => {
+  test('without a default ACL the umask applies', () => {
     const at = fresh()
     const before = process.umask(0o027)
     try {
@@ -149,7 +149,7 @@ function testInheritance(fresh: Fresh): void {
     )
   })
 
-  test('what is made in a set-gid folder is of its group, and a folder set-gid too', () => {
+  test('a set-gid folder passes on its group, and set-gid to new folders', () => {
     const at = fresh()
     chownSync(at, 0, 4321)
     chmodSync(at, 0o2775)

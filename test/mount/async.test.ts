@@ -17,7 +17,7 @@ async function hasEnded(call: Promise<unknown>): Promise<boolean> {
   return ended
 }
 
-test('closing waits for the disk, on an asynchronous mount only fsync does', async () => {
+test('close waits for the disk; on an asynchronous mount only fsync does', async () => {
   for (const isAsync of [false, true]) {
     const { fs, inode, volume } = await mountedVolume({ isAsync })
     const handle = await fs.open(inode, READ_WRITE)
@@ -33,7 +33,7 @@ test('closing waits for the disk, on an asynchronous mount only fsync does', asy
   }
 })
 
-test('closing a new and empty file waits too', async () => {
+test('close of a new, empty file waits for the disk', async () => {
   const { fs, volume } = await mountedVolume()
   const { handle } = await fs.create(1, 'new', 0o644, { uid: 0, gid: 0, umask: 0 })
   const written = Promise.withResolvers<void>()
@@ -44,7 +44,7 @@ test('closing a new and empty file waits too', async () => {
   await closed
 })
 
-test('a disk that fails after the close is told to who asks', async () => {
+test('a disk failure after close is reported by fsync', async () => {
   const { fs, inode, volume } = await mountedVolume({ isAsync: true })
   const handle = await fs.open(inode, READ_WRITE)
   volume.commit = async () => {

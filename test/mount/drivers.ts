@@ -73,7 +73,7 @@ export function behaves(
 /** After the last case. */
 export function everyExceptionIsACase(): void {
   const { name, exceptions } = testedDriver()
-  test(`${name}: every exception is a case`, () =>
+  test(`${name}: every exception names a case`, () =>
     assert.deepEqual(
       Object.keys(exceptions).filter((title) => !titles.has(title)),
       [],

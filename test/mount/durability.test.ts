@@ -10,7 +10,7 @@ import { skip } from './mounted.ts'
 const ROUNDS = 4
 
 test(
-  `what was synced is there after each of ${ROUNDS} kills of the node`,
+  `synced data survives each of ${ROUNDS} kills of the node`,
   { skip, timeout: 300_000 },
   async () => {
     await using cluster = await TestCluster.start(1, { mounts: true })

@@ -24,7 +24,7 @@ import { getXattr, listXattrs, makeNode, removeXattr, setXattr } from './system-
 
 const skipLocal = skip === false ? lackOf(tmpdir()) : skip
 
-describe('extended attributes of', { skip, timeout: 120_000 }, () => {
+describe('extended attributes on a mount and elsewhere', { skip, timeout: 120_000 }, () => {
   let cluster: TestCluster | undefined
   let [here, there, local] = ['', '', '']
   before(async () => {
@@ -43,11 +43,11 @@ describe('extended attributes of', { skip, timeout: 120_000 }, () => {
   })
 
   testExtendedAttributes('a mount', () => here, { maxBytes: 65_536 })
-  describe('another file system', { skip: skipLocal }, () =>
+  describe('on another file system', { skip: skipLocal }, () =>
     testExtendedAttributes('the temporary folder', () => local, { maxBytes: 3000 }),
   )
 
-  test('128 are kept of a file, and no more', () => {
+  test('a file has at most 128 extended attributes', () => {
     const file = join(here, 'many')
     writeFileSync(file, '')
     for (let i = 0; i < 128; i++) setXattr(file, `user.${i}`, 'x')
@@ -74,7 +74,7 @@ describe('extended attributes of', { skip, timeout: 120_000 }, () => {
     }
   })
 
-  test('a change on one node is seen on the other, though its kernel had the old', async () => {
+  test('a change on one node shows on another whose kernel had cached the old value', async () => {
     const [file, seen] = [here, there].map((folder) => join(folder, 'shared'))
     assert.ok(file !== undefined && seen !== undefined)
     writeFileSync(file, 'secret', { mode: 0o600 })
@@ -97,7 +97,7 @@ describe('extended attributes of', { skip, timeout: 120_000 }, () => {
     await until(() => !listXattrs(file).includes('user.color'))
   })
 
-  test('special files and default lists of one node are those of the other', async () => {
+  test('special files and default ACLs of one node show on the other', async () => {
     const folder = join(here, 'folder')
     mkdirSync(folder)
     setXattr(folder, DEFAULT, aclOf('u:rwx user:12345:rwx g:r-x m:rwx o:---'))

@@ -46,17 +46,17 @@ export function testExtendedAttributes(
     chmodSync(made, 0o755)
     return made
   }
-  describe(`extended attributes, ${name}`, () => {
+  describe(`extended attributes on ${name}`, () => {
     testValues(fresh, maxBytes)
     testKinds(fresh)
   })
-  describe(`access control lists, ${name}`, () => testAccessControlLists(fresh))
-  describe(`special files, ${name}`, () => testSpecial(fresh))
-  describe(`privileges, ${name}`, () => testPrivileges(fresh))
+  describe(`access control lists on ${name}`, () => testAccessControlLists(fresh))
+  describe(`special files on ${name}`, () => testSpecial(fresh))
+  describe(`privileges on ${name}`, () => testPrivileges(fresh))
 }
 
 function testValues(fresh: Fresh, maxBytes: number): void {
-  test('what is set is read, listed and removed, of files and folders', () => {
+  test('attributes are set, read, listed and removed on files and folders', () => {
     const at = fresh()
     writeFileSync(join(at, 'file'), 'x')
     for (const path of [join(at, 'file'), at]) {
@@ -77,7 +77,7 @@ function testValues(fresh: Fresh, maxBytes: number): void {
     }
   })
 
-  test('flags ask for one that is new, or one that is there', () => {
+  test('XATTR_CREATE needs a new name, and XATTR_REPLACE an existing one', () => {
     const at = fresh()
     assert.throws(() => setXattr(at, 'user.a', '1', XATTR_REPLACE), { code: 'ENODATA' })
     setXattr(at, 'user.a', '2', XATTR_CREATE)
@@ -87,7 +87,7 @@ function testValues(fresh: Fresh, maxBytes: number): void {
     assert.throws(() => setXattr(at, 'user.a', '5', 4), { code: 'EINVAL' })
   })
 
-  test('a reader with less room than there is hears ERANGE, one with none the length', () => {
+  test('a buffer that is too small fails with ERANGE, and an empty one gets the length', () => {
     const at = fresh()
     setXattr(at, 'user.a', 'value')
     assert.throws(() => getXattrInto(at, 'user.a', 4), { code: 'ERANGE' })
@@ -95,7 +95,7 @@ function testValues(fresh: Fresh, maxBytes: number): void {
     assert.equal(getXattrInto(at, 'user.a', 0).length, 5)
   })
 
-  test('names have 255 bytes, values 64 KiB, and neither more', () => {
+  test('a name has at most 255 bytes, and a value at most 64 KiB', () => {
     const at = fresh()
     const longest = `user.${'n'.repeat(250)}`
     setXattr(at, longest, 'x')
@@ -108,7 +108,7 @@ function testValues(fresh: Fresh, maxBytes: number): void {
     assert.throws(() => setXattr(at, 'user.', 'x'), { code: 'EINVAL' })
   })
 
-  test('they go with the file: by all its names, over renames, and with its end', () => {
+  test('attributes stay with a file over hard links and renames, and end with it', () => {
     const at = fresh()
     writeFileSync(join(at, 'a'), 'x')
     setXattr(join(at, 'a'), 'user.k', 'v')
@@ -121,7 +121,7 @@ function testValues(fresh: Fresh, maxBytes: number): void {
     assert.equal(getXattr(join(at, 'b'), 'user.k').toString(), 'v')
   })
 
-  test('they change the time of change, and no other', async () => {
+  test('setting or removing an attribute changes ctime and not mtime', async () => {
     const at = fresh()
     for (const path of [join(at, 'dir'), join(at, 'file')]) {
       if (path.endsWith('dir')) mkdirSync(path)
@@ -142,7 +142,7 @@ function testValues(fresh: Fresh, maxBytes: number): void {
 }
 
 function testKinds(fresh: Fresh): void {
-  test('namespaces: what is not one is not supported', () => {
+  test('unknown namespaces fail with EOPNOTSUPP', () => {
     const at = fresh()
     setXattr(at, 'trusted.a', '1')
     setXattr(at, 'security.a', '2')
@@ -153,7 +153,7 @@ function testKinds(fresh: Fresh): void {
     }
   })
 
-  test('symlinks and special files have no user.*, but trusted.*', () => {
+  test('symlinks and special files take trusted.* attributes, and no user.*', () => {
     const at = fresh()
     symlinkSync('nowhere', join(at, 'link'))
     makeNode(join(at, 'fifo'), 0o010644)
@@ -166,7 +166,7 @@ function testKinds(fresh: Fresh): void {
 }
 
 function testSpecial(fresh: Fresh): void {
-  test('fifos, sockets and devices are what they were made as', () => {
+  test('FIFOs, sockets and devices keep their kind, mode and device number', () => {
     const at = fresh()
     const kinds = [
       ['fifo', 0o010640, 0],
@@ -189,7 +189,7 @@ function testSpecial(fresh: Fresh): void {
     assert.equal(lstatSync(join(at, 'second')).isFIFO(), true)
   })
 
-  test('a fifo carries what is written to it, and keeps nothing', () => {
+  test('a FIFO passes on what is written to it, and stores nothing', () => {
     const at = fresh()
     makeNode(join(at, 'fifo'), 0o010600)
     const script = `cat '${at}/fifo' & echo through > '${at}/fifo'; wait`
@@ -202,7 +202,7 @@ function testPrivileges(fresh: Fresh): void {
   /** cap_net_raw, as setcap(8) stores it. */
   const capability = Buffer.from('0000000200200000000000000000000000000000', 'hex')
 
-  test('a file that is changed loses its capabilities', () => {
+  test('a change to a file removes its capabilities', () => {
     const at = fresh()
     const changes: ((path: string) => void)[] = [
       (path) => writeFileSync(path, 'more', { flag: 'a' }),
@@ -221,7 +221,7 @@ function testPrivileges(fresh: Fresh): void {
     })
   })
 
-  test('trusted.* is for root', () => {
+  test('trusted.* attributes are for root only', () => {
     const at = fresh()
     const file = join(at, 'file')
     writeFileSync(file, 'x', { mode: 0o666 })

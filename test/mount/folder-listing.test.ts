@@ -34,7 +34,7 @@ function filled(count: number): Folder {
   return folder
 }
 
-test('a folder is read to its end, each name once, with one look at each', async () => {
+test('a folder is read to its end, with each name once and one lookup per name', async () => {
   const folder = filled(5000)
   const open = new OpenFolders(folder)
   const handle = open.open(DIR)
@@ -49,7 +49,7 @@ test('a folder is read to its end, each name once, with one look at each', async
   assert.ok(folder.listed <= 5051, `${folder.listed} looks`)
 })
 
-test('whatever is made and removed meanwhile, what stays is found once, from any cookie on', async () => {
+test('names that stay are listed once from any cookie, whatever comes and goes', async () => {
   const plan = fc.record({
     steps: fc.array(fc.record({ count: fc.integer({ min: 1, max: 300 }), back: fc.nat(1300) })),
     removed: fc.infiniteStream(fc.nat(3)),
@@ -88,7 +88,7 @@ test('whatever is made and removed meanwhile, what stays is found once, from any
   )
 })
 
-test('a reading that is long forgotten is counted again from the start', async () => {
+test('a cookie of a forgotten reading is found by counting again from the start', async () => {
   const open = new OpenFolders(filled(10))
   const handle = open.open(DIR)
   const [, second] = await open.read(handle, 0, 2)

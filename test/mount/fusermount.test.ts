@@ -20,7 +20,7 @@ function withPath(t: TestContext, path: string): void {
   t.after(() => (process.env['PATH'] = before))
 }
 
-test('the descriptor of the mount comes back over the socket', { skip }, async (t) => {
+test('fusermount3 returns the descriptor of the mount over the socket', { skip }, async (t) => {
   const [programs, folder] = [await emptyFolder(t), await emptyFolder(t)]
   const program = join(programs, 'fusermount3')
   await writeFile(program, `#!/bin/sh\nexec '${process.execPath}' '${STAND_IN}' "$@"\n`)
@@ -35,7 +35,7 @@ test('the descriptor of the mount comes back over the socket', { skip }, async (
   assert.equal(mountAt(folder), undefined)
 })
 
-test('without fusermount3 the error says what to install', { skip }, async (t) => {
+test('without fusermount3 the error names the package to install', { skip }, async (t) => {
   const folder = join(await emptyFolder(t), 'bin')
   await mkdir(folder)
   withPath(t, folder)

@@ -30,7 +30,7 @@ async function watched(): Promise<{
   return { here, there, cache, told }
 }
 
-test('a name is told of when a conflict copy begins to show beside it, and when none is left', async () => {
+test('a name is invalidated when a conflict copy appears beside it, and when none is left', async () => {
   const { here, there, told } = await watched()
   const file = here.write('f', 'before')
   await exchange(here, there)
@@ -47,7 +47,7 @@ test('a name is told of when a conflict copy begins to show beside it, and when 
   assert.deepEqual(new Set(told), new Set(['1/f']))
 })
 
-test('a name that is not in the normal form is told of in that too, also when this mount made it', async () => {
+test('a name not in normal form is invalidated in both forms, also by local changes', async () => {
   const { here, there, cache, told } = await watched()
   const both = new Set([`1/${COMPOSED}`, `1/${DECOMPOSED}`])
   there.write(DECOMPOSED, '')
@@ -61,7 +61,7 @@ test('a name that is not in the normal form is told of in that too, also when th
   assert.deepEqual(told, [])
 })
 
-test('the kernel keeps no other spellings than the normal form, and no names of conflict copies', () => {
+test('the kernel keeps names in normal form only, and none of conflict copies', () => {
   const kept = ['a', COMPOSED, 'a.conflict-1.txt', 'a.conflict-20260102T030405Z-anna-0123456789']
   const notKept = [
     DECOMPOSED,

@@ -57,23 +57,19 @@ function letters(letter: string): string {
   return letter.repeat(100_000)
 }
 
-test(
-  'what was listed, looked up, read or found absent is not asked for again',
-  options,
-  async (t) => {
-    const mount = await mounted(t)
-    await warm(mount)
-    const asked = counted(mount)
-    await isKept(async () => {
-      asked.length = 0
-      await useAll(mount)
-      return asked
-    })
-  },
-)
+test('listings, lookups, reads and absent names are cached by the kernel', options, async (t) => {
+  const mount = await mounted(t)
+  await warm(mount)
+  const asked = counted(mount)
+  await isKept(async () => {
+    asked.length = 0
+    await useAll(mount)
+    return asked
+  })
+})
 
 test(
-  'a file that is told of is asked for again when it is opened, and no other',
+  'an invalidated file is requested again when opened, and no other file',
   options,
   async (t) => {
     const mount = await mounted(t)
@@ -99,7 +95,7 @@ test(
 )
 
 test(
-  'a name that is told of is looked up again, and its folder listed, and no other',
+  'an invalidated name is looked up again, and its folder listed, and no other',
   options,
   async (t) => {
     const mount = await mounted(t)
@@ -126,26 +122,22 @@ test(
   },
 )
 
-test(
-  'who makes what somebody else has just made opens it, unless to make it alone',
-  options,
-  async (t) => {
-    const { fileSystem, at } = await mounted(t)
-    for (const name of ['a', 'b', 'c']) {
-      await assert.rejects(stat(at(name)), { code: 'ENOENT' })
-      fileSystem.putFile(name, 'theirs')
-    }
-    await appendFile(at('a'), ' and ours')
-    await writeFile(at('b'), 'ours')
-    await assert.rejects(writeFile(at('c'), 'ours', { flag: 'wx' }), { code: 'EEXIST' })
-    assert.equal(await readFile(at('a'), 'utf8'), 'theirs and ours')
-    assert.equal(await readFile(at('b'), 'utf8'), 'ours')
-    assert.equal(await readFile(at('c'), 'utf8'), 'theirs')
-  },
-)
+test('creating a file just made elsewhere opens it, and fails with O_EXCL', options, async (t) => {
+  const { fileSystem, at } = await mounted(t)
+  for (const name of ['a', 'b', 'c']) {
+    await assert.rejects(stat(at(name)), { code: 'ENOENT' })
+    fileSystem.putFile(name, 'theirs')
+  }
+  await appendFile(at('a'), ' and ours')
+  await writeFile(at('b'), 'ours')
+  await assert.rejects(writeFile(at('c'), 'ours', { flag: 'wx' }), { code: 'EEXIST' })
+  assert.equal(await readFile(at('a'), 'utf8'), 'theirs and ours')
+  assert.equal(await readFile(at('b'), 'utf8'), 'ours')
+  assert.equal(await readFile(at('c'), 'utf8'), 'theirs')
+})
 
 test(
-  'a name that the file system does not want kept is asked for each time',
+  'a name that the file system keeps out of the cache is looked up each time',
   options,
   async (t) => {
     const { fileSystem, folder, at } = await mounted(t)

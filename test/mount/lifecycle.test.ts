@@ -165,42 +165,34 @@ behaves('two mounts serve side by side', async (mounted) => {
   await rm(other.at('a'))
 })
 
-test(
-  'content changed elsewhere is seen once the kernel is told, not before',
-  options,
-  async (t) => {
-    const { at, mount, fileSystem } = await mounted(t)
-    const inode = fileSystem.putFile('a', 'old')
-    await using reader = await open(at('a'))
-    const read = async (): Promise<string> => {
-      const { buffer, bytesRead } = await reader.read(Buffer.alloc(100), 0, 100, 0)
-      return buffer.toString('utf8', 0, bytesRead)
-    }
-    assert.equal(await read(), 'old')
-    fileSystem.putFile('a', 'new')
-    assert.equal(await readFile(at('a'), 'utf8'), 'old')
-    mount.invalidator.inode(inode)
-    await until(async () => (await read()) === 'new')
-    fileSystem.putFile('a', 'much longer')
-    mount.invalidator.inode(inode)
-    await until(async () => (await read()) === 'much longer')
-    assert.equal((await stat(at('a'))).size, 11)
-  },
-)
+test('content changed elsewhere shows once the kernel is told, not before', options, async (t) => {
+  const { at, mount, fileSystem } = await mounted(t)
+  const inode = fileSystem.putFile('a', 'old')
+  await using reader = await open(at('a'))
+  const read = async (): Promise<string> => {
+    const { buffer, bytesRead } = await reader.read(Buffer.alloc(100), 0, 100, 0)
+    return buffer.toString('utf8', 0, bytesRead)
+  }
+  assert.equal(await read(), 'old')
+  fileSystem.putFile('a', 'new')
+  assert.equal(await readFile(at('a'), 'utf8'), 'old')
+  mount.invalidator.inode(inode)
+  await until(async () => (await read()) === 'new')
+  fileSystem.putFile('a', 'much longer')
+  mount.invalidator.inode(inode)
+  await until(async () => (await read()) === 'much longer')
+  assert.equal((await stat(at('a'))).size, 11)
+})
 
-test(
-  'a file that grew elsewhere never has the old content and the new size',
-  options,
-  async (t) => {
-    const { at, fileSystem } = await mounted(t, { attributeTimeoutMs: 0 })
-    fileSystem.putFile('a', 'old')
-    assert.equal(await readFile(at('a'), 'utf8'), 'old')
-    fileSystem.putFile('a', 'new, longer')
-    assert.equal(await readFile(at('a'), 'utf8'), 'new, longer')
-  },
-)
+test('a file that grew elsewhere never shows old content with the new size', options, async (t) => {
+  const { at, fileSystem } = await mounted(t, { attributeTimeoutMs: 0 })
+  fileSystem.putFile('a', 'old')
+  assert.equal(await readFile(at('a'), 'utf8'), 'old')
+  fileSystem.putFile('a', 'new, longer')
+  assert.equal(await readFile(at('a'), 'utf8'), 'new, longer')
+})
 
-test('names that come and go elsewhere are seen once the kernel is told', options, async (t) => {
+test('names added and removed elsewhere show once the kernel is told', options, async (t) => {
   const { at, folder, mount, fileSystem } = await mounted(t)
   await assert.rejects(stat(at('b')), { code: 'ENOENT' })
   assert.deepEqual(await readdir(folder), [])
@@ -217,7 +209,7 @@ test('names that come and go elsewhere are seen once the kernel is told', option
 })
 
 test(
-  'an answer that was on its way is not kept when its inode changes meanwhile',
+  'a lookup reply in flight is not cached when its name changes meanwhile',
   options,
   async (t) => {
     const { at, mount, fileSystem } = await mounted(t)
@@ -247,7 +239,7 @@ test(
 )
 
 test(
-  'notifications amid a storm of requests for the same names hold nothing up',
+  'notifications during a storm of requests for the same names block nothing',
   options,
   async (t) => {
     const { at, folder, mount, fileSystem } = await mounted(t)
@@ -269,7 +261,7 @@ test(
   },
 )
 
-test('the table of mounts gives folders as byte strings', () => {
+test('mountinfo is parsed with folders as byte strings', () => {
   const lines = [
     String.raw`36 35 0:57 / /mnt/a\040b\134 rw,nosuid - fuse.shoal shoal rw,user_id=0`,
     '37 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:2 - ext3 /dev/root rw',
@@ -280,7 +272,7 @@ test('the table of mounts gives folders as byte strings', () => {
   ])
 })
 
-test('the list of mounts of macOS tells which are ours', () => {
+test('the mount list of macOS is parsed, with Shoal mounts recognized', () => {
   const lines = [
     '/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)',
     'shoal@macfuse0 on /Users/a b/Shoal (macfuse, nodev, nosuid, synchronous, mounted by a)',

@@ -17,7 +17,7 @@ const STEPS = 3000
 /** Several chunks of the usual size. */
 const SIZE_MAX = 700_000
 
-test('the model says what another file system does', async () => {
+test('the model agrees with another file system', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-model-'))
   try {
     const remount = (): Promise<void> => Promise.resolve()
@@ -34,7 +34,7 @@ test('the model says what another file system does', async () => {
   }
 })
 
-describe('files of a mount', { skip, timeout: 300_000 }, () => {
+describe('files on a mount', { skip, timeout: 300_000 }, () => {
   let cluster: TestCluster
   let node: TestNode
 
@@ -45,7 +45,7 @@ describe('files of a mount', { skip, timeout: 300_000 }, () => {
 
   after(() => cluster[Symbol.asyncDispose]())
 
-  test(`${STEPS} random steps do what the model says`, async () => {
+  test(`${STEPS} random steps match the model`, async () => {
     const remount = async (mount: string): Promise<void> => {
       await node.shoal('unmount', mount)
       await node.shoal('mount', mount)
@@ -60,7 +60,7 @@ describe('files of a mount', { skip, timeout: 300_000 }, () => {
     await new ModelRun([node.mountFolder], options).run(STEPS)
   })
 
-  test('a mapping changes a file where it is mapped, also if the file is open for appending', () => {
+  test('a write through a mapping stays in place on a file open for appending', () => {
     const path = join(node.mountFolder, 'appended')
     writeFileSync(path, 'before')
     const fd = openSync(path, 'a+')

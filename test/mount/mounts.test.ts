@@ -54,7 +54,7 @@ async function mounts(
   return { mounts: made, said, detach }
 }
 
-test('who unmounts waits until what was written is durable, and is told if it is not', async () => {
+test('unmount waits until writes are durable, and fails if they are not', async () => {
   const gate = Promise.withResolvers<void>()
   const { mounts: some } = await mounts(() => gate.promise)
   let isUnmounted = false
@@ -66,7 +66,7 @@ test('who unmounts waits until what was written is durable, and is told if it is
   assert.deepEqual(some.list(), [])
 })
 
-test('a mount that umount(8) ends, and whose last commit fails, says so in the log', async () => {
+test('a mount ended by umount(8) logs the failure of its last commit', async () => {
   const {
     mounts: some,
     said,
@@ -82,7 +82,7 @@ test('a mount that umount(8) ends, and whose last commit fails, says so in the l
   await some.stop()
 })
 
-test('a mount is unmounted by the name it was given, and by its path without symlinks', async () => {
+test('a mount is unmounted by the name it was given, or by its resolved path', async () => {
   for (const folder of [FOLDER, REAL]) {
     const { mounts: some } = await mounts(async () => undefined)
     await assert.rejects(some.unmount('/else', false), { code: 'ENOENT' })

@@ -68,7 +68,7 @@ async function copyOpened(mount: Shared): Promise<{ handle: number; inode: numbe
   return { handle, inode: copy?.inode ?? 0 }
 }
 
-test('a write without a read replaces the version that was there at open, and no other', async () => {
+test('a write without a new read replaces the version at open, and no other', async () => {
   const mount = await shared()
   const { fs, inode, rewritten } = mount
   const handle = await fs.open(inode, READ_WRITE)
@@ -101,7 +101,7 @@ for (const [how, look] of [
   })
 }
 
-test('who appends does so to what has come', async () => {
+test('an append goes to the version that has arrived', async () => {
   const { fs, inode, other, replica, rewritten } = await shared()
   const handle = await fs.open(inode, READ_WRITE)
   await rewritten('theirs')
@@ -115,7 +115,7 @@ test('who appends does so to what has come', async () => {
   assert.deepEqual(await replica.names(), ['f'])
 })
 
-test('who goes by the size that has come writes behind what has come', async () => {
+test('a write at the size that has arrived appends to the version that has arrived', async () => {
   const { fs, inode, replica, rewritten } = await shared()
   const handle = await fs.open(inode, READ_WRITE)
   await rewritten('theirs, ')
@@ -126,7 +126,7 @@ test('who goes by the size that has come writes behind what has come', async () 
   assert.deepEqual(await replica.names(), ['f'])
 })
 
-test('who has taken a lock that holds on all nodes edits what has come', async () => {
+test('a write under a lock held on all nodes edits the version that has arrived', async () => {
   const users: LockUser[] = []
   const locks = { join: (user: LockUser) => void users.push(user), check: () => undefined }
   const { fs, inode, replica, rewritten } = await shared(locks as unknown as FileLocks)
@@ -139,7 +139,7 @@ test('who has taken a lock that holds on all nodes edits what has come', async (
   assert.deepEqual(await replica.names(), ['f'])
 })
 
-test('a conflict copy that is written to is what its writer has made of it', async () => {
+test('a conflict copy that is written to has only the content of its writer', async () => {
   const mount = await shared()
   const { fs } = mount
   const { handle, inode } = await copyOpened(mount)
@@ -155,7 +155,7 @@ test('a conflict copy that is written to is what its writer has made of it', asy
   assert.equal(await textAt(fs, await conflictCopy(mount)), 'BEFORE')
 })
 
-test('a conflict copy is neither moved nor linked, so that programs copy it', async () => {
+test('rename and link of a conflict copy fail with EXDEV, so that programs copy it', async () => {
   const mount = await shared()
   const { fs } = mount
   const { handle, inode } = await copyOpened(mount)
@@ -169,7 +169,7 @@ test('a conflict copy is neither moved nor linked, so that programs copy it', as
   assert.equal(await textAt(fs, 'f'), 'BEFORE')
 })
 
-test('a conflict copy is there until it is closed, though the conflict was ended', async () => {
+test('an open conflict copy stays until it is closed, though the conflict has ended', async () => {
   const mount = await shared()
   const { fs, replica } = mount
   const { handle, inode } = await copyOpened(mount)

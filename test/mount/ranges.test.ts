@@ -17,22 +17,26 @@ let cluster: TestCluster
 let node: TestNode
 let elsewhere: string
 
-test('a copy is read where its source never was', { skip, timeout: 300_000 }, async () => {
-  await using two = await TestCluster.start(2, { mounts: true })
-  const [one, other] = two.nodes as [TestNode, TestNode]
-  const source = join(one.mountFolder, 'source')
-  await run('dd', 'if=/dev/urandom', `of=${source}`, 'bs=100k', 'count=100', 'seek=10')
-  const local = join(two.nodes[0]?.folder ?? '', 'local')
-  await run('cp', source, local)
-  await two.converged()
-  await run('cp', join(other.mountFolder, 'source'), join(other.mountFolder, 'copy'))
-  await rm(join(other.mountFolder, 'source'))
-  await two.converged()
-  await run('cmp', local, join(one.mountFolder, 'copy'))
-  await run('cmp', local, join(other.mountFolder, 'copy'))
-})
+test(
+  'a copy made without reading its source is read on both nodes',
+  { skip, timeout: 300_000 },
+  async () => {
+    await using two = await TestCluster.start(2, { mounts: true })
+    const [one, other] = two.nodes as [TestNode, TestNode]
+    const source = join(one.mountFolder, 'source')
+    await run('dd', 'if=/dev/urandom', `of=${source}`, 'bs=100k', 'count=100', 'seek=10')
+    const local = join(two.nodes[0]?.folder ?? '', 'local')
+    await run('cp', source, local)
+    await two.converged()
+    await run('cp', join(other.mountFolder, 'source'), join(other.mountFolder, 'copy'))
+    await rm(join(other.mountFolder, 'source'))
+    await two.converged()
+    await run('cmp', local, join(one.mountFolder, 'copy'))
+    await run('cmp', local, join(other.mountFolder, 'copy'))
+  },
+)
 
-describe('ranges of files on a mount', { skip, timeout: 300_000 }, () => {
+describe('file ranges on a mount', { skip, timeout: 300_000 }, () => {
   before(async () => {
     elsewhere = await mkdtemp(join(tmpdir(), 'shoal-ranges-'))
     cluster = await TestCluster.start(1, { mounts: true })
@@ -44,7 +48,7 @@ describe('ranges of files on a mount', { skip, timeout: 300_000 }, () => {
     await rm(elsewhere, { recursive: true })
   })
 
-  test('what is copied within a volume takes no new space', async () => {
+  test('a copy within a volume takes no new space', async () => {
     const source = at('to copy')
     await run('dd', 'if=/dev/urandom', `of=${source}`, 'bs=1M', 'count=64')
     const before = await bytesOf(node.home)
@@ -56,7 +60,7 @@ describe('ranges of files on a mount', { skip, timeout: 300_000 }, () => {
     assert.equal(await bytesOf(at('another')), 64 * MIB)
   })
 
-  test('du and cp of the shell know holes', async () => {
+  test('du, cp and fallocate handle holes', async () => {
     await run('truncate', '-s', '1G', at('hole'))
     assert.equal(await bytesOf(at('hole')), 0)
     await run(

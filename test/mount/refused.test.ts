@@ -16,7 +16,7 @@ async function textOf(fs: VolumeFileSystem, inode: number): Promise<string> {
 }
 
 describe('a refused write', () => {
-  test('is dropped when a close fails, and the kernel has forgotten it before the close ends', async () => {
+  test('is dropped when close fails, and forgotten by the kernel before close returns', async () => {
     const { fs, inode, told, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('refused bytes'))
@@ -29,7 +29,7 @@ describe('a refused write', () => {
     assert.equal(await textOf(fs, inode), 'before')
   })
 
-  test('leaves no hole: handles that had it do no more, others do', async () => {
+  test('leaves no hole: its handles fail from then on, others work', async () => {
     const { fs, inode, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('first '))
@@ -48,7 +48,7 @@ describe('a refused write', () => {
     assert.equal(await textOf(fs, inode), 'Before')
   })
 
-  test('stays where fsync fails: the program may try again', async () => {
+  test('stays after a failed fsync, so that the program may try again', async () => {
     const { fs, inode, told, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('after!'))
@@ -61,7 +61,7 @@ describe('a refused write', () => {
     assert.ok(!told.includes('settled'))
   })
 
-  test('is dropped where a release without a flush, or a truncate by path, fails', async () => {
+  test('is dropped when a release without flush, or a truncate by path, fails', async () => {
     const { fs, inode, told, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('refused bytes'))

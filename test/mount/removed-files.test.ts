@@ -29,7 +29,7 @@ async function textOf(fs: VolumeFileSystem, handle: number): Promise<string> {
   return Buffer.concat(await fs.read(handle, 0, 100, signal)).toString()
 }
 
-test('they are there until they are closed, though the log has forgotten them', async () => {
+test('open files stay after their removal until closed, though the log forgot them', async () => {
   const { fs, replica, inode } = await mountedVolume()
   const { handle: replaced } = await fs.create(ROOT_INODE, 'g', 0o600, maker())
   const handle = await fs.open(inode, READ_WRITE)
@@ -59,7 +59,7 @@ test('they are there until they are closed, though the log has forgotten them', 
   await assert.rejects(fs.open(inode, 0), { code: 'ESTALE' })
 })
 
-test('one that is removed before it is opened, but after it was found, is opened as it was', async () => {
+test('a file removed between lookup and open is opened as it was', async () => {
   const { fs, replica, inode } = await mountedVolume()
   await fs.create(ROOT_INODE, 'g', 0o600, maker())
   await fs.rename(ROOT_INODE, 'g', ROOT_INODE, 'f', 0)
@@ -76,7 +76,7 @@ test('one that is removed before it is opened, but after it was found, is opened
   assert.deepEqual(await replica.names(), ['f'])
 })
 
-test('nothing is logged of what is done to them then', async () => {
+test('changes to a removed open file are not logged', async () => {
   const { fs, volume, inode } = await mountedVolume()
   const handle = await fs.open(inode, READ_WRITE)
   await fs.unlink(ROOT_INODE, 'f')
@@ -91,7 +91,7 @@ test('nothing is logged of what is done to them then', async () => {
   assert.equal(volume.actors.hlc, before)
 })
 
-test('one that was changed elsewhere meanwhile shows again, as it is there', async () => {
+test('a removed open file that was changed elsewhere shows again, as it is there', async () => {
   const { fs, replica, inode } = await mountedVolume()
   const other = await replica.member('bob')
   await exchange(replica, other)
@@ -107,7 +107,7 @@ test('one that was changed elsewhere meanwhile shows again, as it is there', asy
   assert.equal(await textOf(fs, handle), 'theirs')
 })
 
-test('what the mount writes itself leaves what the kernel caches', async () => {
+test('writes by the mount itself do not invalidate the kernel cache', async () => {
   const { fs, inode, told } = await mountedVolume()
   const handle = await fs.open(inode, READ_WRITE)
   await fs.write(handle, 0, Buffer.from('B'))

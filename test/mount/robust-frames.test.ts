@@ -29,7 +29,7 @@ const FRAMES = 12_000
 const AT_ONCE = 40
 
 test(
-  `${FRAMES} frames, random and damaged, are answered, and the node lives on`,
+  `${FRAMES} random and damaged frames are answered, and the node stays up`,
   { timeout: 300_000 },
   async (t) => {
     const fileSystem = await realFileSystem(t)

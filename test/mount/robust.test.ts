@@ -18,7 +18,7 @@ const OPEN_FILES = 10_000
 const WRITERS = 64
 const AT_ONCE = 100
 
-describe('much at once on a mount', { skip, timeout: 300_000 }, () => {
+describe('concurrent load on a mount', { skip, timeout: 300_000 }, () => {
   let cluster: TestCluster
   let node: TestNode
   const at = (name: string): string => join(node.mountFolder, name)
@@ -30,7 +30,7 @@ describe('much at once on a mount', { skip, timeout: 300_000 }, () => {
 
   after(() => cluster[Symbol.asyncDispose]())
 
-  test(`${OPEN_FILES} files are open, and each holds its own`, async () => {
+  test(`${OPEN_FILES} open files each keep their own content`, async () => {
     await mkdir(at('open'))
     const files: FileHandle[] = []
     try {
@@ -49,7 +49,7 @@ describe('much at once on a mount', { skip, timeout: 300_000 }, () => {
     assert.equal(await readFile(at('open/9990'), 'utf8'), 'this is 999')
   })
 
-  test(`${WRITERS} programs write at once, into one file and each its own`, async () => {
+  test(`${WRITERS} programs write at once, into one file and into one each`, async () => {
     const bytes = new SeededRandom(1, 'writers').bytes(WRITERS * 65_536)
     const source = join(cluster.folder, 'source')
     await writeFile(source, bytes)
@@ -70,7 +70,7 @@ describe('much at once on a mount', { skip, timeout: 300_000 }, () => {
     }
   })
 
-  test('a folder that changes while it is read shows once each name that was there all along', async () => {
+  test('readdir of a changing folder shows each lasting name once', async () => {
     await mkdir(at('changing'))
     const stays = Array.from({ length: 1500 }, (_, n) => `stays ${n}`)
     await inBatches(stays.length, (n) => writeFile(at(`changing/${stays[n]}`), ''))
@@ -96,7 +96,7 @@ describe('much at once on a mount', { skip, timeout: 300_000 }, () => {
     }
   })
 
-  test('removing what is listed removes all', async () => {
+  test('rm -r of a large folder removes everything', async () => {
     await inBatches(3000, (n) => writeFile(at(`changing/more ${n}`), ''))
     await shell(node.folder, `rm -r '${at('changing')}'`)
     assert.ok(!(await readdir(node.mountFolder)).includes('changing'))
@@ -104,7 +104,7 @@ describe('much at once on a mount', { skip, timeout: 300_000 }, () => {
 })
 
 test(
-  'programs that use a mount whose node is killed are told, and the next mount has what was closed',
+  'programs get errors when their node is killed, and the next mount has closed files',
   {
     skip,
     timeout: 120_000,

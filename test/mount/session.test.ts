@@ -53,7 +53,7 @@ test('every request with a header is answered once, whatever its body', async ()
   )
 })
 
-test('frames without a whole header, or with a wrong length, change nothing', async () => {
+test('frames with an incomplete header or a wrong length change nothing', async () => {
   const { session, answered } = talk()
   for (let length = 0; length < HEADER_BYTES; length++) {
     assert.equal(session.receive(new Uint8Array(length)), undefined)
@@ -64,7 +64,7 @@ test('frames without a whole header, or with a wrong length, change nothing', as
   await session.end()
 })
 
-test('a kernel that is too old is told so', async () => {
+test('a kernel that is too old is refused with the version that is needed', async () => {
   const { session, answered } = talk()
   const body = Buffer.alloc(16)
   body.writeUInt32LE(7, 0)
@@ -75,7 +75,7 @@ test('a kernel that is too old is told so', async () => {
   await session.end()
 })
 
-test('who is interrupted twice, and then by the end of the mount, is answered once', async () => {
+test('a request interrupted twice, and then by the end of the mount, is answered once', async () => {
   const { session, answered, fileSystem } = talk()
   fileSystem.before = (operation) =>
     operation === 'read' ? new Promise((resolve) => setImmediate(resolve)) : undefined

@@ -63,7 +63,7 @@ async function slowWrites(t: TestContext, count: number): Promise<Mounted & Slow
 }
 
 test(
-  `while ${WRITERS} large writes wait, other calls go on`,
+  `other calls succeed while ${WRITERS} large writes wait`,
   { skip, timeout: 30_000 },
   async (t) => {
     const slow = await slowWrites(t, WRITERS)
@@ -79,7 +79,7 @@ test(
 )
 
 test(
-  'while a write waits, what changes elsewhere shows, also in the file that is written',
+  'remote changes show while a write waits, also in the file being written',
   { skip, timeout: 30_000 },
   async (t) => {
     const slow = await slowWrites(t, 1)

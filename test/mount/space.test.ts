@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { VolumeFileSystem } from '../../node/mount/operations.ts'
 import { Replica } from '../node/log/replicas.ts'
 
-test('the size of a mount is what the store may take, not what the disk has', async () => {
+test('statfs reports the capacity of the store, not of the disk', async () => {
   const { namespace } = await Replica.founder('anna')
   const parts = {
     namespace,

@@ -6,7 +6,7 @@ import { mountedVolume } from './mounted-volume.ts'
 const READ_WRITE = 2
 const SET_NS = 1_000_000_000_000_000_007n
 
-test('a time that is set while what was written is logged is the one that stays', async () => {
+test('a time set while a write is being logged is the one that stays', async () => {
   for (let steps = 0; steps < 16; steps++) {
     const { fs, inode } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)

@@ -53,7 +53,7 @@ describe('home', () => {
     })
   })
 
-  test('folder and key are closed to others, and a key that is open is refused', async () => {
+  test('folder and key are private, and a key that others may read is refused', async () => {
     await withFolder(async (folder) => {
       await chmod(folder, 0o755)
       await initHome(folder)
@@ -71,7 +71,7 @@ describe('home', () => {
     })
   })
 
-  test('two homes have different keys, and by default ports that stay', async () => {
+  test('two homes have different keys, and default ports that stay the same', async () => {
     await withFolder(async (folder) => {
       const one = await initHome(join(folder, 'one'))
       const two = await initHome(join(folder, 'two'))
@@ -81,7 +81,7 @@ describe('home', () => {
     })
   })
 
-  test('init goes on with a half-made home, and nowhere else than in an empty folder', async () => {
+  test('init completes a half-made home, and otherwise needs an empty folder', async () => {
     await withFolder(async (folder) => {
       await writeFile(join(folder, 'config.yaml'), 'half')
       await writeFile(join(folder, 'identity.key.new'), 'half')
@@ -95,7 +95,7 @@ describe('home', () => {
     })
   })
 
-  test('options that do not fit make no home', async () => {
+  test('invalid options create no home', async () => {
     await withFolder(async (folder) => {
       await assert.rejects(initHome(folder, { name: 'a b' }), {
         code: 'usage',
@@ -109,7 +109,7 @@ describe('home', () => {
     })
   })
 
-  test('update changes what is given and keeps the rest, comments too', async () => {
+  test('update changes the given settings and keeps the rest, with comments', async () => {
     await withFolder(async (folder) => {
       await initHome(folder, { name: 'attic', listen: LISTEN })
       const file = join(folder, 'config.yaml')
@@ -123,7 +123,7 @@ describe('home', () => {
   })
 
   for (const [text, expected] of WRONG_FILES) {
-    test(`${JSON.stringify(text)} is refused by name of file and key`, async () => {
+    test(`config ${JSON.stringify(text)} is refused by file and key`, async () => {
       await withFolder(async (folder) => {
         await initHome(folder)
         await writeFile(join(folder, 'config.yaml'), text)
@@ -132,7 +132,7 @@ describe('home', () => {
     })
   }
 
-  test('a missing home is named with the next step', async () => {
+  test('a missing home is reported with the next step', async () => {
     await withFolder(async (folder) => {
       await assert.rejects(loadHome(folder), {
         code: 'ENOENT',
@@ -147,7 +147,7 @@ describe('home', () => {
     })
   })
 
-  test('a cache has room for what is in memory at least, and a default', async () => {
+  test('the cache size has a default and a minimum', async () => {
     await withFolder(async (folder) => {
       const { config } = await initHome(folder)
       assert.equal(config.cacheBytes, 2 ** 30)

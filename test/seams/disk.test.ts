@@ -12,7 +12,7 @@ diskSuite('SystemDisk', async () => {
   return { disk: new SystemDisk(home), end: () => rm(home, { recursive: true }) }
 })
 
-test('a copy of a home has another identity, one that is moved or opened again the same', async () => {
+test('a copy of a home has another identity; a moved or reopened one keeps its own', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-disk-'))
   try {
     const [home, copy, moved] = ['home', 'copy', 'moved'].map((name) => join(folder, name)) as [

@@ -31,7 +31,7 @@ function fileSuite(make: () => Promise<DiskUnderTest>): void {
       await file.close()
     }))
 
-  test('a read at the end is short, and behind it empty', () =>
+  test('a read at the end is short, and one past the end is empty', () =>
     using(make, async (disk) => {
       const file = await disk.open('file', 'write')
       await file.write(0, [utf8('bytes')])
@@ -42,7 +42,7 @@ function fileSuite(make: () => Promise<DiskUnderTest>): void {
       await file.close()
     }))
 
-  test('bytes read belong to the caller', () =>
+  test('bytes that were read belong to the caller', () =>
     using(make, async (disk) => {
       const file = await disk.open('file', 'write')
       await file.write(0, [utf8('bytes')])
@@ -51,7 +51,7 @@ function fileSuite(make: () => Promise<DiskUnderTest>): void {
       await file.close()
     }))
 
-  test('a write behind the end leaves zeros between', () =>
+  test('a write past the end fills the gap with zeros', () =>
     using(make, async (disk) => {
       const file = await disk.open('file', 'write')
       await file.write(4, [utf8('x')])
@@ -59,7 +59,7 @@ function fileSuite(make: () => Promise<DiskUnderTest>): void {
       await file.close()
     }))
 
-  test('thousands of parts go in one write', () =>
+  test('one write takes thousands of parts', () =>
     using(make, async (disk) => {
       const parts = Array.from({ length: 5000 }, (_, i) => utf8(`part ${i};`))
       const file = await disk.open('file', 'write')
@@ -70,7 +70,7 @@ function fileSuite(make: () => Promise<DiskUnderTest>): void {
       await file.close()
     }))
 
-  test('a file truncated shorter ends there, truncated longer ends in zeros', () =>
+  test('truncate cuts a file, or extends it with zeros', () =>
     using(make, async (disk) => {
       const file = await disk.open('file', 'write')
       await file.write(0, [utf8('bytes')])
@@ -80,7 +80,7 @@ function fileSuite(make: () => Promise<DiskUnderTest>): void {
       await file.close()
     }))
 
-  test('opening to write keeps what is there, and readers see it at once', () =>
+  test('open for writing keeps existing bytes, and readers see new ones at once', () =>
     using(make, async (disk) => {
       const first = await disk.open('file', 'write')
       await first.write(0, [utf8('kept')])
@@ -95,14 +95,14 @@ function fileSuite(make: () => Promise<DiskUnderTest>): void {
       await reader.close()
     }))
 
-  test('opening to read what is not there throws ENOENT with the path', () =>
+  test('open of a missing file for reading throws ENOENT with the path', () =>
     using(make, async (disk) => {
       await assert.rejects(disk.open('folder/absent', 'read'), withCode('ENOENT', /absent/))
     }))
 }
 
 function folderSuite(make: () => Promise<DiskUnderTest>): void {
-  test('a folder lists its names in order, and one that is not there is empty', () =>
+  test('a folder lists its names in order, and a missing folder is empty', () =>
     using(make, async (disk) => {
       assert.deepEqual(await disk.list('absent'), [])
       await disk.makeFolder('a/b')
@@ -117,7 +117,7 @@ function folderSuite(make: () => Promise<DiskUnderTest>): void {
       assert.deepEqual(await disk.list(''), ['a'])
     }))
 
-  test('a file in a folder that is not there cannot be made', () =>
+  test('a file in a missing folder cannot be created', () =>
     using(make, async (disk) => {
       await assert.rejects(disk.open('absent/file', 'write'), withCode('ENOENT', /absent/))
     }))
@@ -145,13 +145,13 @@ function folderSuite(make: () => Promise<DiskUnderTest>): void {
       await assert.rejects(disk.remove('file'), withCode('ENOENT', /file/))
     }))
 
-  test('free space is not more than all space', () =>
+  test('free space is at most the total space', () =>
     using(make, async (disk) => {
       const { freeBytes, totalBytes } = await disk.space()
       assert.ok(freeBytes >= 0 && freeBytes <= totalBytes && totalBytes > 0)
     }))
 
-  test('a disk is known by the same identity whatever becomes of its files', () =>
+  test('a disk keeps its identity whatever becomes of its files', () =>
     using(make, async (disk) => {
       const identity = await disk.identity()
       assert.ok(identity.length >= 16)

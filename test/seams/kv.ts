@@ -24,7 +24,7 @@ export function kvSuite(name: string, make: () => Promise<KvUnderTest>): void {
 }
 
 function pointSuite(make: () => Promise<KvUnderTest>): void {
-  test('a value that was written is read, and one that was not is undefined', () =>
+  test('a written value is read, and a missing one is undefined', () =>
     using(make, async (kv) => {
       await kv.write([put('a', 'one'), put('b', 'two')], { sync: false })
       assert.deepEqual(text(kv.get('a')), 'one')
@@ -53,7 +53,7 @@ function pointSuite(make: () => Promise<KvUnderTest>): void {
       assert.equal(kv.get('nothing'), undefined)
     }))
 
-  test('a value written does not change with the array of the caller', () =>
+  test('a stored value does not change with the array of the caller', () =>
     using(make, async (kv) => {
       const value = utf8('before')
       await kv.write([{ kind: 'put', key: 'a', value }], { sync: true })
@@ -75,14 +75,14 @@ function pointSuite(make: () => Promise<KvUnderTest>): void {
 function scanSuite(make: () => Promise<KvUnderTest>): void {
   const letters = ['a', 'b', 'c', 'd', 'e'].map((key) => put(key, key))
 
-  test('a scan has the lower bound and not the upper', () =>
+  test('a scan includes its lower bound and excludes its upper bound', () =>
     using(make, async (kv) => {
       await kv.write(letters, { sync: true })
       assert.deepEqual(await keys(kv, { from: 'b', to: 'd' }), ['b', 'c'])
       assert.deepEqual(await keys(kv, { from: 'd', to: 'b' }), [])
     }))
 
-  test('a reversed scan begins at the end, also when it is cut short', () =>
+  test('a reversed scan begins at the end, also with a limit', () =>
     using(make, async (kv) => {
       await kv.write(letters, { sync: true })
       assert.deepEqual(await keys(kv, { from: 'b', to: 'e', reverse: true }), ['d', 'c', 'b'])
@@ -91,7 +91,7 @@ function scanSuite(make: () => Promise<KvUnderTest>): void {
       assert.deepEqual(await keys(kv, { from: 'a', to: 'z', countMax: 2 }), ['a', 'b'])
     }))
 
-  test('a scan shows the store as it was at the call', () =>
+  test('a scan shows the store as of the call', () =>
     using(make, async (kv) => {
       await kv.write(letters, { sync: true })
       const scan = kv.scan({ from: 'a', to: 'z' })
@@ -103,7 +103,7 @@ function scanSuite(make: () => Promise<KvUnderTest>): void {
       assert.deepEqual(seen, ['a=a', 'b=b', 'c=c', 'd=d', 'e=e'])
     }))
 
-  test('a scan can be left early, and the store closed after', () =>
+  test('a scan can be left early, and the store closed afterwards', () =>
     using(make, async (kv) => {
       await kv.write(letters, { sync: true })
       for await (const [key] of kv.scan({ from: 'a', to: 'z' })) {
@@ -113,7 +113,7 @@ function scanSuite(make: () => Promise<KvUnderTest>): void {
       await kv.close()
     }))
 
-  test('a scan of many pages misses and repeats nothing', () =>
+  test('a scan of many pages neither misses nor repeats a key', () =>
     using(make, async (kv) => {
       const many = Array.from({ length: 5000 }, (_, i) => String(i).padStart(6, '0'))
       await kv.write(
@@ -123,7 +123,7 @@ function scanSuite(make: () => Promise<KvUnderTest>): void {
       assert.deepEqual(await keys(kv, { from: '0', to: '9' }), many)
     }))
 
-  test('any batches leave what a sorted map would hold, keys ordered by their bytes', async () => {
+  test('random batches give the same as a map sorted by key bytes', async () => {
     const key = fc.uint8Array({ minLength: 1, maxLength: 3 }).map(toByteString)
     const value = fc.uint8Array({ maxLength: 20 })
     const write = fc.oneof(

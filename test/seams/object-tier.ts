@@ -91,7 +91,7 @@ export function forever(): AbortSignal {
 }
 
 function contentSuite(make: Make): void {
-  test('a put object is read again: empty, a byte, a little, much', () =>
+  test('an object of any size is read back as it was put', () =>
     using(make, async ({ tier }) => {
       for (const length of [0, 1, 70_000, LARGE_BYTES + 1]) {
         const bytes = patternOf(length)
@@ -101,7 +101,7 @@ function contentSuite(make: Make): void {
       }
     }))
 
-  test('a range is just that, and ends with the object', () =>
+  test('a range read gives just the range, cut at the end of the object', () =>
     using(make, async ({ tier }) => {
       const bytes = patternOf(LARGE_BYTES)
       await put(tier, 'large', bytes)
@@ -118,7 +118,7 @@ function contentSuite(make: Make): void {
       }
     }))
 
-  test('the size need not be known beforehand', () =>
+  test('a put may be of unknown size', () =>
     using(make, async ({ tier }) => {
       const bytes = patternOf(LARGE_BYTES / 2)
       await tier.put('key', undefined, inChunks(bytes, 999_999), { signal: forever() })
@@ -133,7 +133,7 @@ function contentSuite(make: Make): void {
       assert.deepEqual(await keysOf(tier), ['key'])
     }))
 
-  test('many are put and got at a time', () =>
+  test('many objects are put and read concurrently', () =>
     using(make, async ({ tier }) => {
       const numbers = Array.from({ length: 8 }, (_, i) => i + 1)
       const content = (i: number): Uint8Array => patternOf(i * 500_000, i)
@@ -142,7 +142,7 @@ function contentSuite(make: Make): void {
       for (const i of numbers) assertSame(found[i - 1] ?? new Uint8Array(), content(i))
     }))
 
-  test('a reader may leave early', () =>
+  test('a reader may stop early', () =>
     using(make, async ({ tier }) => {
       await put(tier, 'large', patternOf(LARGE_BYTES))
       for await (const part of tier.get('large', undefined, { signal: forever() })) {
@@ -157,7 +157,7 @@ function contentSuite(make: Make): void {
 }
 
 function nameSuite(make: Make): void {
-  test('keys may have spaces, signs and letters of any script', () =>
+  test('keys may have spaces, punctuation and letters of any script', () =>
     using(make, async ({ tier }) => {
       const keys = ['a b/c  d', 'é/ñ/日本語.car', '+&=?#%20;,\'"', '~/(x)[y]{z}*$!', 'ab/-rf', '😀']
       for (const [i, key] of keys.entries()) await put(tier, key, patternOf(10, i))
@@ -167,7 +167,7 @@ function nameSuite(make: Make): void {
       assert.deepEqual(await keysOf(tier), [])
     }))
 
-  test('all keys are listed, however many, with size and age', () =>
+  test('all keys are listed, however many, with size and time', () =>
     using(make, async ({ tier, wall = Date.now, fill = (keys) => fillBy(tier, keys) }) => {
       const keys = Array.from({ length: LISTED_COUNT }, (_, i) => `folder ${i % 3}/${i}.car`)
       await fill(keys)
@@ -181,7 +181,7 @@ function nameSuite(make: Make): void {
       assert.deepEqual(await keysOf(tier), [])
     }))
 
-  test('a prefix need not be a folder', () =>
+  test('a prefix need not end at a folder', () =>
     using(make, async ({ tier, fill = (keys) => fillBy(tier, keys) }) => {
       await fill(['a/b1', 'a/b2/c', 'a/d', 'ab'])
       assert.deepEqual(await keysOf(tier, 'a/b'), ['a/b1', 'a/b2/c'])
@@ -199,7 +199,7 @@ function nameSuite(make: Make): void {
       await tier.remove([], { signal: forever() })
     }))
 
-  test('keys that lead elsewhere are refused', () =>
+  test('keys that lead out of the tier are refused', () =>
     using(make, async ({ tier }) => {
       for (const key of ['', '/a', 'a/', 'a//b', '.', '../a', 'a/../b', 'a\nb', 'a\\b']) {
         await assert.rejects(put(tier, key, patternOf(1)), says('EINVAL'))
@@ -218,7 +218,7 @@ function failureSuite(make: Make): void {
       await assert.rejects(get(tier, 'no/such', range), says('cold-missing', 'no/such'))
     }))
 
-  test('a put that is aborted leaves nothing that can be read', () =>
+  test('an aborted put leaves nothing that can be read', () =>
     using(make, async ({ tier }) => {
       const abort = new AbortController()
       const reason = new ShoalError('aborted', 'enough')
@@ -234,7 +234,7 @@ function failureSuite(make: Make): void {
       assert.deepEqual(await keysOf(tier), [])
     }))
 
-  test('a put whose source fails, or is not as long as it was said to be, stores nothing', () =>
+  test('a put whose source fails, or has another length than stated, stores nothing', () =>
     using(make, async ({ tier }) => {
       const source = async function* (): AsyncGenerator<Uint8Array> {
         yield patternOf(MIB)
@@ -272,7 +272,7 @@ function failureSuite(make: Make): void {
       assert.deepEqual(await keysOf(tier), [])
     }))
 
-  test('a closed tier does nothing any more', () =>
+  test('a closed tier fails with "stopped"', () =>
     using(make, async ({ tier }) => {
       await tier.close()
       await assert.rejects(put(tier, 'key', patternOf(1)), says('stopped'))

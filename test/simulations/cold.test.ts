@@ -18,14 +18,14 @@ const SMALL: Scenario = {
 
 describe('simulated nodes with a cold tier', () => {
   for (const seed of ['1']) {
-    test(`keep what there is, and have it anew from the tier and a key: seed ${seed}`, async () => {
+    test(`keep all data, and recover it from the tier with a key: seed ${seed}`, async () => {
       const { sightings } = await perform(planOf(seed, SMALL))
       assert.equal(sightings['volume rebuilt from the tier'], 1)
     })
   }
 })
 
-describe('a bug of cold tiers that is put in on purpose', () => {
+describe('a bug planted in the cold tier', () => {
   for (const [name, invariant] of [
     ['pack-not-compared', 'a tier holds what the map says'],
     ['given-up-before-upload', 'nothing is given up before a tier surely holds it'],

@@ -17,7 +17,7 @@ diskSuite('SimulatedDisk', async () => {
 })
 
 describe('crashes of a simulated disk', () => {
-  test('synced data is there after every power loss, with its name', async () => {
+  test('synced data survives every power loss, with its name', async () => {
     for (let seed = 0; seed < 20; seed++) {
       const { scheduler, disk } = freshDisk(seed)
       await scheduler.finish(writeSynced(disk, 'folder/kept', 'kept bytes'))
@@ -41,7 +41,7 @@ describe('crashes of a simulated disk', () => {
     assert.deepEqual(fates, new Set(['kept', 'lost', 'torn']))
   })
 
-  test('a killed process loses nothing that its writes had returned for', async () => {
+  test('a killed process loses no completed write', async () => {
     for (let seed = 0; seed < 20; seed++) {
       const { scheduler, disk } = freshDisk(seed)
       await scheduler.finish(append(disk, 'file', 'written'))
@@ -50,7 +50,7 @@ describe('crashes of a simulated disk', () => {
     }
   })
 
-  test('its identity outlives crashes and is in an image of it, but not in a copy', async () => {
+  test('the identity of a disk survives crashes and is in an image, but not in a copy', async () => {
     const { scheduler, disk } = freshDisk('identity')
     const identity = await scheduler.finish(disk.identity())
     const next = (): SimulatedProcess => new SimulatedProcess(scheduler, 'next')
@@ -65,7 +65,7 @@ describe('crashes of a simulated disk', () => {
     assert.equal(new Set([identity, ...others]).size, 3)
   })
 
-  test('a full disk takes what fits and says ENOSPC', async () => {
+  test('a full disk takes what fits and fails with ENOSPC', async () => {
     const { scheduler, disk } = freshDisk('full')
     disk.capacityBytes = 10
     const full = (error: unknown): boolean => error instanceof ShoalError && error.code === 'ENOSPC'

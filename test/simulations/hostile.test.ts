@@ -25,14 +25,14 @@ describe('a member that lies', () => {
     assert.equal(traceHash, hashes.get('1'))
   })
 
-  test('is believed where a check is left out, which shows', async () => {
+  test('is believed where a check is left out, and the invariants show it', async () => {
     const caught = await firstHostileFailure('gate-needs-ticket', 1)
     assert.equal(caught?.failure.invariant, 'no lie is believed')
     await performHostile({ ...planOf('1', 'gate-needs-ticket'), planted: undefined })
   })
 })
 
-test('each check of the table is attacked', () => {
+test('every check of the trust table is attacked', () => {
   const rules = [...readFileSync(TRUST, 'utf8').matchAll(/^ {2}\| '([a-z-]+)'$/gm)].map(
     ([, rule = '']) => rule,
   )

@@ -22,7 +22,7 @@ kvSuite('SimulatedKv', async () => {
 })
 
 describe('crashes of a simulated ordered store', () => {
-  test('a power loss leaves all up to the last synced write, and a prefix of the rest', async () => {
+  test('a power loss keeps all up to the last synced write, and a prefix of the rest', async () => {
     const lengths = new Set<number>()
     for (let seed = 0; seed < 40; seed++) {
       const { scheduler, kv } = freshKv(seed)
@@ -38,7 +38,7 @@ describe('crashes of a simulated ordered store', () => {
     assert.deepEqual(lengths, new Set([2, 3, 4, 5]))
   })
 
-  test('a killed process loses no write that had returned', async () => {
+  test('a killed process loses no completed write', async () => {
     for (let seed = 0; seed < 10; seed++) {
       const { scheduler, kv } = freshKv(seed)
       await scheduler.finish(put(kv, 1, false))

@@ -38,19 +38,19 @@ describe('a history is linearizable', () => {
     assert.ok(isLinearizable(write('a', [0, 10]), read(undefined, [1, 3]), read('a', [2, 4])))
   })
 
-  test('when of two creations at once one is refused', () => {
+  test('when one of two concurrent creations is refused', () => {
     assert.ok(
       isLinearizable(create('a', [0, 5]), create('b', [1, 6], 'refused'), read('a', [7, 8])),
     )
   })
 
-  test('when a write that was never answered shows late, or never', () => {
+  test('when an unanswered write shows late, or never', () => {
     const lost = { ...write('a', [0, 0]), outcome: 'info' as const }
     assert.ok(isLinearizable(lost, read(undefined, [5, 6]), read('a', [7, 8])))
     assert.ok(isLinearizable(lost, read(undefined, [5, 6]), read(undefined, [7, 8])))
   })
 
-  test('when each key is, whatever the other keys are', () => {
+  test('when that of each key is, whatever the other keys do', () => {
     const other = { ...read('b', [0, 1]), key: 'y' }
     const written = { ...write('b', [0, 1]), key: 'y' }
     assert.ok(isLinearizable(write('a', [0, 1]), other, written, read('a', [2, 3])))
@@ -58,7 +58,7 @@ describe('a history is linearizable', () => {
 })
 
 describe('a history is not linearizable', () => {
-  test('when a read after a write gives the old value', () => {
+  test('when a read after a write returns the old value', () => {
     const stale = read(undefined, [2, 3])
     const verdict = checkLinearizable([write('a', [0, 1]), stale])
     assert.deepEqual(verdict, { linearizable: false, key: 'x', stuckAt: stale })
@@ -68,15 +68,15 @@ describe('a history is not linearizable', () => {
     assert.ok(!isLinearizable(write('a', [0, 10]), read('a', [1, 2]), read(undefined, [3, 4])))
   })
 
-  test('when two creations were both done', () => {
+  test('when two creations of one key succeed', () => {
     assert.ok(!isLinearizable(create('a', [0, 5]), create('b', [1, 6])))
   })
 
-  test('when a creation was refused where nothing was', () => {
+  test('when a creation is refused though the key is absent', () => {
     assert.ok(!isLinearizable(create('a', [0, 1], 'refused'), write('a', [2, 3])))
   })
 
-  test('when a read gives what was written only after it', () => {
+  test('when a read returns a value that is written only after it', () => {
     assert.ok(!isLinearizable(read('a', [0, 1]), write('a', [2, 3])))
   })
 
@@ -93,7 +93,7 @@ describe('a history is not linearizable', () => {
 })
 
 describe('the checker', () => {
-  test('takes every history of a single copy, and finds each value that was never there', () => {
+  test('accepts every single-copy history, and finds each value that never was there', () => {
     for (let seed = 0; seed < 60; seed++) {
       const history = historyOf(new SeededRandom(seed, 'history'), 60)
       assert.ok(checkLinearizable(history).linearizable, `seed ${seed}`)
@@ -105,7 +105,7 @@ describe('the checker', () => {
     }
   })
 
-  test('says of short histories what trying all orders says', () => {
+  test('agrees with trying all orders on short histories', () => {
     const value = fc.constantFrom<Value>(undefined, 'a', 'b')
     const call = fc.oneof(
       fc.record({ f: fc.constant('read' as const) }),

@@ -17,7 +17,7 @@ const SMALL: Scenario = {
 }
 const SEEDS = 4
 
-describe('a bug that is put in on purpose', () => {
+describe('a planted bug', () => {
   for (const name of ['moves-not-undone', 'delete-covers-unseen', 'last-attribute-wins']) {
     test(`is found: ${name}`, async () => {
       const found = await firstFailure({ scenario: SMALL, jobs: 1, mutation: name }, SEEDS)
@@ -25,7 +25,7 @@ describe('a bug that is put in on purpose', () => {
     })
   }
 
-  test('is not found where there is none', async () => {
+  test('is not reported where there is none', async () => {
     assert.equal(
       await firstFailure({ scenario: SMALL, jobs: 1, mutation: undefined }, 2),
       undefined,

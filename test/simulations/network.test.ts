@@ -34,7 +34,7 @@ networkSuite('SimulatedNetwork', async () => {
 })
 
 describe('cuts of a simulated network', () => {
-  test('both ends of a cut connection lose it in the time of a keep-alive, and can dial again after', async () => {
+  test('both ends lose a cut connection within a keep-alive, and can dial again after', async () => {
     const { scheduler, network, a, b } = pair('cut')
     const signal = new AbortController().signal
     await scheduler.finish(Promise.all([a.start(), b.start()]))
@@ -50,7 +50,7 @@ describe('cuts of a simulated network', () => {
     assert.equal(await scheduler.finish(a.dial(b.self, { signal })), b.self)
   })
 
-  test('a frame sent into a short cut arrives after it', async () => {
+  test('a frame sent during a short cut arrives after it', async () => {
     const { scheduler, network, a, b } = pair('short')
     const signal = new AbortController().signal
     const heard: (Uint8Array | undefined)[] = []

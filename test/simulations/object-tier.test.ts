@@ -27,8 +27,8 @@ objectTierSuite('SimulatedTiers', async () => {
   return { tier, wall: () => clock.wall(), end: async () => pump[Symbol.dispose]() }
 })
 
-describe('the weather of a simulated cold tier', () => {
-  test('a call may fail without effect, and with it, each in some run', async () => {
+describe('faults of a simulated cold tier', () => {
+  test('a failed call has no effect in some runs, and its effect in others', async () => {
     const fates = new Set<string>()
     for (let seed = 0; seed < 40; seed++) {
       const { scheduler, store, tier } = fresh(seed)
@@ -43,7 +43,7 @@ describe('the weather of a simulated cold tier', () => {
     ])
   })
 
-  test('one seed gives one run', async () => {
+  test('a seed always gives the same run', async () => {
     const run = async (): Promise<number> => {
       const { scheduler, store, tier } = fresh('same')
       store.weather = { ...FAIR_TIER, failures: 0.5 }
@@ -55,7 +55,7 @@ describe('the weather of a simulated cold tier', () => {
     assert.equal(await run(), await run())
   })
 
-  test('an archived object is read once it was asked back, for as long as was asked', async () => {
+  test('an archived object is readable once restored, for the time that was asked for', async () => {
     const { scheduler, clock, tier } = fresh('archive')
     const options = { signal: forever(), storageClass: 'GLACIER' }
     const once = async function* (): AsyncGenerator<Uint8Array> {
@@ -74,7 +74,7 @@ describe('the weather of a simulated cold tier', () => {
     assert.equal(await restore(), 'none')
   })
 
-  test('damaged objects come back damaged; of a tier that is gone nothing is missing', async () => {
+  test('damaged objects come back damaged; a tier that is gone reports none missing', async () => {
     const { scheduler, store, tier } = fresh('gone')
     await scheduler.finish(put(tier, 'key', patternOf(9)))
     store.damage('key', new SeededRandom('gone', 'damage'))

@@ -19,7 +19,7 @@ function written(how: Parameters<Oracle['wrote']>[1] | undefined): Oracle {
 }
 
 describe('the oracle', () => {
-  test('misses a content that was acknowledged and that nobody removed', () => {
+  test('misses acknowledged content that nobody removed', () => {
     assert.throws(() => written(DURABLE).judge(NOTHING), CheckError)
     written(DURABLE).judge(SHOWN)
   })
@@ -29,7 +29,7 @@ describe('the oracle', () => {
     written(undefined).judge(SHOWN)
   })
 
-  test('allows what was only said to be lost by a crash, unless it became durable before', () => {
+  test('allows a crash to lose an acknowledged write unless it became durable before', () => {
     const said = { durable: false, position: undefined }
     const lost = written(said)
     lost.crashed('n0')
@@ -40,13 +40,13 @@ describe('the oracle', () => {
     assert.throws(() => kept.judge(NOTHING), CheckError)
   })
 
-  test('allows the loss of what its remover had in view', () => {
+  test('allows a removal to take content that its remover had seen', () => {
     const oracle = written(DURABLE)
     oracle.covers([SIZE], 'n1: remove')
     oracle.judge(NOTHING)
   })
 
-  test('allows the loss of what came in while a folder was removed, and of nothing that came before or after', () => {
+  test('allows a folder removal to take content of that time, none before or after', () => {
     const vector = (seq: number): ReadonlyMap<ActorId, number> => new Map([[ACTOR, seq]])
     const during = written(DURABLE)
     during.swept({ before: vector(4), after: vector(5) })
@@ -57,7 +57,7 @@ describe('the oracle', () => {
     assert.throws(() => outside.judge(NOTHING), CheckError)
   })
 
-  test('wants an extended attribute that was replaced to stay away, and none that nobody set', () => {
+  test('rejects an extended attribute that was replaced, or that nobody set', () => {
     const oracle = new Oracle()
     oracle.setsXattr('one')
     oracle.setsXattr('two')
@@ -70,7 +70,7 @@ describe('the oracle', () => {
     oracle.judgeXattrs(['one'])
   })
 
-  test('wants what was replaced to stay away', () => {
+  test('rejects replaced content that shows again', () => {
     const oracle = written(DURABLE)
     oracle.covers([SIZE], 'n1: write')
     oracle.replaced(SIZE, { node: 'n1', what: 'n1: write' })
@@ -78,7 +78,7 @@ describe('the oracle', () => {
     assert.throws(() => oracle.judge(SHOWN), CheckError)
   })
 
-  test('knows what nobody wrote, and what is shown twice', () => {
+  test('rejects content that nobody wrote, and content that is shown twice', () => {
     assert.throws(() => new Oracle().judge(SHOWN), CheckError)
     assert.throws(() => written(DURABLE).judge(new Map([[SIZE, ['/f', '/g']]])), CheckError)
   })

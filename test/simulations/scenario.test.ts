@@ -22,26 +22,26 @@ const TINY: Scenario = { ...SHORT, nodeCount: 3, hours: 1, sessions: 2, duels: 3
 
 describe('simulated nodes', () => {
   for (const seed of ['1']) {
-    test(`hold what is promised through all faults: seed ${seed}`, async () => {
+    test(`hold all invariants through all faults: seed ${seed}`, async () => {
       const { entryCount } = await perform(planOf(seed, SHORT))
       assert.ok(entryCount > 50, `${entryCount} entries`)
     })
   }
 
-  test('answer strong calls as one copy would', async () => {
+  test('answer strong calls like a single copy', async () => {
     const strong = { ...scenarioNamed('strong'), hours: 1, sessions: 1 }
     const { opCount, refusedCount } = await perform(planOf('1', strong))
     assert.ok(opCount - refusedCount > 20, `${opCount} ops, ${refusedCount} refused`)
   })
 
-  test('do the same in every run of a seed, and something else for another', async () => {
+  test('do the same in every run of a seed, and differ for another seed', async () => {
     const first = await perform(planOf('again', TINY))
     assert.deepEqual(await perform(planOf('again', TINY)), first)
     const other = await perform(planOf('other', TINY))
     assert.notEqual(other.traceHash, first.traceHash)
   })
 
-  test('do the same by a script in a file, of what was decided', async () => {
+  test('repeat a run from a saved script of what was decided', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'shoal-script-'))
     try {
       const decided: Step[] = []
@@ -60,7 +60,7 @@ describe('simulated nodes', () => {
 })
 
 describe('checkers', () => {
-  test('nodes with logs of their own are never called quiet, and their trees differ', async () => {
+  test('nodes with separate logs never become quiet, and their trees differ', async () => {
     const scheduler = new Scheduler('strangers')
     const cluster = new Cluster(scheduler, { nodeCount: 2 })
     const work = Promise.all(

@@ -9,7 +9,7 @@ import { Scheduler } from '../../simulations/scheduler.ts'
 import type { ScheduledEvent } from '../../simulations/event-heap.ts'
 
 describe('scheduler', () => {
-  test('events run in the order of their times, whatever order they were made in', async () => {
+  test('events run in order of time, whatever order they were scheduled in', async () => {
     const scheduler = new Scheduler(1)
     const seen: number[] = []
     for (const delay of [30, 10, 20, 0]) {
@@ -32,7 +32,7 @@ describe('scheduler', () => {
     assert.ok(new Set(orders).size > 1)
   })
 
-  test('all that an event set in motion settles before the next event', async () => {
+  test('all work that an event starts settles before the next event', async () => {
     const scheduler = new Scheduler(1)
     const seen: string[] = []
     const deep = async (): Promise<void> => {
@@ -46,7 +46,7 @@ describe('scheduler', () => {
     assert.deepEqual(seen, ['settled', 'second'])
   })
 
-  test('a cancelled event never runs, and time does not go to it', async () => {
+  test('a cancelled event never runs, and time does not advance to it', async () => {
     const scheduler = new Scheduler(1)
     const timer = scheduler.after(100, 'cancelled', () => assert.fail('ran'))
     scheduler.after(5, 'kept', () => timer.cancel())
@@ -54,13 +54,13 @@ describe('scheduler', () => {
     assert.equal(scheduler.nowMs, 5)
   })
 
-  test('work that nothing will ever finish is a timeout that names what comes next', async () => {
+  test('work that can never finish fails with a timeout', async () => {
     const scheduler = new Scheduler(1)
     const never = new Promise<void>(() => undefined)
     await assert.rejects(scheduler.finish(never), (error) => hasCode(error, 'timeout'))
   })
 
-  test('the trace hash tells two runs apart by one label', async () => {
+  test('the trace hash differs when one label differs', async () => {
     const hash = async (label: string): Promise<string> => {
       const scheduler = new Scheduler(1)
       for (let i = 0; i < 2000; i++)
@@ -72,7 +72,7 @@ describe('scheduler', () => {
     assert.notEqual(await hash('a'), await hash('b'))
   })
 
-  test('a heap gives out what a sorted list would, with any of it cancelled', () => {
+  test('a heap pops in the order of a sorted list, with any events cancelled', () => {
     const events = fc.array(
       fc.record({ atMs: fc.nat(20), tie: fc.nat(3), cancelled: fc.boolean() }),
     )
@@ -108,7 +108,7 @@ describe('random', () => {
     assert.notEqual(a.number(), new SeededRandom('s', 'other').number())
   })
 
-  test('numbers are spread over [0, 1) and below(n) over all of its values', () => {
+  test('below(n) is spread evenly over all of its values', () => {
     const random = new SeededRandom(1, 'spread')
     const counts = [0, 0, 0, 0, 0]
     for (let i = 0; i < 5000; i++) {

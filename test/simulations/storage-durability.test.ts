@@ -17,7 +17,7 @@ describe('measured durability', () => {
     [4, 2],
     [6, 3],
   ] as const) {
-    test(`of ${k}+${m} is what the chain computes, within four standard deviations`, () => {
+    test(`of ${k}+${m} matches the Markov chain within four standard deviations`, () => {
       const { lost, stripeYears } = measureLoss(trial(k, m), 'chain', STRIPE_YEARS, '1')
       const expected = stripeYears / yearsToLoss({ k, m }, trial(k, m))
       assert.ok(
@@ -27,7 +27,7 @@ describe('measured durability', () => {
     })
   }
 
-  test('is better where each shard is repaired in its time, and best where the last spare is urgent', () => {
+  test('is better with a grace per shard, and best when the last spare is urgent', () => {
     const [chain, grace, urgent] = (['chain', 'grace', 'urgent'] as const).map(
       (policy) => measureLoss(trial(4, 2), policy, STRIPE_YEARS, '1').lost,
     ) as [number, number, number]

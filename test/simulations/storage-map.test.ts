@@ -34,7 +34,7 @@ const STRIPES = Array.from({ length: 4 }, () => {
 
 describe('the shard map of the storage simulation', () => {
   for (const seed of ['1', '2', '3', '4']) {
-    test(`says what a node's says, after each of 300 ops: seed ${seed}`, async () => {
+    test(`agrees with that of a node after each of 300 ops: seed ${seed}`, async () => {
       const chance = new SeededRandom(seed, 'storage map ops')
       const view = new StateView(MemoryKv.open(), 'xx')
       const [real, simulated, log] = [await StripeTable.open(view), new MapTable(), new MapLog()]
@@ -65,7 +65,7 @@ describe('the shard map of the storage simulation', () => {
     })
   }
 
-  test('is the same for replicas that hear of concurrent entries in another order', () => {
+  test('is the same for replicas that receive concurrent entries in another order', () => {
     const chance = new SeededRandom('order', 'storage map ops')
     const logs = PEERS.map(() => new MapLog())
     const tables = PEERS.map(() => new MapTable())

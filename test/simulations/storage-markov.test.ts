@@ -20,10 +20,10 @@ const TABLE: readonly {
   { code: [1, 2], rate: 0.1, loss: [3.3e-9, 5.3e-8, 2.6e-6] },
 ]
 
-describe('markov', () => {
+describe('Markov chain', () => {
   for (const { code, rate, repairFrom = 1, loss } of TABLE) {
     const [k, m] = code
-    test(`${k}+${m} at ${rate} a year, repaired from ${repairFrom} on, is lost as the table says`, () => {
+    test(`loss of ${k}+${m} at ${rate} a year, repaired from ${repairFrom} on, is as in the table`, () => {
       for (const [at, repairHours] of [6, 24, 168].entries()) {
         const computed = annualLoss({ k, m }, { annualFailureRate: rate, repairHours, repairFrom })
         const expected = loss[at] ?? 0

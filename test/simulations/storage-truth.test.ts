@@ -57,7 +57,7 @@ class Case {
 }
 
 describe('the truth about shards', () => {
-  test('three of five lost within the time of a repair is excused', () => {
+  test('the loss of three of five within the time of a repair is excused', () => {
     const it = new Case()
     it.truth.died(A)
     it.after(4, () => it.truth.died(B))
@@ -67,7 +67,7 @@ describe('the truth about shards', () => {
     assert.deepEqual([it.truth.lostCount, it.truth.promised()], [1, []])
   })
 
-  test('three lost of which the first should have been repaired is not', () => {
+  test('the loss of three is a breach if the first should have been repaired', () => {
     const it = new Case()
     it.truth.died(A)
     it.after(11, () => it.truth.died(B))
@@ -75,7 +75,7 @@ describe('the truth about shards', () => {
     assert.deepEqual(it.breaches, ['placed stripes are lost only with more than m shards at once'])
   })
 
-  test('a shard that was made anew is not lost, wherever it lies', () => {
+  test('a rebuilt shard is not lost, wherever it lies', () => {
     const it = new Case()
     it.truth.died(A)
     it.after(11, () => it.holds('f' as PeerId, [0]))
@@ -84,7 +84,7 @@ describe('the truth about shards', () => {
     assert.deepEqual([it.lost, it.breaches, it.truth.missing(STRIPE)], [[], [], [1, 2]])
   })
 
-  test('a shard that is damaged, or at a liar, is not there', () => {
+  test('a shard that is damaged, or at a liar, is missing', () => {
     const it = new Case()
     it.truth.damage(D, STRIPE, 3)
     it.truth.lies(E)
@@ -95,7 +95,7 @@ describe('the truth about shards', () => {
     assert.equal(it.truth.lostCount, 1)
   })
 
-  test('a damaged shard that compaction has moved is still damaged, and whole once it is found so', () => {
+  test('a damaged shard stays damaged through compaction, until it is found so and mended', () => {
     const it = new Case()
     it.truth.damage(D, STRIPE, 3)
     it.holds(D, [3], 2)
@@ -113,7 +113,7 @@ describe('the truth about shards', () => {
     assert.deepEqual(it.breaches, ['nothing is dropped before its replacement is durable'])
   })
 
-  test('a copy is dropped when another has it, and of what nobody needs any', () => {
+  test('a copy is dropped when another peer holds it, and any copy when nobody needs it', () => {
     const it = new Case()
     it.isAscribed = false
     it.holds('f' as PeerId, [0])

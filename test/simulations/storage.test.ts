@@ -24,7 +24,7 @@ const SMALL: StorageScenario = {
 }
 
 describe('a plan of a year', () => {
-  test('is the same for the same seed, in the order of time, and another for another', () => {
+  test('is in order of time, the same for the same seed, and another for another', () => {
     const { steps, durationMs } = planOf('1', SMALL)
     assert.deepEqual(planOf('1', SMALL).steps, steps)
     assert.notDeepEqual(planOf('2', SMALL).steps, steps)
@@ -36,7 +36,7 @@ describe('a plan of a year', () => {
     assert.ok(times.every((atMs) => atMs >= 0 && atMs <= durationMs))
   })
 
-  test('of twenty seeds has every kind of thing that happens', () => {
+  test('has every kind of event within twenty seeds', () => {
     const seen = new Set<string>()
     for (let seed = 0; seed < 20; seed++)
       for (const step of planOf(`${seed}`, scenario('storage')).steps) seen.add(step.do)
@@ -46,9 +46,9 @@ describe('a plan of a year', () => {
   })
 })
 
-describe('machines that store', () => {
+describe('storage nodes', () => {
   for (const seed of ['1']) {
-    test(`keep what is placed through all faults, at the least cost: seed ${seed}`, async () => {
+    test(`keep placed stripes through all faults, with few needless repairs: seed ${seed}`, async () => {
       const { repairedCount, needlessCount, stripeCount } = await new Year(
         planOf(seed, SMALL),
       ).run()
@@ -64,7 +64,7 @@ describe('machines that store', () => {
   })
 })
 
-describe('a bug in upkeep that is put in on purpose', () => {
+describe('a bug planted in upkeep', () => {
   for (const [name, invariant] of [
     ['zone-limit-forgotten', 'placement limits hold once quiet'],
     ['recorded-before-put', 'the map lists only durable shards'],
@@ -75,7 +75,7 @@ describe('a bug in upkeep that is put in on purpose', () => {
     })
   }
 
-  test('is a patch that finds what it replaces', () => {
+  test('is a patch that matches its source', () => {
     for (const patch of SHARED) {
       const text = readFileSync(join(import.meta.dirname, '../..', patch.file), 'utf8')
       assert.notEqual(applyPatch(patch, text), text)

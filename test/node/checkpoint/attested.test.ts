@@ -52,8 +52,8 @@ async function lie({ volume, replica }: Machine): Promise<EntryHash> {
   return id
 }
 
-describe('a proposal', () => {
-  test('counts once a majority attests it, an admin among them, and not before', async () => {
+describe('a checkpoint proposal', () => {
+  test('counts only once a majority attests it, an admin among them', async () => {
     const [a, b, c] = (await house('writer', 'reader')) as [Machine, Machine, Machine]
     beacons([a, b, c])
     await b.makeCheckpoint()
@@ -70,7 +70,7 @@ describe('a proposal', () => {
     for (const { volume } of [a, b, c]) assert.equal(volume.checkpoint?.hlc, proposed.hlc)
   })
 
-  test('that lies about the state is attested by nobody, and drops nothing', async () => {
+  test('with a false state is attested by nobody, and drops nothing', async () => {
     const [a, b, c] = (await house('writer', 'writer')) as [Machine, Machine, Machine]
     const id = await lie(c)
     await meetAll([a, b, c])
@@ -82,7 +82,7 @@ describe('a proposal', () => {
     assert.match(a.notes.join(), /the state of this node at .* differs/)
   })
 
-  test('that would make an entry late is not attested by who holds that', async () => {
+  test('that would make an entry late is not attested by a holder of that entry', async () => {
     const [a, b, c] = (await house('writer', 'writer')) as [Machine, Machine, Machine]
     b.replica.write('acked', 'by b and a')
     await exchange(a.replica, b.replica)
@@ -100,7 +100,7 @@ describe('a proposal', () => {
     assert.deepEqual(attesting, [c.replica.identity.peer])
   })
 
-  test('a cut whose author states another past than the log is none', async () => {
+  test('does not count if its author states another past than the log', async () => {
     const [a, b] = (await house('writer')) as [Machine, Machine]
     const { volume } = b
     b.replica.write('of b', 'x')
@@ -122,7 +122,7 @@ describe('a proposal', () => {
   })
 })
 
-describe('a node that was away until the log it lacks was dropped', () => {
+describe('a node that was away until the log entries it lacks were dropped', () => {
   test('takes a checkpoint that enough members attest', async () => {
     const [a, b, c] = (await house('writer', 'writer')) as [Machine, Machine, Machine]
     await applySettings(a.volume, { away: '1h' })
@@ -136,7 +136,7 @@ describe('a node that was away until the log it lacks was dropped', () => {
     assert.equal((await c.replica.names()).length, 21)
   })
 
-  test('takes none that too few attest; it keeps what it has, read-only, and says who is missing', async () => {
+  test('refuses one with too few attestations, turns read-only, and names the missing', async () => {
     const [a, b, c, d] = (await house('writer', 'writer', 'writer')) as [
       Machine,
       Machine,
@@ -175,7 +175,7 @@ describe('a node that was away until the log it lacks was dropped', () => {
     c.replica.write('new', 'x')
   })
 
-  test('is not made read-only by a writer whose checkpoint no admin attests', async () => {
+  test('is not made read-only by a checkpoint that no admin attests', async () => {
     const [a, b, c] = (await house('writer', 'writer')) as [Machine, Machine, Machine]
     const id = await lie(c)
     const announcement = c.volume.entries.entry(
@@ -195,7 +195,7 @@ describe('a node that was away until the log it lacks was dropped', () => {
     }
   })
 
-  test('a joiner believes nobody before it is told of its own admission', async () => {
+  test('trusts no checkpoint as a joiner before it learns of its own admission', async () => {
     const [a, b] = (await house('writer')) as [Machine, Machine]
     for (let n = 0; n < 20; n++) a.replica.write(`f${n}`, 'x')
     await checkpoint(a, b)
@@ -232,7 +232,7 @@ describe('a late entry', () => {
     return { all: [a, b, c], d }
   }
 
-  test('of a writer that is away is said again by one of those that hold it', async () => {
+  test('of an absent writer is repeated by one of the members that hold it', async () => {
     const { all } = await withLate()
     const [a, b, c] = all
     const names = [...lateEntries(c.volume)].map(({ peer }) => c.volume.membership.nameOf(peer))
@@ -250,7 +250,7 @@ describe('a late entry', () => {
     for (const { replica } of [b, c]) assert.equal(await replica.state(), await a.replica.state())
   })
 
-  test('is not said again by its writer, when that comes back, if somebody has', async () => {
+  test('is not repeated by its returning writer if a member has repeated it', async () => {
     const { all, d } = await withLate()
     await meetAll(all)
     const reopened = await d.replica.reopen()
@@ -264,7 +264,7 @@ describe('a late entry', () => {
   })
 })
 
-test('a member that is heard of and confirms nothing new is not waited for, until it does', async () => {
+test('a member that beacons but confirms nothing new is not waited for until it does', async () => {
   const [a, b, c] = (await house('writer', 'writer')) as [Machine, Machine, Machine]
   const { volume } = a
   const { clock } = a.replica

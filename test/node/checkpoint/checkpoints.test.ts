@@ -17,7 +17,7 @@ import { MemoryStore, Replica, exchange, send } from '../log/replicas.ts'
 import type { Checkpoint } from '../../../node/replica/kept-checkpoint.ts'
 
 describe('a checkpoint', () => {
-  test('is the same on every member, and the log below it goes', async () => {
+  test('is the same on every member, and the log below it is dropped', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     const c = new Machine(await a.replica.member('c'))
@@ -35,7 +35,7 @@ describe('a checkpoint', () => {
     assert.equal(kept.volume.checkpoint?.sealed, made.sealed)
   })
 
-  test('a checkpoint with other roots than those here is reported, until one agrees again', async () => {
+  test('with other roots than here is reported, until one agrees again', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     const checkpointOf = (what: string): Promise<Checkpoint> => {
@@ -64,7 +64,7 @@ describe('a checkpoint', () => {
     assert.equal(b.checkpoints.differsMs, undefined)
   })
 
-  test('is not made while somebody lacks what it would hold, or was not heard', async () => {
+  test('is not made while a member lacks its content, or was never heard', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     await a.makeCheckpoint()
@@ -78,7 +78,7 @@ describe('a checkpoint', () => {
     assert.equal(a.volume.checkpoint, first)
   })
 
-  test('the next is made of the one before, and what is the same is not stored again', async () => {
+  test('is built on the one before, and unchanged nodes are not stored again', async () => {
     const a = new Machine(await Replica.founder('a'))
     for (let n = 0; n < 2000; n++) a.replica.write(`f${n}`, 'x'.repeat(200))
     const nodes = async (): Promise<number> => {
@@ -94,7 +94,7 @@ describe('a checkpoint', () => {
     assert.ok(Math.abs((await nodes()) - before) < 4)
   })
 
-  test('forgets what was removed, once nobody can speak of it any more', async () => {
+  test('forgets removed files once no member can refer to them any more', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     for (let n = 0; n < 40; n++) a.replica.write(`f${n}`, 'x')
@@ -123,7 +123,7 @@ describe('a checkpoint', () => {
     assert.equal(await a.replica.state(), await b.replica.state())
   })
 
-  test('with history=full the log stays', async () => {
+  test('keeps the log with history=full', async () => {
     const a = new Machine(await Replica.founder('a'))
     await applySettings(a.volume, { history: 'full' })
     a.replica.write('f', 'x')
@@ -133,7 +133,7 @@ describe('a checkpoint', () => {
 })
 
 describe('a node that starts from a checkpoint', () => {
-  test('has what the others have, and goes on with the log after it', async () => {
+  test('has the state of the others, and continues with the log after it', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     for (let n = 0; n < 50; n++) a.replica.write(`f${n}`, 'x')
@@ -154,7 +154,7 @@ describe('a node that starts from a checkpoint', () => {
   })
 })
 
-describe('a node that was away for longer than it was waited for', () => {
+describe('a node that was away for longer than members wait', () => {
   /** Three members, one of them away while the others write, remove, and forget the log. */
   async function parted(): Promise<{ a: Machine; b: Machine; away: Machine }> {
     const a = new Machine(await Replica.founder('a'))
@@ -185,7 +185,7 @@ describe('a node that was away for longer than it was waited for', () => {
     await exchange(a.replica, b.replica, away.replica)
   }
 
-  test('is not waited for, and returns through the checkpoint with all that it wrote', async () => {
+  test('is not waited for, and returns through the checkpoint with all its writes', async () => {
     const { a, b, away } = await parted()
     const { replica } = away
     replica.rewrite(replica.at('rewritten'), 'by away')
@@ -214,7 +214,7 @@ describe('a node that was away for longer than it was waited for', () => {
     assert.deepEqual([...a.notes, ...b.notes, ...away.notes], [])
   })
 
-  test('says again what it wrote once only, however often the state is built anew', async () => {
+  test('repeats its writes only once, however often the state is rebuilt', async () => {
     const { a, b, away } = await parted()
     away.replica.write('of away', 'new')
     await without({ a, b })
@@ -231,7 +231,7 @@ describe('a node that was away for longer than it was waited for', () => {
   })
 })
 
-test('late entries of a machine restored from a backup older than the cut they missed are rebased', async () => {
+test('late entries of a machine restored from a backup before the cut are rebased', async () => {
   const a = new Machine(await Replica.founder('a'))
   const b = new Machine(await a.replica.member('b'))
   const member = await a.replica.member('restored')
@@ -266,7 +266,7 @@ test('late entries of a machine restored from a backup older than the cut they m
     assert.equal(replica.volume.checkpoint?.sealed, made.sealed)
 })
 
-test('more heads than members, of incarnations that write no more, are bound together', async () => {
+test('heads of dead incarnations are merged when they outnumber the members', async () => {
   const a = new Machine(await Replica.founder('a'))
   const b = await a.replica.member('b')
   await exchange(a.replica, b)

@@ -29,8 +29,8 @@ function full(): Promise<void> {
   return Promise.reject(new ShoalError('ENOSPC', 'no space'))
 }
 
-describe('a successor', () => {
-  test('holds nothing of one before it that was broken off', async () => {
+describe('a successor of a state', () => {
+  test('holds nothing of an aborted one before it', async () => {
     const kv = new MemoryKv()
     const view = new StateView(kv, '\0\u0001')
     const brokenOff = await view.successor()
@@ -41,7 +41,7 @@ describe('a successor', () => {
     assert.deepEqual(await keysOf(next), [])
   })
 
-  test('is no state that a crash may go back to', async () => {
+  test('is not a state that a crash may go back to', async () => {
     const kv = new MemoryKv()
     const view = new StateView(kv, '\0\u0001')
     view.put('a1', Buffer.from('durable'))
@@ -66,8 +66,8 @@ describe('a successor', () => {
   })
 })
 
-describe('a state that is built anew', () => {
-  test('is the same after attempts that the disk had no room for', async () => {
+describe('a rebuilt state', () => {
+  test('is the same after attempts that failed for lack of space', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     for (const name of ['one', 'two', 'three']) a.write(name, name)
@@ -85,7 +85,7 @@ describe('a state that is built anew', () => {
     assert.equal(await (await a.reopen()).state(), await b.state())
   })
 
-  test('takes its place though a write that was under way had no room', async () => {
+  test('takes over though a write under way failed for lack of space', async () => {
     const a = await Replica.founder('a')
     a.write('before', 'x')
     const gate = Promise.withResolvers<void>()

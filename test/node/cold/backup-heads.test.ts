@@ -15,7 +15,7 @@ import { cast, recover, saver } from './backup-cast.ts'
 import type { MemoryTier } from './memory-tier.ts'
 
 describe('heads of backups', () => {
-  test('announced backups are no reason for a backup: without other writes, one look a day is all', async () => {
+  test('cause no backup: without other writes the tier is looked at once a day', async () => {
     const { a, tier, run } = await cast()
     a.replica.write('one', 'x')
     await run()
@@ -30,7 +30,7 @@ describe('heads of backups', () => {
     assert(!tier.asked.slice(asked).some((each) => each.startsWith('put')))
   })
 
-  test('one that was announced and is gone is told of once, and put anew, also where nothing is written', async () => {
+  test('that were announced and are gone are reported once, and put again', async () => {
     const { a, tier, key, run, events } = await cast()
     a.replica.write('one', 'x')
     await run()
@@ -54,7 +54,7 @@ describe('heads of backups', () => {
     assert.deepEqual(await (await recover(a, tier, key)).names(), ['one', 'two'])
   })
 
-  test('another writer takes over an hour later, on what it has compared; the first goes on from there', async () => {
+  test('another writer takes over an hour later, from what it has compared', async () => {
     const { a, b, tier, key, run, events } = await cast()
     for (let n = 0; n < 40; n++) a.replica.write(`f${n}`, 'x')
     await run()
@@ -74,7 +74,7 @@ describe('heads of backups', () => {
     assert.deepEqual([...events, ...other.events], [])
   })
 
-  test('of two that were put at once both are opened: what either tells is recovered', async () => {
+  test('of two heads put at once, both are opened and their contents recovered', async () => {
     const { a, b, tier, key, save } = await cast()
     await send(a.replica, b.replica)
     const empty = new Map(tier.objects)
@@ -88,7 +88,7 @@ describe('heads of backups', () => {
     assert.deepEqual((await (await recover(a, tier, key)).names()).toSorted(), ['of-a', 'of-b'])
   })
 
-  test('numbers grow by one, and each names the one before', async () => {
+  test('are numbered one by one, across writers', async () => {
     const { a, b, tier, key, save } = await cast()
     for (const name of ['one', 'two', 'three']) {
       a.replica.write(name, 'x')
@@ -104,7 +104,7 @@ describe('heads of backups', () => {
     await recover(a, tier, key, { least: { number: 4, time: 0 } })
   })
 
-  test('without the comparison a false head would stop backups', async () => {
+  test('without the comparison, a false head would stop backups', async () => {
     const { a, b, tier, key, save } = await cast()
     await send(a.replica, b.replica)
     b.replica.write('only-here', 'x')
@@ -120,7 +120,7 @@ describe('heads of backups', () => {
     assert.deepEqual(await (await recover(a, tier, key)).names(), ['only-here'])
   })
 
-  test('one that tells all that another does, and more, comes before it, whatever they say of themselves', () => {
+  test('a head that covers another and more sorts before it, whatever they state', () => {
     const facts = fc.record({
       number: fc.nat(5),
       time: fc.nat(5),

@@ -9,7 +9,7 @@ import { cast, recover } from './backup-cast.ts'
 import type { MemoryTier } from './memory-tier.ts'
 
 describe('a backup', () => {
-  test('of a checkpoint and the log after it is all that a volume is made of', async () => {
+  test('with a checkpoint and the log after it is enough to recover a volume', async () => {
     const { a, b, tier, save, key } = await cast()
     for (let n = 0; n < 300; n++) a.replica.write(`f${n}`, 'x'.repeat(200))
     await checkpoint(a, b)
@@ -26,7 +26,7 @@ describe('a backup', () => {
     assert((await a.replica.names()).includes('new'), 'others take what it writes')
   })
 
-  test('without a checkpoint is the whole log; what is there is not put again', async () => {
+  test('without a checkpoint is the whole log; existing objects are not put again', async () => {
     const { a, tier, save, key } = await cast()
     for (let n = 0; n < 50; n++) a.replica.write(`f${n}`, 'x')
     await save()
@@ -43,7 +43,7 @@ describe('a backup', () => {
     assert.deepEqual(await (await recover(a, tier, key)).names(), await a.replica.names())
   })
 
-  test('puts of a newer checkpoint what is new, and removes after an hour what is not needed', async () => {
+  test('puts only what a newer checkpoint changed, and later removes what is unneeded', async () => {
     const { a, b, tier, save, key } = await cast()
     for (let n = 0; n < 3000; n++) a.replica.write(`f${n}`, 'x'.repeat(200))
     await checkpoint(a, b)
@@ -66,7 +66,7 @@ describe('a backup', () => {
     assert.deepEqual(await (await recover(a, tier, key)).names(), await a.replica.names())
   })
 
-  test('that reads back otherwise is none; one that is damaged later is told of, or an older one taken', async () => {
+  test('that reads back differently does not count, and later damage is reported', async () => {
     const { a, tier, save, key } = await cast()
     a.replica.write('kept', 'x')
     await save()
@@ -82,7 +82,7 @@ describe('a backup', () => {
     await assert.rejects(recover(a, tier, key), { code: 'corrupt' })
   })
 
-  test('is opened by a key made before a newer epoch, and not by one that was removed', async () => {
+  test('is opened by a key from before a newer epoch, and not by a removed key', async () => {
     const { a, b, tier, save, key } = await cast()
     a.replica.write('first', 'x')
     await a.replica.volumes.remove(a.volume, b.replica.identity.peer)

@@ -17,7 +17,7 @@ import { contentOf, put } from '../gc/garbage-world.ts'
 const FILE_BYTES: number = 400 * KIB
 
 describe('pins to a cold tier', () => {
-  test('files below it go there, those made, changed or moved in later too, also after a restart', async () => {
+  test('send files below their path to the tier, also later ones and after a restart', async () => {
     await withMembers(3, 1, async ({ nodes: [a, b, c], clock }) => {
       await addAttic([a, b, c], clock)
       await a.ask((api) => api.makeFolder('/old/deep', { parents: true }))
@@ -62,7 +62,7 @@ describe('pins to a cold tier', () => {
     })
   })
 
-  test('the nearest pin counts: what is below another is to lie where that says', async () => {
+  test('the nearest pin decides to which tier a file goes', async () => {
     await withMembers(3, 2, async ({ nodes: [a], clock }) => {
       for (const name of ['attic', 'cellar'])
         await a.ask((api) => api.addTier({ name, url: `dir:/${name}` }))
@@ -87,7 +87,7 @@ describe('pins to a cold tier', () => {
     })
   })
 
-  test('if the node of the pin is offline, the next in rank uploads an hour later, and only that one', async () => {
+  test('if the node of a pin is offline, only the next in rank uploads, an hour later', async () => {
     await withMembers(3, 3, async ({ nodes: [a, b, c], clock }) => {
       await addAttic([a, b, c], clock)
       await a.ask((api) => api.makeFolder('/old'))
@@ -104,7 +104,7 @@ describe('pins to a cold tier', () => {
     })
   })
 
-  test('while the tier takes nothing it is said why, and it goes there later', async () => {
+  test('a failing tier is reported with the pin, and files go there once it works', async () => {
     await withMembers(3, 4, async ({ nodes: [a, b], clock, cold }) => {
       await a.ask((api) => api.addTier({ name: 'attic', url: 'dir:/attic' }))
       const attic = cold.at({ kind: 'dir', path: '/attic' })
@@ -127,7 +127,7 @@ describe('pins to a cold tier', () => {
     })
   })
 
-  test('files pinned below a folder stay when the rest of it is recalled', async () => {
+  test('files pinned below a folder stay in the tier when the rest is recalled', async () => {
     await withMembers(3, 6, async ({ nodes: [a], clock }) => {
       await a.ask((api) => api.addTier({ name: 'attic', url: 'dir:/attic' }))
       await a.ask((api) => api.makeFolder('/all/kept', { parents: true }))
@@ -147,7 +147,7 @@ describe('pins to a cold tier', () => {
     })
   })
 
-  test('while the volume says that moving is paused nothing goes, and all that is due once it does not', async () => {
+  test('nothing goes while cold moves are paused, and all that is due afterwards', async () => {
     await withMembers(3, 5, async ({ nodes: [a], clock }) => {
       await a.ask((api) => api.addTier({ name: 'attic', url: 'dir:/attic' }))
       await a.ask((api) => api.setVolume('main', { cold: 'paused' }))

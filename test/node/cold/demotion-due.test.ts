@@ -41,12 +41,12 @@ describe('stripes due for the tier', () => {
     condemned: { holders, isCondemned: true },
   })
 
-  test('is what nobody has used for so long, and is not there yet; of the rest it is said when', async () => {
+  test('are those unused for long enough and not in it yet; others have a due time', async () => {
     assert.deepEqual(await due(map, 1500), { ids: ['old', 'elsewhere'], later: [400] })
     assert.deepEqual((await due(map, 1900)).ids, ['old', 'used', 'elsewhere'])
   })
 
-  test('is put by who is first, and an hour later by the next; by nobody who may not write', async () => {
+  test('are put by the first in rank, an hour later by the next, never by a reader', async () => {
     assert.deepEqual((await due(map, 1500, 1)).ids, [])
     assert.deepEqual((await due(map, 1000 + HOUR_MS, 1)).ids, ['old', 'elsewhere'])
     const never = { map, clock: new ManualClock(), placeIn: () => undefined }
@@ -55,7 +55,7 @@ describe('stripes due for the tier', () => {
   })
 })
 
-test('reads are told only where the last word is a quarter of the time old', async () => {
+test('reads are logged only if the last use on record is a quarter of the time old', async () => {
   const map = new ColdMap({ fresh: { holders, usedMs: 751 }, old: { holders, usedMs: 750 } })
   const clock = new ManualClock()
   clock.advance(1000)

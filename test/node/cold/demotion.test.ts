@@ -55,7 +55,7 @@ async function settle(
   return { recorded: map.recorded, left: [...held], lies, waiting }
 }
 
-describe('settling what lies in a tier', () => {
+describe('settling stripes that a tier holds', () => {
   const holders = ['a', 'b', 'c', 'd']
   const cold = { attic: 50 }
 
@@ -70,14 +70,14 @@ describe('settling what lies in a tier', () => {
     assert.deepEqual(await given('x', 0), [])
   })
 
-  test('all holders of one shard let go, and a shard that nobody holds does not count', async () => {
+  test('all holders of a shard give it up, and shards without a holder do not count', async () => {
     for (const self of ['b', 'x']) {
       const two = new ColdMap({ s: { holders: ['a', 'c', 'b+x', ''], cold, floor: 2 } })
       assert.deepEqual((await settle(two, { self })).recorded, [`s -2 ${self}`])
     }
   })
 
-  test('nothing goes before the word of the tier is stable, nor of a stripe that no tier holds', async () => {
+  test('nothing is given up before the record of the tier is stable, or without a tier', async () => {
     const waits = await settle(new ColdMap({ s: { holders, cold: { attic: 101 }, floor: 0 } }))
     assert.deepEqual([waits.recorded, waits.waiting], [[], 1])
     assert.deepEqual((await settle(new ColdMap({ s: { holders } }))).recorded, [])
@@ -85,7 +85,7 @@ describe('settling what lies in a tier', () => {
     assert.deepEqual((await settle(condemned)).recorded, [])
   })
 
-  test('nothing goes that the tier does not show; what cannot be asked for goes long after', async () => {
+  test('nothing is given up that the tier lacks; without an answer, only much later', async () => {
     const kept = ['s chunk']
     const fresh = { attic: Date.now() - SWEPT_KEPT_MS / 2 }
     const stripe = { holders, floor: 0 }
@@ -103,7 +103,7 @@ describe('settling what lies in a tier', () => {
     }
   })
 
-  test('copies of its chunks in this store go, but for those that are needed here', async () => {
+  test('local copies of settled chunks are deleted, unless they are needed here', async () => {
     const stripes = {
       s: { holders, cold, floor: 4 },
       t: { holders, cold, floor: 4 },

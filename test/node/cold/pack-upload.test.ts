@@ -21,7 +21,7 @@ function partsOf(tier: MemoryTier, rest: Partial<UploadParts> = {}): UploadParts
   return { volume: VOLUME, tier, tierName: 'attic', clock: new ManualClock(), fetch, ...rest }
 }
 
-describe('upload', () => {
+describe('pack upload', () => {
   test('puts a pack under its name, and reads all of it back', async () => {
     const tier = new MemoryTier()
     const pack = await uploadPack(partsOf(tier), stripes, signal)
@@ -38,7 +38,7 @@ describe('upload', () => {
     assert.deepEqual(tier.asked, [`get ${VOLUME}/packs/${id}.car 0-${size + 1}`])
   })
 
-  test('but put under another name if that was long ago: it may be about to be removed', async () => {
+  test('an object uploaded long ago is put under another name: it may soon be removed', async () => {
     const tier = new MemoryTier()
     const before = await uploadPack(partsOf(tier), stripes, signal)
     const clock = new ManualClock()
@@ -50,7 +50,7 @@ describe('upload', () => {
     assert.equal(tier.objects.size, 2)
   })
 
-  test('a wrong bit anywhere is found; the object is removed, and uploaded again the next time', async () => {
+  test('a wrong bit anywhere is found; the object is removed, and put again next time', async () => {
     const sound = new MemoryTier()
     const { id, size } = await uploadPack(partsOf(sound), stripes, signal)
     const key = `${VOLUME}/packs/${id}.car`
@@ -77,7 +77,7 @@ describe('upload', () => {
     }
   })
 
-  test('a chunk that cannot be had ends it, and nothing is there', async () => {
+  test('a chunk that cannot be fetched fails the upload, and leaves no object', async () => {
     const tier = new MemoryTier()
     let left = 3
     const fetch: UploadParts['fetch'] = async (id) => {
@@ -89,7 +89,7 @@ describe('upload', () => {
     assert.equal(tier.objects.size, 0)
   })
 
-  test('an archive that gives nothing back for hours is taken at its word', async () => {
+  test('an archive tier that cannot read back for hours is trusted', async () => {
     const tier = new MemoryTier()
     tier.isArchive = true
     await uploadPack(partsOf(tier), stripes, signal)

@@ -108,8 +108,8 @@ class TwoPacks {
   }
 }
 
-describe('packs that are mostly not in use', () => {
-  test('are put anew together, and nothing names the old ones', async () => {
+describe('packs that are mostly unused', () => {
+  test('are repacked together, and nothing names the old ones', async () => {
     const two = await TwoPacks.make()
     const before = two.packs
     two.condemn(0, 6)
@@ -121,7 +121,7 @@ describe('packs that are mostly not in use', () => {
     assert.equal(await two.run(), 0, 'once is enough')
   })
 
-  test('others are left alone', async () => {
+  test('packs with enough in use are left alone', async () => {
     const two = await TwoPacks.make()
     two.condemn(0, 6)
     two.condemn(8, 11)
@@ -132,7 +132,7 @@ describe('packs that are mostly not in use', () => {
     assert.deepEqual(two.where.get(two.all.stripes[15]?.id ?? assert.fail()), before)
   })
 
-  test('young ones and those of an archive are left alone', async () => {
+  test('young packs and packs in an archive are left alone', async () => {
     const two = await TwoPacks.make()
     two.condemn(0, 15)
     const list = two.tier.list.bind(two.tier)

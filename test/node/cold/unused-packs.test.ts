@@ -34,8 +34,8 @@ function tierOfTwo(): MemoryTier {
   return tier
 }
 
-describe('packs that are not needed', () => {
-  test('go, and nothing else does', async () => {
+describe('unused packs', () => {
+  test('are removed, and nothing else is', async () => {
     const tier = tierOfTwo()
     assert.equal(await remove(tier, NOW_MS, NOW_MS), 1)
     assert.equal(tier.objects.has(packKey(VOLUME, UNUSED)), false)
@@ -48,7 +48,7 @@ describe('packs that are not needed', () => {
     assert.equal(tier.objects.size, 4)
   })
 
-  test('stay while the log may lack what others said a day ago', async () => {
+  test('stay while the log may lack what others wrote a day ago', async () => {
     const tier = tierOfTwo()
     assert.equal(await remove(tier, NOW_MS, NOW_MS - DAY_MS - 1), 0)
     assert.deepEqual(tier.asked, [])

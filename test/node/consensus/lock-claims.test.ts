@@ -97,7 +97,7 @@ async function locking(
 }
 
 describe('locks between nodes', () => {
-  test('are taken once voters have waited out a lease, exclude, and go from one to the next', async () => {
+  test('are granted after a lease has passed, exclude others, and can be passed on', async () => {
     const { group, nodes } = await locking('one', 3)
     const [a, b] = nodes as [LockNode, LockNode]
     const startedMs = group.scheduler.nowMs
@@ -120,7 +120,7 @@ describe('locks between nodes', () => {
     assert.equal(await group.finish(b.claims.test(held([20, 30, 'exclusive']))), undefined)
   })
 
-  test('of a node that is killed go to another within a lease', async () => {
+  test('of a killed node go to another within a lease', async () => {
     const { group, nodes } = await locking('killed', 3)
     const [a, b] = nodes as [LockNode, LockNode]
     await group.finish(a.take())
@@ -153,7 +153,7 @@ describe('locks between nodes', () => {
     await group.finish(a.take())
   })
 
-  test('are lost when others become the voters, who grant them then', async () => {
+  test('are lost when the voters change, before the new voters grant them', async () => {
     const { group, nodes } = await locking('voters', 5)
     const [a, b] = nodes as [LockNode, LockNode]
     const peers = group.nodes.map(({ peer }) => peer)

@@ -100,12 +100,12 @@ function proofsOf(said: readonly Statement[]): readonly Proof[] {
   return proofs
 }
 
-describe('a member that has no vote, and lies', () => {
+describe('a lying member without a vote', () => {
   for (const [name, faults] of [
     ['a calm network', CALM],
     ['crashes and voters that change', ROUGH],
   ] as const) {
-    test(`breaks no sequence, and ends none, with ${name}`, async () => {
+    test(`breaks no sequence, and blocks none, with ${name}`, async () => {
       let done = 0
       for (let seed = 1; seed <= tries(2); seed++) {
         const cloud = new Cloud(`lie ${seed}`, faults)
@@ -126,7 +126,7 @@ describe('a member that has no vote, and lies', () => {
 
   const checks: readonly TrustRule[] = ['votes-have-grounds', 'voters-are-named']
   for (const rule of checks) {
-    test(`would, without the check "${rule}"`, async () => {
+    test(`breaks or blocks one without the check "${rule}"`, async () => {
       const restore = plantWeakness(rule)
       try {
         let isCaught = false
@@ -148,7 +148,7 @@ describe('a member that has no vote, and lies', () => {
 })
 
 describe('a voter that hides what it accepted', () => {
-  test('breaks nothing that its own statements do not prove, and nobody else is blamed', async () => {
+  test('breaks only what its own statements prove, and nobody else is blamed', async () => {
     const [liar] = FIRST as unknown as [PeerId]
     let proven = 0
     for (let seed = 1; seed <= tries(3); seed++) {

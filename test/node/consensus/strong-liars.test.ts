@@ -24,7 +24,7 @@ function contradiction({ machine: { identity }, peer, volume }: StrongNode): Pro
 }
 
 describe('a voter that contradicts itself', () => {
-  test('is not counted, is named, and counts again once it is taken out and put in', async () => {
+  test('is not counted, is named, and counts again once removed and named again', async () => {
     const group = await StrongGroup.of('lie', 3)
     const [a, b, c] = group.nodes as [StrongNode, StrongNode, StrongNode]
     await group.finish(c.make('one'))
@@ -56,7 +56,7 @@ describe('a voter that contradicts itself', () => {
     await group.finish(a.make('four'))
   })
 
-  test('is none by what others made up', async () => {
+  test('is not accused by statements that others forged', async () => {
     const group = await StrongGroup.of('made up', 3)
     const [a, b, c] = group.nodes as [StrongNode, StrongNode, StrongNode]
     const [one, two] = contradiction(c)
@@ -72,8 +72,8 @@ describe('a voter that contradicts itself', () => {
   })
 })
 
-describe('a vote that cannot be read', () => {
-  test('ends no start: the others go on, and it votes once it is named again', async () => {
+describe('an unreadable vote', () => {
+  test('does not prevent a start: others go on, and the voter votes once named again', async () => {
     const group = await StrongGroup.of('unreadable', 3)
     const [a, b, c] = group.nodes as [StrongNode, StrongNode, StrongNode]
     await group.finish(a.make('one'))

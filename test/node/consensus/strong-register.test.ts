@@ -52,7 +52,7 @@ describe('a proposal that reached one voter only', () => {
   })
 })
 
-describe('a register that voters hold together is linearizable', () => {
+describe('a register held by voters is linearizable', () => {
   for (const [name, faults] of MIXES) {
     test(`with ${name}`, async () => {
       let writeCount = 0

@@ -43,7 +43,7 @@ function rearrange({ namespace }: Replica): string {
 }
 
 describe('a trial', () => {
-  test('sees what it does, and leaves nothing of it', async () => {
+  test('sees its own effects, and leaves none of them', async () => {
     const replica = await founder()
     const before = await replica.dump()
     const { result, entry } = replica.volume.tentative.run(() => rearrange(replica))
@@ -54,7 +54,7 @@ describe('a trial', () => {
     assert.equal(await replica.dump(), before)
   })
 
-  test('gives the entry that does it, here and elsewhere', async () => {
+  test('gives an entry with its effects, here and on other replicas', async () => {
     const a = await founder()
     const b = await a.member('b')
     const { entry } = a.volume.tentative.run(() => rearrange(a))
@@ -68,7 +68,7 @@ describe('a trial', () => {
     assert.equal(b.namespace.resolvePath(['c', 'moved', 'b']).kind, 'dir')
   })
 
-  test('after one that was not chosen takes its number', async () => {
+  test('reuses the number of an earlier one that was not chosen', async () => {
     const replica = await founder()
     const { tentative } = replica.volume
     const make = (text: string) =>
@@ -99,7 +99,7 @@ describe('a trial', () => {
     assert.ok((await replica.names()).includes('g'))
   })
 
-  test('of more than one entry holds is refused', async () => {
+  test('with more ops than an entry holds is refused', async () => {
     const replica = await founder()
     const many = (count: number) => () => {
       for (let n = 0; n < count; n++) replica.namespace.makeDir(ROOT, name(`d${n}`), {})

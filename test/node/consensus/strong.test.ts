@@ -26,7 +26,7 @@ async function refused(group: StrongGroup, work: Promise<unknown>): Promise<Shoa
 }
 
 describe('a strong volume', () => {
-  test('of all who create one name at once, one succeeds', async () => {
+  test('lets exactly one of all nodes that create a name at once succeed', async () => {
     const group = await StrongGroup.of(1, 5)
     const ends = await group.finish(Promise.allSettled(group.nodes.map((node) => node.make('it'))))
     assert.equal(ends.filter(({ status }) => status === 'fulfilled').length, 1)
@@ -45,7 +45,7 @@ describe('a strong volume', () => {
     }
   })
 
-  test('a write that the state forbids changes nothing, and tells why', async () => {
+  test('a write that the state forbids changes nothing, and says why', async () => {
     const group = await StrongGroup.of(3, 3)
     const [a, b] = nodesOf(group)
     await group.finish(a.make('d'))
@@ -75,7 +75,7 @@ describe('a strong volume', () => {
     }
   })
 
-  test('a minority refuses with NO_QUORUM and names who is missing; the majority goes on', async () => {
+  test('a minority refuses with NO_QUORUM and names the missing; the majority goes on', async () => {
     const group = await StrongGroup.of(5, 5)
     const [a, b, c] = nodesOf(group)
     await group.finish(a.make('before'))
@@ -109,7 +109,7 @@ describe('a strong volume', () => {
     assert.ok(group.scheduler.nowMs - startMs < 2000, `${group.scheduler.nowMs - startMs} ms`)
   })
 
-  test('a write whose end is unknown says so, is settled, and holds back what its node claims', async () => {
+  test('a write with an unknown outcome says so, is settled, and holds back claims', async () => {
     const group = await StrongGroup.of(7, 3)
     const [a, b, c] = nodesOf(group)
     await group.finish(a.make('first'))
@@ -129,7 +129,7 @@ describe('a strong volume', () => {
     for (const node of [a, b]) assert.deepEqual(await group.finish(node.list()), names)
   })
 
-  test('a chosen entry outlives the node that wrote it', async () => {
+  test('a chosen entry survives the node that wrote it', async () => {
     const group = await StrongGroup.of(8, 3)
     const [a, b, c] = nodesOf(group)
     await group.finish(a.make('lasting'))
@@ -165,7 +165,7 @@ describe('the voters of a strong volume', () => {
     assert.deepEqual(c.strong.voters(), all.toSorted())
   })
 
-  test('may all be replaced; who has not heard of it is told', async () => {
+  test('may all be replaced, and nodes that have not heard of it are told', async () => {
     const group = await StrongGroup.of(10, 6)
     const [a, b] = nodesOf(group)
     await group.finish(a.strong.changeVoters([a.peer, b.peer], never))
@@ -185,7 +185,7 @@ describe('the voters of a strong volume', () => {
     assert.equal((await group.finish(late.list())).length, 3)
   })
 
-  test('change only with a majority of the old and of the new', async () => {
+  test('change only with a majority of the old and one of the new', async () => {
     const group = await StrongGroup.of(11, 3)
     const [a, b, c] = nodesOf(group)
     const [d, e] = [await group.add('writer'), await group.add('writer')]
@@ -198,7 +198,7 @@ describe('the voters of a strong volume', () => {
     assert.deepEqual(await group.finish(d.list()), ['decided by whoever it is'])
   })
 
-  test('that were restored from an old copy vote no more until they are named again', async () => {
+  test('do not vote after a restore from an old copy until they are named again', async () => {
     const group = await StrongGroup.of(12, 3)
     const [a, b, c] = nodesOf(group)
     await group.finish(c.make('one'))

@@ -81,7 +81,7 @@ describe('fetched data', () => {
     assert.ok(fetchedBytes >= 4 * MIB && foundBytes >= 4 * MIB)
   })
 
-  test('of a file larger than the cache is within its bound, and all can still be read', async (t) => {
+  test('stays within the size of the cache, and larger files are still read', async (t) => {
     const { volume, content } = await placed(t, 2 * MIB)
     for (let time = 0; time < 3; time++) {
       assert.equal(await readAll(readerOf(volume, content)), 0)
@@ -94,7 +94,7 @@ describe('fetched data', () => {
     assert.ok(absent > 0 && absent < BYTES.length)
   })
 
-  test('by who does not read for people is not kept', async (t) => {
+  test('of background reads is not kept', async (t) => {
     const { volume, content } = await placed(t, 8 * MIB)
     await readAll(readerOf(volume, content, volume.chunks.reader([])))
     await volume.group.store.fetched.close()
@@ -140,20 +140,20 @@ describe('a reader waits for peers', () => {
     return ended ?? 'waits'
   }
 
-  test('as long as it is told to, and reads when they come back', async (t) => {
+  test('up to its timeout, and reads once they are back', async (t) => {
     const { volume, outcome } = await reading(t, 60_000)
     assert.equal(await until(outcome, volume, 40_000), 'waits')
     volume.group.away.clear()
     assert.equal(await until(outcome, volume, 5000), 'bytes')
   })
 
-  test('and no longer', async (t) => {
+  test('no longer than its timeout', async (t) => {
     const { volume, outcome } = await reading(t, 60_000)
     assert.equal(await until(outcome, volume, 59_000), 'waits')
     assert.equal(await until(outcome, volume, 1000), 'chunk-unavailable')
   })
 
-  test('not at all if it was not told to and they say that they are away', async (t) => {
+  test('not at all without a timeout, if they are known to be away', async (t) => {
     const { volume, outcome } = await reading(t, undefined)
     assert.equal(await until(outcome, volume, 15_000), 'chunk-unavailable')
   })
@@ -165,7 +165,7 @@ describe('a reader waits for peers', () => {
     assert.equal(await outcome, 'AbortError')
   })
 
-  test('that take the question and answer nothing, for a bounded time', async (t) => {
+  test('that accept a request and never answer, for a bounded time', async (t) => {
     const { volume, content } = await placed(t)
     const { clock } = volume.group
     const silent: ChunkReader = {

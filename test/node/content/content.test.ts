@@ -30,7 +30,7 @@ describe('content', () => {
     }
   })
 
-  test('of the same bytes is stored once', async (t) => {
+  test('of equal bytes is stored once', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }))
     const bytes = xorshiftBytes(1, MIB)
     const first = await write(volume, bytes)
@@ -39,7 +39,7 @@ describe('content', () => {
     assert.equal(volume.group.store.usage().chunkBytes, chunkBytes)
   })
 
-  test('of zeros as long as a chunk is a hole, wherever they begin', async (t) => {
+  test('of zeros as long as a chunk is a hole, wherever it begins', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }))
     const bytes = new Uint8Array(3 * MIB)
     bytes.set(xorshiftBytes(1, 100_000), 500_000)
@@ -55,7 +55,7 @@ describe('content', () => {
     assert.deepEqual(await read(volume, whole), short)
   })
 
-  test('that changes by one byte writes a few chunks again, not the file', async (t) => {
+  test('that changes by one byte stores a few chunks again, not the file', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }))
     const bytes = xorshiftBytes(2, 8 * MIB)
     const content = await write(volume, bytes)

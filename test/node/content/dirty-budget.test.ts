@@ -70,8 +70,8 @@ class Editing {
   }
 }
 
-describe('a budget of written bytes', () => {
-  test('bounds what many files take, and each holds what was written', async (t) => {
+describe('a budget of dirty bytes', () => {
+  test('bounds the memory of many files, and each keeps its data', async (t) => {
     const editing = await Editing.open(t)
     const random = new SeededRandom(1, 'dirty')
     const files = Array.from({ length: FILES }, () => ({
@@ -97,7 +97,7 @@ describe('a budget of written bytes', () => {
     assert.equal(editing.budget.bytes, 0)
   })
 
-  test('stores what is idle, and leaves who writes alone', async (t) => {
+  test('stores idle data, and leaves the current writer alone', async (t) => {
     const editing = await Editing.open(t)
     const idle = editing.edit()
     const bytes = xorshiftBytes(1, BUDGET / 2)
@@ -109,7 +109,7 @@ describe('a budget of written bytes', () => {
     await editing.check(idle, bytes)
   })
 
-  test('data that cannot be stored waits for its commit, and delays nobody', async (t) => {
+  test('data that cannot be stored waits for its commit, and delays no other file', async (t) => {
     const editing = await Editing.open(t)
     const bytes = xorshiftBytes(3, FILE_BYTES)
     const stuck = await editing.editWithin(bytes)
@@ -123,7 +123,7 @@ describe('a budget of written bytes', () => {
     for (const other of others) await editing.check(other, written)
   })
 
-  test('an ended edit counts no more, whatever is under way', async (t) => {
+  test('an ended edit no longer counts, whatever is under way', async (t) => {
     const editing = await Editing.open(t)
     const editor = editing.edit()
     const writing = editor.write(0, xorshiftBytes(5, FILE_BYTES), { signal })

@@ -120,7 +120,7 @@ class Modelled {
   }
 }
 
-test('a file edited in any way is what a plain array would be', async (t) => {
+test('a file edited in any way equals a plain array', async (t) => {
   const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }), { sizes: SMALL })
   const property = fc.asyncProperty(
     fc.array(step, { maxLength: 30, size: 'max' }),
@@ -140,7 +140,7 @@ test('a file edited in any way is what a plain array would be', async (t) => {
   await fc.assert(property, { numRuns: 80, seed: 2 })
 })
 
-test('zeros in place of just what was written leave the rest of the chunk as it was', async (t) => {
+test('a hole punched over a fresh write leaves the rest of the chunk unchanged', async (t) => {
   const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }), { sizes: SMALL })
   const file = new Modelled(volume)
   const edit = (step: Edit): Promise<void> => apply(volume, step, file, file)
@@ -152,7 +152,7 @@ test('zeros in place of just what was written leave the rest of the chunk as it 
   await file.commit()
 })
 
-test('a hole is found without reading what is listed before it', async (t) => {
+test('a hole is found without reading what precedes it', async (t) => {
   const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }), { sizes: SMALL })
   const size = 256 * KIB
   const first = new ContentEditor(EMPTY_CONTENT, volume.editing)

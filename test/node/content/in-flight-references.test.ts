@@ -25,8 +25,8 @@ const STEPS: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 60 },
 )
 
-describe('touched', () => {
-  test('all that was touched since the oldest open write began is found', () => {
+describe('references in flight', () => {
+  test('all chunks touched since the oldest open write began are found', () => {
     fc.assert(
       fc.property(STEPS, (steps) => {
         const inFlight = new InFlightReferences()
@@ -58,7 +58,7 @@ describe('touched', () => {
     assert.equal(inFlight.has(chunk(2)), false)
   })
 
-  test('a write that began after a survey did does not hold what was touched before', () => {
+  test('a write that began after a survey does not hold chunks touched before it', () => {
     const inFlight = new InFlightReferences()
     const first = inFlight.begin()
     inFlight.add(chunk(1))
@@ -70,7 +70,7 @@ describe('touched', () => {
     second.end()
   })
 
-  test('a survey that begins with the oldest write keeps what that has touched past its end', () => {
+  test('a survey that begins with the oldest write holds its chunks beyond its end', () => {
     const inFlight = new InFlightReferences()
     const write = inFlight.begin()
     inFlight.add(chunk(1))

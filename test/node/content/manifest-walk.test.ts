@@ -93,7 +93,7 @@ async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
 }
 
 describe('a walk through a manifest', () => {
-  test('reads each node once, however often it is listed, and sums as if it did not', async () => {
+  test('reads each node once, and counts it as often as it is listed', async () => {
     const pieces = new Pieces()
     const manifest = bomb(pieces, 4)
     assert.equal(manifest.size, 2 ** 50)
@@ -110,7 +110,7 @@ describe('a walk through a manifest', () => {
     )
   })
 
-  test('leaves out what other walks have come through', async () => {
+  test('leaves out nodes that other walks have come through', async () => {
     const pieces = new Pieces()
     const tree = pieces.tree(bomb(pieces, 2))
     const seen = new SeenNodes()
@@ -118,7 +118,7 @@ describe('a walk through a manifest', () => {
     assert.deepEqual(await all(chunksOf(tree, { signal, seen })), [])
   })
 
-  test('of the longest file of holes takes a moment', async () => {
+  test('of the longest file of holes is fast', async () => {
     const pieces = new Pieces()
     const extents: Extent[] = [
       { kind: 'hole', length: FILE_SIZE_MAX - 5 },
@@ -135,7 +135,7 @@ describe('a walk through a manifest', () => {
     assert.equal(await tree.seek('data', 0, FILE_SIZE_MAX, { signal }), FILE_SIZE_MAX - 5)
   })
 
-  test('ends at what is not what its parent says of it, or goes round it', async () => {
+  test('stops at a node that contradicts its parent, or reports and skips it', async () => {
     const pieces = new Pieces()
     const chunk = { kind: 'chunk', ref: data(pieces, 100) } as const
     const leaf = { ref: pieces.node({ level: 0, extents: [chunk] }), size: 100, allocated: 100 }
@@ -197,7 +197,7 @@ describe('a walk through a manifest', () => {
     restore()
   })
 
-  test('tells of what is false in each file that has it', async () => {
+  test('reports a false node in each file that has it', async () => {
     const pieces = new Pieces()
     const leaf = pieces.node({ level: 0, extents: [{ kind: 'chunk', ref: data(pieces, 100) }] })
     const child = { ref: leaf, size: 7, allocated: 7 }
@@ -211,7 +211,7 @@ describe('a walk through a manifest', () => {
     }
   })
 
-  test('of nodes that are forgotten and met again over and over ends', async () => {
+  test('ends with EFBIG when nodes are forgotten and met again over and over', async () => {
     const pieces = new Pieces()
     const seen = new SeenNodes()
     // As if all had been forgotten each time.

@@ -93,14 +93,14 @@ async function readInOrder(
 }
 
 describe('read-ahead', () => {
-  test('a first read fetches what it asks for and no more', async (t) => {
+  test('a first read fetches only what it asks for', async (t) => {
     const remote = await Remote.open(t)
     await remote.reader().read(0, 128 * KIB, { signal })
     await idle(remote)
     assert.ok(remote.asked <= 512 * KIB, `${remote.asked} bytes`)
   })
 
-  test('reads in order are read ahead for, further each time, up to a bound', async (t) => {
+  test('sequential reads are read ahead for, further each time, up to a bound', async (t) => {
     const remote = await Remote.open(t)
     const reader = remote.reader()
     let before = 0
@@ -117,7 +117,7 @@ describe('read-ahead', () => {
     }
   })
 
-  test('requests that overlap in time are one stream', async (t) => {
+  test('overlapping requests count as one stream', async (t) => {
     const remote = await Remote.open(t)
     const reader = remote.reader()
     const gate = Promise.withResolvers<void>()
@@ -129,7 +129,7 @@ describe('read-ahead', () => {
     assert.ok(remote.asked >= 4 * MIB + WINDOW_MAX, `${remote.asked} bytes`)
   })
 
-  test('jumping about is not read ahead for', async (t) => {
+  test('random access is not read ahead for', async (t) => {
     const remote = await Remote.open(t)
     const reader = remote.reader()
     for (let read = 0; read < 60; read++)
@@ -139,7 +139,7 @@ describe('read-ahead', () => {
     assert.ok(remote.underWayMost <= 2)
   })
 
-  test('two programs may each go through a file in order', async (t) => {
+  test('two programs can each read through a file in order', async (t) => {
     const remote = await Remote.open(t)
     const reader = remote.reader()
     for (let at = 0; at < 4 * MIB; at += 128 * KIB) {
@@ -150,7 +150,7 @@ describe('read-ahead', () => {
     assert.ok(remote.asked >= 8 * MIB + 1.5 * WINDOW_MAX, `${remote.asked} bytes`)
   })
 
-  test('read-ahead is bounded in all, and ended readers give way', async (t) => {
+  test('read-ahead is bounded in total, and stopped readers give up their share', async (t) => {
     const remote = await Remote.open(t, 2 * MIB)
     const readers = [0, 1, 2].map(() => remote.reader())
     for (const reader of readers) await readInOrder(reader, 0, 2 * MIB, 128 * KIB)
@@ -164,7 +164,7 @@ describe('read-ahead', () => {
     assert.ok(remote.asked - before >= 2 * MIB, `${remote.asked - before} bytes`)
   })
 
-  test('a stream that nobody continues gives its room to those that go on', async (t) => {
+  test('an abandoned stream gives its room to active ones', async (t) => {
     const remote = await Remote.open(t, 2 * MIB)
     await readInOrder(remote.reader(), 0, 2 * MIB, 128 * KIB)
     const other = remote.reader()
@@ -173,7 +173,7 @@ describe('read-ahead', () => {
     assert.ok(remote.asked >= 4 * MIB + 4 * MIB + MIB, `${remote.asked} bytes`)
   })
 
-  test('an interrupted read ends what was read ahead for it', async (t) => {
+  test('an interrupted read aborts its read-ahead', async (t) => {
     const remote = await Remote.open(t)
     const reader = remote.reader()
     await readInOrder(reader, 0, 512 * KIB, 128 * KIB)
@@ -188,7 +188,7 @@ describe('read-ahead', () => {
     assert.equal(remote.underWay, 0)
   })
 
-  test('a reader that is stopped fetches nothing more', async (t) => {
+  test('a stopped reader fetches nothing more', async (t) => {
     const remote = await Remote.open(t)
     const reader = remote.reader()
     await readInOrder(reader, 0, 512 * KIB, 128 * KIB)

@@ -23,8 +23,8 @@ import type { ErrorCode } from '../../../protocol/errors.ts'
 const LEAF = 262_144
 const RAW = 0x55
 
-describe('an archive of which', () => {
-  test('any byte was flipped, or any end is missing, is refused with the block named', async () => {
+describe('a damaged archive', () => {
+  test('with any byte flipped or any end cut off is refused, and leaves nothing', async () => {
     let car = new Uint8Array(0)
     await withNode(async (api) => {
       await putTree(api, '/tree', { a: bytesOf(3 * LEAF), 'b/c': utf8('c'), d: utf8('d') })
@@ -42,7 +42,7 @@ describe('an archive of which', () => {
     })
   })
 
-  test('one block is damaged: its CID and where it is are told', () =>
+  test('is refused with the CID and position of the damaged block', () =>
     withNode(async (api, node) => {
       const blocks = [leaf('one'), leaf('two'), leaf('three')]
       const car = carOf(folder(blocks.map((block, at) => [`file ${at}`, block])), blocks)
@@ -58,7 +58,7 @@ describe('an archive of which', () => {
       await assertNothingLeft(api, node)
     }))
 
-  test('a block is missing: it is named', () =>
+  test('is refused with the CID of the missing block', () =>
     withNode(async (api, node) => {
       const [one, two] = [leaf('one'), leaf('two')]
       const root = folder([
@@ -95,14 +95,14 @@ describe('an archive of which', () => {
     ['is followed by no block', header, 'corrupt'],
   ]
   for (const [what, bytes, code] of headers)
-    test(`the header ${what}`, () =>
+    test(`is refused if its header ${what}`, () =>
       withNode(async (api, node) => {
         await assert.rejects(imported(api, '/x', bytes), { code })
         await assertNothingLeft(api, node)
       }))
 })
 
-describe('a tree in which', () => {
+describe('an invalid tree', () => {
   const one = leaf('one')
   const two = leaf('two')
   const empty = folder([])
@@ -183,7 +183,7 @@ describe('a tree in which', () => {
     ['a shard is no shard', () => [shard([['00', one]]), one]],
   ]
   for (const [what, make, code = 'malformed'] of trees)
-    test(`${what} is refused`, () =>
+    test(`is refused if ${what}`, () =>
       withNode(async (api, node) => {
         const blocks = make()
         const [root, ...others] = blocks

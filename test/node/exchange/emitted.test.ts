@@ -6,7 +6,7 @@ import type { Emit } from '../../../node/exchange/emitted.ts'
 
 const part = (number: number): Uint8Array => new Uint8Array([number])
 
-test('parts come in order, each before the next is made, and a failure after them', async () => {
+test('parts come in order, each before the next is made, and then a failure', async () => {
   const seen: string[] = []
   const run = async (emit: Emit): Promise<void> => {
     for (const number of [1, 2, 3]) {
@@ -26,7 +26,7 @@ test('parts come in order, each before the next is made, and a failure after the
   assert.ok(seen.indexOf('make 3') > seen.indexOf('take 1'), seen.join(', '))
 })
 
-test('a consumer that leaves ends the other side, whatever that waits for', async () => {
+test('a consumer that stops aborts the producer, whatever it waits for', async () => {
   const reasons: unknown[] = []
   const pushes = async (emit: Emit): Promise<void> => {
     for (;;) await emit(part(0)).catch((error: unknown) => Promise.reject(reasons.push(error)))

@@ -33,7 +33,7 @@ const TREE: Tree = {
 }
 
 describe('a sealed archive', () => {
-  test('is made into the same files by another node of the volume, with modes and times', () =>
+  test('becomes the same files on another node of the volume, with modes and times', () =>
     withMembers(3, 1, async ({ nodes: [one, two], clock }) => {
       const { car, root, files } = await one.ask(async (api) => {
         await putTree(api, '/tree', TREE)
@@ -60,7 +60,7 @@ describe('a sealed archive', () => {
       })
     }))
 
-  test('of one file, of an empty folder, and of a whole volume, is imported', () =>
+  test('of one file, of an empty folder, or of a whole volume is imported', () =>
     withNode(async (api) => {
       await api.writeFile('/file', inParts(bytesOf(500_000)))
       await api.makeFolder('/empty')
@@ -75,7 +75,7 @@ describe('a sealed archive', () => {
       assert(all.includes(String(file).replace('file', 'file-again')))
     }))
 
-  test('is the same whenever it is made of the same files, and shows nothing of them', () =>
+  test('is the same for the same files, and reveals nothing of them', () =>
     withNode(async (api) => {
       await putTree(api, '/tree', TREE)
       const { car, root } = await exported(api, '/tree', { sealed: true })
@@ -98,7 +98,7 @@ describe('a sealed archive', () => {
       assert.equal(codes.at(-1), 0x71)
     }))
 
-  test('of which a byte was flipped, a block is missing, or the end, is refused with nothing left', async () => {
+  test('with a flipped byte or a cut end is refused, and leaves nothing', async () => {
     await withMembers(2, 1, async ({ nodes: [one, two] }) => {
       const tree = { a: bytesOf(400_000), b: utf8('b') }
       await one.ask((api) => putTree(api, '/tree', tree))
@@ -126,7 +126,7 @@ describe('a sealed archive', () => {
     })
   })
 
-  test('of another volume is refused, and of another volume of the same node it is not', () =>
+  test('of a foreign volume is refused, and of another volume of the node accepted', () =>
     withStrangers(async (owner, stranger) => {
       await putTree(owner, '/tree', TREE)
       const { car } = await exported(owner, '/tree', { sealed: true })
@@ -142,7 +142,7 @@ describe('a sealed archive', () => {
     }))
 })
 
-test('an unfinished import is undone at the next start after a kill, and when its caller leaves', () =>
+test('an unfinished import is undone when its caller leaves, and after a kill', () =>
   withMembers(1, 1, async ({ nodes: [node], clock }) => {
     const car = await node.ask(async (api) => {
       await putTree(api, '/tree', { ...TREE, 'folder/second': bytesOf(3_000_000) })

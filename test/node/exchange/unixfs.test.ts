@@ -49,22 +49,22 @@ const SIZES: Readonly<Record<string, number>> = {
   'a node full of leaves and a byte': 174 * LEAF + 1,
 }
 
-describe('exported as UnixFS', () => {
+describe('UnixFS export', () => {
   for (const [what, content, cid] of KNOWN)
-    test(`${what} has the root that IPFS knows`, () =>
+    test(`${what} has the root that IPFS computes`, () =>
       withNode(async (api) => {
         await api.writeFile('/file', inParts(content))
         assert.equal((await exported(api, '/file')).root, cid)
       }))
 
-  test('an empty folder has the root that IPFS knows', () =>
+  test('an empty folder has the root that IPFS computes', () =>
     withNode(async (api) => {
       await api.makeFolder('/folder')
       assert.equal((await exported(api, '/folder')).root, EMPTY_FOLDER)
     }))
 
   for (const [what, length] of Object.entries(SIZES))
-    test(`a file of ${what} has the root that Helia computes, and is read back from the archive`, () =>
+    test(`a file of ${what} has the root that Helia computes, and reads back`, () =>
       withNode(async (api) => {
         const content = bytesOf(length)
         await api.writeFile('/file', inParts(content))
@@ -77,7 +77,7 @@ describe('exported as UnixFS', () => {
         assertSame(await collect(fs.cat(loaded)), content)
       }))
 
-  test('a tree of Unicode names, symlinks and 3,000 entries has the root that Helia computes, and comes back', () =>
+  test('a large tree of Unicode names has the root that Helia computes, and reads back', () =>
     withNode(async (api) => {
       const tree = largeTree()
       await putTree(api, '/tree', tree)
@@ -106,7 +106,7 @@ describe('exported as UnixFS', () => {
       assert.deepEqual(await listing(api, '/again'), await listing(api, '/tree'))
     }))
 
-  test('once for a file, with the root in the header later, it is the same archive as twice for a pipe', () =>
+  test('one pass with the root written later gives the same archive as two passes', () =>
     withNode(async (api) => {
       await putTree(api, '/tree', { a: bytesOf(3 * LEAF), 'b/c': utf8('c') })
       const twice = await exported(api, '/tree')
@@ -116,7 +116,7 @@ describe('exported as UnixFS', () => {
       assertSame(once.car.subarray(HEADER), twice.car.subarray(HEADER))
     }))
 
-  test('blocks that repeat are in the archive once', () =>
+  test('repeated blocks are in the archive once', () =>
     withNode(async (api) => {
       await api.writeFile('/zeros', inParts(new Uint8Array(100 * LEAF)))
       const { car } = await exported(api, '/zeros')
@@ -124,8 +124,8 @@ describe('exported as UnixFS', () => {
     }))
 })
 
-describe('imported as UnixFS', () => {
-  test('modes and times come back where they were exported', () =>
+describe('UnixFS import', () => {
+  test('modes and times are restored if they were exported', () =>
     withNode(async (api) => {
       await putTree(api, '/tree', { 'folder/run': bytesOf(300_000), 'folder/small': utf8('s') })
       const attributes = { mode: 0o750, modifiedNs: 1_700_000_000_123_456_789n }
@@ -143,7 +143,7 @@ describe('imported as UnixFS', () => {
     'as it does by itself': {},
     'as kubo does with raw leaves': KUBO,
   } as const))
-    test(`an archive that Helia made ${what} is imported, its blocks in any order`, () =>
+    test(`an archive made by Helia ${what} is imported, with its blocks in any order`, () =>
       withNode(async (api) => {
         const { fs, blocks } = helia()
         const large = bytesOf(3 * LEAF + 5)
@@ -162,7 +162,7 @@ describe('imported as UnixFS', () => {
       assert.deepEqual(await listing(api, 'jobs:/tree'), await listing(api, '/tree'))
     }))
 
-  test('nothing is imported over what is there, or where there is no folder', () =>
+  test('an import over an existing path, or into a missing folder, is refused', () =>
     withNode(async (api) => {
       await putTree(api, '/tree', { a: utf8('a') })
       const { car } = await exported(api, '/tree')

@@ -32,7 +32,7 @@ async function restartWithDisk(node: ClusterNode, capacityBytes: number): Promis
 const SEEDS = process.env['SEEDS']?.split(',').map(Number) ?? [1]
 
 describe('collect', () => {
-  test('gives up the stripes of a file that was removed, on every node, and no other', async () => {
+  test('gives up the stripes of a removed file on every node, and no others', async () => {
     await withMembers(3, 1, async ({ nodes, clock }) => {
       const [a, b] = nodes
       await a.ask((api) => api.setVolume('main', { trash: '1m' }))
@@ -59,7 +59,7 @@ describe('collect', () => {
     })
   })
 
-  test('waits for a member that is away', async () => {
+  test('waits for a member that is offline', async () => {
     await withMembers(3, 2, async ({ nodes, clock, network }) => {
       const [a, b, c] = nodes
       await a.ask((api) => put(api, '/gone', contentOf(2, 500 * KIB)))
@@ -76,7 +76,7 @@ describe('collect', () => {
     })
   })
 
-  test('keeps what is read while its file is removed', async () => {
+  test('keeps a file that is read while it is removed', async () => {
     await withMembers(3, 3, async ({ nodes: [a, b, c], clock }) => {
       await a.ask((api) => api.setVolume('main', { trash: '1m' }))
       const content = contentOf(3, 3000 * KIB)
@@ -97,7 +97,7 @@ describe('collect', () => {
     })
   })
 
-  test('keeps what a write that is under way has found stored already', async () => {
+  test('keeps chunks that a write under way has found stored already', async () => {
     await withMembers(3, 4, async ({ nodes, clock }) => {
       const [a, b, c] = nodes
       const stored = contentOf(4, 3000 * KIB)
@@ -127,7 +127,7 @@ describe('collect', () => {
     })
   })
 
-  test('takes nothing of what one who was away writes before it has heard what was given up', async () => {
+  test('spares what a returning member writes before it hears what was given up', async () => {
     await withMembers(3, 9, async ({ nodes, clock, network }) => {
       const [a, b, c] = nodes
       await a.ask((api) => api.setVolume('main', { away: '30m', trash: '1s' }))
@@ -151,7 +151,7 @@ describe('collect', () => {
     })
   })
 
-  test('keeps the only copy of what somebody else may have kept', async () => {
+  test('keeps the only copy of data that another member may have kept', async () => {
     await withMembers(3, 5, async ({ nodes: [a, b, c], clock, network }) => {
       // More shards than there are nodes to take them: all stays where it was written.
       await a.ask((api) => api.setVolume('main', { class: 'rs4+2' }))
@@ -170,7 +170,7 @@ describe('collect', () => {
     })
   })
 
-  test('gives up nothing while a list of chunks cannot be read', async () => {
+  test('gives up nothing while a manifest cannot be read', async () => {
     await withMembers(3, 6, async ({ nodes, clock, network }) => {
       const [a, b] = nodes
       await a.ask((api) => put(api, '/gone', contentOf(1, 300 * KIB)))
@@ -193,7 +193,7 @@ describe('collect', () => {
     })
   })
 
-  test('a disk that gets full loses old copies of what lies on others, and takes writes', async () => {
+  test('drops copies of what others hold when the disk gets full, which takes writes', async () => {
     await withMembers(3, 7, async ({ nodes, clock }) => {
       const [a] = nodes
       // More than its shards of all files take, and less than those and copies.
@@ -210,7 +210,7 @@ describe('collect', () => {
     })
   })
 
-  test('but none of what is only here because its holders are gone', async () => {
+  test('drops no copy from a full disk that is only here since its holders are gone', async () => {
     await withMembers(3, 8, async ({ nodes, clock, network }) => {
       const [a, b, c] = nodes
       await a.ask((api) => api.setVolume('main', { grace: '30m' }))
@@ -228,13 +228,13 @@ describe('collect', () => {
   })
 
   for (const seed of SEEDS) {
-    test(`never gives up what lives, and in the end all that does not (seed ${seed})`, async () => {
+    test(`keeps all live data, and in the end gives up all else (seed ${seed})`, async () => {
       await withMembers(3, seed, async (members) => {
         await doAnything(members, seed, { isCalm: true })
       })
     })
 
-    test(`nor while members are cut off and die (seed ${seed})`, async () => {
+    test(`keeps all live data while members are cut off and die (seed ${seed})`, async () => {
       await withMembers(3, seed, (members) => doAnything(members, seed, { isCalm: false }))
     })
   }

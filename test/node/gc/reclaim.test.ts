@@ -14,7 +14,7 @@ import { ManualClock } from '../stripes/manual-clock.ts'
 const NOTHING = { condemned: 0, repacked: 0, swept: 0, sweptBytes: 0 }
 
 describe('reclaim', () => {
-  test('a volume that cannot be surveyed holds no other up, and is tried again after an hour', async () => {
+  test('a volume that cannot be surveyed delays no other, and is retried after an hour', async () => {
     const [broken, sound] = [volumeOf('broken', true), volumeOf('sound', false)]
     const { clock, reclaim } = reclaimOf([broken, sound])
     await pass(clock, 30 * MINUTE_MS)
@@ -28,7 +28,7 @@ describe('reclaim', () => {
     await reclaim.stop()
   })
 
-  test('a full node without copies to delete does not read all that it stores again and again', async () => {
+  test('a full node without copies to delete does not rescan its store all the time', async () => {
     const { clock, reclaim, store } = reclaimOf([volumeOf('sound', false)], { isFull: true })
     await pass(clock, 50 * MINUTE_MS)
     assert.equal(store.scans, 1)

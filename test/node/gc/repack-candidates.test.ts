@@ -12,7 +12,7 @@ import type { ChunkId, PeerId, StripeId } from '../../../protocol/ids.ts'
 const SAFE: ClassOf = { kind: 'copies', count: 3 }
 
 describe('repack', () => {
-  test('a stripe of which half is needed stays, and one of which less is goes, with what is needed of it', () => {
+  test('a stripe of which half is needed stays, and one with less is repacked', () => {
     const repacking = new RepackCandidates()
     const half = stripe('half', 20 * MIB)
     const less = stripe('less', 20 * MIB)
@@ -23,7 +23,7 @@ describe('repack', () => {
     assert.deepEqual(batch?.packs, needs('less', 10 * MIB - 1))
   })
 
-  test('a batch is full before it is more than a stripe', () => {
+  test('a batch is full before it exceeds a stripe', () => {
     const repacking = new RepackCandidates()
     const all = Array.from({ length: 10 }, (_, n) => stripe(`sparse ${n}`, 24 * MIB))
     const given = all.flatMap((one) => repacking.add(one.id, one, needs(one.id, 7 * MIB)) ?? [])
@@ -36,7 +36,7 @@ describe('repack', () => {
       assert.ok(packs.reduce((sum, { length }) => sum + length, 0) <= STRIPE_DATA_TARGET)
   })
 
-  test('four small stripes are merged; three, or ones whose shards lack holders, are left alone', () => {
+  test('four small stripes are merged; three, or some that lack holders, are not', () => {
     const count = (number: number, holders: MappedStripe['holders']): number => {
       const repacking = new RepackCandidates()
       for (let n = 0; n < number; n++) {
@@ -50,7 +50,7 @@ describe('repack', () => {
     assert.equal(count(4, [...held(2), []]), 0)
   })
 
-  test('chunks of another class are packed for that, and the stripe stays for the rest', () => {
+  test('chunks of another class are packed for it, and the stripe stays for the rest', () => {
     const repacking = new RepackCandidates()
     const both = stripe('both', 20 * MIB)
     const moved = needs('moved', 8 * MIB, SAFE)
@@ -61,7 +61,7 @@ describe('repack', () => {
     assert.deepEqual(repacking.rest(), [{ packs: all, retires: ['both'] }])
   })
 
-  test('a chunk that two stripes have is packed once', () => {
+  test('a chunk in two stripes is packed once', () => {
     const repacking = new RepackCandidates()
     for (const id of ['one', 'two']) {
       const sparse = stripe(id, 20 * MIB)

@@ -11,7 +11,7 @@ import type { ClusterNode } from '../../../simulations/cluster.ts'
 const FILE_BYTES = 400 * KIB
 
 describe('pins', () => {
-  test('files in a pinned folder are repacked, and those around it are not', async () => {
+  test('files in a pinned folder are repacked, and those outside are not', async () => {
     await withMembers(3, 1, async ({ nodes, clock }) => {
       const [a, b] = nodes
       await a.ask((api) => api.setVolume('main', { trash: '1m' }))
@@ -36,7 +36,7 @@ describe('pins', () => {
     })
   })
 
-  test('new files get the class of the nearest pin, and a removed pin counts no more', async () => {
+  test('new files get the class of the nearest pin, and a removed pin has no effect', async () => {
     await withMembers(3, 2, async ({ nodes, clock }) => {
       const [a, b] = nodes
       await a.ask((api) => api.setVolume('main', { trash: '1m' }))
@@ -61,7 +61,7 @@ describe('pins', () => {
     })
   })
 
-  test('pins are listed by where what is pinned shows now', async () => {
+  test('pins are listed by the current path of what they pin', async () => {
     await withMembers(3, 3, async ({ nodes: [a, b], clock }) => {
       await a.ask((api) => api.makeFolder('/photos'))
       await a.ask((api) => put(api, '/note', contentOf(1, KIB)))

@@ -40,15 +40,15 @@ interface Scene {
   readonly isCondemned: () => boolean | undefined
 }
 
-describe('objections', () => {
-  test('a stripe that nothing here needs stays condemned', async () => {
+describe('objections to condemned stripes', () => {
+  test('a stripe that is not needed here stays condemned', async () => {
     const { condemn, isCondemned, inFlight } = await scene()
     inFlight.begin().end()
     await condemn()
     assert.equal(isCondemned(), true)
   })
 
-  test('a stripe touched by an open write is in use again before this node acknowledges the condemn', async () => {
+  test('a stripe touched by an open write is in use again before it is acknowledged', async () => {
     const { anna, ben, inFlight, data, condemn, isCondemned, stripe } = await scene()
     inFlight.begin()
     inFlight.add(data.id)
@@ -58,7 +58,7 @@ describe('objections', () => {
     assert.equal(new VolumeStripeMap(anna.volume).stripe(stripe.id)?.isCondemned, false)
   })
 
-  test('so is one that an open file without a name needs, until it is known that it does not', async () => {
+  test('a stripe that may be needed by an open unlinked file is in use again', async () => {
     const { anna, ben, inFlight, inode, condemn, isCondemned, resurrection, data } = await scene()
     inFlight.hold({ inode, manifest: undefined })
     await condemn()
@@ -70,7 +70,7 @@ describe('objections', () => {
     assert.equal(resurrection.needs()(data.id), true)
   })
 
-  test('so is one that a version needs that is edited though another took its place', async () => {
+  test('a stripe of a replaced version that is being edited is in use again', async () => {
     const { anna, ben, inFlight, inode, manifest, condemn, isCondemned } = await scene()
     const edit = inFlight.hold({ inode, manifest })
     anna.rewrite(anna.at('f'), 'something else')
@@ -82,7 +82,7 @@ describe('objections', () => {
     assert.equal(isCondemned(), true)
   })
 
-  test('an open file that needs nothing of a stripe holds it up once', async () => {
+  test('an open file that needs nothing of a stripe delays it once', async () => {
     const { inFlight, condemn, isCondemned, resurrection, ben, hollow, data } = await scene()
     const other = ben.write('other', 'inline')
     inFlight.hold({ inode: other.id, manifest: hollow })
@@ -93,7 +93,7 @@ describe('objections', () => {
     assert.equal(isCondemned(), true)
   })
 
-  test('a reader, who may not log that, fetches what is needed', async () => {
+  test('a reader, who may not log an objection, fetches the chunks that are needed', async () => {
     const { inFlight, data, condemn, isCondemned, fetched } = await scene('reader')
     inFlight.begin()
     inFlight.add(data.id)

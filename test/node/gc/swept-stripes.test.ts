@@ -55,12 +55,12 @@ async function lookedAt(meanwhile: () => void, state: { isSwept: boolean }): Pro
   return trashed
 }
 
-describe('a stripe that was swept', () => {
-  test('is let go of when the look finds nothing that needs it', async () => {
+describe('a swept stripe', () => {
+  test('is let go of when the check finds nothing that needs it', async () => {
     assert.deepEqual(await lookedAt(() => undefined, { isSwept: true }), [0])
   })
 
-  test('is kept when another says meanwhile that it is in use', async () => {
+  test('is kept when another member records meanwhile that it is in use', async () => {
     const state = { isSwept: true }
     assert.deepEqual(await lookedAt(() => (state.isSwept = false), state), [])
   })

@@ -8,7 +8,7 @@ import { put, textOf, withMembers } from './members.ts'
 /** Too much for copies, and nothing makes it shorter. */
 const TEXT: string = Buffer.from(xorshiftBytes(1, 200_000)).toString('hex')
 
-test('a member that is up gives its shards away, and no other makes them anew', async () => {
+test('an online member that is removed moves its shards, and none are rebuilt', async () => {
   await withMembers(5, 1, async ({ nodes, clock }) => {
     const [founder, leaver] = nodes
     await founder.ask((api) => api.setVolume('main', { class: 'rs2+1' }))
@@ -25,7 +25,7 @@ test('a member that is up gives its shards away, and no other makes them anew', 
   })
 })
 
-test('a member without whom stripes would be lost stays, unless it must go now', async () => {
+test('a member whose removal would lose stripes stays, unless it must go now', async () => {
   await withMembers(3, 2, async ({ nodes, clock }) => {
     const [founder, other, last] = nodes
     await founder.ask((api) => api.setVolume('main', { class: 'rs2+1' }))
@@ -43,7 +43,7 @@ test('a member without whom stripes would be lost stays, unless it must go now',
   })
 })
 
-test("a member that is away is removed with the owner's word only", async () => {
+test('an offline member is removed only if the owner insists', async () => {
   await withMembers(4, 3, async ({ nodes, clock }) => {
     const [founder, away] = nodes
     await founder.ask((api) => api.setVolume('main', { class: 'copies4' }))

@@ -15,7 +15,7 @@ function find(text: string, names: Readonly<Record<string, string>>): PeerId {
   return findPeer(text, [ANNA, MALLORY], volumes as unknown as Volumes)
 }
 
-test('a member named as the id of another, or as its end, is not taken for it', () => {
+test('a member named like the id of another, or like its end, is not taken for it', () => {
   assert.equal(find('anna', { [ANNA]: 'anna', [MALLORY]: 'm' }), ANNA)
   assert.equal(find('aaaa', { [ANNA]: 'anna', [MALLORY]: 'm' }), ANNA)
   assert.equal(find(ANNA, { [ANNA]: 'anna', [MALLORY]: ANNA }), ANNA)

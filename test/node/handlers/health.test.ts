@@ -39,7 +39,7 @@ function among(up: string, ...live: StripeGroup[]): Parameters<typeof countStrip
 }
 
 describe('health', () => {
-  test('a stripe is full, degraded, at risk or lost by the shards that can be reached now', () => {
+  test('a stripe is full, degraded, at risk or lost by its reachable shards', () => {
     const stripe = group(2, 'a b c d', { count: 5 })
     const states = ['a b c d', 'a b c', 'a b', 'a'].map((up) => countStripes(among(up, stripe)))
     assert.deepEqual(
@@ -48,12 +48,12 @@ describe('health', () => {
     )
   })
 
-  test('one holder of a shard is enough, and a shard that nobody has is missing', () => {
+  test('one holder of a shard is enough, and a shard without holders is missing', () => {
     assert.equal(countStripes(among('a c', group(1, 'a b+c'))).full, 1)
     assert.equal(countStripes(among('a b', group(2, 'a b -'))).atRisk, 1)
   })
 
-  test('stripes in a cold tier are counted apart, by whether peers have them, and bound nothing', () => {
+  test('stripes in a cold tier are counted apart, and do not bound the tolerance', () => {
     const cold = group(2, 'a b - -', { tiers: ['attic'], count: 3 })
     assert.deepEqual(countCold(among('a b', cold)), { copied: 3, only: 0, bytes: 200 })
     assert.deepEqual(countCold(among('a', cold)), { copied: 0, only: 3, bytes: 200 })
@@ -66,7 +66,7 @@ describe('health', () => {
     assert.equal(countStripes(among('b', group(1, 'a'))).lost, 1)
   })
 
-  test('placement is degraded where the loss of one zone is the loss of the data', () => {
+  test('placement is degraded if the loss of one zone is the loss of the data', () => {
     const up = 'a1 a2 a3 b1'
     const cases: readonly [string, number][] = [
       ['a1 a2 b1 c1', 0],
@@ -79,7 +79,7 @@ describe('health', () => {
     assert.equal(countDegradedPlacement(among(up, group(2, 'a1 a2'))), 0, 'no parity, no choice')
   })
 
-  test('tolerated losses are counted in the worst zones, and bounded by the least safe stripe', () => {
+  test('tolerated losses assume the worst zones, and the least safe stripe', () => {
     const members = ['a1', 'b1', 'c1', 'd1'] as PeerId[]
     const up = members.join(' ')
     assert.equal(tolerated(among(up), members), 3)
@@ -89,7 +89,7 @@ describe('health', () => {
     assert.equal(tolerated(among('a1 b1 c1', group(2, 'a1 b1 c1 d1')), members), 1)
   })
 
-  test('a stripe that lacks shards waits for a late holder, or for a peer that holds none of it yet', () => {
+  test('a stripe that lacks shards waits for a late holder, or for room on a peer', () => {
     const stripe = group(2, 'a b c')
     const waiting = (up: string, store: string, gone: string): string =>
       Object.entries(
@@ -106,7 +106,7 @@ describe('health', () => {
     assert.equal(waiting('a d', 'a b c d', 'bc'), 'forPeers', 'there is too little to make it from')
   })
 
-  test('a peer holds the shards of all groups it is in, condemned ones too', () => {
+  test('a peer holds the shards of all its groups, condemned ones too', () => {
     const groups = [
       group(1, 'a b', { count: 3, shardBytes: 30 }),
       group(1, 'a+b c', { count: 2, shardBytes: 8, isCondemned: true }),
@@ -122,7 +122,7 @@ describe('health', () => {
     assert.equal(reclaimableBytes(groups), 3 * 8)
   })
 
-  test('the account of 100,000 groups is made in one pass', () => {
+  test('the health of 100,000 groups is computed in one pass', () => {
     const groups = Array.from({ length: 100_000 }, () => group(2, 'a b c d'))
     assert.equal(countStripes(among('a b c d', ...groups)).full, 100_000)
     assert.equal(tolerated(among('a b c d', ...groups), ['a', 'b'] as PeerId[]), 1)

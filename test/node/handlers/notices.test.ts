@@ -10,12 +10,12 @@ import type { Notice } from '../../../node/control/status.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 
 describe('notices', () => {
-  test('where each home is one, there are none', async () => {
+  test('are absent where no home was copied', async () => {
     const [anna, ben] = await two()
     for (const replica of [anna, ben]) assert.deepEqual(noticesAt(replica), [])
   })
 
-  test('a restored home is told so, with the time, for a month; the others are not', async () => {
+  test('tell a restored home so for a month, with the time, and nobody else', async () => {
     const [anna, ben] = await two()
     anna.clock.advance(1000)
     ben.clock.advance(1000)
@@ -39,7 +39,7 @@ describe('notices', () => {
     assert.deepEqual(noticesAt(ben, 31 * DAY_MS), [])
   })
 
-  test('of two copies that write, each as a node of its own, each is told so', async () => {
+  test('tell each of two copies that write under new identities so', async () => {
     const [anna, ben] = await two()
     const copy = await ben.clone('copy')
     copy.volume.renewIncarnation()
@@ -55,7 +55,7 @@ describe('notices', () => {
       assert.deepEqual(kinds(noticesAt(replica)), ['copies of ben'])
   })
 
-  test('a strong writer has two identities, which is no copy', async () => {
+  test('do not take a strong writer with two identities for a copy', async () => {
     await withMembers(2, 1, async ({ nodes }) => {
       const [anna, ben] = nodes
       await anna.ask((api) => api.setVolume('main', { consistency: 'strong' }))
@@ -69,7 +69,7 @@ describe('notices', () => {
     })
   })
 
-  test('two copies that wrote on as one are told to all', async () => {
+  test('tell all members of two copies that wrote under one identity', async () => {
     const [anna, ben] = await two()
     const copy = await ben.clone('copy')
     for (const replica of [ben, copy]) {

@@ -13,7 +13,7 @@ async function seen(by: ClusterNode, of: ClusterNode): Promise<PeerStatus> {
   return found
 }
 
-test('a machine that loses power is late, gone after the grace, and online when it is back', async () => {
+test('a machine that loses power is late, gone after the grace, and online when back', async () => {
   await withMembers(3, 1, async ({ nodes: [a, b, c], clock }) => {
     await a.ask((api) => api.setVolume('main', { grace: '10m' }))
     // Two of the three hold each: so of some c does.
@@ -44,7 +44,7 @@ test('a machine that loses power is late, gone after the grace, and online when 
   })
 })
 
-test('a power cut for a whole night makes nobody gone, and the last word of each is remembered', async () => {
+test('a power cut overnight makes nobody gone, and last-seen times are kept', async () => {
   await withMembers(3, 2, async ({ nodes, clock }) => {
     const [a, b, c] = nodes
     await a.ask((api) => api.setVolume('main', { grace: '1h' }))
@@ -64,7 +64,7 @@ test('a power cut for a whole night makes nobody gone, and the last word of each
   })
 })
 
-test('a time to be gone after is written with its unit, from seconds to days', async () => {
+test('grace is a number with a unit, from seconds to days', async () => {
   await withMembers(3, 3, async ({ nodes: [a] }) => {
     for (const grace of ['30s', '15m', '24h', '7d']) {
       const { settings } = await a.ask((api) => api.setVolume('main', { grace }))

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withMembers } from './members.ts'
 
-test('calls that cannot be say who can, where else, and what to ask instead', async () => {
+test('refused calls say who may make them, where, and what to do instead', async () => {
   await withMembers(2, 1, async ({ nodes: [anna, ben] }) => {
     const { ticket } = await anna.ask((api) => api.invite({}))
     await assert.rejects(

@@ -37,7 +37,7 @@ test('changes by a removed node show nowhere, though it is connected', async () 
   })
 })
 
-test('also by way of one who has not heard of the removal, and by those who hear of both', async () => {
+test('changes by a removed node vanish once a node that took them hears of the removal', async () => {
   await withMembers(4, 2, async (members) => {
     const { nodes, clock } = members
     const [founder, other, quin, last] = nodes

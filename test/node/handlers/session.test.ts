@@ -102,7 +102,7 @@ async function disturb({ nodes, network, clock }: Members, random: SeededRandom)
 
 describe('a session that moves between nodes', { concurrency: false }, () => {
   for (const seed of SEEDS) {
-    test(`sees its own writes and never less than before (seed ${seed})`, async () => {
+    test(`sees its own writes and never an older state (seed ${seed})`, async () => {
       await withMembers(4, seed, async (members) => {
         const { stale, ...broken } = await travel(members, seed, true)
         assert.deepEqual(broken, { ownWrites: 0, backwards: 0, unfounded: 0 }, `seed ${seed}`)
@@ -111,7 +111,7 @@ describe('a session that moves between nodes', { concurrency: false }, () => {
     })
   }
 
-  test('does not without its tokens: these steps would show it', async () => {
+  test('does not without its tokens, as the same steps show', async () => {
     const sum: Broken = { ownWrites: 0, backwards: 0, unfounded: 0, stale: 0 }
     for (const seed of SEEDS) {
       await withMembers(4, seed, async (members) => {
@@ -123,7 +123,7 @@ describe('a session that moves between nodes', { concurrency: false }, () => {
     assert.ok(sum.ownWrites > 0 && sum.backwards > 0 && sum.unfounded > 0, JSON.stringify(sum))
   })
 
-  test('waits for what it has seen, and is told who is missing when that does not come', async () => {
+  test('waits for what it has seen, and is told which writers are missing', async () => {
     await withMembers(3, 7, async ({ nodes: [a, b, c], network, clock }, scheduler) => {
       network.partition([b.peer], [a.peer, c.peer])
       await clock.sleep(60 * SECOND_MS)
@@ -146,7 +146,7 @@ describe('a session that moves between nodes', { concurrency: false }, () => {
     })
   })
 
-  test('is told at once of a token that is none, or of another volume', async () => {
+  test('rejects at once a token that is invalid, or of another volume', async () => {
     await withMembers(3, 8, async ({ nodes: [a] }) => {
       let session = ''
       const onSession = (token: string): void => void (session = token)
@@ -160,7 +160,7 @@ describe('a session that moves between nodes', { concurrency: false }, () => {
     })
   })
 
-  test('ends with a token of one entry, however many have written', async () => {
+  test('has a token of one entry in the end, however many nodes have written', async () => {
     await withMembers(5, 9, async ({ nodes, clock }) => {
       for (const node of nodes) await node.ask((api) => put(api, `/by ${node.name}`, 'x'))
       await clock.sleep(10 * SECOND_MS)

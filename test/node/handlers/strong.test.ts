@@ -31,7 +31,7 @@ function onAll<Answer>(
 }
 
 describe('a strong volume', { concurrency: false }, () => {
-  test('gives a name to exactly one of all who make it at once', async () => {
+  test('gives a name to exactly one of the nodes that make it at once', async () => {
     await withMembers(3, 1, async (members) => {
       await makeStrong(members)
       for (let round = 0; round < ROUNDS; round++) {
@@ -41,14 +41,14 @@ describe('a strong volume', { concurrency: false }, () => {
     })
   })
 
-  test('which an eventual one does not', async () => {
+  test('an eventual volume gives a name to every node that makes it at once', async () => {
     await withMembers(3, 2, async (members) => {
       const makers = onAll(members.nodes, (api) => api.makeFolder('/lock'))
       assert.equal(await successes(makers, 'EEXIST'), 3)
     })
   })
 
-  test('shows on every node at once what was written on any, and never a conflict', async () => {
+  test('shows every write on all nodes at once, and never a conflict', async () => {
     await withMembers(3, 3, async (members) => {
       await makeStrong(members)
       const { nodes } = members
@@ -72,7 +72,7 @@ describe('a strong volume', { concurrency: false }, () => {
     })
   })
 
-  test('may be read eventually, and is never written so', async () => {
+  test('can be read with eventual consistency, but not written', async () => {
     await withMembers(3, 4, async (members) => {
       await makeStrong(members)
       const [a] = members.nodes
@@ -88,7 +88,7 @@ describe('a strong volume', { concurrency: false }, () => {
     })
   })
 
-  test('refuses in a minority, naming who is missing, and loses nothing of the majority', async () => {
+  test('refuses in a minority, names the missing, and loses nothing of the majority', async () => {
     await withMembers(3, 5, async (members) => {
       await makeStrong(members)
       const { nodes, network, clock } = members
@@ -112,7 +112,7 @@ describe('a strong volume', { concurrency: false }, () => {
     })
   })
 
-  test('has the voters that are named, and shows them by name', async () => {
+  test('has the voters that were set, and shows them by name', async () => {
     await withMembers(4, 6, async (members) => {
       const { nodes, network, clock } = members
       const [a, b, c, d] = nodes as unknown as readonly [
@@ -146,7 +146,7 @@ describe('a strong volume', { concurrency: false }, () => {
     })
   })
 
-  test('loses the vote of a member that is removed; without a majority it says what is left to do', async () => {
+  test('drops the vote of a removed member, or says what to do without a majority', async () => {
     await withMembers(4, 8, async (members) => {
       const { nodes, network, clock } = members
       const [a, b, c] = nodes
@@ -172,7 +172,7 @@ describe('a strong volume', { concurrency: false }, () => {
     })
   })
 
-  test('takes a session along: what was strongly written is read on any node with its token', async () => {
+  test('works with a session: a strong write is read on any node with its token', async () => {
     await withMembers(3, 7, async (members) => {
       await makeStrong(members)
       const [a, b] = members.nodes

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { withMembers } from './members.ts'
 
-test('a volume that cannot be as asked is not made', async () => {
+test('a volume with invalid settings is not created', async () => {
   await withMembers(1, 1, async ({ nodes: [node] }) => {
     const names = async (): Promise<string[]> =>
       (await node.ask((api) => api.listVolumes())).map(({ name }) => name)

@@ -6,8 +6,8 @@ import { ManualClock } from '../stripes/manual-clock.ts'
 
 const EVERY_MS = 1000
 
-describe('job', () => {
-  test('it runs at its times, spread by a fifth', async () => {
+describe('background job', () => {
+  test('runs on schedule, with a jitter of a fifth', async () => {
     const { job, clock, runs } = jobOf()
     job.start()
     clock.advance(799)
@@ -21,7 +21,7 @@ describe('job', () => {
     await job.stop()
   })
 
-  test('wakes during a run start one more after it', async () => {
+  test('wakes during a run cause one more run after it', async () => {
     const { job, clock, runs } = jobOf()
     job.start()
     job.wake()
@@ -38,7 +38,7 @@ describe('job', () => {
     await job.stop()
   })
 
-  test('a wake before the start is not forgotten', async () => {
+  test('a wake before the start is not lost', async () => {
     const { job, clock, runs } = jobOf()
     job.wake()
     clock.advance(10 * EVERY_MS)
@@ -50,7 +50,7 @@ describe('job', () => {
     await job.stop()
   })
 
-  test('a run that fails is logged, and the next comes at its time', async () => {
+  test('a failed run is logged, and the next one comes on schedule', async () => {
     const { job, clock, runs, logged } = jobOf()
     job.start()
     clock.advance(EVERY_MS)
@@ -63,7 +63,7 @@ describe('job', () => {
     await job.stop()
   })
 
-  test('now() waits for the run under way, and gives the failure of its own', async () => {
+  test('now() waits for the current run, and returns the failure of its own run', async () => {
     const { job, clock, runs } = jobOf()
     job.start()
     clock.advance(EVERY_MS)
@@ -76,7 +76,7 @@ describe('job', () => {
     await job.stop()
   })
 
-  test('stop() aborts the run and waits for it, and nothing runs after', async () => {
+  test('stop() aborts the run, waits for it, and nothing runs afterwards', async () => {
     const { job, clock, runs } = jobOf()
     job.start()
     clock.advance(EVERY_MS)

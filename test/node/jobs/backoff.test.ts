@@ -8,14 +8,14 @@ import type { Instant } from '../../../protocol/units.ts'
 const PAUSES = { firstMs: 5, longestMs: 30 }
 
 describe('backoff', () => {
-  test('pauses double up to the longest', () => {
+  test('pauses double up to the maximum', () => {
     assert.deepEqual(
       [1, 2, 3, 4, 5, 5000].map((failures) => pauseAfter(failures, PAUSES)),
       [5, 10, 20, 30, 30, 30],
     )
   })
 
-  test('the first pause comes again after a reset', () => {
+  test('a reset starts again with the first pause', () => {
     const backoff = new Backoff(PAUSES)
     assert.deepEqual([backoff.next(), backoff.next(), backoff.next()], [5, 10, 20])
     backoff.reset()
@@ -39,7 +39,7 @@ describe('backoff', () => {
     assert.equal(table.nextAt, undefined)
   })
 
-  test('an item that succeeded, or is cleared, begins anew', () => {
+  test('an item that succeeds or is cleared starts again with the first pause', () => {
     const table = new BackoffTable<string>(clockAt(0), PAUSES)
     for (const key of ['a', 'a', 'b', 'b']) table.failed(key)
     table.succeeded('a')
@@ -51,7 +51,7 @@ describe('backoff', () => {
     assert.equal(table.failed('b'), 5)
   })
 
-  test('beyond so many, what failed longest ago is forgotten', () => {
+  test('beyond the limit, the item that failed longest ago is forgotten', () => {
     const table = new BackoffTable<string>(clockAt(0), PAUSES, 2)
     for (const key of ['a', 'b', 'a', 'c']) table.failed(key)
     assert.deepEqual(

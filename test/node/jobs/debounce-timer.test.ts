@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { DebounceTimer } from '../../../node/jobs/debounce-timer.ts'
 import { ManualClock } from '../stripes/manual-clock.ts'
 
-test('it rings once, at the earliest time that was asked for, and then for what is asked anew', () => {
+test('a debounce timer rings once at the earliest time asked for, then only if asked again', () => {
   const clock = new ManualClock()
   let rings = 0
   const timer = new DebounceTimer(clock, () => rings++)

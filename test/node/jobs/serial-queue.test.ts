@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { SerialQueue } from '../../../node/jobs/serial-queue.ts'
 
 describe('serial queue', () => {
-  test('work runs one after the other, in the order in which it was asked for', async () => {
+  test('tasks run one after the other, in the order of the calls', async () => {
     const queue = new SerialQueue()
     const steps: string[] = []
     const work = (name: string) => async (): Promise<string> => {
@@ -18,7 +18,7 @@ describe('serial queue', () => {
     assert.deepEqual(steps, ['a begins', 'a ends', 'b begins', 'b ends'])
   })
 
-  test('a failure is of its caller alone', async () => {
+  test('a failure affects only its caller', async () => {
     const queue = new SerialQueue()
     const failing = queue.run(() => Promise.reject(new Error('no')))
     const throwing = queue.run(() => {
@@ -30,7 +30,7 @@ describe('serial queue', () => {
     assert.equal(await next, 'done')
   })
 
-  test('it is idle when all that was asked for has ended', async () => {
+  test('the queue is idle when all tasks have ended', async () => {
     const queue = new SerialQueue()
     const ended = Promise.withResolvers<void>()
     let isIdle = false

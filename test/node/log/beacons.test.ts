@@ -15,7 +15,7 @@ function beacon({ identity: { peer } }: Replica, sentMs: number): Beacon {
   return { peer, sentMs, vector, digest, hlc, cut, root, freeBytes: 0, addresses: [] }
 }
 
-test('a beacon from further ahead than clocks may be is not taken, and right ones after it are', async () => {
+test('a beacon too far in the future is rejected, and later valid ones are accepted', async () => {
   const a = await Replica.founder('a')
   const b = await a.member('b')
   const { beacons: claims } = a.volume
@@ -26,7 +26,7 @@ test('a beacon from further ahead than clocks may be is not taken, and right one
   assert.equal(claims.hear(beacon(b, now), undefined, now), false)
 })
 
-test('one that is kept from a time when the clock here was ahead is not believed to be newer', async () => {
+test('a beacon stored while the local clock was ahead does not outrank newer ones', async () => {
   const a = await Replica.founder('a')
   const b = await a.member('b')
   const now = a.clock.wall()

@@ -33,7 +33,7 @@ describe('device marker', () => {
     assert.equal(kv.unsyncedCount, 0)
   })
 
-  test('the volumes of a copy have a new actor before their first entry, and keep it', async () => {
+  test('the volumes of a copy get a new actor before their first entry, and keep it', async () => {
     const original = await Replica.founder('a')
     original.write('file', 'text')
     await original.volume.commit()
@@ -55,7 +55,7 @@ describe('device marker', () => {
     assert.equal(restarted.find(undefined).volume.actor, volume.actor)
   })
 
-  test('a copy that ends before it wrote anything has its new actor still', async () => {
+  test('a copy that ends before its first write keeps its new actor', async () => {
     const original = await Replica.founder('a')
     const store = new MemoryStore(MemoryKv.open(original.store.kv.image()))
     const { identity, clock } = original

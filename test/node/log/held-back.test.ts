@@ -75,8 +75,8 @@ function countOf(of: Replica, at: Replica): number {
   return at.volume.actors.get(of.volume.actor)?.seq ?? 0
 }
 
-describe('a flood', () => {
-  test('of a reader is taken bit by bit, and others are taken at once', async () => {
+describe('a flood of entries', () => {
+  test('from a reader is taken bit by bit, and others are taken at once', async () => {
     const { anna, ben, mallory, inbox, events } = await cast()
     const before = countOf(mallory, anna)
     const sent = await flood(mallory, 48)
@@ -104,14 +104,14 @@ describe('a flood', () => {
     inbox.stop()
   })
 
-  test('of a writer is taken', async () => {
+  test('from a writer is taken in full', async () => {
     const { anna, mallory, inbox } = await cast('writer')
     inbox.takeAll(await flood(mallory, 60), never)
     assert.equal(countOf(mallory, anna), countOf(mallory, mallory))
     inbox.stop()
   })
 
-  test('that others have taken does not part them: who depends on it stands for it', async () => {
+  test('that another member has built on is taken, so that the logs converge', async () => {
     const { anna, ben, mallory, inbox } = await cast()
     await flood(mallory, 48)
     await send(mallory, ben)
@@ -129,7 +129,7 @@ describe('a flood', () => {
     inbox.stop()
   })
 
-  test('is paid by nobody who has not signed for it, and by another reader with its own share', async () => {
+  test('passes by no forged entry, and by another reader only within its own share', async () => {
     const { anna, ben, mallory, inbox } = await cast()
     const accomplice = await anna.member('accomplice', 'reader')
     await accomplice.volumes.describeSelf(accomplice.volume)
@@ -153,7 +153,7 @@ describe('a flood', () => {
     inbox.stop()
   })
 
-  test('begins no sooner anew because the node starts anew, or the author does', async () => {
+  test('gets at most one burst more by a restart, and none by a new actor', async () => {
     const { anna, mallory, inbox } = await cast()
     const before = countOf(mallory, anna)
     inbox.takeAll(await flood(mallory, 80), never)
@@ -173,7 +173,7 @@ describe('a flood', () => {
     inboxAgain.stop()
   })
 
-  test('that the node has no room for waits but for what admins say', async () => {
+  test('waits on a full node, except for entries of admins', async () => {
     const { anna, ben, mallory } = await cast('writer')
     const inbox = inboxOf(ben)
     ben.store.isFull = true
@@ -200,8 +200,8 @@ describe('a flood', () => {
   })
 })
 
-describe('room for entries that wait', () => {
-  test('is shared: who brings too many pushes out its own', async () => {
+describe('room for parked entries', () => {
+  test('is shared: a peer that sends too many displaces its own', async () => {
     const { anna, ben, mallory } = await cast()
     const room = new InboxBudget()
     const inbox = new Inbox({ volume: anna.volume, clock: anna.clock, room })

@@ -37,7 +37,7 @@ function never(error: ShoalError): void {
 }
 
 describe('the inbox', () => {
-  test('keeps what lacks its past until that comes', async () => {
+  test('parks an entry whose past is missing until that arrives', async () => {
     const { a, b, inbox, news } = await waiting(6)
     const [first, ...others] = news
     assert.ok(first !== undefined)
@@ -51,7 +51,7 @@ describe('the inbox', () => {
     inbox.stop()
   })
 
-  test('keeps what is from the future until its time has come', async () => {
+  test('parks an entry from the future until its time has come', async () => {
     const { a, b, inbox } = await waiting(0)
     a.clock.advance(CLOCK_AHEAD_MS + MINUTE_MS)
     a.write('tomorrow', 'x')
@@ -70,7 +70,7 @@ describe('the inbox', () => {
     inbox.stop()
   })
 
-  test('keeps nothing from the future that its writer has not signed, or may not write', async () => {
+  test('parks no future entry that is unsigned, or whose writer may not write', async () => {
     const { a, b, inbox } = await waiting(0)
     a.clock.advance(CLOCK_AHEAD_MS + MINUTE_MS)
     const body = encodeBatch([])
@@ -85,7 +85,7 @@ describe('the inbox', () => {
     inbox.stop()
   })
 
-  test('a volume that failed meanwhile, or an entry that has no place any more, ends no timer', async () => {
+  test('survives a volume that failed meanwhile, and parked entries without a place', async () => {
     const { a, b, inbox } = await waiting(0)
     a.clock.advance(CLOCK_AHEAD_MS + MINUTE_MS)
     for (let n = 0; n < BRANCHES_MAX + 2; n++) {
@@ -115,7 +115,7 @@ describe('the inbox', () => {
     inbox.stop()
   })
 
-  test('forgets the oldest of more than it holds', async () => {
+  test('drops the oldest entries above its limit', async () => {
     const { a, inbox } = await waiting(0)
     const [actor, hash] = ['11'.repeat(16), '22'.repeat(32)] as [
       Entry['header']['actor'],
@@ -129,7 +129,7 @@ describe('the inbox', () => {
     inbox.stop()
   })
 
-  test('takes a run by its last signature, and refuses all from where one does not fit', async () => {
+  test('accepts a run by its last signature, and rejects all from an invalid one on', async () => {
     const { a, b, inbox, news } = await waiting(4)
     const unsigned = news.map((entry, index) =>
       index === news.length - 1 ? entry : { ...entry, signature: new Uint8Array(64) },
@@ -153,7 +153,7 @@ describe('the inbox', () => {
     inbox.stop()
   })
 
-  test('takes a key only from an origin that the name is made of', async () => {
+  test('accepts a key only from an origin that the actor is derived from', async () => {
     const a = await Replica.founder('a')
     const bad = await a.member('bad')
     bad.write('of bad', 'x')
@@ -183,7 +183,7 @@ describe('the inbox', () => {
     inbox.stop()
   })
 
-  test('does not take the word of one writer for the entries of another', async () => {
+  test('does not accept the word of one writer for the entries of another', async () => {
     const { a, b, inbox, news } = await waiting(1)
     const [real] = news
     assert.ok(real !== undefined)

@@ -25,8 +25,8 @@ async function storedEntries({ view }: Volume): Promise<string[]> {
   return keys
 }
 
-describe('an entry that is missing in the log', () => {
-  test('ends the computing of a checkpoint, which says which', async () => {
+describe('a missing log entry', () => {
+  test('fails the computation of a checkpoint, by name', async () => {
     const a = await Replica.founder('a')
     for (const name of ['one', 'two', 'three', 'four']) {
       a.write(name, name)
@@ -45,7 +45,7 @@ describe('an entry that is missing in the log', () => {
     })
   })
 
-  test('because it was dropped while the log is sent, is told of', async () => {
+  test('that was dropped while the log is sent is reported as truncated', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const known = summaryOf(b.volume)
@@ -90,7 +90,7 @@ describe('an entry that is missing in the log', () => {
   })
 })
 
-test('a crash while the log is dropped leaves nothing that is not dropped after it', async () => {
+test('a drop of the log that a crash interrupts is finished afterwards', async () => {
   const a = await Replica.founder('a')
   // More than are dropped at once.
   for (let n = 0; n < 4200; n++) a.volume.merge()

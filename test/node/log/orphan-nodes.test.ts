@@ -76,8 +76,8 @@ async function nodesOf({ volume }: Replica): Promise<Set<NodeHash>> {
   return ids
 }
 
-describe('a fetch', () => {
-  test('ends at a node that is not one level below its parent', async () => {
+describe('a checkpoint fetch', () => {
+  test('stops at a node that is not one level below its parent', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const key = treeKeys(a.volume).clear
@@ -97,7 +97,7 @@ describe('a fetch', () => {
     assert.equal(asked.length, 2)
   })
 
-  test('that was broken off leaves nothing for good, and no node without those below it', async () => {
+  test('that was aborted leaves nothing for good, and no node without its children', async () => {
     const { a, checkpoint } = await holder()
     const b = await a.member('b')
     const serve = await checkpointServer(a)
@@ -150,8 +150,8 @@ describe('a fetch', () => {
   })
 })
 
-describe('a sweep', () => {
-  test('keeps what the checkpoint reaches, and ends where a fetch begins', async () => {
+describe('a sweep of orphan nodes', () => {
+  test('keeps what the checkpoint reaches, and stops when a fetch begins', async () => {
     const { a, checkpoint } = await holder()
     const { volume } = a
     const kept = await nodesOf(a)
@@ -205,7 +205,7 @@ describe('a sweep', () => {
   })
 })
 
-test('a peer whose checkpoint gives nothing new is not asked for it again and again', async () => {
+test('a peer whose checkpoint brings nothing new is asked for it ever more rarely', async () => {
   const { a } = await holder()
   const b = await a.member('b')
   const peer = b.identity.peer

@@ -65,7 +65,7 @@ async function stop({ all }: Parted): Promise<void> {
   for (const machine of all) await machine.stop()
 }
 
-test('an entry below it is taken whatever its hash, and what follows is taken by all', async () => {
+test('an entry below a checkpoint may be named with any hash, and is taken by all', async () => {
   const given = await parted()
   const { member, keeper, actor, forged } = given
   const entry = forged({
@@ -81,7 +81,7 @@ test('an entry below it is taken whatever its hash, and what follows is taken by
   await stop(given)
 })
 
-test('the last entry below it has one hash only', async () => {
+test('the last entry below a checkpoint must be named with its hash', async () => {
   const given = await parted()
   const { member, keeper, actor, settled, forged } = given
   const hlc = (member.volume.actors.hlc + 1n) as Hlc
@@ -96,7 +96,7 @@ test('the last entry below it has one hash only', async () => {
   await stop(given)
 })
 
-test('clocks of entries below it are asked for no more, but for the last', async () => {
+test('clocks of entries below a checkpoint are not checked, except for the last', async () => {
   const given = await parted()
   const { member, keeper, actor, settled, forged } = given
   const dep = (seq: number): EntryHeader['deps'][number] => {

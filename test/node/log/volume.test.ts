@@ -25,7 +25,7 @@ const TIMES: readonly (readonly [given: bigint, held: bigint])[] = [
 ]
 
 describe('ops', () => {
-  test('a time out of range is the nearest that there is, on every replica', async () => {
+  test('a time out of range is clamped to the nearest one, on every replica', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     for (const [given, held] of TIMES) {
@@ -44,7 +44,7 @@ describe('ops', () => {
     assert.equal(await a.dump(), await b.dump())
   })
 
-  test('an op that its format cannot hold throws, and has no effect', async () => {
+  test('an op that its format cannot hold throws and has no effect', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const file = a.write('f', 'x')
@@ -85,7 +85,7 @@ describe('ops', () => {
     assert.throws(() => writer.volume.submit(remove), { code: 'EACCES' })
   })
 
-  test('a list of more than an op can say is cut where it is made', async () => {
+  test('a list longer than an op can hold is truncated where it is made', async () => {
     const a = await Replica.founder('a')
     const file = a.write('f', 'x')
     const more = Array.from({ length: OP_DOTS_MAX + 10 }, (_, n) => makeDot(a.volume.actor, 9, n))
@@ -97,7 +97,7 @@ describe('ops', () => {
 })
 
 describe('entries', () => {
-  test('batches close in time: large ops travel, in as many entries as it takes', async () => {
+  test('batches end in time: large ops are sent in as many entries as needed', async () => {
     const a = await Replica.founder('a')
     const peers = Array.from({ length: 8 }, (_, index) => ({ index, peer: a.identity.peer }))
     for (let stripe = 0; stripe < 5; stripe++) {
@@ -117,7 +117,7 @@ describe('entries', () => {
     }
   })
 
-  test('ops that belong together are in one entry, however many came before', async () => {
+  test('atomic ops are in one entry, however many came before', async () => {
     const a = await Replica.founder('a')
     for (let before = 120; before <= 260; before += 7) {
       for (let n = 0; n < before; n++)
@@ -132,7 +132,7 @@ describe('entries', () => {
     }
   })
 
-  test('ops of more items than a reader takes are in several entries', async () => {
+  test('ops with more items than a reader accepts are split over several entries', async () => {
     const a = await Replica.founder('a')
     const file = a.write('f', 'x')
     const dots = Array.from({ length: OP_DOTS_MAX }, (_, n) => makeDot(a.volume.actor, 1, n))
@@ -144,7 +144,7 @@ describe('entries', () => {
     assert.equal(await b.dump(), await a.dump())
   })
 
-  test('a new incarnation in a volume of more actors than one entry can name writes on', async () => {
+  test('a new incarnation writes in a volume of more actors than an entry can name', async () => {
     const a = await Replica.founder('a')
     const many = ENTRY_DEPS_MAX + 90
     a.write('first', 'x')
@@ -164,7 +164,7 @@ describe('entries', () => {
     assert.equal(await a.dump(), await b.dump())
   })
 
-  test('an entry of its own that a node has forgotten makes it number on as another', async () => {
+  test('a node that lost an entry of its own goes on as another actor', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     a.write('one', 'x')
@@ -184,7 +184,7 @@ describe('entries', () => {
 })
 
 describe('commit', () => {
-  test('an entry leaves only after the commit that holds it', async () => {
+  test('an entry is announced only after the commit that holds it', async () => {
     const a = await Replica.founder('a')
     const told: number[] = []
     a.volume.onOwnEntries((entries) => told.push(...entries.map(({ header }) => header.seq)))
@@ -202,7 +202,7 @@ describe('commit', () => {
     assert.equal(a.volume.durableVector().get(a.volume.actor), held + 1)
   })
 
-  test('a commit with nothing new waits for the one that runs', async () => {
+  test('a commit with nothing new waits for the running one', async () => {
     const a = await Replica.founder('a')
     const gate = Promise.withResolvers<void>()
     a.store.before = () => gate.promise
@@ -237,7 +237,7 @@ describe('commit', () => {
     assert.ok(a.store.commitCount < 40)
   })
 
-  test('a full disk loses nothing: what was applied becomes durable when there is room', async () => {
+  test('a full disk loses nothing: applied ops become durable once there is room', async () => {
     const a = await Replica.founder('a')
     const told: number[] = []
     a.volume.onOwnEntries((entries) => told.push(...entries.map(({ header }) => header.seq)))
@@ -255,7 +255,7 @@ describe('commit', () => {
     assert.deepEqual(await (await a.reopen()).names(), ['one', 'two'])
   })
 
-  test('a failed sync fails the volume for good, and is told once', async () => {
+  test('a failed sync fails the volume for good, and is reported once', async () => {
     const a = await Replica.founder('a')
     const told: string[] = []
     a.volume.events.note.add((message) => told.push(message))
@@ -271,7 +271,7 @@ describe('commit', () => {
 })
 
 describe('volumes', () => {
-  test('a volume is there with its key and its admin, or not at all', async () => {
+  test('a volume exists with its key and its admin, or not at all', async () => {
     const a = await Replica.open('a')
     a.store.before = () => Promise.reject(new ShoalError('EIO', 'power loss'))
     await assert.rejects(a.volumes.create('main'), { code: 'EIO' })
@@ -283,7 +283,7 @@ describe('volumes', () => {
     assert.deepEqual(await again.names(), ['f'])
   })
 
-  test('volumes made at once are apart', async () => {
+  test('volumes created concurrently are separate', async () => {
     const a = await Replica.open('a')
     const [one, two] = await Promise.all([a.volumes.create('one'), a.volumes.create('two')])
     assert.notEqual(one.volume.id, two.volume.id)

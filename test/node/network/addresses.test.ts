@@ -13,7 +13,7 @@ import { utf8 } from '../../../protocol/bytes.ts'
 import { blake3 } from '../../../protocol/hash.ts'
 import { identityFromSeed } from '../../../protocol/signed.ts'
 
-test('a machine is an address or a name with a port of TCP', () => {
+test('an address of a machine is an IP address or a name, with a TCP port', () => {
   const peer = '/p2p/12D3KooWGRUahbbf35iLKbtJPSd7TUd1fKuFGvx1eAAkgQMZxvRu'
   for (const text of ['/ip4/192.0.2.7/tcp/1', `/ip6/::1/tcp/1${peer}`, '/dns4/example.org/tcp/1'])
     assert.ok(isOfMachine(multiaddr(text)), text)
@@ -21,7 +21,7 @@ test('a machine is an address or a name with a port of TCP', () => {
     assert.ok(!isOfMachine(multiaddr(text)), text)
 })
 
-test('a peer that says it is at a socket in the file system is not dialled there', async () => {
+test('a peer that gives a Unix socket as its address is not dialled there', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-addresses-'))
   const path = join(folder, 'api.sock')
   let knocks = 0

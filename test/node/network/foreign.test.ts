@@ -24,9 +24,9 @@ import type { PeerId } from '../../../protocol/ids.ts'
 
 const ENCRYPTERS = { '/noise': noise, '/tls/1.0.0': tls }
 
-describe('peers of another make', () => {
+describe('peers with another implementation', () => {
   for (const [name, encrypter] of Object.entries(ENCRYPTERS)) {
-    test(`a connection to one that offers ${name}`, async (t) => {
+    test(`a connection to a peer that offers ${name} works`, async (t) => {
       const foreign = await startForeign(t, [encrypter()])
       const network = await startNetwork(t, 'a')
       await foreign.handle(PROTOCOL, (stream) => {
@@ -41,7 +41,7 @@ describe('peers of another make', () => {
       assert.equal(foreign.getConnections()[0]?.encryption, name)
     })
 
-    test(`a connection from one that offers ${name}`, async (t) => {
+    test(`a connection from a peer that offers ${name} works`, async (t) => {
       const { network, connection, peer } = await connected(t, [encrypter()])
       const { stream, frames } = await openRaw(connection)
       stream.send(concatBytes([...encodeFrame([]), ...encodeFrame([utf8('hello')])]))
@@ -52,7 +52,7 @@ describe('peers of another make', () => {
     })
   }
 
-  test('where both are offered TLS is chosen: it is faster', async (t) => {
+  test('TLS is chosen where both are offered, as the faster one', async (t) => {
     const foreign = await startForeign(t, [noise(), tls()])
     const network = await startNetwork(t, 'a')
     await network.dial(foreign.getMultiaddrs().map(String), { signal: deadline() })
@@ -75,7 +75,7 @@ describe('peers of another make', () => {
   }
 })
 
-describe('peers that mean harm', () => {
+describe('malicious peers', () => {
   const harm: Record<string, { bytes: Uint8Array; code: string }> = {
     'a length of 4 GiB': { bytes: fromHex('00000000ffffffff'), code: 'malformed' },
     'a length one above the limit': { bytes: fromHex('0000000000500001'), code: 'malformed' },
@@ -104,7 +104,7 @@ describe('peers that mean harm', () => {
     })
   }
 
-  test('of frames that never end only so much is read, whatever their number', async (t) => {
+  test('endless frames are read only up to a limit, however many there are', async (t) => {
     const { network, connection } = await connected(t, [noise()])
     const protocols = Array.from({ length: 4 }, (_, n) => `/shoal/test/endless/${n}`)
     for (const protocol of protocols)
@@ -151,7 +151,7 @@ describe('peers that mean harm', () => {
     assert.deepEqual(network.peers(), [peer])
   })
 
-  test('garbage on a bare TCP connection, at any step of the handshake, harms nothing', async (t) => {
+  test('garbage on a TCP connection, at any step of the handshake, does no harm', async (t) => {
     const network = await startNetwork(t, 'a')
     await network.handle(PROTOCOL, echo)
     const garbage = Array.from({ length: 400 }, (_, i) =>
@@ -183,7 +183,7 @@ describe('peers that mean harm', () => {
     assert.equal(text(await channel.receive({ signal: deadline() })), 'alive')
   })
 
-  test('TLS without a certificate, or with one that was tampered with, makes no connection', async (t) => {
+  test('TLS with no certificate, or with a tampered one, makes no connection', async (t) => {
     const network = await startNetwork(t, 'a')
     const told: PeerId[] = []
     network.onConnect((peer) => told.push(peer))

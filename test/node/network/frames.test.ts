@@ -15,12 +15,12 @@ function decoded(pieces: readonly Uint8Array[]): { frames: Uint8Array[]; insideF
 }
 
 describe('frames', () => {
-  test('a frame is its length as u32 big-endian, then its bytes: the example of the document', () => {
+  test('a frame is its length as u32 big-endian, then its bytes, as documented', () => {
     const bytes = concatBytes(encodeFrame([utf8('sho'), utf8('al')]))
     assert.equal(toHex(bytes), '0000000573686f616c')
   })
 
-  test('frames come out as they went in, however the bytes are cut', () => {
+  test('frames are decoded as they were encoded, however the bytes are split', () => {
     const part = fc.uint8Array({ maxLength: 40 })
     const frames = fc.array(fc.array(part, { maxLength: 4 }), { maxLength: 6 })
     const cuts = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 20 })
@@ -40,14 +40,14 @@ describe('frames', () => {
     )
   })
 
-  test('large parts go out as they are, in blocks, without a copy', () => {
+  test('large parts are sent in blocks, without a copy', () => {
     const part = new Uint8Array(1024 * 1024)
     const blocks = encodeFrame([utf8('head'), part])
     assert.equal(blocks.filter(({ buffer }) => buffer === part.buffer).length, 4)
     assert.equal(concatBytes(blocks).byteLength, 4 + 4 + part.byteLength)
   })
 
-  test('the largest frame passes, one byte more is malformed on both sides', () => {
+  test('the largest frame passes, and one byte more is malformed on both sides', () => {
     const isMalformed = (error: unknown): boolean => hasCode(error, 'malformed')
     const largest = new Uint8Array(FRAME_MAX)
     assert.equal(decoded(encodeFrame([largest])).frames[0]?.byteLength, FRAME_MAX)

@@ -29,7 +29,7 @@ import type { PeerId } from '../../../protocol/ids.ts'
 const SOON_MS = 3_000
 
 describe('the life of a network', () => {
-  test('a process whose network has stopped ends by itself', async (t) => {
+  test('a process whose network has stopped exits by itself', async (t) => {
     const { child, addresses } = await startProcess(t, await temporaryFolder(t), LOOPBACK)
     const network = await startNetwork(t, 'a')
     const peer = await network.dial(addresses, { signal: deadline() })
@@ -38,7 +38,7 @@ describe('the life of a network', () => {
     assert.deepEqual(await once(child, 'exit', { signal: deadline() }), [0, null])
   })
 
-  test('a peer that is killed is gone at once, and back after a restart on its port', async (t) => {
+  test('a killed peer is gone at once, and back after a restart on its port', async (t) => {
     const folder = await temporaryFolder(t)
     const first = await startProcess(t, folder, LOOPBACK)
     const network = await startNetwork(t, 'a')
@@ -57,7 +57,7 @@ describe('the life of a network', () => {
     assert.equal((await again.receive({ signal: deadline() }))?.byteLength, 3)
   })
 
-  test('a port or a folder that is taken is said to be so', async (t) => {
+  test('a port or a folder in use is reported as such', async (t) => {
     const folder = await temporaryFolder(t)
     const a = await startNetwork(t, 'a', { folder })
     const listen = a.addresses().map((address) => address.replace(/\/p2p\/.*/, ''))
@@ -76,7 +76,7 @@ describe('the life of a network', () => {
 })
 
 describe('addresses', () => {
-  test('a peer that once connected is found again after a restart, with nothing but the folder', async (t) => {
+  test('a peer is found again after a restart, with nothing but the folder', async (t) => {
     const folder = await temporaryFolder(t)
     const a = await startNetwork(t, 'a', { folder })
     const b = await startNetwork(t, 'b')
@@ -88,7 +88,7 @@ describe('addresses', () => {
     assert.equal(await again.dial(b.self, { signal: deadline() }), b.self)
   })
 
-  test('an address that we were told stays, though the peer does not know that it has it', async (t) => {
+  test('an address that was given by hand stays, though the peer does not announce it', async (t) => {
     const [a, b] = [await startNetwork(t, 'a'), await startNetwork(t, 'b')]
     const forwarded = `/ip4/203.0.113.9/tcp/4001/p2p/${b.self}`
     await a.learn(b.self, [forwarded, forwarded.replace(/\/p2p.*/, '')])
@@ -108,7 +108,7 @@ describe('addresses', () => {
     await assert.rejects(a.learn(b.self, others), (error) => hasCode(error, 'malformed'))
   })
 
-  test('a node that listens everywhere gives out what others can reach, and what it is told to', async (t) => {
+  test('a node that listens everywhere announces reachable and configured addresses', async (t) => {
     const advertised = '/dns4/shoal.example.org/tcp/443'
     const a = await startNetwork(t, 'a', { listen: ['/ip4/0.0.0.0/tcp/0'], announce: [advertised] })
     const hosts = Object.values(networkInterfaces())
@@ -124,7 +124,7 @@ describe('addresses', () => {
   })
 })
 
-describe('finding', () => {
+describe('finding content and peers', () => {
   test('content that several of six peers provide is found through the DHT', async (t) => {
     const networks = await Promise.all(
       ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => startNetwork(t, name)),

@@ -6,7 +6,7 @@ import { addressOf } from '../../../node/world/libp2p/threshold.ts'
 
 const of = (text: string): string => addressOf(multiaddr(text))
 
-test('ports are one, and so is a network of IPv6; other machines are others', () => {
+test('a party is an IPv4 address or an IPv6 network, whatever the port', () => {
   assert.equal(of('/ip4/192.0.2.7/tcp/4001'), of('/ip4/192.0.2.7/tcp/9'))
   assert.notEqual(of('/ip4/192.0.2.7/tcp/4001'), of('/ip4/192.0.2.8/tcp/4001'))
   assert.equal(of('/ip6/2001:db8:1:2::1/tcp/1'), of('/ip6/2001:db8:1:2:ffff::7/tcp/2'))

@@ -81,7 +81,7 @@ function events(from: number, to: number): SecurityEvent[] {
 const FILE = 'logs/security.log'
 
 describe('security log', () => {
-  test('records outlive restarts, numbered and whole, with the head signed', async (t) => {
+  test('records survive restarts, numbered and complete, with a signed head', async (t) => {
     const home = new Home(new SystemDisk(await temporaryHome(t)))
     const log = await home.open()
     assert.equal(log.head, undefined)
@@ -157,7 +157,7 @@ describe('security log', () => {
     },
   ]
   for (const { what, tamper, found } of tampered) {
-    test(`a log that was ${what} says so at the next start, once, and goes on`, async (t) => {
+    test(`a log that was ${what} says so once at the next start, and goes on`, async (t) => {
       const folder = await temporaryHome(t)
       const home = new Home(new SystemDisk(folder))
       await home.run(...events(1, 9))
@@ -176,7 +176,7 @@ describe('security log', () => {
     })
   }
 
-  test('a record half written at a crash is no alarm', async (t) => {
+  test('a record half written at a crash raises no alarm', async (t) => {
     const folder = await temporaryHome(t)
     const home = new Home(new SystemDisk(folder))
     await home.run(...events(1, 3))
@@ -185,7 +185,7 @@ describe('security log', () => {
     assert.deepEqual(await home.messages(), ['e1', 'e2', 'e3', 'e4'])
   })
 
-  test('no crash at any moment raises an alarm, and what was told to others stays', async () => {
+  test('no crash at any moment raises an alarm, or loses a record told to others', async () => {
     for (let seed = 1; seed <= 60; seed++) {
       const scheduler = new Scheduler(seed)
       const random = new SeededRandom(seed, 'crash')
@@ -216,7 +216,7 @@ describe('security log', () => {
     }
   })
 
-  test('a full file makes room for the next, the oldest goes, and the chain holds', async (t) => {
+  test('a full file is rotated, the oldest is deleted, and the chain holds', async (t) => {
     const folder = await temporaryHome(t)
     const home = new Home(new SystemDisk(folder))
     const message = 'x'.repeat(1000)
@@ -241,7 +241,7 @@ describe('security log', () => {
     )
   })
 
-  test('a disk that cannot be written to stops the log and not the node; then it goes on', async (t) => {
+  test('an unwritable disk stops the log and not the node, until it is writable', async (t) => {
     const folder = await temporaryHome(t)
     const home = new Home(new SystemDisk(folder))
     await mkdir(join(folder, FILE), { recursive: true })
@@ -261,7 +261,7 @@ describe('security log', () => {
     assert.ok(all.length <= 256, `${all.length}`)
   })
 
-  test('one peer fills neither the log nor the hour of the others; the owner is always heard', async (t) => {
+  test('one peer uses up neither the log nor the quota of others or of the owner', async (t) => {
     const home = new Home(new SystemDisk(await temporaryHome(t)))
     const log = await home.open()
     const peers = Array.from({ length: 200 }, (_, n) => `peer${n}` as PeerId)

@@ -36,7 +36,7 @@ function start(): {
 }
 
 describe('budgets of peers', () => {
-  test('over any time a peer takes at most its burst and its rate', () => {
+  test('a peer takes at most its burst and its rate over any time', () => {
     const steps = fc.array(fc.tuple(fc.nat(30), fc.nat(3000)), { maxLength: 100 })
     fc.assert(
       fc.property(steps, (asked) => {
@@ -77,7 +77,7 @@ describe('budgets of peers', () => {
     assert.equal(budgets.cutOffOf(ANNA)?.forMs, MINUTE_MS, 'after a day it begins anew')
   })
 
-  test('if all together spend too much, those who spend most are cut off', () => {
+  test('if all peers together spend too much, the biggest spenders are cut off', () => {
     const { budgets, cut } = start()
     budgets.spend(BEN, 'work', 1)
     for (let n = 0; n < 20; n++) budgets.spend(`mallory${n}` as PeerId, 'work', 60)
@@ -85,7 +85,7 @@ describe('budgets of peers', () => {
     assert.ok(cut.length > 10 && !cut.includes(BEN), String(cut))
   })
 
-  test('held allowance returns only when it is released', () => {
+  test('a held allowance returns only when it is released', () => {
     const { clock, budgets } = start()
     assert.ok(budgets.take(ANNA, 'shards', 80))
     clock.advance(HOUR_MS)
@@ -94,7 +94,7 @@ describe('budgets of peers', () => {
     assert.ok(budgets.take(ANNA, 'shards', 100))
   })
 
-  test('it remembers few, and those that are cut off', () => {
+  test('few peers are remembered, among them those that are cut off', () => {
     const { budgets } = start()
     budgets.spend(ANNA, 'bytes', 1000)
     budgets.spend(BEN, 'bytes', 90)

@@ -84,7 +84,7 @@ describe('a network with budgets', () => {
     })
   }
 
-  test('gossip that is new costs nothing; what is of no use costs time, and garbage more', () => {
+  test('new gossip is free, useless gossip costs time, and garbage costs more', () => {
     const cases: readonly (readonly [Verdict, number, boolean])[] = [
       ['accept', 10_000, false],
       ['ignore', 1000, false],
@@ -104,7 +104,7 @@ describe('a network with budgets', () => {
     }
   })
 
-  test('so do gossip and DHT themselves, and channels that are opened without end', async () => {
+  test('gossip traffic, DHT traffic and endlessly opened channels cost as well', async () => {
     const { network, serve, traffic, isCutOff } = start()
     for (let n = 0; n < 100; n++) traffic(ANNA, MIB)
     assert.equal(isCutOff(ANNA), false)

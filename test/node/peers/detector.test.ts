@@ -68,7 +68,7 @@ class Watch {
 }
 
 describe('detector', () => {
-  test('a silent peer is late after about three beats and gone after its grace, and is told so once each', () => {
+  test('a silent peer is late after about three beats and gone after its grace, once each', () => {
     const watch = new Watch()
     watch.beats([ann, bob], HOUR_MS)
     watch.told.length = 0
@@ -85,7 +85,7 @@ describe('detector', () => {
     assert.deepEqual(watch.told, ['ann late', 'ann gone', 'ann online'])
   })
 
-  test('a peer that beats is online at every moment of a day, also if every tenth beacon is lost', () => {
+  test('a peer that beats is online all day, also if every tenth beacon is lost', () => {
     const watch = new Watch()
     watch.beats([ann, bob], MINUTE_MS)
     watch.told.length = 0
@@ -108,7 +108,7 @@ describe('detector', () => {
     assert.equal(watch.detector.phi(self), 0)
   })
 
-  test('a closed connection makes a peer late sooner, but not gone, and it is forgiven when the peer is heard', () => {
+  test('a closed connection makes a peer late sooner, until the peer is heard again', () => {
     const watch = new Watch()
     watch.beats([ann, bob], HOUR_MS)
     watch.detector.hungUp(ann)
@@ -122,7 +122,7 @@ describe('detector', () => {
     assert.equal(watch.is(ann), 'online')
   })
 
-  test('a peer never heard is late at first, and gone only a grace after this node started', () => {
+  test('a peer never heard is late, and gone only a grace after the start of this node', () => {
     const watch = new Watch()
     assert.equal(watch.is(ann), 'late')
     watch.clock.advance(GRACE_MS - 1)
@@ -131,7 +131,7 @@ describe('detector', () => {
     assert.equal(watch.is(ann), 'gone')
   })
 
-  test('a member that joins a node long at work is given a whole grace to be heard', () => {
+  test('a member that joins a node long running has a whole grace to be heard', () => {
     const watch = new Watch()
     watch.watched = [{ peers: [self, ann], graceMs: GRACE_MS }]
     watch.beats([ann], DAY_MS)
@@ -172,7 +172,7 @@ describe('detector', () => {
     assert.equal(watch.is(ann), 'late')
   })
 
-  test('a wall clock that goes wrong by less than a minute, or back, changes nothing', () => {
+  test('a wall clock that jumps by less than a minute, or back, changes nothing', () => {
     const watch = new Watch()
     watch.beats([ann, bob], HOUR_MS)
     watch.clock.advance(GRACE_MS / 2)
@@ -183,7 +183,7 @@ describe('detector', () => {
     assert.equal(watch.is(ann), 'gone')
   })
 
-  test('each volume has its grace: a peer is told gone when it is so for any of them', () => {
+  test('each volume has its grace, and each change to gone is reported', () => {
     const watch = new Watch()
     watch.watched = [
       { peers: [self, ann], graceMs: HOUR_MS },
@@ -199,7 +199,7 @@ describe('detector', () => {
     assert.deepEqual(told, ['late late', 'gone late', 'gone gone'])
   })
 
-  test('a grace that is set shorter than a silence makes the silent gone at once', () => {
+  test('a grace set below a silence makes the silent peer gone at once', () => {
     const watch = new Watch()
     watch.beats([ann, bob], HOUR_MS)
     watch.beats([bob], GRACE_MS / 2)
@@ -210,7 +210,7 @@ describe('detector', () => {
     assert.equal(watch.detector.liveness(ann, MINUTE_MS), 'gone')
   })
 
-  test('nothing is kept of who is not watched any more, and no timer of a detector that was stopped', () => {
+  test('a peer no longer watched is forgotten, and a stopped detector has no timer', () => {
     const watch = new Watch()
     watch.beats([ann, bob], HOUR_MS)
     watch.watched = [{ peers: [self, bob], graceMs: GRACE_MS }]

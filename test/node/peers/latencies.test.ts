@@ -9,11 +9,11 @@ import { peerOf } from '../stripes/peer-group.ts'
 const PEER = peerOf(1)
 
 describe('latencies', () => {
-  test('nothing is expected of a peer that was not asked', () => {
+  test('a peer that was never asked has no expected latency', () => {
     assert.equal(new Latencies(new ManualClock()).expectedMs(PEER), 0)
   })
 
-  test('the mean follows what answers take', () => {
+  test('the mean follows the time that answers take', () => {
     const latencies = new Latencies(new ManualClock())
     latencies.answered(PEER, 10)
     assert.equal(latencies.expectedMs(PEER), 10)
@@ -21,7 +21,7 @@ describe('latencies', () => {
     assert.ok(Math.abs(latencies.expectedMs(PEER) - 50) < 1)
   })
 
-  test('one that was given up counts as slow at once, and is asked again later', () => {
+  test('an abandoned request counts as slow at once, and is forgiven with time', () => {
     const clock = new ManualClock()
     const latencies = new Latencies(clock)
     latencies.answered(PEER, 10)
@@ -33,7 +33,7 @@ describe('latencies', () => {
     assert.ok(latencies.expectedMs(PEER) < 1)
   })
 
-  test('one that was given up before it could have answered is no slower for that', () => {
+  test('a request abandoned before the expected time does not count as slow', () => {
     const latencies = new Latencies(new ManualClock())
     latencies.answered(PEER, 10)
     latencies.waited(PEER, 2)

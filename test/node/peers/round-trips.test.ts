@@ -49,7 +49,7 @@ class Peers {
 }
 
 describe('round trips', () => {
-  test('all are asked at once, for a quarter of a second at most; a slow answer is there the next time', async () => {
+  test('all are measured at once within 250 ms; a slow answer is known the next time', async () => {
     const peers = new Peers()
     const refreshed = peers.roundTrips.refresh()
     assert.deepEqual(peers.pings, [near, far, deaf])
@@ -60,7 +60,7 @@ describe('round trips', () => {
     assert.deepEqual(peers.known(), [10, 2000, undefined])
   })
 
-  test('a well-known latency is not measured again, and no peer is asked twice at a time', async () => {
+  test('a recent latency is not measured again, and no peer is asked twice at a time', async () => {
     const peers = new Peers()
     for (const _ of [1, 2]) {
       const refreshed = peers.roundTrips.refresh()

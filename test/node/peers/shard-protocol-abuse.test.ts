@@ -30,7 +30,7 @@ import type { ShardReply, ShardRequest } from '../../../protocol/wire/shard.ts'
 import type { Channel } from '../../../node/world/world.ts'
 import type { ShardSwarm } from './shard-swarm.ts'
 
-describe('peers that break the rules', () => {
+describe('peers that break the shard protocol', () => {
   const PUT: ShardRequest = {
     kind: 'put',
     volume: VOLUME,
@@ -182,8 +182,8 @@ describe('peers that break the rules', () => {
   )
 })
 
-describe('the room for whole shards', () => {
-  test('held bytes are bounded in all and by peer, and everyone who waits is served or leaves', async () => {
+describe('room for whole shards', () => {
+  test('held bytes are bounded in total and per peer, and all waiters are served', async () => {
     const requests = fc.array(
       fc.record({
         peer: fc.constantFrom('a', 'b', 'c'),
@@ -223,7 +223,7 @@ describe('the room for whole shards', () => {
     )
   })
 
-  test('one that leaves lets those behind it in', async () => {
+  test('a waiter that leaves lets in those behind it', async () => {
     const room = new ShardRoom()
     const { signal } = new AbortController()
     const leaver = new AbortController()

@@ -31,7 +31,7 @@ function heldBy(
   return holder.store.shards.read(stripe.id, index, 0, stripe.header.shardBytes)
 }
 
-describe('members', () => {
+describe('shard protocol, members', () => {
   scenario(
     'a shard that was put survives a power failure, and was announced once durable',
     async (swarm) => {
@@ -187,7 +187,7 @@ describe('members', () => {
   })
 })
 
-describe('refusals', () => {
+describe('shard protocol, refusals', () => {
   scenario(
     'who is no member gets nothing, and is served on the same channels once it is one',
     async (swarm) => {
@@ -285,7 +285,7 @@ describe('refusals', () => {
   })
 })
 
-describe('the end', () => {
+describe('shard protocol, shutdown', () => {
   scenario('stopping ends every channel, and new ones are refused', async (swarm) => {
     const { signal, self, holder } = swarm
     const writer = await swarm.asker('writer', 'writer')
