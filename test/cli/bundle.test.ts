@@ -75,7 +75,7 @@ describe('the bundle', () => {
     return join(clone, 'dist', (JSON.parse(text) as { folder: string }).folder)
   }
 
-  test('setup makes a bundle, keeps the two before it, and does nothing when run again', async () => {
+  test('setup makes a bundle, keeps two older ones, and does nothing when run again', async () => {
     const names = await readdir(join(clone, 'dist'))
     assert.deepEqual(
       names.filter((name) => OLDER.includes(name)),
@@ -85,7 +85,7 @@ describe('the bundle', () => {
     assert.deepEqual(await readdir(join(clone, 'dist')), names)
   })
 
-  test('the command runs from the bundle, or from the sources with SHOAL_FROM_SOURCE=1', async () => {
+  test('the command runs from the bundle, or with SHOAL_FROM_SOURCE from the sources', async () => {
     assert.equal(await origin(), `runs from the bundle ${await newest()}`)
     assert.equal(
       await origin({ SHOAL_FROM_SOURCE: '1' }),

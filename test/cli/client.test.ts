@@ -61,7 +61,7 @@ describe('control socket', () => {
     assert.equal(CALLS.size, Object.keys(ROUTES).length)
   })
 
-  test('many small files come in one call, with an error for each that cannot be read', async () => {
+  test('many small files come in one call, with an error for each unreadable one', async () => {
     await withClient(async (client, node) => {
       await node.makeFolder('/d')
       const paths = Array.from({ length: SMALL_FILES_MAX }, (_, i) => `/ä 🐟 ${i}`)

@@ -1,5 +1,5 @@
-// Every command that asks a node, but for put and get: what it prints, as text and as JSON, and how
-// it fails.
+// Every command that calls a node, except put and get: its output as text and as JSON, and how it
+// fails.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { spawn } from 'node:child_process'

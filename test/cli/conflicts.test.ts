@@ -125,7 +125,7 @@ anna, TIME, file of 1.23 KB, hidden by conflicts=lww
     }, node)
   })
 
-  test('keep prints the path that was kept; its JSON lists the paths that were removed', async () => {
+  test('keep prints the path that was kept; its JSON lists the removed paths', async () => {
     await withConflict(async ({ json, shoal }) => {
       assert.deepEqual(await json('conflicts', 'keep', '/my docs/its.conflict'), {
         path: "/my docs/it's",

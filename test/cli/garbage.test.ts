@@ -1,4 +1,4 @@
-// `shoal gc` and `shoal pin`: what they tell people and programs.
+// `shoal gc` and `shoal pin`: their output for people and programs.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { withNode } from './shoal.ts'

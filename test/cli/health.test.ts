@@ -1,4 +1,4 @@
-// The safety of data in words: what is well is said shortly, what is not with its reason.
+// The health of data in words: a healthy volume is reported shortly, every fault with its reason.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { careRows, stripesText, toleranceText } from '../../cli/health.ts'

@@ -1,4 +1,4 @@
-// The part of a file's mode and owner in the namespace that applies on this machine, and for whom.
+// The part of the mode and owner of a file in the namespace that applies on this machine.
 import assert from 'node:assert/strict'
 import { mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -42,7 +42,7 @@ const LOG: readonly LogItem[] = [
 ]
 
 describe('log', { concurrency: 4 }, () => {
-  test('each entry is one line; several changes are counted, with their common folder', async () => {
+  test('each entry is a line; several changes are counted, with their common folder', async () => {
     await withLog(async ({ shoal }) => {
       const { stdout } = await shoal('log')
       assert.equal(

@@ -1,5 +1,5 @@
 // Consistency on the control socket and on the command line: the level and the token reach the
-// node, and the token that it answers comes back, whatever the call and however it ends.
+// node, and the token in its answer is returned, for every call and however it ends.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'

@@ -29,7 +29,7 @@ type Picture = Readonly<Record<string, readonly unknown[]>>
 const OLD = new Date('2020-02-02T02:02:02.250Z')
 
 describe('put and get', { concurrency: 4 }, () => {
-  test('put and get keep names, bytes, modes, times, symlinks, empty files and folders', async () => {
+  test('put and get keep names, bytes, modes, times, symlinks, and empty entries', async () => {
     await withNode(async ({ shoal, folder }) => {
       const tree = join(folder, 'a tree 🌳')
       await makeTree(tree)
@@ -175,7 +175,7 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('of many small files, get skips an unreadable one and fetches a grown one whole', async () => {
+  test('of many small files, get skips an unreadable one and gets a grown one whole', async () => {
     const node = new Moving()
     await withNode(async ({ shoal, folder }) => {
       await node.makeFolder('/many')

@@ -48,7 +48,7 @@ describe('up', { concurrency: 2 }, () => {
     })
   })
 
-  test('up says when it is ready, refuses a second node, and exits cleanly on SIGTERM', async () => {
+  test('up says when it is ready, refuses a second node, and ends well on SIGTERM', async () => {
     await withPlace(async ({ start, shoal, home }) => {
       const up = start('up', '--name', 'attic', ...ALONE)
       const ended = outcomeOf(up)

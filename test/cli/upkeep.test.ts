@@ -1,4 +1,4 @@
-// `shoal scrub` and `shoal repair`: what they say of what was found and done.
+// `shoal scrub` and `shoal repair`: their reports of what was found and done.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MemoryNode } from './memory-node.ts'

@@ -1,5 +1,5 @@
-// A file whose holders are frozen: reading it through a mount waits as the mount was told to, and
-// holds up nothing else.
+// A file whose holders are frozen: a read through a mount waits as long as the mount was told to,
+// and blocks nothing else.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -33,31 +33,27 @@ export async function keepAllWithoutTwo(
   const [first, second, ...others] = cluster.nodes as [TestNode, TestNode, ...TestNode[]]
   const source = join(cluster.folder, 'tree')
   const unread = join(cluster.folder, UNREAD)
-  await t.test(
-    'a tree and a large file are written, half through a mount, half through put',
-    async () => {
-      await first.shoal('volume', 'set', 'main', 'class=rs4+2')
-      await eventually(
-        'the class is known at the second node',
-        async () => (await second.volume()).class === 'rs4+2',
-      )
-      const copy = { recursive: true, verbatimSymlinks: true }
-      for (const name of packages) await cp(join(MODULES, name), join(source, name), copy)
-      await writeRandomFile(join(source, 'big file.bin'), bigMib)
-      await writeRandomFile(unread, UNREAD_MIB)
-      const half = packages.length / 2
-      const tree = join(first.mountFolder, 'tree')
-      for (const name of packages.slice(0, half))
-        await cp(join(source, name), join(tree, name), copy)
-      const rest = [...packages.slice(half), 'big file.bin'].map((name) => join(source, name))
-      await cluster.converged()
-      await second.shoal('put', '--ack', 'placed', ...rest, '/tree')
-      // All that this node wrote, through the mount too, is on its holders when one put with this ack
-      // returns.
-      await first.shoal('put', '--ack', 'placed', unread, '/')
-      await cluster.converged()
-    },
-  )
+  await t.test('a tree and a big file are put in, half by a mount, half by put', async () => {
+    await first.shoal('volume', 'set', 'main', 'class=rs4+2')
+    await eventually(
+      'the class is known at the second node',
+      async () => (await second.volume()).class === 'rs4+2',
+    )
+    const copy = { recursive: true, verbatimSymlinks: true }
+    for (const name of packages) await cp(join(MODULES, name), join(source, name), copy)
+    await writeRandomFile(join(source, 'big file.bin'), bigMib)
+    await writeRandomFile(unread, UNREAD_MIB)
+    const half = packages.length / 2
+    const tree = join(first.mountFolder, 'tree')
+    for (const name of packages.slice(0, half)) await cp(join(source, name), join(tree, name), copy)
+    const rest = [...packages.slice(half), 'big file.bin'].map((name) => join(source, name))
+    await cluster.converged()
+    await second.shoal('put', '--ack', 'placed', ...rest, '/tree')
+    // All that this node wrote, through the mount too, is on its holders when one put with this ack
+    // returns.
+    await first.shoal('put', '--ack', 'placed', unread, '/')
+    await cluster.converged()
+  })
   const expected = await digestTree(source)
   const files = [...expected.values()].filter((what) => what.startsWith('file')).length
   assert(files >= filesMin, `${files} files`)

@@ -1,5 +1,4 @@
-// A node whose home is put back from an old copy, and that writes before it meets anyone who knows
-// better.
+// A node whose home is restored from an old copy, and that writes before it meets another node.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readFile, rm, writeFile } from 'node:fs/promises'

@@ -10,7 +10,7 @@ const FILE_MIB = 4
 
 /** urlOf: that of a tier in a folder. */
 export function lonelyMachine(what: string, urlOf: (place: string) => string): void {
-  test(`what one machine holds goes by ${what} into a tier, outlives the machine, and goes on to others`, async (t) => {
+  test(`one machine puts its data in a tier by ${what}, recovers, and gains a peer`, async (t) => {
     await using cluster = await TestCluster.create()
     const only = cluster.node('only')
     const source = join(cluster.folder, 'source.bin')

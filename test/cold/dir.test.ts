@@ -1,4 +1,4 @@
-// A tier in a folder, held to the seam; and what is peculiar to a folder.
+// A tier in a folder: the rules of the seam, and those peculiar to a folder.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {

@@ -1,5 +1,4 @@
-// A folder that is pinned to a cold tier, by real nodes: what is there and what comes later goes
-// there with nobody asking.
+// A folder that is pinned to a cold tier, on real nodes: existing and later files go there unasked.
 import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'

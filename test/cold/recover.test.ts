@@ -1,5 +1,5 @@
-// A volume of which every machine is lost, rebuilt from its cold tier and its key: real nodes, and
-// a folder as the tier.
+// A volume that has lost every machine is rebuilt from its cold tier and its key: real nodes, and a
+// folder as the tier.
 import assert from 'node:assert/strict'
 import { link, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
-// The behaviour of a tier on an S3 server when the server, the network, the clock or the
-// credentials fail: it succeeds after trying again, or says clearly what is wrong; nothing is half
-// there, and no secret is told.
+// A tier on an S3 server when the server, the network, the clock or the credentials fail: it
+// succeeds after retries, or reports clearly what is wrong; no object is incomplete, and no secret
+// is leaked.
 import assert from 'node:assert/strict'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// A server that is whoever an admin of a volume says, and answers what it likes.
+// An S3 server that is hostile and answers as it likes, as any admin of a volume can configure.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'

@@ -1,5 +1,4 @@
-// Three real nodes: what is removed gives its space back on every disk, and what is kept stays
-// whole.
+// Three real nodes: removed files give their space back on every disk, and the others stay whole.
 import assert from 'node:assert/strict'
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// Over many kills of the node, all that programs were told is durable is there.
+// Over many kills of the node, all data that programs were told is durable is present.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TestCluster } from '../cluster/cluster.ts'

@@ -90,7 +90,7 @@ describe('long runs of programs on a mount', () => {
   })
 
   for (const journal of ['wal', 'delete', 'truncate'] as const) {
-    test(`sqlite with journal_mode=${journal} keeps committed data over ${KILLS} kills`, async () => {
+    test(`sqlite, journal_mode=${journal}, keeps committed data over ${KILLS} kills`, async () => {
       const kept = database(node, journal)
       for (let kill = 0; kill < KILLS; kill++) {
         const victim = kill % 2 === 0 ? 'node' : 'program'

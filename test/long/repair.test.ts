@@ -1,6 +1,6 @@
-// Machines that break for good: the swarm makes their shards anew on those that are left and on
-// those that come, with nobody asking for it and though those who repair are killed in the middle
-// of it, and what was written is there after others break too.
+// Machines that break for good: the swarm rebuilds their shards on the remaining and on new ones,
+// unasked and though the nodes that repair are killed meanwhile, and the data survives the loss of
+// further machines.
 import assert from 'node:assert/strict'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -36,7 +36,7 @@ import { behaves, everyExceptionIsACase } from './drivers.ts'
 import { run, until } from './mounted.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 
-behaves('files keep what is written, appended, truncated and copied', async (mounted) => {
+behaves('files can be written, appended to, truncated and copied', async (mounted) => {
   const { at } = await mounted()
   await writeFile(at('a'), 'one')
   await appendFile(at('a'), ' two')
@@ -52,7 +52,7 @@ behaves('files keep what is written, appended, truncated and copied', async (mou
   await assert.rejects(writeFile(at('a'), 'x', { flag: 'wx' }), { code: 'EEXIST' })
 })
 
-behaves('writes at any position are seen by all who have the file open', async (mounted) => {
+behaves('writes at any position show in all open handles of the file', async (mounted) => {
   const { at } = await mounted()
   await using writer = await open(at('a'), 'w+')
   await using reader = await open(at('a'), 'r')
@@ -137,7 +137,7 @@ behaves('modes, owners and times are kept', async (mounted) => {
   assert.deepEqual([space.bsize, space.blocks, space.bavail], [4096, 1000, 400])
 })
 
-behaves('set-user-id goes when a file is written', async (mounted) => {
+behaves('a write clears set-user-id', async (mounted) => {
   const { at } = await mounted()
   await writeFile(at('a'), 'x')
   await chmod(at('a'), 0o4755)
@@ -145,7 +145,7 @@ behaves('set-user-id goes when a file is written', async (mounted) => {
   assert.equal((await stat(at('a'))).mode, 0o100755)
 })
 
-behaves('times are kept to the nanosecond, each by itself', async (mounted) => {
+behaves('each time is kept to the nanosecond, separately', async (mounted) => {
   const { at } = await mounted()
   await writeFile(at('a'), 'x')
   await utimes(at('a'), 1_000_000.5, 1)
@@ -187,7 +187,7 @@ behaves('symbolic and hard links', async (mounted) => {
   await assert.rejects(readFile(at('s')), { code: 'ENOENT' })
 })
 
-behaves('what one name of a file changes is seen by the others at once', async (mounted) => {
+behaves('a change through one name of a file shows through the others at once', async (mounted) => {
   const { at } = await mounted()
   await writeFile(at('a'), 'x')
   await link(at('a'), at('b'))
@@ -213,7 +213,7 @@ behaves('rename replaces files and empty folders', async (mounted) => {
   assert.deepEqual(await readdir(at('')), ['d', 'f'])
 })
 
-behaves('a file that is replaced while open keeps its content for who has it', async (mounted) => {
+behaves('a file replaced while open keeps its content in its open handles', async (mounted) => {
   const { at } = await mounted()
   await writeFile(at('a'), 'old')
   await writeFile(at('new'), 'new')
@@ -250,7 +250,7 @@ behaves('rename exchanges, and refuses to replace', async (mounted) => {
 })
 
 behaves(
-  'a file that is unlinked while open can be read and written until it is closed',
+  'a file unlinked while open can be read and written until it is closed',
   async (mounted) => {
     const { at, fileSystem } = await mounted()
     await using file = await open(at('a'), 'w+')
@@ -266,7 +266,7 @@ behaves(
 )
 
 behaves(
-  '5,000 entries are listed once each, and given back when they are removed',
+  '5,000 entries are listed once each, and forgotten when they are removed',
   async (mounted) => {
     const { folder, fileSystem } = await mounted()
     for (let index = 0; index < 5000; index++) fileSystem.putFile(`file ${index}`, '')
@@ -279,7 +279,7 @@ behaves(
   },
 )
 
-behaves('what the file system refuses is seen as the right error', async (mounted) => {
+behaves('a refusal of the file system is returned as the right error', async (mounted) => {
   const { at, fileSystem } = await mounted()
   await writeFile(at('a'), 'x')
   const cases: [ErrorCode, string][] = [
@@ -307,30 +307,27 @@ behaves('what the file system refuses is seen as the right error', async (mounte
   assert.equal((await warned).message, 'a bug')
 })
 
-behaves(
-  'ls asks no file for an extended attribute once it has the access lists',
-  async (mounted) => {
-    const { at, fileSystem, folder } = await mounted()
-    for (let i = 0; i < 100; i++) await writeFile(at(`f${i}`), 'x')
-    await run('ls', '-l', folder)
-    let asked = 0
-    fileSystem.before = (operation) => {
-      if (operation === 'getXattr') asked++
-    }
-    await run('ls', '-l', folder)
-    // For a label, of the first file.
-    assert.ok(asked <= 5, `${asked} times`)
-  },
-)
+behaves('ls requests no extended attributes once the access lists are cached', async (mounted) => {
+  const { at, fileSystem, folder } = await mounted()
+  for (let i = 0; i < 100; i++) await writeFile(at(`f${i}`), 'x')
+  await run('ls', '-l', folder)
+  let asked = 0
+  fileSystem.before = (operation) => {
+    if (operation === 'getXattr') asked++
+  }
+  await run('ls', '-l', folder)
+  // For a label, of the first file.
+  assert.ok(asked <= 5, `${asked} times`)
+})
 
-behaves('what is not supported is refused as by a file system without it', async (mounted) => {
+behaves('unsupported operations fail as on a file system without them', async (mounted) => {
   const { at } = await mounted()
   await writeFile(at('a'), 'x')
   await assert.rejects(run('fallocate', '-l', '10', at('a')), /not supported/)
 })
 
 behaves(
-  'a reader that waits can be killed; an interrupted direct read is aborted',
+  'a waiting reader can be killed, and an interrupted direct read is aborted',
   async (mounted) => {
     const { at, fileSystem } = await mounted()
     fileSystem.putFile('a', 'x'.repeat(4 * KIB))
@@ -354,7 +351,7 @@ behaves(
   },
 )
 
-behaves('slow requests hold nobody up', async (mounted) => {
+behaves('slow requests delay no others', async (mounted) => {
   const { at, fileSystem } = await mounted()
   fileSystem.putFile('slow', 'x')
   fileSystem.putFile('quick', 'y')
@@ -376,23 +373,20 @@ behaves('a read-only mount refuses writes', async (mounted) => {
   await assert.rejects(writeFile(at('b'), ''), { code: 'EROFS' })
 })
 
-behaves(
-  'opening to read and write with O_EXCL, O_TRUNC and O_APPEND does what open(2) says',
-  async (mounted) => {
-    const { at } = await mounted()
-    const { O_CREAT, O_EXCL, O_RDWR, O_TRUNC, O_APPEND } = constants
-    await (await open(at('a'), O_CREAT | O_EXCL | O_RDWR)).close()
-    await assert.rejects(open(at('a'), O_CREAT | O_EXCL | O_RDWR), { code: 'EEXIST' })
-    await writeFile(at('a'), 'long')
-    await (await open(at('a'), O_RDWR | O_TRUNC)).close()
-    assert.equal((await stat(at('a'))).size, 0)
-    await using one = await open(at('a'), O_RDWR | O_APPEND)
-    await using other = await open(at('a'), O_RDWR | O_APPEND)
-    await one.write('1')
-    await other.write('2')
-    await one.write('3')
-    assert.equal(await readFile(at('a'), 'utf8'), '123')
-  },
-)
+behaves('O_EXCL, O_TRUNC and O_APPEND work as in open(2)', async (mounted) => {
+  const { at } = await mounted()
+  const { O_CREAT, O_EXCL, O_RDWR, O_TRUNC, O_APPEND } = constants
+  await (await open(at('a'), O_CREAT | O_EXCL | O_RDWR)).close()
+  await assert.rejects(open(at('a'), O_CREAT | O_EXCL | O_RDWR), { code: 'EEXIST' })
+  await writeFile(at('a'), 'long')
+  await (await open(at('a'), O_RDWR | O_TRUNC)).close()
+  assert.equal((await stat(at('a'))).size, 0)
+  await using one = await open(at('a'), O_RDWR | O_APPEND)
+  await using other = await open(at('a'), O_RDWR | O_APPEND)
+  await one.write('1')
+  await other.write('2')
+  await one.write('3')
+  assert.equal(await readFile(at('a'), 'utf8'), '123')
+})
 
 everyExceptionIsACase()

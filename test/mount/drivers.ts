@@ -1,4 +1,4 @@
-// The drivers, each with what it is known not to do: the same cases run on both.
+// The drivers, each with its known exceptions: the same cases run on both.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mountKernel } from '../../node/mount/drivers/kernel/driver.ts'
@@ -35,14 +35,14 @@ const DRIVERS: readonly Driver[] = [
     exceptions: {
       '64 MiB are read in few requests': 'reads come in 128 KiB',
       'names are any bytes': 'names are text in fuse-native',
-      'times are kept to the nanosecond, each by itself':
+      'each time is kept to the nanosecond, separately':
         'times are milliseconds since 1970, and libfuse 2 only sets both at once',
-      'what one name of a file changes is seen by the others at once':
+      'a change through one name of a file shows through the others at once':
         'the kernel knows paths, not inodes, and is not told',
       'rename exchanges, and refuses to replace': 'libfuse 2 has no flags of renameat2',
-      'ls asks no file for an extended attribute once it has the access lists':
+      'ls requests no extended attributes once the access lists are cached':
         'the kernel does not cache access lists for libfuse 2',
-      'a reader that waits can be killed; an interrupted direct read is aborted':
+      'a waiting reader can be killed, and an interrupted direct read is aborted':
         'fuse-native does not hear of interrupts',
     },
   },

@@ -1,5 +1,5 @@
-// Writers on a mount whose node is killed: what they were told is durable is there afterwards, and
-// of what they were in the middle of, a stage that they named, and nothing else.
+// Writers on a mount whose node is killed: data that they were told is durable is present
+// afterwards, and of a change under way one of the states that they announced.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -58,7 +58,7 @@ describe('extended attributes on a mount and elsewhere', { skip, timeout: 120_00
     setXattr(file, 'user.128', 'x')
   })
 
-  const asLocal = 'whatever lists and modes are set, a mount shows what the temporary folder does'
+  const asLocal = 'random ACLs and modes give the same on a mount as in the temporary folder'
   test(asLocal, { skip: skipLocal }, () => {
     const random = numbers(5)
     const folders = [here, local].map((folder) => {

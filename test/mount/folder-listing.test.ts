@@ -1,4 +1,4 @@
-// Cookies of folders: what was given once means the same as long as anybody may come back to it.
+// Cookies of folders: a cookie keeps its meaning as long as a reader may come back to it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'

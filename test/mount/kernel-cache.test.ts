@@ -1,4 +1,5 @@
-// The names that the kernel is told of, and those it is not to keep since nobody could tell it.
+// The names that are invalidated in the kernel, and those that it must not keep since they could
+// not be invalidated.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InodeTable } from '../../node/mount/inode-table.ts'
@@ -30,7 +31,7 @@ async function watched(): Promise<{
   return { here, there, cache, told }
 }
 
-test('a name is invalidated when a conflict copy appears beside it, and when none is left', async () => {
+test('a name is invalidated when conflict copies of it appear, and when none is left', async () => {
   const { here, there, told } = await watched()
   const file = here.write('f', 'before')
   await exchange(here, there)

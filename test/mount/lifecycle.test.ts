@@ -42,7 +42,7 @@ async function serving(t: TestContext, driver: DriverName, folder: string): Prom
 }
 
 behaves(
-  'a folder that is missing is made; ended says when the mount is gone',
+  'a missing folder is created, and ended tells when the mount is gone',
   async (mounted, t) => {
     const folder = join(await emptyFolder(t), 'not/yet there')
     const mount = await mounted.mounter(new MemoryFileSystem(), folder, {})
@@ -66,7 +66,7 @@ behaves('an outer umount ends the mount too', async (mounted) => {
 })
 
 behaves(
-  'a folder with something in it, a file, and a mount are not mounted on',
+  'a non-empty folder, a file and a mount are refused as mount points',
   async (mounted, t) => {
     const folder = await emptyFolder(t)
     await mkdir(join(folder, 'full/x'), { recursive: true })
@@ -81,28 +81,25 @@ behaves(
   },
 )
 
-behaves(
-  'a busy mount is not unmounted but by force, which fails what is open',
-  async (mounted, t) => {
-    const { mount, at, fileSystem } = await mounted()
-    const script =
-      'exec 3>"$0"; echo open; read -r _; echo written >&3; echo $?; read -r _; echo more >&3 || echo failed'
-    const user = spawn('sh', ['-c', script, at('a')], { stdio: ['pipe', 'pipe', 'ignore'] })
-    t.after(() => user.kill('SIGKILL'))
-    const said = async (): Promise<string> => String(await once(user.stdout, 'data'))
-    assert.equal(await said(), 'open\n')
-    const message = new RegExp(`in use by .*sh \\(process ${user.pid}\\).*--force`)
-    await assert.rejects(mount.unmount(), { code: 'EBUSY', message })
-    user.stdin.write('\n')
-    assert.equal(await said(), '0\n')
-    await mount.unmount({ force: true })
-    assert.equal(fileSystem.handles.size, 0)
-    user.stdin.write('\n')
-    assert.equal(await said(), 'failed\n')
-  },
-)
+behaves('a busy mount is unmounted only by force, which fails open files', async (mounted, t) => {
+  const { mount, at, fileSystem } = await mounted()
+  const script =
+    'exec 3>"$0"; echo open; read -r _; echo written >&3; echo $?; read -r _; echo more >&3 || echo failed'
+  const user = spawn('sh', ['-c', script, at('a')], { stdio: ['pipe', 'pipe', 'ignore'] })
+  t.after(() => user.kill('SIGKILL'))
+  const said = async (): Promise<string> => String(await once(user.stdout, 'data'))
+  assert.equal(await said(), 'open\n')
+  const message = new RegExp(`in use by .*sh \\(process ${user.pid}\\).*--force`)
+  await assert.rejects(mount.unmount(), { code: 'EBUSY', message })
+  user.stdin.write('\n')
+  assert.equal(await said(), '0\n')
+  await mount.unmount({ force: true })
+  assert.equal(fileSystem.handles.size, 0)
+  user.stdin.write('\n')
+  assert.equal(await said(), 'failed\n')
+})
 
-behaves('force ends a mount whose file system answers nothing', async (mounted) => {
+behaves('force ends a mount whose file system does not answer', async (mounted) => {
   const { mount, at, fileSystem } = await mounted()
   const gate = Promise.withResolvers<void>()
   const asked = Promise.withResolvers<void>()
@@ -140,14 +137,14 @@ behaves('the mount of a killed process can be taken over at once', async (mounte
   assert.deepEqual(await readdir(mount.folder), [])
 })
 
-behaves('the mount of a killed process goes by itself', async (mounted, t) => {
+behaves('the mount of a killed process goes away by itself', async (mounted, t) => {
   const folder = await emptyFolder(t)
   const child = await serving(t, mounted.driver, folder)
   child.kill('SIGKILL')
   await until(async () => mountAt(folder) === undefined && (await readdir(folder)).length === 0)
 })
 
-behaves('exit() unmounts, and is not held up', async (mounted, t) => {
+behaves('exit() unmounts, without delay', async (mounted, t) => {
   const folder = await emptyFolder(t)
   const child = await serving(t, mounted.driver, folder)
   child.stdin?.write('exit\n')

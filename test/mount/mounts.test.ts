@@ -1,4 +1,4 @@
-// The end of a mount: what it still has to do, whoever ends it.
+// The end of a mount: the work that is left then, however it ends.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Mounts } from '../../node/mount/mounts.ts'

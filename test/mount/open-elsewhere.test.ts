@@ -88,7 +88,7 @@ for (const [how, look] of [
   ['reads', ({ fs }: Shared, handle: number) => fs.read(handle, 0, 1, signal)],
   ['opens it again', async ({ fs, inode }: Shared) => fs.release(await fs.open(inode, 0))],
 ] as const) {
-  test(`who ${how} edits what has come`, async () => {
+  test(`a handle that ${how} edits the version that has arrived`, async () => {
     const mount = await shared()
     const { fs, inode, replica, rewritten } = mount
     const handle = await fs.open(inode, READ_WRITE)
@@ -190,7 +190,7 @@ for (const [how, go] of [
     },
   ],
 ] as const) {
-  test(`a file that ${how} is not opened again by who still has its name`, async () => {
+  test(`a file that ${how} cannot be opened again by its old inode`, async () => {
     const { fs, inode, replica, other } = await shared()
     const handle = await fs.open(inode, 0)
     go(other)

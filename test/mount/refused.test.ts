@@ -1,4 +1,4 @@
-// A close that fails leaves nothing that shows: neither to who opens the file next, nor in what the
+// A close that fails leaves nothing visible: neither to the next open of the file, nor in the
 // kernel caches.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -16,7 +16,7 @@ async function textOf(fs: VolumeFileSystem, inode: number): Promise<string> {
 }
 
 describe('a refused write', () => {
-  test('is dropped when close fails, and forgotten by the kernel before close returns', async () => {
+  test('is dropped when close fails, and in the kernel before close returns', async () => {
     const { fs, inode, told, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('refused bytes'))

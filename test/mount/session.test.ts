@@ -75,7 +75,7 @@ test('a kernel that is too old is refused with the version that is needed', asyn
   await session.end()
 })
 
-test('a request interrupted twice, and then by the end of the mount, is answered once', async () => {
+test('a request interrupted twice, and then by unmounting, is answered once', async () => {
   const { session, answered, fileSystem } = talk()
   fileSystem.before = (operation) =>
     operation === 'read' ? new Promise((resolve) => setImmediate(resolve)) : undefined

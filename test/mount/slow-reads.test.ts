@@ -1,4 +1,4 @@
-// Reads that wait for what is far or away hold up nobody else.
+// Reads that wait for remote or offline data block no other calls.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-// Times that a program sets hold, whatever is being logged just then.
+// Times set by a program are kept, whatever is being logged at that moment.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mountedVolume } from './mounted-volume.ts'

@@ -35,7 +35,7 @@ function cidOf(text: string): Uint8Array {
 }
 
 function connections(open: Open): void {
-  scenario('connecting is told once on each side, and so is the end of it', open, async (swarm) => {
+  scenario('each side hears once of a connection, and once of its end', open, async (swarm) => {
     const { signal } = swarm
     const [a, b] = [await swarm.start('a'), await swarm.start('b')]
     const told: string[] = []
@@ -55,7 +55,7 @@ function connections(open: Open): void {
     assert.deepEqual([a.peers(), b.peers()], [[], []])
   })
 
-  scenario('every address ends in the own id and can be dialled', open, async (swarm) => {
+  scenario('every address ends in the id of its node and can be dialled', open, async (swarm) => {
     const { signal } = swarm
     const [a, b] = [await swarm.start('a'), await swarm.start('b')]
     assert.ok(b.addresses().length > 0)
@@ -93,7 +93,7 @@ function connections(open: Open): void {
     },
   )
 
-  scenario('text that is no address is malformed', open, async (swarm) => {
+  scenario('text that is not an address is malformed', open, async (swarm) => {
     const a = await swarm.start('a')
     await rejects(a.dial(['not an address'], { signal: swarm.signal }), 'malformed')
   })
@@ -136,17 +136,13 @@ function connections(open: Open): void {
     },
   )
 
-  scenario(
-    'ping answers with a time, and fails for a peer that is not there',
-    open,
-    async (swarm) => {
-      const { signal } = swarm
-      const [a, b] = await swarm.pair()
-      assert.ok((await a.ping(b.self, { signal })) >= 0)
-      await Promise.all(Array.from({ length: 8 }, () => a.ping(b.self, { signal })))
-      await rejects(a.ping(peerIdFromPublicKey(bytesOf(32, 3)), { signal }), 'unreachable')
-    },
-  )
+  scenario('ping returns a time, and fails for a missing peer', open, async (swarm) => {
+    const { signal } = swarm
+    const [a, b] = await swarm.pair()
+    assert.ok((await a.ping(b.self, { signal })) >= 0)
+    await Promise.all(Array.from({ length: 8 }, () => a.ping(b.self, { signal })))
+    await rejects(a.ping(peerIdFromPublicKey(bytesOf(32, 3)), { signal }), 'unreachable')
+  })
 
   scenario('an aborted signal ends dial, open and ping with its reason', open, async (swarm) => {
     const [a, b] = [await swarm.start('a'), await swarm.start('b')]
@@ -180,7 +176,7 @@ function gates(open: Open): void {
   })
 
   scenario(
-    'closing a gate cuts off who is connected; opening it lets them in again',
+    'closing a gate disconnects its peer; opening it lets the peer in again',
     open,
     async (swarm) => {
       const { signal } = swarm
@@ -196,7 +192,7 @@ function gates(open: Open): void {
 
 function strangers(open: Open): void {
   scenario(
-    'a stranger reaches protocols for strangers alone, with small frames, and nobody hears of it',
+    'a stranger reaches only protocols for strangers, with small frames, unannounced',
     open,
     async (swarm) => {
       const { signal } = swarm
@@ -224,7 +220,7 @@ function strangers(open: Open): void {
     },
   )
 
-  scenario('a new member connects anew, as one', open, async (swarm) => {
+  scenario('a stranger that has become a member reconnects as one', open, async (swarm) => {
     const { signal } = swarm
     const [a, b] = [await swarm.start('a'), await swarm.start('b')]
     let standing: Standing = 'stranger'
@@ -246,22 +242,18 @@ function strangers(open: Open): void {
     assert.deepEqual(b.peers(), [a.self])
   })
 
-  scenario(
-    'who is no member any more is hung up on in the middle of things',
-    open,
-    async (swarm) => {
-      const { signal } = swarm
-      const [a, b] = await swarm.pair()
-      await b.handle(PROTOCOL, () => new Promise(() => {}))
-      const channel = await a.open(b.self, PROTOCOL, { signal })
-      const waiting = rejects(channel.receive({ signal }), 'unreachable')
-      b.gate(() => 'stranger')
-      await waiting
-      assert.deepEqual(b.peers(), [])
-    },
-  )
+  scenario('a peer that is no longer a member is disconnected at once', open, async (swarm) => {
+    const { signal } = swarm
+    const [a, b] = await swarm.pair()
+    await b.handle(PROTOCOL, () => new Promise(() => {}))
+    const channel = await a.open(b.self, PROTOCOL, { signal })
+    const waiting = rejects(channel.receive({ signal }), 'unreachable')
+    b.gate(() => 'stranger')
+    await waiting
+    assert.deepEqual(b.peers(), [])
+  })
 
-  scenario('a topic is told to its audience, and heard from it, alone', open, async (swarm) => {
+  scenario('a topic is sent to its audience, and accepted from it, only', open, async (swarm) => {
     const [a, b, c] = [await swarm.start('a'), await swarm.start('b'), await swarm.start('c')]
     const heard: Record<string, number> = { a: 0, b: 0, c: 0 }
     let isWelcome = false
@@ -297,44 +289,36 @@ function strangers(open: Open): void {
 }
 
 function gossip(open: Open): void {
-  scenario(
-    'a message goes through a peer to the next, unless that peer says no',
-    open,
-    async (swarm) => {
-      const [a, b, c] = [await swarm.start('a'), await swarm.start('b'), await swarm.start('c')]
-      const heard: string[] = []
-      const text = (message: Uint8Array): string => new TextDecoder().decode(message)
-      a.subscribe(TOPIC, () => assert.fail('a publisher does not hear itself'), ANYONE)
-      b.subscribe(
-        TOPIC,
-        (message) => (text(message).startsWith('bad') ? 'ignore' : 'accept'),
-        ANYONE,
-      )
-      const hear: TopicListener = (message, from) => {
-        assert.equal(from, b.self)
-        heard.push(text(message))
-        return 'accept'
-      }
-      c.subscribe(TOPIC, hear, ANYONE)
-      await swarm.connect(a, b)
-      await swarm.connect(b, c)
-      // Until the three know of each other's subscriptions, messages are lost.
-      let round = 0
-      await swarm.until(async () => {
-        await a.publish(TOPIC, utf8(`good ${round++}`))
-        return heard.length > 0
-      })
-      heard.length = 0
-      await a.publish(TOPIC, utf8('bad'))
-      await a.publish(TOPIC, utf8('last'))
-      await a.publish(TOPIC, utf8('last'))
-      await swarm.until(() => heard.includes('last'))
-      assert.ok(!heard.includes('bad'), 'a message that b refused came through')
-      assert.equal(heard.filter((message) => message === 'last').length, 1)
-    },
-  )
+  scenario('a peer forwards a message to the next, unless it rejects it', open, async (swarm) => {
+    const [a, b, c] = [await swarm.start('a'), await swarm.start('b'), await swarm.start('c')]
+    const heard: string[] = []
+    const text = (message: Uint8Array): string => new TextDecoder().decode(message)
+    a.subscribe(TOPIC, () => assert.fail('a publisher does not hear itself'), ANYONE)
+    b.subscribe(TOPIC, (message) => (text(message).startsWith('bad') ? 'ignore' : 'accept'), ANYONE)
+    const hear: TopicListener = (message, from) => {
+      assert.equal(from, b.self)
+      heard.push(text(message))
+      return 'accept'
+    }
+    c.subscribe(TOPIC, hear, ANYONE)
+    await swarm.connect(a, b)
+    await swarm.connect(b, c)
+    // Until the three know of each other's subscriptions, messages are lost.
+    let round = 0
+    await swarm.until(async () => {
+      await a.publish(TOPIC, utf8(`good ${round++}`))
+      return heard.length > 0
+    })
+    heard.length = 0
+    await a.publish(TOPIC, utf8('bad'))
+    await a.publish(TOPIC, utf8('last'))
+    await a.publish(TOPIC, utf8('last'))
+    await swarm.until(() => heard.includes('last'))
+    assert.ok(!heard.includes('bad'), 'a message that b refused came through')
+    assert.equal(heard.filter((message) => message === 'last').length, 1)
+  })
 
-  scenario('a peer that has left a topic hears no more of it', open, async (swarm) => {
+  scenario('a peer that has left a topic gets no more of it', open, async (swarm) => {
     const [a, b] = await swarm.pair()
     let heard = 0
     let kept = 0
@@ -357,7 +341,7 @@ function gossip(open: Open): void {
   })
 
   scenario(
-    'a message above GOSSIP_MAX is refused, and one to nobody is not an error',
+    'a message above GOSSIP_MAX is refused, and one without receivers is not an error',
     open,
     async (swarm) => {
       const a = await swarm.start('a')

@@ -1,5 +1,5 @@
-// The scenario with a cold tier on a few small seeds, and that what it is for is found. Many seeds:
-// npm run simulate -- --scenario cold --seeds 1..100, and test/long.
+// The scenario with a cold tier on a few small seeds, and that it finds the bugs it is for. Many
+// seeds: npm run simulate -- --scenario cold --seeds 1..100, and test/long.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { firstFailure } from '../../simulations/campaign.ts'

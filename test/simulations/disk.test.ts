@@ -50,7 +50,7 @@ describe('crashes of a simulated disk', () => {
     }
   })
 
-  test('the identity of a disk survives crashes and is in an image, but not in a copy', async () => {
+  test('the identity of a disk survives crashes; an image has it, a copy does not', async () => {
     const { scheduler, disk } = freshDisk('identity')
     const identity = await scheduler.finish(disk.identity())
     const next = (): SimulatedProcess => new SimulatedProcess(scheduler, 'next')

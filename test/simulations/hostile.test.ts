@@ -1,6 +1,6 @@
-// A household with a member that lies, on a few seeds: it gains nothing, whatever it and its
-// friends try; and a check that is left out is missed. Many seeds: npm run simulate -- --scenario
-// hostile; all checks: npm run simulate -- --weaknesses.
+// A household with a lying member, on a few seeds: it gains nothing, whatever it and its friends
+// try; and a check that is left out is noticed. Many seeds: npm run simulate -- --scenario hostile;
+// all checks: npm run simulate -- --weaknesses.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'

@@ -34,7 +34,7 @@ networkSuite('SimulatedNetwork', async () => {
 })
 
 describe('cuts of a simulated network', () => {
-  test('both ends lose a cut connection within a keep-alive, and can dial again after', async () => {
+  test('both ends lose a cut connection within a keep-alive, and can dial again', async () => {
     const { scheduler, network, a, b } = pair('cut')
     const signal = new AbortController().signal
     await scheduler.finish(Promise.all([a.start(), b.start()]))

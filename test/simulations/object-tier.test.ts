@@ -55,7 +55,7 @@ describe('faults of a simulated cold tier', () => {
     assert.equal(await run(), await run())
   })
 
-  test('an archived object is readable once restored, for the time that was asked for', async () => {
+  test('an archived object is readable once restored, for the time asked for', async () => {
     const { scheduler, clock, tier } = fresh('archive')
     const options = { signal: forever(), storageClass: 'GLACIER' }
     const once = async function* (): AsyncGenerator<Uint8Array> {

@@ -1,5 +1,5 @@
-// The simulation on a few seeds, and that its checkers see what they are for. Many seeds: npm run
-// simulate.
+// The simulation on a few seeds, and that its checkers find the faults they are for. Many seeds:
+// npm run simulate.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

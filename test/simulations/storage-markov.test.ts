@@ -23,7 +23,7 @@ const TABLE: readonly {
 describe('Markov chain', () => {
   for (const { code, rate, repairFrom = 1, loss } of TABLE) {
     const [k, m] = code
-    test(`loss of ${k}+${m} at ${rate} a year, repaired from ${repairFrom} on, is as in the table`, () => {
+    test(`loss of ${k}+${m}, rate ${rate}, repair from ${repairFrom}, is as in the table`, () => {
       for (const [at, repairHours] of [6, 24, 168].entries()) {
         const computed = annualLoss({ k, m }, { annualFailureRate: rate, repairHours, repairFrom })
         const expected = loss[at] ?? 0

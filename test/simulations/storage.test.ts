@@ -1,6 +1,5 @@
-// A few small years of machines that store, with the nodes' own upkeep: what is promised holds, and
-// bugs that are put in on purpose are found. Fifty nodes, and all bugs: npm run simulate --
-// --scenario storage.
+// A few small years of storage nodes, with their own upkeep: the invariants hold, and planted bugs
+// are found. Fifty nodes, and all bugs: npm run simulate -- --scenario storage.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -48,7 +47,7 @@ describe('a plan of a year', () => {
 
 describe('storage nodes', () => {
   for (const seed of ['1']) {
-    test(`keep placed stripes through all faults, with few needless repairs: seed ${seed}`, async () => {
+    test(`keep placed stripes through all faults, with few needless repairs: ${seed}`, async () => {
       const { repairedCount, needlessCount, stripeCount } = await new Year(
         planOf(seed, SMALL),
       ).run()

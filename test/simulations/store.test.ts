@@ -1,5 +1,5 @@
-// The local store on a simulated disk and ordered store that crash at any moment: what was
-// acknowledged is there, and what is there is whole.
+// The local store on a simulated disk and ordered store that crash at any moment: acknowledged data
+// is present, and all present data is whole.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { blake3 } from '../../protocol/hash.ts'

@@ -136,7 +136,7 @@ describe('a node that was away until the log entries it lacks were dropped', () 
     assert.equal((await c.replica.names()).length, 21)
   })
 
-  test('refuses one with too few attestations, turns read-only, and names the missing', async () => {
+  test('refuses one that too few attest, turns read-only, and names the missing', async () => {
     const [a, b, c, d] = (await house('writer', 'writer', 'writer')) as [
       Machine,
       Machine,

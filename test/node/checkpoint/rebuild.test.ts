@@ -1,5 +1,5 @@
-// A state that is built anew beside the one in use takes its place whole, whatever failed before
-// and whatever is written meanwhile.
+// A state that is rebuilt beside the one in use replaces it as a whole, whatever failed before and
+// whatever is written meanwhile.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'

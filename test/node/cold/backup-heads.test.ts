@@ -1,5 +1,5 @@
-// Heads of backups as members see them: who makes which when there are two, what is told of one
-// that is gone, or is not what it says; and their order.
+// Heads of backups as members see them: which of two members makes one, how a missing or false one
+// is reported, and their order.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

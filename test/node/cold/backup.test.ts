@@ -43,7 +43,7 @@ describe('a backup', () => {
     assert.deepEqual(await (await recover(a, tier, key)).names(), await a.replica.names())
   })
 
-  test('puts only what a newer checkpoint changed, and later removes what is unneeded', async () => {
+  test('puts only what a newer checkpoint changed, and later removes unneeded nodes', async () => {
     const { a, b, tier, save, key } = await cast()
     for (let n = 0; n < 3000; n++) a.replica.write(`f${n}`, 'x'.repeat(200))
     await checkpoint(a, b)

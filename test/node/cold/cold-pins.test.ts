@@ -1,5 +1,5 @@
-// Pins to cold tiers, on simulated machines: what is below goes there at once, and what comes
-// later; who puts it; what becomes of it when that node is away, or the tier.
+// Pins to cold tiers, on simulated machines: existing files below the path go there at once, and
+// later ones too; which node uploads them; and what happens when that node or the tier is offline.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HOUR_MS, KIB, MINUTE_MS } from '../../../protocol/units.ts'
@@ -87,7 +87,7 @@ describe('pins to a cold tier', () => {
     })
   })
 
-  test('if the node of a pin is offline, only the next in rank uploads, an hour later', async () => {
+  test('if the node of a pin is offline, only the next in rank uploads, an hour on', async () => {
     await withMembers(3, 3, async ({ nodes: [a, b, c], clock }) => {
       await addAttic([a, b, c], clock)
       await a.ask((api) => api.makeFolder('/old'))

@@ -77,7 +77,7 @@ describe('settling stripes that a tier holds', () => {
     }
   })
 
-  test('nothing is given up before the record of the tier is stable, or without a tier', async () => {
+  test('nothing is given up without a tier, or before the record of it is stable', async () => {
     const waits = await settle(new ColdMap({ s: { holders, cold: { attic: 101 }, floor: 0 } }))
     assert.deepEqual([waits.recorded, waits.waiting], [[], 1])
     assert.deepEqual((await settle(new ColdMap({ s: { holders } }))).recorded, [])

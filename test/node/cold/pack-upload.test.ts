@@ -1,5 +1,5 @@
-// Packs on their way into a tier: what is said to be there was read back from there, whatever went
-// wrong before.
+// Uploads of packs into a tier: a pack that counts as uploaded was read back, whatever went wrong
+// before.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -38,7 +38,7 @@ describe('pack upload', () => {
     assert.deepEqual(tier.asked, [`get ${VOLUME}/packs/${id}.car 0-${size + 1}`])
   })
 
-  test('an object uploaded long ago is put under another name: it may soon be removed', async () => {
+  test('an object uploaded long ago is put anew by another name: it may be removed', async () => {
     const tier = new MemoryTier()
     const before = await uploadPack(partsOf(tier), stripes, signal)
     const clock = new ManualClock()
@@ -50,7 +50,7 @@ describe('pack upload', () => {
     assert.equal(tier.objects.size, 2)
   })
 
-  test('a wrong bit anywhere is found; the object is removed, and put again next time', async () => {
+  test('a wrong bit anywhere is found; the object is removed, and put again later', async () => {
     const sound = new MemoryTier()
     const { id, size } = await uploadPack(partsOf(sound), stripes, signal)
     const key = `${VOLUME}/packs/${id}.car`

@@ -1,5 +1,5 @@
-// Packs of which little is in use are put anew, smaller, and everything in use can be read from
-// where the map says.
+// Packs of which little is in use are repacked, and all data in use can be read from where the map
+// says.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { chunkRange, packKey } from '../../../protocol/cold/pack.ts'

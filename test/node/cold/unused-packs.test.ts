@@ -1,4 +1,4 @@
-// Packs go from a tier only if nothing names them, and nobody can be about to.
+// Packs are removed from a tier only if nothing names them, and no member can be about to.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { packKey } from '../../../protocol/cold/pack.ts'

@@ -1,5 +1,5 @@
-// Locks between nodes on a simulated network: whatever fails, two never have what excludes each
-// other, and who gets a lock has what was written under it.
+// Locks between nodes on a simulated network: whatever fails, no two nodes hold conflicting locks,
+// and a node that gets a lock has the data written under it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { LockClaims } from '../../../node/consensus/lock-claims.ts'

@@ -1,6 +1,6 @@
-// Registers with one member that lies, on random schedules. Who does not vote breaks nothing. Who
-// votes can hide what it accepted, or say two things at once: then what was chosen may be lost, and
-// two of its statements prove it.
+// Registers with one lying member, on random schedules. A member without a vote breaks nothing. A
+// voter can hide what it accepted, or state two things at once: then a chosen value may be lost,
+// and two of its statements prove it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../../protocol/errors.ts'

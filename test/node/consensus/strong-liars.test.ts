@@ -1,5 +1,5 @@
-// Voters that cannot be relied on, of real volumes on simulated machines: who contradicts itself,
-// and who lost its vote.
+// Unreliable voters, in real volumes on simulated machines: a voter that contradicts itself, and
+// one that lost its vote.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { StrongLog } from '../../../node/consensus/strong-log.ts'

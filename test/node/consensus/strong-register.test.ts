@@ -1,5 +1,5 @@
-// Registers on a network that loses, doubles and overtakes messages, with proposers and voters that
-// crash: whatever happens, what callers saw is what one register would have shown them.
+// Registers on a network that loses, duplicates and reorders messages, with proposers and voters
+// that crash: whatever happens, clients see what a single register would have shown them.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { VirtualClock } from '../../../simulations/clock.ts'

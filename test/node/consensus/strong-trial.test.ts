@@ -1,4 +1,4 @@
-// Ops made on trial: what a strong write would do, before anybody has agreed to it
+// Ops made on trial: the effects of a strong write before anybody has agreed to it
 // (node/log/tentative.ts).
 import assert from 'node:assert/strict'
 import { nameOf } from '../../../node/consensus/strong-log.ts'

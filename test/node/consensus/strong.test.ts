@@ -75,7 +75,7 @@ describe('a strong volume', () => {
     }
   })
 
-  test('a minority refuses with NO_QUORUM and names the missing; the majority goes on', async () => {
+  test('a minority fails with NO_QUORUM and names the missing; the majority goes on', async () => {
     const group = await StrongGroup.of(5, 5)
     const [a, b, c] = nodesOf(group)
     await group.finish(a.make('before'))

@@ -1,5 +1,5 @@
-// Files as bytes, in and out: what was written is read, whatever its size, and what is there
-// already is not stored again.
+// Files as bytes: data is read as it was written, whatever its size, and existing data is not
+// stored again.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../../protocol/bytes.ts'

@@ -1,4 +1,4 @@
-// Editing a file is what it would be in memory, holes and copies included.
+// Editing a file gives the same as editing it in memory, holes and copies included.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'

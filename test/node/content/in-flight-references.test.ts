@@ -1,4 +1,4 @@
-// The references that open writes hold, whatever begins and ends meanwhile.
+// The references held by open writes, whatever begins and ends meanwhile.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
-// Reading ahead: how far, for whom, and when it ends. Chunks are far, and given when the test says
-// so.
+// Read-ahead: how far, for which readers, and when it ends. Chunks are remote, and delivered when
+// the test says so.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { ChunkReader } from '../../../node/content/chunk-io.ts'

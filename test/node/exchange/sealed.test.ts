@@ -1,5 +1,5 @@
-// Sealed archives: any member of the volume makes the same files of them, at any node of it; a
-// stranger neither reads nor imports them; and what a crash interrupts is taken back.
+// Sealed archives: any member of the volume imports them as the same files, at any node of it; a
+// stranger neither reads nor imports them; and an import that a crash interrupts is undone.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CarReader } from '@ipld/car'

@@ -1,4 +1,4 @@
-// Whole nodes on simulated machines: what is given up, and what is not.
+// Whole nodes on simulated machines: which data is given up, and which is not.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../../protocol/errors.ts'

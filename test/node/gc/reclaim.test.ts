@@ -14,7 +14,7 @@ import { ManualClock } from '../stripes/manual-clock.ts'
 const NOTHING = { condemned: 0, repacked: 0, swept: 0, sweptBytes: 0 }
 
 describe('reclaim', () => {
-  test('a volume that cannot be surveyed delays no other, and is retried after an hour', async () => {
+  test('a volume that cannot be surveyed delays no other, and is retried hourly', async () => {
     const [broken, sound] = [volumeOf('broken', true), volumeOf('sound', false)]
     const { clock, reclaim } = reclaimOf([broken, sound])
     await pass(clock, 30 * MINUTE_MS)

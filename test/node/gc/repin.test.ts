@@ -1,5 +1,4 @@
-// Pins on simulated machines: the redundancy class of a folder, for what is in it and for what
-// comes.
+// Pins on simulated machines: the redundancy class of a folder, for existing and later files.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KIB, MINUTE_MS } from '../../../protocol/units.ts'

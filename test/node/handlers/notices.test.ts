@@ -1,4 +1,4 @@
-// The members told of a home that was copied or restored, by the log alone.
+// Notices to members about a home that was copied or restored, from the log alone.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { noticesOf } from '../../../node/handlers/notices.ts'

@@ -37,7 +37,7 @@ test('changes by a removed node show nowhere, though it is connected', async () 
   })
 })
 
-test('changes by a removed node vanish once a node that took them hears of the removal', async () => {
+test('changes by a removed node vanish where they were taken before the removal', async () => {
   await withMembers(4, 2, async (members) => {
     const { nodes, clock } = members
     const [founder, other, quin, last] = nodes

@@ -1,4 +1,5 @@
-// A strong volume as its owners see it: what the calls promise, what is refused, and how it is set.
+// A strong volume as its owners see it: what the calls promise, which are refused, and how it is
+// configured.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../../protocol/errors.ts'

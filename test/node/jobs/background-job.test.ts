@@ -1,4 +1,4 @@
-// A background job: at its times and when woken, one run at a time, whatever its runs do.
+// A background job: on schedule and when woken, one run at a time, whatever its runs do.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Job } from '../../../node/jobs/background-job.ts'

@@ -1,4 +1,4 @@
-// A node whose home was copied writes on as somebody else, from its very first entry.
+// A node whose home was copied continues as another actor, from its first entry.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { readDeviceMarker } from '../../../node/log/device-marker.ts'

@@ -1,5 +1,4 @@
-// A member that makes the log grow faster than its role has to: its entries wait, and nobody else's
-// do.
+// A member that makes the log grow faster than its role needs: its entries wait, and no others do.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Inbox } from '../../../node/log/inbox.ts'

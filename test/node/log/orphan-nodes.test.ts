@@ -1,4 +1,4 @@
-// Fetching checkpoints of whoever may be wrong, and what fetches that were broken off leave behind.
+// Checkpoint fetches from peers that may be wrong, and the leftovers of aborted fetches.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { governedHere } from '../../../node/checkpoint/announcement.ts'

@@ -1,4 +1,4 @@
-// Peers of another make, and peers that mean harm: what they may and may not do.
+// Peers with another implementation, and malicious peers: what they may and may not do.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'

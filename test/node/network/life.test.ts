@@ -88,7 +88,7 @@ describe('addresses', () => {
     assert.equal(await again.dial(b.self, { signal: deadline() }), b.self)
   })
 
-  test('an address that was given by hand stays, though the peer does not announce it', async (t) => {
+  test('an address given by hand stays, though the peer does not announce it', async (t) => {
     const [a, b] = [await startNetwork(t, 'a'), await startNetwork(t, 'b')]
     const forwarded = `/ip4/203.0.113.9/tcp/4001/p2p/${b.self}`
     await a.learn(b.self, [forwarded, forwarded.replace(/\/p2p.*/, '')])

@@ -1,5 +1,5 @@
-// The security log (docs/formats/security-log.md): it outlives restarts and crashes, and what is
-// cut or changed is told.
+// The security log (docs/formats/security-log.md): it survives restarts and crashes, and any
+// truncation or change is reported.
 import assert from 'node:assert/strict'
 import { mkdir, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// The allowances of peers: they hold whatever is asked for, and nobody pays for another.
+// The allowances of peers: they hold whatever is requested, and no peer pays for another.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'

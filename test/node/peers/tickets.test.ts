@@ -1,4 +1,4 @@
-// The tickets of a node: what they are good for, who used them, and that this outlives the node.
+// The tickets of a node: what they allow, who used them, and that both survive a restart.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Joining } from '../../../node/peers/join.ts'
@@ -62,7 +62,7 @@ class Door {
 }
 
 describe('tickets', () => {
-  test('issued, used and revoked tickets outlive the node', async () => {
+  test('issued, used and revoked tickets survive a restart of the node', async () => {
     const [kv, clock] = [MemoryKv.open(), new ManualClock()]
     const tickets = new Tickets({ kv, clock })
     const given = { volume: VOLUME, role: 'writer', expires: DAY_MS as WallTime } as const
@@ -93,7 +93,7 @@ describe('tickets', () => {
     for await (const [key] of kv.scan({ from: '', to: '\xff' })) assert.fail(key)
   })
 
-  test('so many are remembered, and no more', async () => {
+  test('a bounded number of tickets is remembered', async () => {
     const tickets = new Tickets({ kv: MemoryKv.open(), clock: new ManualClock() })
     const given = { volume: VOLUME, role: 'writer', expires: DAY_MS as WallTime, uses: 1 } as const
     for (let n = 0; n < TICKETS_MAX; n++) await tickets.add({ ...given, hash: hashOf(n) })
@@ -101,7 +101,7 @@ describe('tickets', () => {
     await assert.rejects(tooMany, { code: 'EBUSY', message: /shoal invite revoke/ })
   })
 
-  test('a ticket lets in while it is open, also after a restart, and each knock is recorded', async () => {
+  test('a ticket admits while it is open, also after a restart; each use is recorded', async () => {
     const door = new Door()
     const { joining } = await door.start()
     const expires = HOUR_MS as WallTime
@@ -126,7 +126,7 @@ describe('tickets', () => {
     assert.deepEqual(door.recorded, [...made, 'ticket-used', ...refused])
   })
 
-  test('it is this check that keeps others out', async () => {
+  test('without the check, a revoked ticket would admit', async () => {
     const door = new Door()
     const { joining, tickets } = await door.start()
     const { ticket } = await joining.invite(VOLUME, 'writer', 2, HOUR_MS as WallTime)

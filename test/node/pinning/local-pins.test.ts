@@ -10,8 +10,8 @@ import { contentOf, put, readFile } from '../gc/garbage-world.ts'
 
 const FILE_BYTES: number = 4 * MIB
 
-describe('pins of a node', () => {
-  test('a disk that gets full loses copies, but none that is pinned, also after a restart', async () => {
+describe('local pins', () => {
+  test('a full disk drops copies, but none that is pinned, also after a restart', async () => {
     await withMembers(3, 7, async ({ nodes, clock, network }) => {
       const [a, b] = nodes
       await a.stop()

@@ -1,5 +1,5 @@
-// Audits of a real holder on a simulated network: what is honest is never blamed, what lies or has
-// lost its shards is.
+// Audits of a real holder on a simulated network: an honest holder is never blamed, and one that
+// lies or has lost its shards is.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -54,7 +54,7 @@ describe('audit', () => {
     },
   )
 
-  test('a peer that is distrusted is trusted again a day later', () => {
+  test('a distrusted peer is trusted again a day later', () => {
     const clock = new ManualClock()
     const quarantine = new Quarantine(clock)
     quarantine.quarantine(peerOf(1))

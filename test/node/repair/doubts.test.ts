@@ -13,7 +13,7 @@ import type { ShardSwarm } from '../peers/shard-swarm.ts'
 const STRIPE = stripeOf(1, 600 * KIB, 2, 1)
 const LIAR = peerOf(9)
 
-describe('a shard said not to be held', () => {
+describe('a shard that is denied by a member', () => {
   scenario('and is shown changes nothing, and is known of who said so', async (swarm) => {
     const { doubted, map, refuted, event } = await doubting(swarm)
     assert.equal(doubted.changed(event), true)

@@ -1,4 +1,4 @@
-// Plans that are kept are the plans that would be made anew, whatever happens to the members.
+// Cached plans equal newly made ones, whatever happens to the members.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -15,7 +15,7 @@ const PEERS = Array.from({ length: 12 }, (_, i) =>
   peerIdFromPublicKey(new Uint8Array(32).fill(i + 1)),
 )
 
-test('a plan that is kept is the one that would be made now', () => {
+test('a cached plan equals the plan that would be made now', () => {
   const change = fc.record({
     peer: fc.nat(PEERS.length - 1),
     presence: fc.constantFrom<Presence>('online', 'online', 'late', 'absent', 'gone'),

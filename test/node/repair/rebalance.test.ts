@@ -1,5 +1,5 @@
-// Shards move to whom they belong, no more of them than must, and nobody forgets one that another
-// does not have.
+// Shards move to the peers they belong to, no more than necessary, and no copy is dropped that no
+// other peer has.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { placementGroup } from '../../../protocol/placement/placement-group.ts'
@@ -40,7 +40,7 @@ describe('rebalance', () => {
     }
   })
 
-  test('the old holder keeps its shard until another has it, and then for a while', async (t) => {
+  test('the old holder keeps its shard until another has it, and for a while longer', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, members: 8, redundancy: 'rs4+2' })
     const id = await placedSoThat(swarm, (wanted) =>
       wanted.includes(swarm.group.peers[8] as PeerId),
@@ -76,7 +76,7 @@ describe('rebalance', () => {
     await swarm.assertWhole(id)
   })
 
-  test('a peer without a shard that the map ascribes to it says so, and the shard is rebuilt', async (t) => {
+  test('a peer says that it lacks a shard in the map, and the shard is rebuilt', async (t) => {
     const swarm = await Caretakers.open(t, { count: 4, redundancy: 'rs2+1' })
     const id = await swarm.place(1, BYTES, 2, 1)
     const [[holder]] = swarm.stripe(id).holders as [[PeerId]]
@@ -90,7 +90,7 @@ describe('rebalance', () => {
     await swarm.assertWhole(id)
   })
 
-  test('a peer that returns keeps its shards, and what was made anew meanwhile is let go', async (t) => {
+  test('a returning peer keeps its shards, and those rebuilt meanwhile are dropped', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const before = swarm.stripe(id).holders
@@ -105,7 +105,7 @@ describe('rebalance', () => {
     assert.equal(swarm.group.puts.length, 0)
   })
 
-  test('a shard that a peer only says to have does not let the other be forgotten', async (t) => {
+  test('a shard that a peer only claims to have does not release the other copy', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     // Others ask it, and not it itself.
@@ -119,7 +119,7 @@ describe('rebalance', () => {
     assert(there.every((peers) => peers.length === 1))
   })
 
-  test('a zone that holds too many gives some away', async (t) => {
+  test('a zone that holds too many shards gives some away', async (t) => {
     let isOneZone = false
     const zoneOf = (peer: PeerId): string => {
       const at = swarm.group.peers.indexOf(peer)
@@ -140,8 +140,8 @@ describe('rebalance', () => {
   })
 })
 
-describe('a peer that is to be removed', () => {
-  test('gives all its shards away, and the others need not be rebuilt', async (t) => {
+describe('a peer that is being removed', () => {
+  test('gives all its shards away, and the others need no rebuilding', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     for (let seed = 1; seed <= 20; seed++) await swarm.place(seed, BYTES, 4, 2)
     const [, leaver] = swarm.group.peers as [PeerId, PeerId]
@@ -160,7 +160,7 @@ describe('a peer that is to be removed', () => {
     }
   })
 
-  test('keeps what nobody can take, which is told apart from what would be lost', async (t) => {
+  test('keeps what nobody can take, counted apart from what would be lost', async (t) => {
     const swarm = await Caretakers.open(t, { count: 6, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const [self, leaver, one, other] = swarm.group.peers as PeerId[] as [

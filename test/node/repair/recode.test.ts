@@ -12,7 +12,7 @@ import type { PeerId } from '../../../protocol/ids.ts'
 const BYTES = 300_000
 
 describe('recode', () => {
-  test('a volume that grows from 2 to 12 members is coded anew step by step', async (t) => {
+  test('a volume that grows from 2 to 12 members is recoded step by step', async (t) => {
     const swarm = await Caretakers.open(t, { count: 12, members: 2 })
     for (let seed = 1; seed <= 4; seed++) await swarm.place(seed, BYTES, 1, 1)
     const codes = [
@@ -54,7 +54,7 @@ describe('recode', () => {
     )
   })
 
-  test('a stripe that was given up, and whose holders are lost since, is not taken for whole', async (t) => {
+  test('a condemned stripe that has lost its holders is not taken for whole', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs2+1' })
     const id = await swarm.place(1, BYTES, 2, 1)
     swarm.map.className = 'rs4+2'
@@ -73,7 +73,7 @@ describe('recode', () => {
     await swarm.assertWhole(id)
   })
 
-  test('members that are only away change no code', async (t) => {
+  test('members that are only offline change no code', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9 })
     const id = await swarm.place(1, BYTES, 6, 3)
     swarm.vanish(swarm.group.peers[1] as PeerId)
@@ -82,7 +82,7 @@ describe('recode', () => {
     assert.equal(swarm.map.recorded.length, 1)
   })
 
-  test('small stripes stay copies, and large ones among them are found', async (t) => {
+  test('small stripes stay copies, and large ones among them are recoded', async (t) => {
     const swarm = await Caretakers.open(t, { count: 6 })
     const small = await swarm.place(1, 10_000, 1, 2)
     const large = await swarm.place(2, BYTES, 1, 2)

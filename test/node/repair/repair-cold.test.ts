@@ -59,15 +59,15 @@ async function repair(
   return { given, fetched }
 }
 
-describe('repair of what lies in a tier', () => {
-  test('makes what lacks to the floor out of the tier, where too few shards are left', async () => {
+describe('repair of stripes in a tier', () => {
+  test('makes missing shards up to the floor from the tier, if too few are left', async () => {
     const { given, fetched } = await repair({ holders: [[A], [], []], floor: 2 })
     assert.deepEqual([...given.keys()], [1])
     assert.deepEqual(Buffer.from(given.get(1) ?? []), Buffer.from(coded.shards[1] ?? []))
     assert.equal(fetched, 3)
   })
 
-  test('all of it, if all is to stay and nothing is left', async () => {
+  test('makes all shards from the tier, if the floor is all and none are left', async () => {
     const { given } = await repair({ holders: [[], [], []], floor: 3 })
     assert.deepEqual(
       [...given.keys()].toSorted((a, b) => a - b),
@@ -75,17 +75,17 @@ describe('repair of what lies in a tier', () => {
     )
   })
 
-  test('asks the tier also where the holders turn out to have nothing', async () => {
+  test('asks the tier if the holders turn out to have nothing', async () => {
     const { given } = await repair({ holders: [[A], [B], []], floor: 3 })
     assert.deepEqual([...given.keys()], [2])
   })
 
-  test('fetches nothing where enough is left', async () => {
+  test('fetches nothing if enough shards are left', async () => {
     for (const floor of [0, 1])
       assert.equal((await repair({ holders: [[A], [], []], floor })).fetched, 0)
   })
 
-  test('of what lies in no tier nothing can be made from too few', async () => {
+  test('fails for a stripe in no tier with too few shards', async () => {
     const repairing = repair({ holders: [[A], [B], []], cold: [] })
     await assert.rejects(repairing, { code: 'stripe-unrecoverable' })
   })

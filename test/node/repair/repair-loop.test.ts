@@ -1,4 +1,4 @@
-// A pass through all that a node has to do may take days: what is urgent does not wait for its end.
+// A pass through all the work of a node may take days: urgent work does not wait for its end.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { placementGroup } from '../../../protocol/placement/placement-group.ts'
@@ -12,8 +12,8 @@ const BYTES = 100_000
 const STRIPES = 30
 const { signal } = new AbortController()
 
-describe('a pass of upkeep', () => {
-  test('tries again what failed before it ends', async (t) => {
+describe('an upkeep pass', () => {
+  test('retries what failed before it ends', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     for (let seed = 1; seed <= STRIPES; seed++) await swarm.place(seed, BYTES, 4, 2)
     for (const id of swarm.stripes) {
@@ -31,7 +31,7 @@ describe('a pass of upkeep', () => {
     for (const id of own) await swarm.assertWhole(id)
   })
 
-  test('lets go of what it gave away before it ends', async (t) => {
+  test('drops the shards it gave away before it ends', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     for (let seed = 1; seed <= STRIPES; seed++) await swarm.place(seed, BYTES, 4, 2)
     const [, leaver] = swarm.group.peers as [PeerId, PeerId]
@@ -49,7 +49,7 @@ describe('a pass of upkeep', () => {
     assert(least < before / 2, `${least} of ${before} were here at the end`)
   })
 
-  test('is in a hurry to its end when somebody waits for it', async (t) => {
+  test('does all its work without delay when somebody waits for it', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2', lookMs: 0 })
     for (let seed = 1; seed <= STRIPES; seed++) await swarm.place(seed, BYTES, 4, 2)
     const [, newcomer] = swarm.group.peers as [PeerId, PeerId]

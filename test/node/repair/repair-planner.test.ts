@@ -20,7 +20,7 @@ const [SELF] = PEERS as [PeerId]
 const GRACE_MS = 10 * MINUTE_MS
 
 describe('repair planner', () => {
-  test('stripes with fewer spares come first, whatever their number', () => {
+  test('stripes with fewer spare shards come first, whatever their number', () => {
     const swarm = new View()
     const [, ...others] = PEERS
     // What has lost three, one, and two shards of 4+3; the others of each are there.
@@ -36,7 +36,7 @@ describe('repair planner', () => {
     assert.deepEqual(swarm.look(), ['repair 0', 'repair 2', 'repair 1'])
   })
 
-  test('a stripe that has just been written is left to its writer for a moment', () => {
+  test('a stripe just written is left to its writer for a moment', () => {
     const swarm = new View()
     swarm.groups = [swarm.group(0, 4, 2, PEERS.slice(0, 5))]
     swarm.coordinate()
@@ -47,7 +47,7 @@ describe('repair planner', () => {
     assert.deepEqual(swarm.look(), ['repair 0'])
   })
 
-  test('the second in rank takes over when there is no progress for a while, and not before', () => {
+  test('the second in rank takes over after a while without progress, and not before', () => {
     const swarm = new View()
     swarm.members = PEERS.slice(0, 6)
     swarm.groups = [swarm.group(0, 4, 2, PEERS.slice(0, 5), 10)]
@@ -62,7 +62,7 @@ describe('repair planner', () => {
     assert.deepEqual(swarm.look(), ['repair 0'])
   })
 
-  test('a shard with two holders is left to both for an hour: not everybody may see that both are there', () => {
+  test('a shard with two holders is left to both for an hour', () => {
     const swarm = new View()
     const [, ann, bob, cid] = PEERS as [PeerId, PeerId, PeerId, PeerId]
     swarm.members = [SELF, ann, bob, cid]
@@ -79,7 +79,7 @@ describe('repair planner', () => {
     )
   })
 
-  test('members that come are waited for before stripes are coded anew for them', () => {
+  test('stripes are not recoded for new members while more are joining', () => {
     const swarm = new View()
     swarm.className = 'auto'
     swarm.members = PEERS.slice(0, 2)

@@ -1,5 +1,5 @@
-// Scrub of a store on a real disk that is damaged under it: what is found, what the map is told,
-// and what stays.
+// Scrub of a store on a real disk that is damaged under it: the findings, the reports to the map,
+// and the data that stays.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -17,7 +17,7 @@ const ANOTHER = stripeOf(2, 500 * KIB, 2, 1)
 const CHUNK = xorshiftBytes(7, 300 * KIB)
 const { signal } = new AbortController()
 
-describe('shards', () => {
+describe('scrub of shards', () => {
   test('a whole shard where the map has it stays, without a finding', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
@@ -27,7 +27,7 @@ describe('shards', () => {
     assert.deepEqual(node.store.shards.indices(STRIPE.id), [0])
   })
 
-  test('one with a flipped bit is told to the map, and let go', async (t) => {
+  test('a shard with a flipped bit is reported to the map, and dropped', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     node.map.add(STRIPE, [[SELF], [A], [B]])
@@ -38,7 +38,7 @@ describe('shards', () => {
     assert.deepEqual(await node.scrub(), [])
   })
 
-  test('all of a segment that is cut short or deleted are found', async (t) => {
+  test('all shards of a truncated or deleted segment are found', async (t) => {
     for (const harm of ['cut', 'delete'] as const) {
       const node = await ScrubbedNode.open(t)
       for (const stripe of [STRIPE, ANOTHER]) {
@@ -55,7 +55,7 @@ describe('shards', () => {
     }
   })
 
-  test('a damaged one stays while too few others can be reached to rebuild it', async (t) => {
+  test('a damaged shard stays while too few others can be reached to rebuild it', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     node.map.add(STRIPE, [[SELF], [A], [B]])
@@ -69,7 +69,7 @@ describe('shards', () => {
     assert.deepEqual(node.store.shards.indices(STRIPE.id), [])
   })
 
-  test('one that should be here and is not is brought back from the trash, or told to the map', async (t) => {
+  test('a missing shard is restored from the trash, or reported to the map', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     await node.hold(STRIPE, 1)
@@ -85,7 +85,7 @@ describe('shards', () => {
     assert.deepEqual(node.store.shards.indices(STRIPE.id), [1])
   })
 
-  test('one that the map ascribes to nobody is told to the map', async (t) => {
+  test('a shard that the map ascribes to nobody is reported to the map', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     node.map.add(STRIPE, [[], [A], [B]])
@@ -93,7 +93,7 @@ describe('shards', () => {
     assert.deepEqual(node.map.stripe(STRIPE.id)?.holders, [[SELF], [A], [B]])
   })
 
-  test('a shard of another node is trashed after an hour, one of an unknown stripe after a day', async (t) => {
+  test('shards of other nodes are trashed in an hour, of unknown stripes in a day', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     await node.hold(ANOTHER, 0)
@@ -109,7 +109,7 @@ describe('shards', () => {
     assert.equal(await node.store.shards.restore(STRIPE.id, 0), true)
   })
 
-  test('one that comes into the map in time is never let go', async (t) => {
+  test('a shard that comes into the map in time is never dropped', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     assert.deepEqual(await node.scrub(), [stranger(STRIPE, 'kept')])
@@ -121,7 +121,7 @@ describe('shards', () => {
     assert.deepEqual(await node.scrub(), [finding(STRIPE, 0, 'stray', 'kept')])
   })
 
-  test('one that someone saw damaged is looked at, and no other', async (t) => {
+  test('a suspected shard is checked, and no other', async (t) => {
     const node = await ScrubbedNode.open(t)
     for (const stripe of [STRIPE, ANOTHER]) {
       await node.hold(stripe, 0)
@@ -141,8 +141,8 @@ describe('shards', () => {
   })
 })
 
-describe('chunks', () => {
-  test('a damaged copy of a packed chunk stays until a peer sends it: others may be no better', async (t) => {
+describe('scrub of chunks', () => {
+  test('a damaged copy of a packed chunk stays until a peer sends a good one', async (t) => {
     const node = await ScrubbedNode.open(t)
     const [{ id, bytes }] = [chunkOf(STRIPE)]
     await node.store.chunks.put(id, bytes)
@@ -156,7 +156,7 @@ describe('chunks', () => {
     assert.equal(await node.store.chunks.verify(id), 'whole')
   })
 
-  test('a damaged one that is in no stripe is replaced by what another node has', async (t) => {
+  test('a damaged chunk in no stripe is replaced by the copy of another node', async (t) => {
     const node = await ScrubbedNode.open(t)
     const id = await node.write(CHUNK)
     node.elsewhere.set(id, CHUNK)
@@ -166,7 +166,7 @@ describe('chunks', () => {
     assert.equal(await node.store.chunks.verify(id), 'whole')
   })
 
-  test('a damaged one that nobody else has stays, and is told of each time', async (t) => {
+  test('a damaged chunk without another copy stays, and is reported each time', async (t) => {
     const node = await ScrubbedNode.open(t)
     const id = await node.write(CHUNK)
     await node.flip(CHUNK)
@@ -177,8 +177,8 @@ describe('chunks', () => {
   })
 })
 
-describe('passes', () => {
-  test('one a month goes through all by itself, at its pace', async (t) => {
+describe('scrub passes', () => {
+  test('a monthly pass reads everything by itself, at its pace', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     node.map.add(STRIPE, [[SELF], [A], [B]])
@@ -196,7 +196,7 @@ describe('passes', () => {
     assert.equal(node.scrubber.progress, undefined)
   })
 
-  test('one that is broken off goes on where it was, also after a restart', async (t) => {
+  test('an interrupted pass continues where it was, also after a restart', async (t) => {
     const node = await ScrubbedNode.open(t)
     const stripes = [1, 2, 3, 4, 5, 6].map((seed) => stripeOf(seed, 100 * KIB, 2, 1))
     for (const stripe of stripes) {
@@ -219,7 +219,7 @@ describe('passes', () => {
     assert.equal(count, 4)
   })
 
-  test('of one volume, it reads nothing of others', async (t) => {
+  test('a pass over one volume reads nothing of others', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     await node.hold(ANOTHER, 0)
@@ -235,7 +235,7 @@ describe('passes', () => {
     assert.equal(count, 5)
   })
 
-  test('says how far it is, and ends at the whole', async (t) => {
+  test('a pass reports its progress, and ends at the total', async (t) => {
     const node = await ScrubbedNode.open(t)
     await node.hold(STRIPE, 0)
     node.map.add(STRIPE, [[SELF], [A], [B]])

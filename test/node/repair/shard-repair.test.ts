@@ -1,4 +1,4 @@
-// Lost shards come back on other peers, by whoever's turn it is, and nothing that was not verified
+// Lost shards are rebuilt on other peers, by the node whose turn it is, and nothing unverified
 // counts.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -12,7 +12,7 @@ import type { PeerId, StripeId } from '../../../protocol/ids.ts'
 const BYTES = 300_000
 
 describe('repair', () => {
-  test('the shards of peers that are gone are made anew on others, and each stripe is whole again', async (t) => {
+  test('the shards of gone peers are rebuilt on others, and all stripes are whole', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     for (let seed = 1; seed <= 8; seed++) await swarm.place(seed, BYTES, 4, 2)
     const [, second, third] = swarm.group.peers
@@ -38,7 +38,7 @@ describe('repair', () => {
     await swarm.assertWhole(withoutGone(swarm, id))
   })
 
-  test('a peer that is late is waited for, unless no shard can be spared', async (t) => {
+  test('a late peer is waited for, unless no shard can be spared', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const [one, other] = holdersOf(swarm, id).filter((peer) => peer !== swarm.group.self)
@@ -54,7 +54,7 @@ describe('repair', () => {
     await swarm.assertWhole(withoutGone(swarm, id))
   })
 
-  test('a shard that is not what the stripe says is not used, counts as lost, and is replaced', async (t) => {
+  test('a shard that contradicts its stripe is not used, but counts as lost', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const [lost, liar] = holdersOf(swarm, id).filter((peer) => peer !== swarm.group.self)
@@ -69,7 +69,7 @@ describe('repair', () => {
     assert.equal(holders.flat().includes(liar), !isRead)
   })
 
-  test('a shard that its holder says to have no more is made anew at once', async (t) => {
+  test('a shard that its holder denies is rebuilt at once', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const [holder] = holdersOf(swarm, id)
@@ -79,7 +79,7 @@ describe('repair', () => {
     await swarm.assertWhole(id)
   })
 
-  test('a holder that lets others wait is not read from where others can be', async (t) => {
+  test('a slow holder is not read from if others can be', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const { client, self } = swarm.group
@@ -100,7 +100,7 @@ describe('repair', () => {
     assert(asked.size >= 3 && !asked.has(slow as PeerId))
   })
 
-  test('a peer that refuses is passed over', async (t) => {
+  test('a peer that refuses a shard is passed over', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const holders = holdersOf(swarm, id)
@@ -117,7 +117,7 @@ describe('repair', () => {
     assert(holdersOf(swarm, id).includes(second.peer))
   })
 
-  test('if everybody refuses slowly, other stripes have their turn', async (t) => {
+  test('if all peers refuse slowly, other stripes have their turn', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const holders = holdersOf(swarm, id)
@@ -135,7 +135,7 @@ describe('repair', () => {
     assert(putCount < 100)
   })
 
-  test('a shard that a crash left stored but not recorded is taken up', async (t) => {
+  test('a shard that a crash left stored but not recorded is recorded', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     swarm.vanish(holdersOf(swarm, id).find((peer) => peer !== swarm.group.self) as PeerId)
@@ -149,7 +149,7 @@ describe('repair', () => {
     assert.equal(stripes.size, 1)
   })
 
-  test('the first online holder in rank repairs, and the next one only if it does nothing', async (t) => {
+  test('the first online holder in rank repairs, the next only if it does nothing', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const rank = rankForGroup(placementGroup(id), swarm.map.candidates()).map(({ peer }) => peer)
@@ -168,7 +168,7 @@ describe('repair', () => {
     assert.equal(swarm.of(first).report().repairedBytes, 0, 'nothing is left to do')
   })
 
-  test('a condemned stripe that has no shard to spare is made anew: somebody may need it yet', async (t) => {
+  test('a condemned stripe without a spare is repaired: it may still be needed', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     await swarm.map.condemn([id])
@@ -185,7 +185,7 @@ describe('repair', () => {
     withoutGone(swarm, id)
   })
 
-  test('while much seems to have vanished only stripes without a spare are repaired', async (t) => {
+  test('while many peers seem gone, only stripes without a spare are repaired', async (t) => {
     const swarm = await Caretakers.open(t, { count: 12, redundancy: 'rs4+2' })
     for (let seed = 1; seed <= 6; seed++) await swarm.place(seed, BYTES, 4, 2)
     const [, one, other] = swarm.group.peers as [PeerId, PeerId, PeerId]

@@ -1,6 +1,5 @@
-// Whole nodes on simulated machines, of which one loses shards from its store and does not know:
-// when the others ask for them it looks, and says so, or they find out by themselves; and what it
-// lost is made anew.
+// Whole nodes on simulated machines, one of which silently loses shards from its store: it notices
+// when others request them, or the others find out by audits; and the shards are rebuilt.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { equalBytes } from '../../../protocol/bytes.ts'
@@ -25,7 +24,7 @@ const FOUND = ['scrub: missing', 'does not hold a shard as the map says']
  */
 const FOUND_MS: number = 6 * HOUR_MS
 
-test('a node that lost shards and does not know is found out by audits, and the shards are rebuilt', async () => {
+test('shards lost silently by a node are found by audits, and rebuilt', async () => {
   const scheduler = new Scheduler('silent dropper')
   const logged: string[] = []
   const cluster = new Cluster(scheduler, {

@@ -89,7 +89,7 @@ function noBatches(): Record<string, Uint8Array> {
 }
 
 describe('a bad writer', () => {
-  test('an entry whose body says nothing is held by all, and what follows it is applied', async () => {
+  test('an entry with an unreadable body is held by all, and later ones are applied', async () => {
     const kinds = Object.keys(badBodies((await fourMembers()).bad))
     for (const kind of kinds) {
       const { admin, bad, reader, keeper } = await fourMembers()
@@ -110,7 +110,7 @@ describe('a bad writer', () => {
     }
   })
 
-  test('an entry whose clear body is no batch is refused by all, and by a voter', async () => {
+  test('an entry whose clear body is not a batch is refused by all, and by a voter', async () => {
     const { admin, bad, reader, keeper } = await fourMembers()
     for (const [kind, body] of Object.entries(noBatches())) {
       const entry = forge(bad, { body, fields: { flags: FLAG_CLEAR_BODY } })
@@ -158,7 +158,7 @@ describe('a bad writer', () => {
     assert.equal(admin.volume.receive(late), 'applied')
   })
 
-  test('an op that its writer may not make has no effect on any replica', async () => {
+  test('an op without permission has no effect on any replica', async () => {
     const entries: readonly ((bad: Replica, admin: Replica) => Entry)[] = [
       (bad) => forgeOps(bad, [POLICY, MKDIR]),
       (bad, admin) => forgeOps(bad, [removal(admin), MKDIR]),

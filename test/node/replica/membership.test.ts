@@ -18,7 +18,7 @@ async function twoAdmins(): Promise<{ a: Replica; b: Replica; writer: Replica }>
 }
 
 describe('key epochs', () => {
-  test('of two that begin at once all keys are kept, and all come to seal with one', async () => {
+  test('of two concurrent epochs all keys are kept, and all come to use the same', async () => {
     const { a, b, writer } = await twoAdmins()
     const one = await a.member('one')
     const two = await a.member('two')
@@ -69,7 +69,7 @@ describe('key epochs', () => {
     assert.equal(await late.dump(), await a.dump())
   })
 
-  test('a keeper that joins takes what was sealed before, and reads none of it', async () => {
+  test('a keeper that joins takes entries sealed before, and reads none of them', async () => {
     const { a } = await twoAdmins()
     a.write('sealed', 'x')
     const keeper = await Replica.open('keeper')
@@ -82,8 +82,8 @@ describe('key epochs', () => {
   })
 })
 
-describe('removal', () => {
-  test('of two at once each counts, in whatever order they come', async () => {
+describe('removal of a member', () => {
+  test('two concurrent removals both count, in whatever order they come', async () => {
     const { a, b, writer } = await twoAdmins()
     const remove: Op = { kind: 'remove-member', peer: writer.identity.peer }
     a.volume.submit(remove)
@@ -127,7 +127,7 @@ describe('removal', () => {
     assert.equal(a.volume.receive(offline), 'applied')
   })
 
-  test('one who comes back writes under the new grant', async () => {
+  test('a readmitted member writes under its new grant', async () => {
     const { a, b, writer } = await twoAdmins()
     await a.volumes.remove(a.volume, writer.identity.peer)
     await a.admit(writer)

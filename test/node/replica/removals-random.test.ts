@@ -1,5 +1,5 @@
-// Admins and writers who write, grant, remove each other and meet at random: whoever is told of all
-// of it has one state, in whatever order that came. A seed that failed is run alone with
+// Admins and writers who write, grant, remove each other and meet at random: every replica that
+// receives all of it has one state, in whatever order it came. A seed that failed is run alone with
 // SHOAL_SEED=<seed>.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -46,7 +46,7 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
 
-test('all orders of one history give one state', async () => {
+test('all orders of one history of removals give one state', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 8, maxLength: 40 }),
@@ -73,7 +73,7 @@ test('all orders of one history give one state', async () => {
 
 let checkpoints = 0
 
-test('so they do with checkpoints between', async () => {
+test('all orders of one history of removals give one state, with checkpoints between', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 40 }), async (steps) => {
       const { a, b, c, w, x } = await castOf(0)

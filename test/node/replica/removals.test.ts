@@ -44,7 +44,7 @@ async function tellAll(
 }
 
 describe('a removed member', () => {
-  test('takes nothing along that others wrote into its files and folders: they say it again', async () => {
+  test('takes nothing along that others wrote into its files and folders', async () => {
     const { a, b, c, w, x } = await castOf(0)
     await remove(a, w)
     await write(w, 'evil')
@@ -94,7 +94,7 @@ describe('a removed member', () => {
     for (const { volume } of [a, b, ...strangers]) assert.ok(!volume.forks.areWaiting)
   })
 
-  test('cannot write on though it shows that it knows', async () => {
+  test('cannot write on once it knows of its removal', async () => {
     const { a, b, w } = await castOf(0)
     await remove(a, w)
     await meet(a, w)
@@ -103,7 +103,7 @@ describe('a removed member', () => {
     assert.equal(b.volume.membership.wasRemoved(w.replica.identity.peer), true)
   })
 
-  test('gives nobody a role, and what is written in such a one has a place and says nothing', async () => {
+  test('gives nobody a role, and what is written under such a role is void', async () => {
     const { a, b, c, w, x, strangers } = await castOf(STRANGERS)
     await remove(a, c)
     later(a, b, c, w, x)
@@ -133,9 +133,9 @@ describe('a removed member', () => {
   })
 })
 
-describe('of two admins who remove each other', () => {
+describe('two admins who remove each other', () => {
   for (const first of ['senior', 'junior'] as const) {
-    test(`the senior stays, also where the ${first} was first`, async () => {
+    test(`leave the senior one, also if the ${first} one was first`, async () => {
       const { a, b, c, w, x, strangers } = await castOf(STRANGERS)
       await (first === 'senior' ? remove(b, c) : remove(c, b))
       later(a, b, c, w, x)
@@ -163,7 +163,7 @@ describe('of two admins who remove each other', () => {
     })
   }
 
-  test('a third who removes the senior one decides', async () => {
+  test('leave the decision to a third who removes the senior one', async () => {
     const { a, b, c, w, x, strangers } = await castOf(STRANGERS)
     await remove(b, c)
     await remove(c, b)
@@ -181,8 +181,8 @@ describe('of two admins who remove each other', () => {
   })
 })
 
-describe('entries that a removed member wrote before it heard of that', () => {
-  test('it says again once it is admitted again', async () => {
+describe('entries of a removed member from before it heard of its removal', () => {
+  test('are repeated by the member once it is admitted again', async () => {
     const { a, b, w } = await castOf(0)
     await remove(a, w)
     await write(w, 'offline')
@@ -198,7 +198,7 @@ describe('entries that a removed member wrote before it heard of that', () => {
     await assertAgree([a, b, w], { files: ['kept', 'offline'], members: 'a b c w x' })
   })
 
-  test('is void also after a crash between the removal and the state without it', async () => {
+  test('are void also after a crash between the removal and the rebuilt state', async () => {
     const { a, b, w } = await castOf(0)
     await write(w, 'evil')
     await meet(b, w)
@@ -222,8 +222,8 @@ describe('entries that a removed member wrote before it heard of that', () => {
   })
 })
 
-describe('a checkpoint', () => {
-  test('holds nothing of it, nor does who starts from it see any', async () => {
+describe('a checkpoint after a removal', () => {
+  test('holds nothing of the removed member, nor does a node that starts from it', async () => {
     const { a, b, c, w, x, strangers } = await castOf(2)
     const [one = assert.fail(), two = assert.fail()] = strangers
     for (let n = 0; n < 20; n++) await write(b, `f${n}`)

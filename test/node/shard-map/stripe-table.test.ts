@@ -29,7 +29,7 @@ const [P, Q, R] = PEERS as [PeerId, PeerId, PeerId]
 const [S, T, CLASSED] = STRIPES as [StripeId, StripeId, StripeId]
 
 describe('the shard map', () => {
-  test('knows where chunks lie and who holds what, by the newest word on each shard and peer', async () => {
+  test('tells where chunks lie and who holds what, by the newest records', async () => {
     const table = await open([
       stripe(0, [[P], [Q]], 1),
       { op: shards(S, [1, R, true], [1, Q, false]), stamp: at(3) },
@@ -42,7 +42,7 @@ describe('the shard map', () => {
     assert.equal(table.get(T), undefined)
   })
 
-  test('the newest word of a holder counts by its own clock, whoever passes it on', async () => {
+  test('the newest record of a holder counts by its own clock, whoever relays it', async () => {
     const table = await open([stripe(0, [[P], []], 1)])
     const receipt = receiptOf(3)
     table.apply(held(S, { index: 1, peer: Q, receipt }), at(4))
@@ -60,7 +60,7 @@ describe('the shard map', () => {
     assert.deepEqual(table.get(S)?.holders, [[P], []], 'what it says itself at that time is newer')
   })
 
-  test('names the stripes that list a chunk, those in use first, and then the oldest', async () => {
+  test('names the stripes that list a chunk, those in use first, then by age', async () => {
     const table = await open([stripe(1, [[P], [Q]], 1), stripe(0, [[P], [Q]], 2)])
     assert.deepEqual(placesOf(table, B), [
       [T, 0],
@@ -77,14 +77,14 @@ describe('the shard map', () => {
     assert.deepEqual(table.get(T)?.holders, [[P], [Q]])
   })
 
-  test('tells for which class a stripe is', async () => {
+  test('tells the class of a stripe', async () => {
     const table = await open([stripe(2, [[P], [Q]], 1)])
     assert.equal(table.locations(A)[0]?.class, 'rs1+1')
     assert.deepEqual(table.get(CLASSED)?.class, RS)
     assert.deepEqual(table.groups.all()[0]?.class, RS)
   })
 
-  test('a sweep is said of what was condemned and not recorded again, and takes nothing', async () => {
+  test('a sweep covers what is condemned and not recorded again, and removes nothing', async () => {
     const table = await open([stripe(0, [[P], [Q]], 1), stripe(1, [[P], [Q]], 2)])
     table.apply({ kind: 'condemn', stripes: [S, T] }, at(3))
     assert.equal(table.condemnedAt(S), hlc(3))
@@ -102,7 +102,7 @@ describe('the shard map', () => {
     assert.deepEqual(table.get(S)?.isSwept, false, 'who needs it says so')
   })
 
-  test('a sweep of what nobody condemned is none', async () => {
+  test('a sweep of a stripe that was not condemned has no effect', async () => {
     const table = await open([stripe(0, [[P], [Q]], 1)])
     table.apply({ kind: 'sweep', condemned: hlc(4), stripes: [S] }, at(5))
     assert.equal(table.get(S)?.isSwept, false)
@@ -121,7 +121,7 @@ describe('the shard map', () => {
     assert.deepEqual(table.unsaid(T, late), late.slice(0, 3))
   })
 
-  test('stripes that share code and holders are one group, whichever shard is whose', async () => {
+  test('stripes with the same code and holders are one group, in any shard order', async () => {
     const many = Array.from({ length: 3000 }, (_, n) => headerOf([chunkIdOf(utf8(`${n}`))]))
     const table = await open(
       many.map((header, n) => ({

@@ -1,5 +1,5 @@
-// The shard map (docs/formats/membership.md, "Shard map"), of what lies in cold tiers and when it
-// was read.
+// The shard map (docs/formats/membership.md, "Shard map"): cold copies of stripes, and when stripes
+// were read.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { utf8 } from '../../../protocol/bytes.ts'
@@ -30,7 +30,7 @@ const HEADER = encodeStripeHeader({
 })
 const S = stripeIdOf(HEADER)
 
-describe('the shard map, of cold copies', () => {
+describe('cold copies in the shard map', () => {
   const put = (pack: PackId | undefined, offset = 0): StripeOp => {
     return { kind: 'cold', tier: 'attic', pack, stripes: [{ stripe: S, offset }] }
   }
@@ -38,7 +38,7 @@ describe('the shard map, of cold copies', () => {
     return { tier: 'attic', pack: PACK, offset, since: hlc(clock) }
   }
 
-  test('tells of each tier the newest word, and groups stripes by the tiers that hold them', async () => {
+  test('the newest record of each tier counts, and stripes are grouped by tiers', async () => {
     const table = await open([
       [recorded([[P], [Q]]), 1],
       [put(PACK, 5), 4],
@@ -68,7 +68,7 @@ describe('the shard map, of cold copies', () => {
     assert.deepEqual(table.get(S)?.cold, [kept(6)])
   })
 
-  test('a stripe was used last when it was recorded, or read of after that', async () => {
+  test('a stripe was last used when it was recorded, or read after that', async () => {
     const table = await open([[recorded([[P], [Q]]), 2]])
     table.apply({ kind: 'read', stripes: [S] }, at(1))
     assert.equal(table.get(S)?.usedAt, hlc(2))

@@ -1,5 +1,5 @@
-// The shard map and pins as the log of a volume tells them: who may say what, what checkpoints keep
-// and forget, and what a writer that comes too late says again.
+// The shard map and pins in the log of a volume: which members may record what, what checkpoints
+// keep and forget, and what a late writer repeats.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { compareBytes, utf8 } from '../../../protocol/bytes.ts'
@@ -72,7 +72,7 @@ function holders({ volume }: Replica, stripe: StripeId): unknown {
 }
 
 describe('the shard map in the log', () => {
-  test('keepers say what they hold, but only writers place stripes and give them up', async () => {
+  test('keepers record what they hold; only writers place stripes and give them up', async () => {
     const a = await Replica.founder('a')
     const keeper = await a.member('keeper', 'keeper')
     const reader = await a.member('reader', 'reader')
@@ -99,7 +99,7 @@ describe('the shard map in the log', () => {
     })
   })
 
-  test('holdings of others are recorded with their receipts, and losses by themselves', async () => {
+  test('holdings of others are recorded with receipts, and losses by the holders', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const liar = await a.member('liar', 'keeper')
@@ -138,7 +138,7 @@ describe('the shard map in the log', () => {
     assert.deepEqual(holders(a, stripe), [[p, q].sort(byKey), [q]])
   })
 
-  test('every member is told of changes, after they were applied', async () => {
+  test('every member is notified of changes after they were applied', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const told: [string, MapEvent, boolean][] = []
@@ -161,7 +161,7 @@ describe('the shard map in the log', () => {
     assert.deepEqual(told, [...expected('a'), ...expected('b')])
   })
 
-  test('a checkpoint forgets what was swept, and who starts from it has the groups of the rest', async () => {
+  test('a checkpoint forgets swept stripes, and a new node has the rest from it', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     const kept = await record(a.replica, 'kept', a.replica, b.replica)
@@ -193,7 +193,7 @@ describe('the shard map in the log', () => {
     for (const { notes } of [a, b, joiner]) assert.deepEqual(notes, [])
   })
 
-  test('a writer that comes too late says again which stripes there are, and gives none up', async () => {
+  test('a late writer repeats which stripes there are, and gives none up', async () => {
     const a = new Machine(await Replica.founder('a'))
     await applySettings(a.volume, { away: '1h' })
     const b = new Machine(await a.replica.member('b'))
@@ -234,7 +234,7 @@ describe('the shard map in the log', () => {
 })
 
 describe('pins', () => {
-  test('the newest word of each kind counts on every member, and one that was taken away is forgotten', async () => {
+  test('the newest pin of a kind counts on every member; removed ones are forgotten', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     const folder = a.replica.namespace.makeDir(ROOT, name('folder'), {})
@@ -271,7 +271,7 @@ describe('pins', () => {
     }
   })
 
-  test('only who may write pins', async () => {
+  test('only members who may write can pin', async () => {
     const a = await Replica.founder('a')
     const reader = await a.member('reader', 'reader')
     for (const op of [
@@ -281,7 +281,7 @@ describe('pins', () => {
       assert.throws(() => reader.volume.submit(op), { code: 'EACCES' })
   })
 
-  test('of a file the nearest pins count: its own, or those of the folders that it has names in', async () => {
+  test('the nearest pins of a file count: its own, or those of all folders it is in', async () => {
     const { volume, namespace } = await Replica.founder('a')
     const [outer, other] = ['outer', 'other'].map((each) =>
       namespace.makeDir(ROOT, name(each), {}),

@@ -31,8 +31,8 @@ import type { StateView } from '../../../node/state/state-view.ts'
 import type { Said, Table } from './stripe-cast.ts'
 import { tries } from '../../effort.ts'
 
-describe('the shard map, of random ops', () => {
-  test('is the same in whatever order they come, also when opened again', async () => {
+describe('the shard map under random ops', () => {
+  test('is the same in whatever order they come, also when reopened', async () => {
     await fc.assert(
       fc.asyncProperty(anyOps(), fc.infiniteStream(fc.nat()), async (said, keys) => {
         const one = await open(said)
@@ -50,7 +50,7 @@ describe('the shard map, of random ops', () => {
     )
   })
 
-  test('forgets at a cut what leaves no trace: ops above it may come before or after', async () => {
+  test('forgets without a trace at a cut, whether ops above it come before or after', async () => {
     let forgot = 0
     await fc.assert(
       fc.asyncProperty(anyOps(), fc.nat(60), fc.nat(60), async (said, a, b) => {

@@ -28,7 +28,7 @@ async function diskBytes(disk: Disk): Promise<number> {
   return [...(await segmentSizes(disk)).values()].reduce((sum, size) => sum + size, 0)
 }
 
-test('puts are refused at the capacity less its reserve; reads, deletes and metadata go on', async (t) => {
+test('puts fail at the capacity less its reserve; reads, deletes and metadata go on', async (t) => {
   const { disk, kv, store } = await openStore(t, OPTIONS)
   assert.deepEqual(await store.space(), { freeBytes: 90 * KIB, totalBytes: 100 * KIB })
   const all = await putChunks(store, range(0, 80), KIB)
@@ -47,7 +47,7 @@ test('puts are refused at the capacity less its reserve; reads, deletes and meta
   await assertCounted(kv)
 })
 
-test('when room is short the trash is emptied and what is dead removed, not what is held', async (t) => {
+test('when space is short, trash and dead records are removed, and held ones kept', async (t) => {
   const { disk, kv, store } = await openStore(t, OPTIONS)
   const stripes = range(0, 8).map((seed) => stripeOf(seed, 20 * KIB))
   for (const stripe of stripes) await putShard(store, stripe, 0)
@@ -65,7 +65,7 @@ test('when room is short the trash is emptied and what is dead removed, not what
   await assertCounted(kv)
 })
 
-test('a full node that deletes and puts again and again never passes its capacity', async (t) => {
+test('a full node that deletes and puts again and again never exceeds its capacity', async (t) => {
   const { disk, kv, store } = await openStore(t, OPTIONS)
   const held = await putChunks(store, range(0, 55), KIB)
   for (let n = 100; n < 400; n++) {
@@ -85,7 +85,7 @@ test('a full node that deletes and puts again and again never passes its capacit
   await assertCounted(kv)
 })
 
-test('room on a full node of any size comes back with what is deleted, and is never used up by copies', async (t) => {
+test('deletes free space on a full node of any size, and copies never use it up', async (t) => {
   for (const capacityBytes of [2 * MIB, 30 * MIB]) {
     const { disk, kv, store } = await openStore(t, { capacityBytes })
     const length = capacityBytes / 1024
@@ -110,7 +110,7 @@ test('room on a full node of any size comes back with what is deleted, and is ne
   }
 })
 
-test('a capacity that was lowered below what is there is come down to by compaction', async (t) => {
+test('compaction brings a store down to a capacity that was lowered', async (t) => {
   const { disk, clock, kv, store } = await openStore(t, { capacityBytes: 30 * MIB })
   const held = [...(await putChunks(store, range(0, 900), 20 * KIB)).keys()]
   for (const id of held.filter((_, i) => i % 3 > 0)) store.chunks.delete(id)
@@ -123,12 +123,12 @@ test('a capacity that was lowered below what is there is come down to by compact
   await smaller.close()
 })
 
-test('without a reserve given, a fiftieth of the capacity is kept', async (t) => {
+test('the default reserve is a fiftieth of the capacity', async (t) => {
   const { store } = await openStore(t, { capacityBytes: 10 * MIB })
   assert.equal(await store.freeBytes(), 10 * MIB - Math.floor((10 * MIB) / 50))
 })
 
-test('segment figures of a commit that failed for lack of space are in the next', async (t) => {
+test('segment figures of a commit that failed for lack of space are in the next one', async (t) => {
   const { disk, kv, store } = await openStore(t)
   const all = await putChunks(store, range(0, 5), KIB)
   disk.onWrite = () => {
@@ -142,7 +142,7 @@ test('segment figures of a commit that failed for lack of space are in the next'
   assert.equal(store.usage().liveBytes, KIB + 54)
 })
 
-test('the index is of the capacity, and when it fills that, it says so until there is room again', async (t) => {
+test('the index counts towards the capacity; when it fills it, the store is full', async (t) => {
   const { disk, kv } = await openStore(t, OPTIONS)
   const clock = new ManualClock()
   let indexBytes = 0

@@ -1,5 +1,5 @@
-// A store that compacts, and empties its trash, on a disk that loses power at every single event:
-// whatever was acknowledged is there and whole, and what the index counts is true.
+// A store that compacts and empties its trash, on a disk that loses power at every single event:
+// acknowledged data is present and whole, and the counters of the index are true.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { equalBytes } from '../../../protocol/bytes.ts'

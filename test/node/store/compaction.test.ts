@@ -1,5 +1,5 @@
-// Dead records give their space back, on real files, and nobody who reads or writes meanwhile
-// notices.
+// Compaction frees the space of dead records, on real files, unnoticed by concurrent reads and
+// writes.
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -53,7 +53,7 @@ function deleteSome(
   }
 }
 
-test('usage says what is live and what can be reclaimed', async (t) => {
+test('usage tells what is live and what can be reclaimed', async (t) => {
   const { store } = await openStore(t, OPTIONS)
   const all = await putChunks(store, range(0, 4), KIB)
   const record = KIB + 54
@@ -70,7 +70,7 @@ test('usage says what is live and what can be reclaimed', async (t) => {
   assert.deepEqual([liveBytes, reclaimableBytes], [record, 3 * record])
 })
 
-test('the space of what was deleted leaves the disk, and the rest is held, also after a restart', async (t) => {
+test('compaction frees deleted space, and the rest is held, also after a restart', async (t) => {
   const { disk, clock, kv, store } = await openStore(t, OPTIONS)
   const all = await putChunks(store, range(0, 100), KIB)
   const stripe = stripeOf(1, 3 * KIB)
@@ -96,7 +96,7 @@ test('the space of what was deleted leaves the disk, and the rest is held, also 
   await again.close()
 })
 
-test('when all is deleted nothing is left on the disk', async (t) => {
+test('when all is deleted, compaction leaves nothing on the disk', async (t) => {
   const { disk, store } = await openStore(t, OPTIONS)
   deleteSome(store, await putChunks(store, range(0, 35), KIB), () => true)
   await store.compact()
@@ -118,7 +118,7 @@ test('a segment that is more than half live is left as it is', async (t) => {
   await assertAllHeld(store, all)
 })
 
-test('a chunk that is read, written or deleted while segments are compacted is what it should be', async (t) => {
+test('reads, writes and deletes of chunks are right during compaction', async (t) => {
   const { disk, kv, store } = await openStore(t, OPTIONS)
   const all = await putChunks(store, range(0, 200), KIB)
   await store.commit([])
@@ -161,7 +161,7 @@ test('a chunk that is read, written or deleted while segments are compacted is w
   assert.equal(await diskBytes(disk), store.usage().segmentBytes)
 })
 
-test('a read from a segment that is removed meanwhile finds the record at its new place', async (t) => {
+test('a read from a segment that is removed meanwhile finds the record moved', async (t) => {
   const { disk, store } = await openStore(t, OPTIONS)
   const all = await putChunks(store, range(0, 20), KIB)
   const [moved, deleted] = [...all.keys()]
@@ -190,7 +190,7 @@ test('a read from a segment that is removed meanwhile finds the record at its ne
   }
 })
 
-test('a damaged record is named and not copied, and its segment stays until nothing points at it', async (t) => {
+test('a damaged record is named, and its segment stays while something refers to it', async (t) => {
   const { home, disk, store } = await openStore(t, OPTIONS)
   const all = await putChunks(store, range(0, 20), KIB)
   await store.commit([])
@@ -211,7 +211,7 @@ test('a damaged record is named and not copied, and its segment stays until noth
   assert.ok(!(await disk.list('segments')).includes('00000001.seg'))
 })
 
-test('on a disk without room for copies the segments that are wholly dead are removed all the same', async (t) => {
+test('without space for copies, compaction still removes segments that are all dead', async (t) => {
   const options = { ...OPTIONS, reserveBytes: MIB }
   const { disk, clock, kv, store: first } = await openStore(t, options)
   const all = await putChunks(first, range(0, 40), KIB)
@@ -230,7 +230,7 @@ test('on a disk without room for copies the segments that are wholly dead are re
   await store.close()
 })
 
-test('a budget paces the copies, and a signal ends them', async (t) => {
+test('a budget paces compaction, and a signal aborts it', async (t) => {
   const sleeps: number[] = []
   const stop = new AbortController()
   const clock = new (class extends SystemClock {
@@ -257,7 +257,7 @@ test('a budget paces the copies, and a signal ends them', async (t) => {
   await assertAllHeld(store, all)
 })
 
-test('an index rebuilt after compaction lists all that is held, and the deleted that is still on disk', async (t) => {
+test('an index rebuilt after compaction has all that is held, and deleted leftovers', async (t) => {
   const { disk, clock, kv, store } = await openStore(t, OPTIONS)
   const all = await putChunks(store, range(0, 40), KIB)
   const gone = [...all.keys()].slice(0, 9)
@@ -276,7 +276,7 @@ test('an index rebuilt after compaction lists all that is held, and the deleted 
   await again.close()
 })
 
-test('the oldest chunks come first, without those that were deleted', async (t) => {
+test('the oldest chunks come first, without deleted ones', async (t) => {
   const { store } = await openStore(t, OPTIONS)
   const all = await putChunks(store, range(0, 45), KIB)
   await putShard(store, stripeOf(1, 3 * KIB), 0)
@@ -289,7 +289,7 @@ test('the oldest chunks come first, without those that were deleted', async (t) 
   )
 })
 
-test('chunks are listed in the order of their ids, all or from one on, in many pages', async (t) => {
+test('chunks are listed in order of their ids, all or after an id, in many pages', async (t) => {
   const { store } = await openStore(t)
   const ids = [...(await putChunks(store, range(0, 2500), 20)).keys()]
   await store.commit([])
@@ -303,7 +303,7 @@ test('chunks are listed in the order of their ids, all or from one on, in many p
   assert.deepEqual(rest, listed.slice(1201))
 })
 
-test('verify reads the disk: whole, damaged or missing; and put with verify replaces a damaged chunk', async (t) => {
+test('verify reads the disk, and put with verify replaces a damaged chunk', async (t) => {
   const { home, store } = await openStore(t, OPTIONS)
   const sealed = bytesOf(1, KIB)
   const id = chunkIdOf(sealed)

@@ -1,5 +1,5 @@
-// The store on a disk that loses power, tears writes and fails syncs, in virtual time: whatever the
-// moment, what was acknowledged is there and whole.
+// The store on a disk that loses power, tears writes and fails syncs, in virtual time: at any
+// moment, acknowledged data is present and whole.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromByteString } from '../../../protocol/bytes.ts'

@@ -1,5 +1,5 @@
-// Segment files that somebody cuts or deletes, under a store that runs or is stopped: what is gone
-// is said to be, all else goes on.
+// Segment files that are truncated or deleted, under a running or stopped store: the loss is
+// reported, and all else goes on.
 import assert from 'node:assert/strict'
 import { rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -51,7 +51,7 @@ async function damaged(
 for (const kind of ['deleted', 'emptied', 'truncated'] as const) {
   for (const segment of [1, 3]) {
     const which = segment === 3 ? 'newest segment' : 'segment'
-    test(`a ${which} that is ${kind} under a running store is found by verify, and repaired by put`, async (t) => {
+    test(`verify finds a ${which} ${kind} under a running store, and put repairs it`, async (t) => {
       const opened = await openStore(t, OPTIONS)
       const { disk, clock, kv, store } = opened
       const { all, gone } = await damaged(opened, kind, segment)
@@ -70,7 +70,7 @@ for (const kind of ['deleted', 'emptied', 'truncated'] as const) {
       for (const [id, sealed] of all) assert.deepEqual(await again.chunks.read(id), sealed)
     })
 
-    test(`a ${which} that is ${kind} under a stopped store is found by reads, and writes go on`, async (t) => {
+    test(`reads find a ${which} ${kind} under a stopped store, and writes go on`, async (t) => {
       const opened = await openStore(t, OPTIONS)
       const { disk, clock, kv, store } = opened
       const stripe = stripeOf(1, KIB)

@@ -58,7 +58,7 @@ async function bytesIn(home: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
-test('kept chunks are read again, also after a restart', async (t) => {
+test('cached chunks are read again, also after a restart', async (t) => {
   const { world, fetched } = await open(t)
   const [id] = (await keep(fetched, [1])) as [ChunkId]
   assert.deepEqual(await fetched.read(id), bytesOf(1, CHUNK_BYTES))
@@ -68,7 +68,7 @@ test('kept chunks are read again, also after a restart', async (t) => {
   assert.equal(again.usage.foundBytes, CHUNK_BYTES)
 })
 
-test('it never takes more than its size, and what was used longest ago goes first', async (t) => {
+test('the cache never exceeds its size, and drops the least recently used first', async (t) => {
   const { home, disk, fetched } = await open(t)
   let most = 0
   disk.onWrite = () => void (most = Math.max(most, fetched.usage.usedBytes + FILE_BYTES))
@@ -85,7 +85,7 @@ test('it never takes more than its size, and what was used longest ago goes firs
   assert.ok(late.every((id) => fetched.has(id)))
 })
 
-test('many that come at once are within the size too', async (t) => {
+test('many chunks cached at once stay within the size', async (t) => {
   const { home, fetched } = await open(t)
   for (const seed of range(0, 40)) {
     const sealed = bytesOf(seed, CHUNK_BYTES)
@@ -98,7 +98,7 @@ test('many that come at once are within the size too', async (t) => {
   assert.equal(fetched.usage.fetchedBytes, 40 * CHUNK_BYTES)
 })
 
-test('chunks that arrive together are one file, of which each is read by itself', async (t) => {
+test('chunks that arrive together are one file, and each is read by itself', async (t) => {
   const { home, disk } = await open(t)
   const due: (() => void)[] = []
   const clock = Object.assign(new SystemClock(), {
@@ -122,7 +122,7 @@ test('chunks that arrive together are one file, of which each is read by itself'
     for (const sealed of small) assert.deepEqual(await each.read(chunkIdOf(sealed)), sealed)
 })
 
-test('a chunk that is damaged, cut or gone on disk is as if it were not there', async (t) => {
+test('a cached chunk that is damaged, cut or gone on disk counts as absent', async (t) => {
   const { home, world, fetched } = await open(t)
   const ids = await keep(fetched, [1, 2, 3])
   const folder = join(home, 'fetched')
@@ -140,7 +140,7 @@ test('a chunk that is damaged, cut or gone on disk is as if it were not there', 
   assert.equal(again.usage.usedBytes, FILE_BYTES)
 })
 
-test('damage to one chunk of a file, or its end cut off, leaves the others', async (t) => {
+test('damage to one cached chunk of a file, or its end cut off, leaves the others', async (t) => {
   const { home, world } = await open(t)
   const fetched = await FetchedChunks.open(world, 100 * MIB)
   const all = range(0, 5).map((seed) => bytesOf(seed, CHUNK_BYTES))
@@ -158,7 +158,7 @@ test('damage to one chunk of a file, or its end cut off, leaves the others', asy
       )
 })
 
-test('a head that says what cannot be is no head', async (t) => {
+test('a cache file with an impossible head is removed', async (t) => {
   const { home, world } = await open(t)
   const folder = join(home, 'fetched')
   const heads = [0, 1, 1025, 2 ** 32 - 1].map((count) => {
@@ -172,7 +172,7 @@ test('a head that says what cannot be is no head', async (t) => {
   assert.equal(again.usage.usedBytes, 0)
 })
 
-test('a smaller size holds at once, and at the next start', async (t) => {
+test('a smaller cache size applies at once, and at the next start', async (t) => {
   const { home, world, fetched } = await open(t)
   await keep(fetched, range(0, 10))
   await fetched.resize(4 * FILE_BYTES)
@@ -181,7 +181,7 @@ test('a smaller size holds at once, and at the next start', async (t) => {
   assert.equal(await bytesIn(home), FILE_BYTES)
 })
 
-test('it takes no more than half of what the disk has free', async (t) => {
+test('the cache takes at most half of the free space of the disk', async (t) => {
   const home = await temporaryHome(t)
   const disk = new WatchedDisk(new SystemDisk(home))
   disk.free = 6 * FILE_BYTES
@@ -193,7 +193,7 @@ test('it takes no more than half of what the disk has free', async (t) => {
   assert.ok((await bytesIn(home)) <= 1.5 * FILE_BYTES)
 })
 
-test('a disk that refuses keeps no one from what was fetched', async (t) => {
+test('a cache whose disk fails to write keeps nothing, and fails no read', async (t) => {
   const { home, disk, fetched } = await open(t)
   disk.onWrite = () => {
     throw new Error('no')
@@ -203,7 +203,7 @@ test('a disk that refuses keeps no one from what was fetched', async (t) => {
   assert.equal(await bytesIn(home), 0)
 })
 
-test('a node that is given no size keeps nothing on its disk', async (t) => {
+test('a node without a cache size caches nothing on its disk', async (t) => {
   const { home, store } = await openStore(t)
   const sealed = bytesOf(1, MIB)
   store.fetched.keep(chunkIdOf(sealed), sealed)

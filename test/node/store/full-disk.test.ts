@@ -22,7 +22,7 @@ const DISK_BYTES: number = 24 * MIB
 const RESERVE_BYTES: number = 4 * MIB
 const CHUNK_BYTES: number = 256 * KIB
 
-test('a disk filled by puts refuses more, keeps all that was committed, and deletes go on', async (t) => {
+test('a disk filled by puts refuses more, keeps committed data, and allows deletes', async (t) => {
   const home = await smallDisk(t)
   if (home === undefined) return
   const kv = await LevelKv.open(join(home, 'index'))
@@ -56,7 +56,7 @@ test('a disk filled by puts refuses more, keeps all that was committed, and dele
   await kvAgain.close()
 })
 
-test('a disk filled by others under a commit fails it, and the same store goes on when there is space', async (t) => {
+test('a commit on a disk filled by others fails, and succeeds once there is space', async (t) => {
   const home = await smallDisk(t)
   if (home === undefined) return
   const indexHome = await temporaryHome(t)

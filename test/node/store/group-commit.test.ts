@@ -1,9 +1,9 @@
-// Group commit in itself: who is served by which run.
+// Group commit by itself: which call is served by which run.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { groupCommit } from '../../../node/store/group-commit.ts'
 
-test('calls of one moment share a run, and a call made during it waits for the next', async () => {
+test('concurrent calls share a run, and a call made during it waits for the next', async () => {
   const gates: PromiseWithResolvers<void>[] = []
   const call = groupCommit(() => {
     const gate = Promise.withResolvers<void>()
@@ -22,7 +22,7 @@ test('calls of one moment share a run, and a call made during it waits for the n
   await second
 })
 
-test('a failed run fails those it served, and the next one is made', async () => {
+test('a failed run fails the calls it served, and the next run works', async () => {
   let runs = 0
   const call = groupCommit(async () => {
     runs += 1

@@ -9,7 +9,7 @@ import { files } from '../../sources.ts'
 /** Single records, and tables whose keys all go on with something else. */
 const WITHIN: ReadonlySet<string> = new Set(['D Dx'])
 
-test('of the prefixes of a key space none begins another', () => {
+test('no key prefix of a key space is the beginning of another', () => {
   const spaces = [
     Object.values<string>(STORE_PREFIXES),
     Object.values<string>({ ...STATE_PREFIXES, ...TREE_PREFIXES }),

@@ -8,7 +8,7 @@ import type { KvWrite } from '../../../node/store/kv.ts'
 const put = (key: string): KvWrite => ({ kind: 'put', key, value: utf8(key) })
 const keysOf = (kv: MemoryKv): string[] => kv.image().map(([key]) => key)
 
-test('a crash loses what was not synced, and a synced write keeps all before it', async () => {
+test('a crash loses unsynced writes, and a synced write keeps all before it', async () => {
   const kv = MemoryKv.open()
   await kv.write([put('a'), put('b')], { sync: false })
   await kv.write([{ kind: 'delete', key: 'a' }, put('c')], { sync: true })
@@ -21,7 +21,7 @@ test('a crash loses what was not synced, and a synced write keeps all before it'
   assert.throws(() => kv.get('b'), /closed/)
 })
 
-test('a crash may leave any prefix of what was not synced', async () => {
+test('a crash may leave any prefix of the unsynced writes', async () => {
   const kv = MemoryKv.open()
   for (const key of ['c', 'a', 'b']) await kv.write([put(key)], { sync: false })
   const left = [0, 1, 2, 3].map((survivors) => kv.image(survivors).map(([key]) => key))

@@ -58,7 +58,7 @@ async function holds(store: Store, sealed: Uint8Array): Promise<boolean> {
   return read !== undefined
 }
 
-test('whole records behind the checkpoint are indexed, durably and counted', async (t) => {
+test('whole records behind the checkpoint are indexed, durable and counted', async (t) => {
   const [a, b, c] = [bytesOf(1, 900), bytesOf(2, 700), bytesOf(3, 500)] as const
   const { home, image } = await crashed(t, [a], [b, c])
   const { kv, store } = await reopen(home, image)
@@ -104,7 +104,7 @@ test('a tail torn at any byte of the last record is cut off, and the store goes 
   )
 })
 
-test('recovery writes once more all that it makes durable: the disk may lack data that reads show', async (t) => {
+test('recovery rewrites what it makes durable, as reads may show data not on disk', async (t) => {
   const { home, image, checkpoint, segment } = await crashed(
     t,
     [bytesOf(1, 900)],
@@ -121,7 +121,7 @@ test('recovery writes once more all that it makes durable: the disk may lack dat
   await store.close()
 })
 
-test('a byte flipped before the checkpoint is found by a read, not by the start, and costs one chunk', async (t) => {
+test('a byte flipped before the checkpoint is found by a read, and costs one chunk', async (t) => {
   const all = [bytesOf(1, 90), bytesOf(2, 70), bytesOf(3, 50)]
   const { home, image, segment } = await crashed(t, all, [])
   const starts = all.map((_, i) => all.slice(0, i).reduce((sum, b) => sum + 54 + b.byteLength, 0))
@@ -147,7 +147,7 @@ test('a byte flipped before the checkpoint is found by a read, not by the start,
   }
 })
 
-test('an index that was lost is rebuilt over any flipped byte, without the record that has it', async (t) => {
+test('a lost index is rebuilt around any flipped byte, without its record', async (t) => {
   const all = [bytesOf(1, 90), bytesOf(2, 70), bytesOf(3, 50), bytesOf(4, 30)]
   const { home, segment } = await crashed(t, all, [])
   const starts = all.map((_, i) => all.slice(0, i).reduce((sum, b) => sum + 54 + b.byteLength, 0))
@@ -184,7 +184,7 @@ test('rebuildIndex gives the same chunks, shards and counters from the segments 
   assert.deepEqual(kv.image(), before)
 })
 
-test('a record that repeats is indexed once, and one inside a payload is not found', async (t) => {
+test('a repeated record is indexed once, and one inside a payload is not found', async (t) => {
   const a = bytesOf(1, 90)
   const { home, segment } = await crashed(t, [a], [])
   const around = concatBytes([bytesOf(5, 33), segment, bytesOf(6, 44)])
@@ -200,7 +200,7 @@ test('a record that repeats is indexed once, and one inside a payload is not fou
   await twice.close()
 })
 
-test('addresses of a segment that lost durable bytes are never given again', async (t) => {
+test('addresses in a segment that lost durable bytes are never reused', async (t) => {
   const [a, b, next] = [bytesOf(1, 900), bytesOf(2, 700), bytesOf(3, 700)] as const
   const { home, image } = await crashed(t, [a, b], [])
   for (const damage of ['shortened', 'removed']) {

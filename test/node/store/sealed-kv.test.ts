@@ -1,5 +1,5 @@
-// The ordered store of a protected home: the same to whoever has the key, and to a thief ids and
-// noise.
+// The ordered store of a protected home: unchanged for the owner of the key, and ids and noise for
+// a thief.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -57,7 +57,7 @@ async function all(kv: Kv, range: KvRange): Promise<(readonly [string, string])[
 }
 
 describe('sealed store', () => {
-  test('whatever is written, deleted and scanned, it is as one that is not sealed', async () => {
+  test('random writes, deletes and scans give the same as on an unsealed store', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(anyBatch, fc.array(anyRange, { maxLength: 4 }))),
@@ -76,7 +76,7 @@ describe('sealed store', () => {
     )
   })
 
-  test('pages of a folder are its names in order, also while others are written', async () => {
+  test('pages of a folder are in order of names, also while others are written', async () => {
     const kv = new SealedKv(MemoryKv.open(), KEY)
     const folder = `nabc${'d'.repeat(16)}`
     const name = (n: number): string => `${folder}${String(n).padStart(4, '0')}`
@@ -95,7 +95,7 @@ describe('sealed store', () => {
     assert.deepEqual((await page(name(19))).slice(0, 3), [name(20), name(21), name(22)])
   })
 
-  test('neither names nor values are in what is stored', async () => {
+  test('neither names nor values are visible in the stored data', async () => {
     const inner = MemoryKv.open()
     const kv = new SealedKv(inner, KEY)
     const tables = ['c', 'f', 'x', 'X', 'qx', 'oc', 'oX', 'P', 'wtier:', 'z', 'y']
@@ -112,7 +112,7 @@ describe('sealed store', () => {
     for (const key of keys) assert.equal(Buffer.from(kv.get(key) ?? '').toString(), MARK)
   })
 
-  test('a value that was moved to another key, or is of another home, is refused', async () => {
+  test('a value moved to another key, or from another home, is refused', async () => {
     const inner = MemoryKv.open()
     const kv = new SealedKv(inner, KEY)
     await kv.write([{ kind: 'put', key: 'c1', value: utf8('one') }], { sync: true })

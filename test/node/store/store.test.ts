@@ -15,7 +15,7 @@ const clock = new SystemClock()
 const note = (key: string): KvWrite => ({ kind: 'put', key, value: utf8('note') })
 const failsWith = (code: ShoalError['code']) => (error: unknown) => hasCode(error, code)
 
-test('a chunk is read at once, after a commit, and after the store is opened again', async (t) => {
+test('a chunk is read at once, after a commit, and after the store is reopened', async (t) => {
   const { disk, kv, store } = await openStore(t)
   const sealed = bytesOf(1, 5000)
   const id = chunkIdOf(sealed)
@@ -33,7 +33,7 @@ test('a chunk is read at once, after a commit, and after the store is opened aga
   await again.close()
 })
 
-test('a part of a chunk is those bytes, cut at its end, in memory and on disk', async (t) => {
+test('a partial read of a chunk is cut at its end, in memory and on disk', async (t) => {
   const { store } = await openStore(t)
   const sealed = bytesOf(2, 1000)
   const id = chunkIdOf(sealed)
@@ -48,7 +48,7 @@ test('a part of a chunk is those bytes, cut at its end, in memory and on disk', 
   }
 })
 
-test('a chunk put twice, also at the same time, is stored once', async (t) => {
+test('a chunk put twice, also concurrently, is stored once', async (t) => {
   const { store } = await openStore(t)
   const sealed = bytesOf(3, 300)
   const id = chunkIdOf(sealed)
@@ -78,7 +78,7 @@ test('a deleted chunk is gone at once and stays gone, and can be put again', asy
   await again.close()
 })
 
-test('shards of a stripe are held by index, with the header while any is', async (t) => {
+test('shards of a stripe are held by index, and its header while any shard is held', async (t) => {
   const { disk, kv, store } = await openStore(t)
   const header = bytesOf(5, 200)
   const stripe = stripeIdOf(header)
@@ -113,7 +113,7 @@ test('shards of a stripe are held by index, with the header while any is', async
   await again.close()
 })
 
-test('a commit makes its writes visible in the ordered store, all of them in one synced batch', async (t) => {
+test('a commit makes its writes visible in the ordered store in one synced batch', async (t) => {
   const { kv, store } = await openStore(t)
   const sealed = bytesOf(8, 100)
   await store.chunks.put(chunkIdOf(sealed), sealed)
@@ -123,7 +123,7 @@ test('a commit makes its writes visible in the ordered store, all of them in one
   assert.equal(kv.unsyncedCount, 0)
 })
 
-test('commits at the same time share a sync, and one made during a sync waits for the next', async (t) => {
+test('concurrent commits share a sync; one made during a sync waits for the next', async (t) => {
   const { disk, store } = await openStore(t)
   const put = async (seed: number): Promise<void> => {
     const sealed = bytesOf(seed, 100)
@@ -159,7 +159,7 @@ test('a commit with no new payload does not sync the segments', async (t) => {
   assert.equal(disk.syncs, 0)
 })
 
-test('records go on in a new segment when one is full, and a long record has its own', async (t) => {
+test('records go on in a new segment when one is full; a long record has its own', async (t) => {
   const { disk, kv, store } = await openStore(t, { segmentBytesMax: 10_000 })
   const all = [4000, 4000, 4000, 30_000, 100].map((length, i) => bytesOf(i, length))
   for (const sealed of all) await store.chunks.put(chunkIdOf(sealed), sealed)
@@ -177,7 +177,7 @@ test('records go on in a new segment when one is full, and a long record has its
   await again.close()
 })
 
-test('much is put without a commit: memory is bounded and large batches are written meanwhile', async (t) => {
+test('puts without a commit use bounded memory, as large batches are written', async (t) => {
   const { disk, store } = await openStore(t)
   const sealed = Array.from({ length: 48 }, (_, i) => bytesOf(i, 16).slice())
   const large = sealed.map((seed) => {
@@ -193,7 +193,7 @@ test('much is put without a commit: memory is bounded and large batches are writ
   }
 })
 
-test('a failed sync stops the store for good, and what was acknowledged is there after a restart', async (t) => {
+test('a failed sync stops the store for good; acknowledged data survives a restart', async (t) => {
   const { disk, kv, store } = await openStore(t)
   const [kept, lost] = [bytesOf(1, 500), bytesOf(2, 500)] as const
   await store.chunks.put(chunkIdOf(kept), kept)
@@ -220,7 +220,7 @@ test('a failed write of the ordered store stops the store for good', async (t) =
   await assert.rejects(store.commit([]), failsWith('EIO'))
 })
 
-test('below the reserve payloads are refused and deletes work', async (t) => {
+test('below the reserve, payloads are refused and deletes work', async (t) => {
   const { disk, kv, store } = await openStore(t, { reserveBytes: 50 * MIB })
   const [kept, refused] = [bytesOf(1, 500), bytesOf(2, 500)] as const
   await store.chunks.put(chunkIdOf(kept), kept)
@@ -239,7 +239,7 @@ test('below the reserve payloads are refused and deletes work', async (t) => {
   await store.commit([])
 })
 
-test('a commit that meets a full disk fails, loses nothing, and can be made when there is space', async (t) => {
+test('a commit that meets a full disk fails, loses nothing, and can be retried', async (t) => {
   const { disk, kv, store } = await openStore(t)
   const sealed = bytesOf(1, 5000)
   const id = chunkIdOf(sealed)

@@ -30,7 +30,7 @@ async function flipByte({ home }: Opened, at: number): Promise<void> {
   await writeFile(path, bytes)
 }
 
-test('a shard is whole, damaged or missing, as its root in the header beside it says', async (t) => {
+test('a shard is verified as whole, damaged or missing by its root in the header', async (t) => {
   const opened = await openStore(t)
   const { store } = opened
   const stripe = stripeOf(1, 300 * KIB)
@@ -48,7 +48,7 @@ test('a shard is whole, damaged or missing, as its root in the header beside it 
   }
 })
 
-test('a shard other than its header says is damaged, however whole its record is', async (t) => {
+test('a shard that contradicts its header is damaged, though its record is whole', async (t) => {
   const { store } = await openStore(t)
   const { id, headerBytes, shards } = stripeOf(1, 4 * KIB)
   const [first, second] = shards
@@ -62,7 +62,7 @@ test('a shard other than its header says is damaged, however whole its record is
   assert.equal(await store.shards.verify(stripeIdOf(header), 0), 'damaged')
 })
 
-test('a put with verify replaces a damaged shard, and only that', async (t) => {
+test('a put with verify replaces a damaged shard, and no other', async (t) => {
   const opened = await openStore(t)
   const { kv, store } = opened
   const stripe = stripeOf(1, 4 * KIB)
@@ -83,7 +83,7 @@ test('a put with verify replaces a damaged shard, and only that', async (t) => {
   await assertCounted(kv)
 })
 
-test('a shard in the trash is not held, outlives compaction and restart, and can be restored', async (t) => {
+test('a trashed shard is not held, survives compaction and restart, can be restored', async (t) => {
   const options = { segmentBytesMax: 6000, reserveBytes: 0 }
   const { disk, clock, kv, store } = await openStore(t, options)
   const stripe = stripeOf(1, 4 * KIB)
@@ -119,7 +119,7 @@ test('a shard in the trash is not held, outlives compaction and restart, and can
   assert.equal(again.usage().trashBytes, 2 * KIB)
 })
 
-test('the trash is emptied of what is in it for so long, or of all', async (t) => {
+test('the trash is emptied of shards older than a limit, or of all', async (t) => {
   const clock = new ManualClock()
   const { kv, store } = await openStore(t, {}, clock)
   const [old, young] = [stripeOf(1, 4 * KIB), stripeOf(2, 4 * KIB)]
@@ -137,7 +137,7 @@ test('the trash is emptied of what is in it for so long, or of all', async (t) =
   await assertCounted(kv)
 })
 
-test('a shard that is put while it is in the trash comes from there if it is whole, else is written', async (t) => {
+test('a put of a trashed shard restores it if it is whole, and else writes it', async (t) => {
   const opened = await openStore(t)
   const { kv, store } = opened
   const stripe = stripeOf(1, 4 * KIB)
@@ -159,7 +159,7 @@ test('a shard that is put while it is in the trash comes from there if it is who
   await assertCounted(kv)
 })
 
-test('the shards of the trash are held again when a lost index is rebuilt', async (t) => {
+test('trashed shards are held again when a lost index is rebuilt', async (t) => {
   const { disk, clock, kv, store } = await openStore(t)
   const stripe = stripeOf(1, 4 * KIB)
   await putShard(store, stripe, 0)
@@ -172,7 +172,7 @@ test('the shards of the trash are held again when a lost index is rebuilt', asyn
   assert.equal(again.usage().trashBytes, 0)
 })
 
-test('shards are listed in the order of their stripes, all or from one on', async (t) => {
+test('shards are listed in the order of their stripes, all or after a stripe', async (t) => {
   const { store } = await openStore(t)
   const stripes = range(0, 30).map((seed) => stripeOf(seed, 200))
   for (const stripe of stripes) for (const index of [2, 0]) await putShard(store, stripe, index)

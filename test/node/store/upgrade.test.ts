@@ -27,7 +27,7 @@ function asVersion1(image: KvImage, segmentBytes: number): KvImage {
   })
 }
 
-test('a store of version 1 is counted when it opens, with all it holds, and can be compacted', async (t) => {
+test('a store of version 1 is counted when opened, and can be compacted', async (t) => {
   const { disk, clock, kv, store } = await openStore(t, OPTIONS)
   const all = await putChunks(store, range(0, 45), KIB)
   const stripe = stripeOf(1, 4 * KIB)

@@ -1,5 +1,5 @@
-// Reading what is no longer here: from the holders of its shards, whoever of them is lost, damaged
-// or lies.
+// Reads of chunks that are no longer local: from the holders of their shards, whichever of them is
+// lost, damaged or lies.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes } from '../../../protocol/bytes.ts'
@@ -16,7 +16,7 @@ import type { Content } from '../../../node/content/content.ts'
 const { signal } = new AbortController()
 const BYTES = xorshiftBytes(3, MIB + 5)
 
-describe('gather', () => {
+describe('chunk fetcher', () => {
   test('a file is read when any m of the holders are lost', async (t) => {
     const { volume, content } = await placed(t)
     for (const [one, other] of pairs(volume.group.peers.slice(1))) {
@@ -28,7 +28,7 @@ describe('gather', () => {
     }
   })
 
-  test('a file says what is missing when more than m of the holders are lost', async (t) => {
+  test('a file with more than m holders lost fails and says what is missing', async (t) => {
     const { volume, content } = await placed(t)
     for (const number of [1, 2, 3]) volume.group.away.add(peerOf(number))
     const reading = read(await volume.forgetLocal(), content)
@@ -54,7 +54,7 @@ describe('gather', () => {
     for (const shard of again.badShards) assert.ok(shard.endsWith(` ${victim}`), shard)
   })
 
-  test('damage on the own disk is read around', async (t) => {
+  test('damage on the local disk is read around', async (t) => {
     const { volume, content } = await placed(t)
     await volume.group.rot()
     assert.deepEqual(await read(volume, content), BYTES)

@@ -1,5 +1,4 @@
-// Chunks out of tiers: few requests for what lies together, and nothing that is not what it should
-// be.
+// Reads of chunks from tiers: few requests for adjacent chunks, and never a wrong byte.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { chunkRange, packKey } from '../../../protocol/cold/pack.ts'
@@ -36,7 +35,7 @@ function readerOf(tiers: Readonly<Record<string, MemoryTier>>): ColdReader {
 }
 
 describe('a reader of cold tiers', () => {
-  test('asks for the bytes of the chunk, and no others', async () => {
+  test('requests the bytes of the chunk, and no others', async () => {
     const { tier, key, copy } = await packed()
     const { header } = stripe
     const got = await readerOf({ attic: tier }).chunk({ header, cold: [copy] }, 2, signal)
@@ -48,7 +47,7 @@ describe('a reader of cold tiers', () => {
     assert.deepEqual(tier.asked, [`get ${key} ${from}-${to}`])
   })
 
-  test('chunks that lie close together and are asked for at once are one request', async () => {
+  test('merges requests for chunks that lie close together', async () => {
     const { tier, copy } = await packed()
     const { header } = stripe
     const reader = readerOf({ attic: tier })
@@ -63,7 +62,7 @@ describe('a reader of cold tiers', () => {
     assert.equal(tier.asked.length, 2, 'the large chunk between is left out')
   })
 
-  test('one of several that is broken off leaves the others', async () => {
+  test('aborts one of several reads without affecting the others', async () => {
     const { tier, copy } = await packed()
     const { header } = stripe
     const reader = readerOf({ attic: tier })
@@ -75,7 +74,7 @@ describe('a reader of cold tiers', () => {
     assert.equal((await other).length, 40)
   })
 
-  test('a damaged copy is reported, and read from another tier', async () => {
+  test('reports a damaged copy, and reads from another tier', async () => {
     const { tier, key, copy } = await packed()
     const good = new MemoryTier()
     const content = tier.objects.get(key) ?? assert.fail()
@@ -90,7 +89,7 @@ describe('a reader of cold tiers', () => {
     assert.equal((await reader.chunk({ header, cold: both }, 1, signal)).length, 40)
   })
 
-  test('an archived object is asked back, and said to be on its way', async () => {
+  test('requests the restore of an archived object, and fails with cold-archived', async () => {
     const { tier, key, copy } = await packed()
     tier.isArchive = true
     const { header } = stripe

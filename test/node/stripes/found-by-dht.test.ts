@@ -34,20 +34,20 @@ interface Peer {
   readonly store: Store
 }
 
-describe('found by the DHT alone', () => {
+describe('a chunk found by the DHT alone', () => {
   for (const stripesMax of [1000, 0]) {
     const how = stripesMax === 0 ? 'placement groups' : 'stripes'
-    test(`by a reader with one holder that announces ${how}`, () => simulate(COPIES, 2, stripesMax))
-    test(`by a reader among fifty nodes, where holders announce ${how}`, () =>
+    test(`is read from one holder that announces ${how}`, () => simulate(COPIES, 2, stripesMax))
+    test(`is read among fifty nodes, where holders announce ${how}`, () =>
       simulate(STRIPE, 50, stripesMax))
   }
 
-  test('nothing is found of what nobody has announced, and that is told', async () => {
+  test('is unavailable if nobody has announced it, and the error says so', async () => {
     const reading = simulate(COPIES, 2, undefined)
     await assert.rejects(reading, (error) => hasCode(error, 'chunk-unavailable'))
   })
 
-  test('by a reader among real nodes', async (t) => {
+  test('is read among real nodes', async (t) => {
     const peers: Peer[] = []
     for (let n = 0; n < 1 + STRIPE.shards.length; n++) {
       const disk = new SystemDisk(await temporaryFolder(t))

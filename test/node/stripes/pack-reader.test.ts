@@ -1,5 +1,5 @@
-// Ranges of an object: right whatever way they are asked for, few requests for those who read on,
-// no needless bytes else.
+// Range reads of an object: right in any order, few requests for sequential readers, and few
+// needless bytes for others.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
@@ -40,7 +40,7 @@ function fetchedBytes(tier: MemoryTier): number {
 }
 
 describe('a reader of packs', () => {
-  test('a sequential reader gets more and more with one request', async () => {
+  test('gets more and more with one request for a sequential reader', async () => {
     const [length, count] = [8 * KIB, 512]
     const { reader, tier, content } = readerOf(length * count)
     for (let at = 0; at < count; at++) {
@@ -52,7 +52,7 @@ describe('a reader of packs', () => {
     assert(tier.asked.length <= 10, `${tier.asked.length} requests`)
   })
 
-  test('a long file, some parts at a time, takes few requests', async () => {
+  test('takes few requests for a long file, some parts at a time', async () => {
     const [length, count, atOnce] = [256 * KIB, 96, 8]
     const { reader, tier, content } = readerOf(length * count)
     const read = async (at: number): Promise<void> => {
@@ -66,7 +66,7 @@ describe('a reader of packs', () => {
     assert(tier.asked.length <= 8, `${tier.asked.length} requests`)
   })
 
-  test('files of one folder after the other, in any order in each, take few requests', async () => {
+  test('takes few requests for folder after folder, in any order within each', async () => {
     const [length, count, folder] = [8 * KIB, 1024, 32]
     const { reader, tier } = readerOf(length * count)
     const random = new SeededRandom(1, 'order')
@@ -82,7 +82,7 @@ describe('a reader of packs', () => {
     assert(tier.asked.length <= 24, `${tier.asked.length} requests`)
   })
 
-  test('a random reader gets little more than it asked for', async () => {
+  test('gets little more than asked for by a random reader', async () => {
     const [length, count, reads] = [64 * KIB, 512, 50]
     const { reader, tier } = readerOf(length * count)
     const random = new SeededRandom(1, 'places')
@@ -91,7 +91,7 @@ describe('a reader of packs', () => {
     assert(fetchedBytes(tier) <= 1.25 * reads * length, `${fetchedBytes(tier) / length} parts`)
   })
 
-  test('the requested part arrives before the parts read ahead', async () => {
+  test('delivers the requested part before the parts read ahead', async () => {
     const [length, count] = [8 * KIB, 64]
     const { reader, tier } = readerOf(length * count)
     await reader.read(PLACE, partOf(0, length, count), signal)
@@ -108,7 +108,7 @@ describe('a reader of packs', () => {
     await next
   })
 
-  test('a failure is told to those who wait, and the next one asks anew', async () => {
+  test('reports a failure to those who wait, and the next read requests it again', async () => {
     const { reader, tier, content } = readerOf(MIB)
     tier.objects.delete(PLACE.key)
     const reading = reader.read(PLACE, partOf(0, KIB, 1), signal)
@@ -117,7 +117,7 @@ describe('a reader of packs', () => {
     assert.equal((await reader.read(PLACE, partOf(0, KIB, 1), signal)).length, KIB)
   })
 
-  test('any ranges, at once and one after the other, some broken off, are what they should be', async () => {
+  test('is right for any ranges, concurrent or in sequence, some of them aborted', async () => {
     const [length, count] = [4 * KIB, 100]
     const reads = fc.array(
       fc.record({

@@ -10,8 +10,8 @@ import { keep, open, placementQueue } from './unplaced.ts'
 
 const { signal } = new AbortController()
 
-describe('packer', () => {
-  test('packs the chunks of each class together, once for each class that a chunk is for', async (t) => {
+describe('packer, with classes', () => {
+  test('packs the chunks of each class together, once for each class of a chunk', async (t) => {
     const volume = await open(t, 3, { redundancy: 'copies2' })
     const [a, b] = await keep(volume, 2, 100 * KIB)
     assert.ok(a !== undefined && b !== undefined)
@@ -31,7 +31,7 @@ describe('packer', () => {
     assert.equal(volume.packer.unplacedBytes, 0)
   })
 
-  test('the same chunks with the same code for two classes are two stripes', async (t) => {
+  test('makes two stripes of the same chunks with the same code for two classes', async (t) => {
     const volume = await open(t, 3, { redundancy: 'copies3' })
     const [id] = await keep(volume, 1, 100 * KIB)
     assert.ok(id !== undefined)
@@ -41,7 +41,7 @@ describe('packer', () => {
     assert.deepEqual((await placementQueue(volume)).chunks, [])
   })
 
-  test('packs anew what lies in a condemned stripe, which is in use again if it comes out the same', async (t) => {
+  test('repacks a condemned stripe, which is in use again if it comes out the same', async (t) => {
     const volume = await open(t, 3, { redundancy: 'copies2' })
     const [id] = await keep(volume, 1, 100 * KIB)
     assert.ok(id !== undefined)
@@ -60,7 +60,7 @@ describe('packer', () => {
     )
   })
 
-  test('does not count on holders of a condemned stripe that cannot be reached any more', async (t) => {
+  test('does not count on holders of a condemned stripe that are unreachable now', async (t) => {
     const volume = await open(t, 4, { redundancy: 'copies2' })
     const [id] = await keep(volume, 1, 100 * KIB)
     await volume.packer.settle({ signal })
@@ -75,7 +75,7 @@ describe('packer', () => {
     for (const peers of holders) assert.ok(peers.some((peer) => !volume.group.away.has(peer)))
   })
 
-  test('does not bring back what is swept while it is completed', async (t) => {
+  test('does not bring back a stripe that is swept while it is completed', async (t) => {
     const volume = await open(t, 4, { redundancy: 'copies3' })
     volume.group.away.add(peerOf(2)).add(peerOf(3))
     await keep(volume, 1, 100 * KIB)
@@ -95,7 +95,7 @@ describe('packer', () => {
     assert.deepEqual((await placementQueue(volume)).stripes, [])
   })
 
-  test('counts of a stripe that was swept meanwhile those only who were given a shard since', async (t) => {
+  test('counts only new shards of a stripe that was swept meanwhile', async (t) => {
     const volume = await open(t, 4, { redundancy: 'copies3' })
     volume.group.away.add(peerOf(2)).add(peerOf(3))
     const [id] = await keep(volume, 1, 100 * KIB)
@@ -114,7 +114,7 @@ describe('packer', () => {
     assert.equal(new Set(volume.map.stripe(stripe)?.holders.flat()).size, 3)
   })
 
-  test('gives nothing to who is avoided, and codes for those that are left', async (t) => {
+  test('gives nothing to avoided peers, and codes for the remaining ones', async (t) => {
     const volume = await open(t, 3)
     volume.map.avoided.add(peerOf(1))
     await keep(volume, 1, 100 * KIB)

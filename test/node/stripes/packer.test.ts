@@ -50,7 +50,7 @@ describe('packer', () => {
     }
   })
 
-  test('copies what is too small to be split', async (t) => {
+  test('copies data too small to be split', async (t) => {
     const volume = await open(t, 6, { redundancy: 'rs4+2' })
     await keep(volume, 1, 1000)
     await volume.packer.settle({ signal })
@@ -62,7 +62,7 @@ describe('packer', () => {
     [1, 'auto'],
     [3, 'local'],
   ] as const) {
-    test(`keeps everything here with class ${redundancy} and ${count} members, and is settled`, async (t) => {
+    test(`keeps data local for ${redundancy} with ${count} members, and is settled`, async (t) => {
       const volume = await open(t, count, { redundancy })
       const ids = await keep(volume, 3, 100 * KIB)
       await volume.packer.settle({ signal })
@@ -94,7 +94,7 @@ describe('packer', () => {
     assert.equal(volume.group.puts.length, 5)
   })
 
-  test('completes a stripe from its shards when the chunks are no longer here', async (t) => {
+  test('completes a stripe from its shards when its chunks are no longer here', async (t) => {
     const volume = await open(t, 6, { redundancy: 'rs4+2' })
     volume.group.away.add(peerOf(3))
     await keep(volume, 4, 100 * KIB)
@@ -105,7 +105,7 @@ describe('packer', () => {
     assert.equal(volume.stripes()[0]?.holders.flat().length, 6)
   })
 
-  test('records nothing while fewer than k peers can be reached, and keeps the data', async (t) => {
+  test('records nothing while fewer than k peers are reachable, and keeps the data', async (t) => {
     const volume = await open(t, 6, { redundancy: 'rs4+2' })
     for (const number of [1, 2, 3]) volume.group.away.add(peerOf(number))
     const ids = await keep(volume, 4, 100 * KIB)
@@ -124,7 +124,7 @@ describe('packer', () => {
     assert.equal(volume.stripes()[0]?.holders.flat().length, 6)
   })
 
-  test('keeps no shard of a stripe that came to nothing', async (t) => {
+  test('keeps no shard of a stripe that failed', async (t) => {
     const volume = await open(t, 6, { redundancy: 'rs4+2' })
     for (const peer of volume.group.network.peers()) volume.group.refusals.set(peer, 'ENOSPC')
     await keep(volume, 4, 100 * KIB)
@@ -133,7 +133,7 @@ describe('packer', () => {
     assert.equal(volume.group.store.usage().shardBytes, 0)
   })
 
-  test('gives the shard that one peer refuses to another', async (t) => {
+  test('gives a shard that one peer refuses to another', async (t) => {
     const volume = await open(t, 7, { redundancy: 'rs4+2' })
     await keep(volume, 4, 100 * KIB)
     volume.group.refusals.set(peerOf(1), 'ENOSPC').set(peerOf(2), 'ENOSPC')
@@ -147,7 +147,7 @@ describe('packer', () => {
     assert.equal(new Set(volume.stripes()[0]?.holders.flat()).size, 6)
   })
 
-  test('fills stripes in the order of writing, two under way at a time', async (t) => {
+  test('fills stripes in the order of writing, two at a time', async (t) => {
     const volume = await open(t, 3)
     const ids = await keep(volume, 14, CHUNK_PLAIN_MAX)
     const both = Promise.withResolvers<void>()
@@ -171,7 +171,7 @@ describe('packer', () => {
     }
   })
 
-  test('goes on past a damaged chunk, names it, and keeps its mark', async (t) => {
+  test('continues past a damaged chunk, names it, and keeps its mark', async (t) => {
     const volume = await open(t, 3)
     const ids = await keep(volume, 3, 100 * KIB)
     const [first, damaged, last] = ids
@@ -192,7 +192,7 @@ describe('packer', () => {
     assert.deepEqual((await placementQueue(volume)).chunks, [damaged])
   })
 
-  test('leaves everything marked when the stripe can not be logged', async (t) => {
+  test('leaves everything marked when the stripe cannot be logged', async (t) => {
     const volume = await open(t, 3)
     const ids = await keep(volume, 3, 100 * KIB)
     volume.map.failure = new ShoalError('ENOSPC', 'no room for the entry')
@@ -202,7 +202,7 @@ describe('packer', () => {
     assert.deepEqual(await placementQueue(volume), { chunks: [], stripes: [] })
   })
 
-  test('takes up after a crash what was unplaced, and what lacked holders', async (t) => {
+  test('resumes unplaced chunks and incomplete stripes after a crash', async (t) => {
     const volume = await open(t, 6, { redundancy: 'rs4+2' })
     volume.group.away.add(peerOf(5))
     await keep(volume, 3, 100 * KIB)
@@ -222,7 +222,7 @@ describe('packer', () => {
     for (const id of ids) assert.ok(again.map.locations(id).length > 0)
   })
 
-  test('marks a chunk once, and not what is in a stripe', async (t) => {
+  test('marks a chunk once, and not if it is in a stripe', async (t) => {
     const volume = await open(t, 3)
     const [id] = await keep(volume, 1, 100 * KIB)
     assert.ok(id !== undefined)
@@ -233,7 +233,7 @@ describe('packer', () => {
     assert.deepEqual((await placementQueue(volume)).chunks, [])
   })
 
-  test('closes a stripe by itself when nothing was written for a second', async (t) => {
+  test('closes a stripe by itself after a second without writes', async (t) => {
     const volume = await open(t, 3)
     volume.packer.start()
     const recorded = Promise.withResolvers<void>()
@@ -248,7 +248,7 @@ describe('packer', () => {
     assert.equal(volume.stripes()[0]?.header.chunks.length, 2)
   })
 
-  test('tries again by itself, later each time', async (t) => {
+  test('retries by itself', async (t) => {
     const volume = await open(t, 3, { redundancy: 'copies3' })
     volume.group.away.add(peerOf(2))
     await keep(volume, 1, 100 * KIB)
@@ -264,7 +264,7 @@ describe('packer', () => {
     assert.equal(volume.stripes()[0]?.holders.flat().length, 3)
   })
 
-  test('places what was kept here once the first other member has come', async (t) => {
+  test('places local data once the first other member has come', async (t) => {
     const volume = await open(t, 2)
     volume.map.members = [peerOf(0)]
     await keep(volume, 1, 100 * KIB)
@@ -279,7 +279,7 @@ describe('packer', () => {
     assert.equal(volume.stripes()[0]?.holders.flat().length, 2)
   })
 
-  test('waits no longer than asked, and ends while a peer does not answer', async (t) => {
+  test('waits no longer than asked, and stops though a peer does not answer', async (t) => {
     const volume = await open(t, 3)
     await keep(volume, 1, 100 * KIB)
     const asked = Promise.withResolvers<void>()

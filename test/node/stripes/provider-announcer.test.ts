@@ -19,8 +19,8 @@ const [SELF, OTHER] = [peerOf(0), peerOf(1)]
 const STRIPES = Array.from({ length: 40 }, (_, seed) => stripeOf(seed + 1, 80 * KIB, 1, 1))
 const { signal } = new AbortController()
 
-describe('announcer', () => {
-  test('each stripe held is announced once a day, and nothing else', async () => {
+describe('provider announcer', () => {
+  test('each held stripe is announced once a day, and nothing else', async () => {
     const { announcer, clock, map, provided } = announcing()
     for (const stripe of STRIPES.slice(0, 30)) map.add(stripe, [[OTHER], [SELF]])
     for (const stripe of STRIPES.slice(30)) map.add(stripe, [[OTHER], []])
@@ -43,7 +43,7 @@ describe('announcer', () => {
     assert.ok(provided.length <= STRIPES.length + 1)
   })
 
-  test('a clock that was set back does not stop it', async () => {
+  test('a clock that was set back does not stop announcements', async () => {
     const { announcer, clock, map, provided } = announcing()
     for (const stripe of STRIPES) map.add(stripe, [[OTHER], [SELF]])
     let offsetMs = 400 * DAY_MS
@@ -55,7 +55,7 @@ describe('announcer', () => {
     assert.equal(new Set(provided).size, STRIPES.length)
   })
 
-  test('a node that holds very many announces placement groups, and takes back what it announced before', async () => {
+  test('a node with very many stripes announces placement groups in their place', async () => {
     const { announcer, clock, map, provided, withdrawn } = announcing({ stripesMax: 10 })
     const ids = STRIPES.map(({ id }) => id)
     for (const stripe of STRIPES.slice(0, 10)) map.add(stripe, [[OTHER], [SELF]])
@@ -69,7 +69,7 @@ describe('announcer', () => {
     assert.deepEqual(withdrawn.toSorted(), keysOf(ids).toSorted())
   })
 
-  test('a new stripe is announced at once, a dropped one is taken back', async () => {
+  test('a new stripe is announced at once, and a dropped one withdrawn', async () => {
     const { announcer, provided, withdrawn, settle } = announcing()
     const [id] = STRIPES.map((stripe) => stripe.id)
     assert.ok(id !== undefined)
@@ -80,7 +80,7 @@ describe('announcer', () => {
     assert.deepEqual(withdrawn, keysOf([id]))
   })
 
-  test('a stripe that the map now ascribes to another, or that is swept, is withdrawn', async () => {
+  test('a stripe that the map ascribes to another, or that is swept, is withdrawn', async () => {
     const { announcer, map, withdrawn, settle } = announcing({ holdsSome: true })
     const [mine, moved, swept] = STRIPES
     assert.ok(mine !== undefined && moved !== undefined && swept !== undefined)
@@ -94,7 +94,7 @@ describe('announcer', () => {
     assert.deepEqual(withdrawn, keysOf([moved.id, swept.id]))
   })
 
-  test('new stripes are announced a few at a time, and what fails is left to its time of the day', async () => {
+  test('new stripes are announced a few at a time, and failures left for the day', async () => {
     const { announcer, provided, settle } = announcing({ fails: true })
     for (const { id } of STRIPES) announcer.add(id)
     assert.equal(provided.length, 4)
@@ -102,7 +102,7 @@ describe('announcer', () => {
     assert.equal(provided.length, STRIPES.length)
   })
 
-  test('a stopped one announces nothing more', async () => {
+  test('a stopped announcer announces nothing more', async () => {
     const { announcer, provided, settle } = announcing()
     for (const { id } of STRIPES) announcer.add(id)
     announcer.stop()

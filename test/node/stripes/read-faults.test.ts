@@ -20,7 +20,7 @@ describe('doubts about shards', () => {
     assert.deepEqual(map.recorded, [{ stripe: id, index: 0, peer: PEER, isHeld: false }])
   })
 
-  test('an absent shard counts when it is absent again a while later, not at once', () => {
+  test('an absent shard counts only if it is absent again a while later', () => {
     const { doubts, map, clock } = doubting()
     for (let times = 0; times < 5; times++) doubts.report(id, 0, PEER, 'absent')
     assert.deepEqual(map.recorded, [])
@@ -29,14 +29,14 @@ describe('doubts about shards', () => {
     assert.equal(map.recorded.length, 1)
   })
 
-  test('shards that the map does not ascribe to the peer are no news', () => {
+  test('shards that the map does not ascribe to the peer are ignored', () => {
     const { doubts, map } = doubting()
     doubts.report(id, 1, PEER, 'wrong')
     doubts.report(id, 0, peerOf(2), 'wrong')
     assert.deepEqual(map.recorded, [])
   })
 
-  test('a shard of this node is looked at here', () => {
+  test('a shard of this node is checked here', () => {
     const { doubts, map, own } = doubting()
     doubts.report(id, 1, SELF, 'wrong')
     assert.deepEqual(own, [`${id} 1`])

@@ -24,13 +24,13 @@ const HOLDERS = [[D0], [D1], [P0], [P1]]
 const { signal } = new AbortController()
 
 describe('a read of a stripe', () => {
-  test('asks the holders of the data, and nobody else, when all answer', async (t) => {
+  test('asks only the holders of the data when all answer', async (t) => {
     const swarm = await Swarm.open(t)
     await swarm.read()
     assert.deepEqual(new Set(swarm.asked), new Set([D0, D1]))
   })
 
-  test('asks a holder that is known to be away after those that can replace it, and waits for nothing', async (t) => {
+  test('asks a holder that seems away last, and waits for nothing', async (t) => {
     const swarm = await Swarm.open(t)
     swarm.away.add(D0)
     await swarm.read()
@@ -38,7 +38,7 @@ describe('a read of a stripe', () => {
     assert.ok(!swarm.asked.includes(D0))
   })
 
-  test('decodes from those that answer soonest', async (t) => {
+  test('decodes from the holders that answer soonest', async (t) => {
     const swarm = await Swarm.open(t)
     swarm.away.add(D0)
     swarm.expectedMs.set(P0, 200)
@@ -46,7 +46,7 @@ describe('a read of a stripe', () => {
     assert.deepEqual(new Set(swarm.asked), new Set([D1, P1]))
   })
 
-  test('a holder that hangs costs one hedge', async (t) => {
+  test('takes one hedge for a holder that hangs', async (t) => {
     const swarm = await Swarm.open(t)
     swarm.hung.add(D0)
     const read = swarm.read()
@@ -56,14 +56,14 @@ describe('a read of a stripe', () => {
     assert.equal(swarm.clock.now(), HEDGE_MS)
   })
 
-  test('still asks a holder that seems away when nobody else has the bytes', async (t) => {
+  test('asks a holder that seems away when nobody else has the bytes', async (t) => {
     const swarm = await Swarm.open(t)
     for (const peer of [D0, D1]) swarm.away.add(peer)
     await swarm.read([[D0], [D1], [], []])
     assert.deepEqual(new Set(swarm.asked), new Set([D0, D1]))
   })
 
-  test('a holder that says it has no such shard, or a damaged one, is told of', async (t) => {
+  test('reports a holder that has no such shard, or a damaged one', async (t) => {
     const swarm = await Swarm.open(t)
     swarm.answers.set(D0, 'ENOENT')
     swarm.answers.set(D1, 'corrupt')

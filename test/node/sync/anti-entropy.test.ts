@@ -110,7 +110,7 @@ function entriesOf(replica: Replica): Entry[] {
 }
 
 describe('an exchange of logs', () => {
-  test('leaves both with all that either had', async () => {
+  test('leaves both with all entries that either had', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     for (let n = 0; n < 300; n++) (n % 2 === 0 ? a : b).write(`f${n}`, 'x'.repeat(n))
@@ -119,7 +119,7 @@ describe('an exchange of logs', () => {
     assert.equal((await a.names()).length, 300)
   })
 
-  test('entries out of order, twice and of actors unknown do no harm, and none is lost', async () => {
+  test("takes repeated, unordered or unknown actors' entries without harm or loss", async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     for (let n = 0; n < 20; n++) {
@@ -149,7 +149,7 @@ describe('an exchange of logs', () => {
     assert.equal(await a.dump(), await b.dump())
   })
 
-  test('brings both branches of a chain that forked, and asks for one more', async () => {
+  test('brings both branches of a forked chain, and asks for one more exchange', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const c = await a.member('c')
@@ -178,7 +178,7 @@ describe('an exchange of logs', () => {
     for (const machine of machines) await machine.stop()
   })
 
-  test('tells who wrote beside what a checkpoint has settled to start from that', async () => {
+  test('tells an author beside what a checkpoint has settled to start from that', async () => {
     const a = await Replica.founder('a')
     const c = await a.member('c')
     c.write('base', 'x')
@@ -198,7 +198,7 @@ describe('an exchange of logs', () => {
     for (const machine of machines) await machine.stop()
   })
 
-  test('a peer that only says that it has more of what this node wrote changes nothing', async () => {
+  test('is not misled by a peer that claims to have more of the log of this node', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     b.write('f', 'x')
@@ -223,7 +223,7 @@ describe('an exchange of logs', () => {
     assert.equal(b.volume.actor, actor)
   })
 
-  test('a node restored from an old copy writes on as another actor from the first entry of the answer', async () => {
+  test('makes a restored node another actor at the first entry that proves it', async () => {
     const { member, restored } = await restoredMember()
     // Others wrote before: what it has forgotten would come long after.
     const [here, there] = channelPair(restored.identity.peer, member.identity.peer, LOG_PROTOCOL)
@@ -257,7 +257,7 @@ describe('an exchange of logs', () => {
     inbox.stop()
   })
 
-  test('also where the log that the answer would be of is dropped', async () => {
+  test('makes a restored node another actor also if that part of the log is dropped', async () => {
     const { founder, other, member, restored } = await restoredMember()
     const { actor } = restored.volume
     const machines = [founder, other, member].map((replica) => new Machine(replica))
@@ -277,7 +277,7 @@ describe('an exchange of logs', () => {
     for (const machine of [...machines, back]) await machine.stop()
   })
 
-  test('calls while one runs share the next', async () => {
+  test('shares the next run between calls made during one', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     let opened = 0

@@ -1,5 +1,5 @@
-// Many peers that have what is missing here: few are asked at a time, and none for what is here by
-// then.
+// Many peers that have missing entries: few are asked at a time, and none for entries that have
+// arrived by then.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -42,7 +42,7 @@ function trial(): Trial {
 }
 
 describe('catching up', () => {
-  test('asks eight at a time, and nobody once nothing is missing', async () => {
+  test('asks eight peers at a time, and none once nothing is missing', async () => {
     const { catchUp, asked, end } = trial()
     let isMissing = true
     for (const peer of PEERS) catchUp.soon(VOLUME, peer, () => isMissing)
@@ -54,7 +54,7 @@ describe('catching up', () => {
     assert.equal(asked.length, 9)
   })
 
-  test('asks everybody in turn while something is missing, also after a failure', async () => {
+  test('asks all peers in turn while something is missing, also after a failure', async () => {
     const { catchUp, asked, failed, end } = trial()
     for (const peer of PEERS) catchUp.soon(VOLUME, peer)
     for (const _ of PEERS) await end(new Error('no answer'))

@@ -1,4 +1,4 @@
-// Clocks that are ahead, and stay so, are told of once.
+// Clocks of members that are ahead, and stay so, are reported once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ClockWatch } from '../../../node/sync/heard-peers.ts'
@@ -8,7 +8,7 @@ import type { WallTime } from '../../../protocol/units.ts'
 const PEER = 'peer' as PeerId
 const at = (ms: number): WallTime => ms as WallTime
 
-test('one that stays ahead is told of once, until it was right again', () => {
+test('a clock that stays ahead is reported once, until it was right again', () => {
   const clocks = new ClockWatch()
   for (const round of [0, 1]) {
     const startMs = 1e9 + round * 1e6
@@ -24,7 +24,7 @@ test('one that stays ahead is told of once, until it was right again', () => {
   }
 })
 
-test('a few seconds, or being behind, are nothing', () => {
+test('a clock a few seconds ahead, or behind, is not reported', () => {
   const clocks = new ClockWatch()
   for (let ms = 0; ms < 200_000; ms += 10_000) {
     assert.equal(clocks.heard(PEER, ms + 4000, at(ms)), undefined)

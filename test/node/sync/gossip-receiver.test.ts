@@ -88,8 +88,8 @@ async function cast(): Promise<[Replica, Replica, Replica]> {
   return [a, b, c]
 }
 
-describe('hearing gossip', () => {
-  test('an entry goes on once, in whatever envelope it comes, whether it was held or not', async () => {
+describe('gossip receiver', () => {
+  test('an entry is passed on once, whatever its envelope, whether held or not', async () => {
     const [a, b, c] = await cast()
     a.write('news', 'x')
     const message = announced(await newest(a))
@@ -103,7 +103,7 @@ describe('hearing gossip', () => {
     assert.deepEqual([...held.missingAt, ...lacking.missingAt], [])
   })
 
-  test('nothing is accepted from peers that are no members of the volume', async () => {
+  test('nothing is accepted from peers that are not members of the volume', async () => {
     const [a, b] = await cast()
     const stranger = await Replica.open('stranger')
     b.write('news', 'x')
@@ -112,7 +112,7 @@ describe('hearing gossip', () => {
     assert.ok(!(await a.names()).includes('news'))
   })
 
-  test('garbage of any kind is blamed on who delivers it', async () => {
+  test('garbage of any kind is blamed on the peer that delivers it', async () => {
     const [a, b, c] = await cast()
     c.write('news', 'x')
     const entry = await newest(c)
@@ -142,7 +142,7 @@ describe('hearing gossip', () => {
     }
   })
 
-  test('a message that no key opens is fetched twice; if the log knows of no key, it is garbage', async () => {
+  test('a message that no key opens causes two exchanges, and is garbage afterwards', async () => {
     const [a, b] = await cast()
     const ear = earOf(a, b)
     const { epoch } = keyOf(b)
@@ -174,7 +174,7 @@ describe('hearing gossip', () => {
     assert.equal(ear.hear(sealed(a, announced(entry))), 'accept')
   })
 
-  test('a member that has not the key of an epoch blames nobody', async () => {
+  test('a member without the key of an epoch blames nobody', async () => {
     const [a, b] = await cast()
     const d = await Replica.open('d')
     // d was admitted before the epoch began, by one who had not heard of it.

@@ -50,7 +50,7 @@ function gossipOf(replica: Replica): {
 }
 
 describe('beacons', () => {
-  test('of more actors than fit, those that wrote last are told of', async () => {
+  test('name the actors that wrote last, if not all fit', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const { published } = gossipOf(b)
@@ -75,7 +75,7 @@ describe('beacons', () => {
     }
   })
 
-  test('the last one counts: an older one, or the same again, is ignored', async () => {
+  test('the last beacon counts, and older or repeated ones are ignored', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     await exchange(a, b)
@@ -104,7 +104,7 @@ describe('beacons', () => {
     assert.deepEqual(missingAt, [])
   })
 
-  test('of a log with another branch under the same name counts for nothing, and makes for an exchange', async () => {
+  test('of a log with another branch of the same name cause an exchange, and no more', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const c = await a.member('c')

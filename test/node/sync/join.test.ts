@@ -19,7 +19,7 @@ import type { ClusterNode } from '../../../simulations/cluster.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 
 describe('joining', () => {
-  test('a ticket for one lets that one ask again, and nobody else; removed, not even that one', async () => {
+  test('a used ticket lets the same peer ask again, nobody else, and no removed peer', async () => {
     const scheduler = new Scheduler(1)
     const cluster = new Cluster(scheduler, { nodeCount: 3 })
     const conduct = async (): Promise<void> => {
@@ -43,7 +43,7 @@ describe('joining', () => {
     await scheduler.finish(conduct(), HOUR_MS)
   })
 
-  test('a joiner by an admin with a clock ahead is told that its rights are not known here yet', async () => {
+  test('a joiner by an admin with a fast clock is told that it has no rights yet', async () => {
     const scheduler = new Scheduler(2)
     const cluster = new Cluster(scheduler, { nodeCount: 2 })
     const conduct = async (): Promise<void> => {
@@ -62,7 +62,7 @@ describe('joining', () => {
     await scheduler.finish(conduct(), HOUR_MS)
   })
 
-  test("an answer with another volume than the ticket's is refused, and nothing is taken up", async () => {
+  test('an answer for another volume than that of the ticket is refused', async () => {
     const admin = await Replica.founder('admin')
     const joiner = await Replica.open('joiner')
     const reply = await admin.volumes.admit(admin.volume.id, joiner.identity.peer, 'writer')

@@ -6,7 +6,7 @@ import { SummaryCache } from '../../../node/sync/summary-cache.ts'
 import { decodeLogMessage } from '../../../protocol/wire/log.ts'
 import { Replica, exchange } from '../log/replicas.ts'
 
-test('while nothing changes the same is said, after each entry something else', async () => {
+test('a summary is made once while the log stays the same, and anew after each entry', async () => {
   const a = await Replica.founder('a')
   const summaries = new SummaryCache()
   for (let n = 0; n < 3; n++) {
@@ -20,7 +20,7 @@ test('while nothing changes the same is said, after each entry something else', 
   }
 })
 
-test('a summary from others is read as sent, whether this node has the same one or not', async () => {
+test('a received summary is decoded as sent, whether or not it equals the local one', async () => {
   const a = await Replica.founder('a')
   const b = await a.member('b')
   const [ofA, ofB] = [new SummaryCache(), new SummaryCache()]

@@ -1,5 +1,5 @@
-// Topics follow the keys of a volume: who was removed knows none on which anything is said, and the
-// others find each other.
+// Topics follow the keys of a volume: a removed member knows none that is in use, and the others
+// find each other.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Topics } from '../../../node/sync/topics.ts'
@@ -17,7 +17,7 @@ function topicsOf({ volume, clock }: Replica): { topics: Topics; heard: Set<stri
   return { topics, heard }
 }
 
-test('with a new epoch members speak where it leads and where they spoke before, and end that', async () => {
+test('after a new epoch members use the new topic, and the old one only for a while', async () => {
   const a = await Replica.founder('a')
   const b = await a.member('b')
   const removed = await a.member('c')
@@ -51,7 +51,7 @@ test('with a new epoch members speak where it leads and where they spoke before,
   }
 })
 
-test('a node that starts is where those may be that have not heard of the epoch', async () => {
+test('a node that starts also listens where members of the old epoch may be', async () => {
   const a = await Replica.founder('a')
   const [first = ''] = topicsOf(a).topics.speaking()
   const b = await a.member('b')
@@ -64,7 +64,7 @@ test('a node that starts is where those may be that have not heard of the epoch'
   assert.equal(heard.size, 0)
 })
 
-test('two epochs of one number are both heard, and members come to speak on the same topic', async () => {
+test('two epochs with one number are both heard, and members agree on one topic', async () => {
   const a = await Replica.founder('a')
   const b = await a.member('b', 'admin')
   const [c, d] = [await a.member('c'), await a.member('d')]

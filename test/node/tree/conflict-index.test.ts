@@ -1,5 +1,4 @@
-// Conflicts are listed from an index, shown as the policy says, and not made of files that hold the
-// same.
+// Conflicts are listed from an index, shown as the policy says, and not made of equal files.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { nameFromText, nameText } from '../../../protocol/op/names.ts'
@@ -29,8 +28,8 @@ async function all(replica: Replica, after?: string): Promise<NameConflict[]> {
   return found
 }
 
-describe('the index of conflicts', () => {
-  test('lists each once, with its sides, and goes on after a key', async () => {
+describe('conflict index', () => {
+  test('lists each conflict once, with its sides, and continues after a key', async () => {
     const [anna, ben] = await pair()
     for (const name of ['x', 'y', 'z']) {
       anna.write(name, 'of anna')
@@ -58,7 +57,7 @@ describe('the index of conflicts', () => {
     assert.equal(await anna.dump(), await ben.dump())
   })
 
-  test('knows where a conflict is, by the names under which its directories show', async () => {
+  test('finds conflicts of directories by the names under which they show', async () => {
     const [anna, ben] = await pair()
     const dirs = [anna, ben].map((replica) => {
       const made = replica.namespace.makeDir(ROOT, nameFromText(replica.name), {})
@@ -80,7 +79,7 @@ describe('the index of conflicts', () => {
 })
 
 describe('policy lww', () => {
-  test('keeps what lost out of listings and counts; it is read by its name, and can be kept', async () => {
+  test('hides losing contents from listings and counts, but keeps them readable', async () => {
     const [anna, ben] = await pair()
     await writtenAtOnce(anna, ben)
     anna.volume.submit({ kind: 'policy', key: 'conflicts', value: 'lww' })
@@ -102,7 +101,7 @@ describe('policy lww', () => {
     assert.deepEqual(await all(anna), [])
   })
 
-  test("shows files of one name as before: both are somebody's", async () => {
+  test('shows files of one name as before, since each belongs to somebody', async () => {
     const [anna, ben] = await pair()
     anna.volume.submit({ kind: 'policy', key: 'conflicts', value: 'lww' })
     anna.write('f', 'of anna')
@@ -113,7 +112,7 @@ describe('policy lww', () => {
   })
 })
 
-describe('files of one name that hold the same', () => {
+describe('files with the same name and content', () => {
   test('show as one, which is removed, renamed and written to as one', async () => {
     const [anna, ben] = await pair()
     for (const name of ['a', 'b', 'c'])
@@ -131,7 +130,7 @@ describe('files of one name that hold the same', () => {
     assert.equal(await anna.dump(), await ben.dump())
   })
 
-  test('show as two as soon as one is written to by somebody who did not know', async () => {
+  test('show as two once one of them is written to by a peer that did not know', async () => {
     const [anna, ben] = await pair()
     const file = anna.write('f', 'same')
     ben.write('f', 'same')

@@ -11,7 +11,7 @@ import type { LogEntry, LogItem, LogOptions } from '../../../node/control/histor
 import type { Name } from '../../../protocol/op/names.ts'
 
 describe('history', () => {
-  test('a new volume tells how it began', async () => {
+  test('a new volume shows how it began', async () => {
     const anna = await Replica.founder('anna')
     assert.deepEqual(await told(anna), [
       'anna: introduced itself as anna',
@@ -19,7 +19,7 @@ describe('history', () => {
     ])
   })
 
-  test('changes of the tree are listed newest first, with the names of then', async () => {
+  test('changes of the tree are listed newest first, with the names at that time', async () => {
     const anna = await Replica.founder('anna')
     const { namespace, volume } = anna
     const one = async (run: () => unknown): Promise<void> => {
@@ -55,7 +55,7 @@ describe('history', () => {
     ])
   })
 
-  test('members, keys and policies are told; where data lies only if it is asked for', async () => {
+  test('members, keys and policies are listed, and placement only on request', async () => {
     const anna = await Replica.founder('anna')
     const ben = await memberOf(anna, 'ben')
     anna.volume.submit({ kind: 'policy', key: 'ack', value: 'placed' })
@@ -69,7 +69,7 @@ describe('history', () => {
     ])
   })
 
-  test('entries of several actors come in one order, each before its past, on every replica', async () => {
+  test('entries of several actors are in one causal order on every replica', async () => {
     const anna = await Replica.founder('anna')
     const ben = await memberOf(anna, 'ben')
     const cleo = await memberOf(anna, 'cleo')
@@ -117,7 +117,7 @@ describe('history', () => {
     assert.equal(newest?.parents.length, 2)
   })
 
-  test('of ten that wrote in turn an entry follows the last, of ten that wrote at once all', async () => {
+  test('an entry follows the last of ten sequential writers, or ten concurrent ones', async () => {
     const anna = await Replica.founder('anna')
     const others = await Promise.all(
       ['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'].map((name) => anna.member(name)),
@@ -139,7 +139,7 @@ describe('history', () => {
     assert.equal((await entries(anna))[0]?.parents.length, 10)
   })
 
-  test('the log of a file is what was done to it, under whatever name', async () => {
+  test('the log of a file has all its changes, under whatever name', async () => {
     const anna = await Replica.founder('anna')
     const { namespace } = anna
     const other = anna.write('other', 'x')
@@ -165,7 +165,7 @@ describe('history', () => {
     ])
   })
 
-  test('the log of a folder tells of what was removed from it', async () => {
+  test('the log of a folder has what was removed from it', async () => {
     const anna = await Replica.founder('anna')
     const { namespace } = anna
     const docs = namespace.makeDir(ROOT, nameFromText('docs'), {})
@@ -185,7 +185,7 @@ describe('history', () => {
     ])
   })
 
-  test('contents written at once are told to be in conflict, and who ended it', async () => {
+  test('concurrent contents are shown as conflicting, and how the conflict ended', async () => {
     const anna = await Replica.founder('anna')
     const ben = await memberOf(anna, 'ben')
     const file = anna.write('a', 'x')
@@ -207,7 +207,7 @@ describe('history', () => {
     ])
   })
 
-  test('a conflict copy of a name is told as one: removed by hand, by an end of the conflict, or moved', async () => {
+  test('a conflict copy of a name is shown as such when removed, ended or moved', async () => {
     const newest = async (change: (anna: Replica, copy: Name) => void): Promise<string[]> => {
       const anna = await Replica.founder('anna')
       const ben = await memberOf(anna, 'ben')
@@ -248,7 +248,7 @@ describe('history', () => {
     ])
   })
 
-  test('a copy of a file beside a folder is told as one, also after both are gone', async () => {
+  test('a copy of a file beside a folder is shown as such, also after both are gone', async () => {
     const anna = await Replica.founder('anna')
     const ben = await memberOf(anna, 'ben')
     const [x, y] = [nameFromText('x'), nameFromText('y')]
@@ -273,7 +273,7 @@ describe('history', () => {
     ])
   })
 
-  test('the same content written at once is no conflict', async () => {
+  test('equal contents written concurrently are no conflict', async () => {
     const anna = await Replica.founder('anna')
     const ben = await memberOf(anna, 'ben')
     const file = anna.write('a', 'x')
@@ -285,7 +285,7 @@ describe('history', () => {
     assert.deepEqual((await told(anna, 'a')).slice(0, 2), ['ben: wrote /a 4', 'anna: wrote /a 4'])
   })
 
-  test('a body that says nothing readable is told as such', async () => {
+  test('an unreadable body is shown as such', async () => {
     const anna = await Replica.founder('anna')
     const ben = await memberOf(anna, 'ben')
     ben.write('b', 'x')
@@ -294,7 +294,7 @@ describe('history', () => {
     assert.equal((await told(anna))[0], 'ben: wrote something that this node cannot read')
   })
 
-  test('a limit ends the walk, and says nothing of the end of the log', async () => {
+  test('a limit stops the walk, and reports no end of the log', async () => {
     const anna = await Replica.founder('anna')
     for (let i = 0; i < 200; i++) {
       anna.write(`f${i}`, 'x')
@@ -309,7 +309,7 @@ describe('history', () => {
     assert.equal((await items(anna, undefined, { limit: 150 })).length, 150)
   })
 
-  test('where older entries are not kept, the end says so', async () => {
+  test('a log whose older entries were dropped says so at its end', async () => {
     const anna = await Replica.founder('anna')
     for (const name of ['a', 'b', 'c']) {
       anna.write(name, 'x')
@@ -322,7 +322,7 @@ describe('history', () => {
     assert.equal((await items(anna, undefined, { limit: 2 })).length, 2)
   })
 
-  test('a follower sees the latest, oldest first, and then new changes from here and elsewhere', async () => {
+  test('a follower gets the latest entries, oldest first, and then all new ones', async () => {
     const anna = await Replica.founder('anna')
     const ben = await memberOf(anna, 'ben')
     for (const name of ['a', 'b', 'c']) {

@@ -1,5 +1,5 @@
-// Extended attributes of a volume: what setting one refuses, and that they come along by the log,
-// by a checkpoint, and when an entry that came too late is said again.
+// Extended attributes of a volume: what setting one refuses, and that they spread by the log, by a
+// checkpoint, and when a late entry is repeated.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { applySettings } from '../../../node/log/settings.ts'
@@ -54,7 +54,7 @@ describe('extended attributes', () => {
     assert.throws(() => keptName('user.'), { code: 'EINVAL' })
   })
 
-  test('set on both sides at once they are one, and a reader can set none', async () => {
+  test('set on both sides at once converge, and a reader can set none', async () => {
     const a = await Replica.founder('a')
     a.write('f', 'x')
     const b = await a.member('b')
@@ -68,7 +68,7 @@ describe('extended attributes', () => {
     assert.throws(() => paint(reader, 'f', 'green'), { code: 'EACCES' })
   })
 
-  test('are in a checkpoint, and a removal is forgotten with the next', async () => {
+  test('are in a checkpoint, and removals are forgotten with the next', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     for (let n = 0; n < 40; n++) {
@@ -97,7 +97,7 @@ describe('extended attributes', () => {
     assert.equal(await late.dump(), await a.replica.dump())
   })
 
-  test('set by who was away too long are set again when it returns', async () => {
+  test('of a member that was away too long are set again when it returns', async () => {
     const a = new Machine(await Replica.founder('a'))
     await applySettings(a.volume, { away: '1h' })
     const b = new Machine(await a.replica.member('b'))
@@ -121,8 +121,8 @@ describe('extended attributes', () => {
   })
 })
 
-describe('an access list', () => {
-  test('that is stored and is none counts for nothing', async () => {
+describe('an invalid access list', () => {
+  test('that is stored has no effect', async () => {
     const { namespace } = await Replica.founder('a')
     const maker = { uid: 1, gid: 2, umask: 0o022 }
     const junk = [[], [1, 0, 0, 0], [2, 0, 0, 0, 1], [2, 0, 0, 0, 3, 0, 7, 0, 0, 0, 0, 0]]

@@ -11,7 +11,7 @@ import { ROOT } from '../../../protocol/tree/records.ts'
 import { Replica, exchange } from '../log/replicas.ts'
 
 describe('conflicts', () => {
-  test('contents written at once are sides of one conflict, the newest first, with who wrote them', async () => {
+  test('concurrent contents are sides of a conflict, newest first, with authors', async () => {
     const { anna, ben } = await writtenAtOnce()
     const conflict = conflictAt(anna.namespace, ['docs', 'a.txt'])
     const [newest, copy] = conflict.sides
@@ -39,7 +39,7 @@ describe('conflicts', () => {
     })
   }
 
-  test('of files that were made with one name any can be kept; names elsewhere stay', async () => {
+  test('any of the files made with one name can be kept; their other names stay', async () => {
     for (const index of [0, 1, 2]) {
       const [anna, ben, cleo] = await three()
       const [a, b] = [anna.write('f', 'anna'), ben.write('f', 'ben')]
@@ -61,7 +61,7 @@ describe('conflicts', () => {
     }
   })
 
-  test('a content that comes in meanwhile is not lost with those that went', async () => {
+  test('content that arrives during a resolution is not lost', async () => {
     const { anna, ben } = await writtenAtOnce()
     keepConflict(anna.namespace, ['docs', 'a.txt'])
     ben.clock.advance(9)
@@ -91,7 +91,7 @@ describe('conflicts', () => {
     await assert.rejects(below(anna, 'nothing'), { code: 'ENOENT' })
   })
 
-  test('no folder is removed by ending a conflict: each side can be moved to a free path, which ends it', async () => {
+  test('a conflict with a folder is ended by moving a side, and removes no folder', async () => {
     for (const index of [0, 1]) {
       const [anna, ben] = await three()
       await ben.volumes.describeSelf(ben.volume)
@@ -131,7 +131,7 @@ describe('conflicts', () => {
     }
   })
 
-  test('copies that the policy hides are sides all the same', async () => {
+  test('copies hidden by the policy are still sides', async () => {
     const { anna } = await writtenAtOnce()
     anna.volume.submit({ kind: 'policy', key: 'conflicts', value: 'lww' })
     await anna.volume.commit()

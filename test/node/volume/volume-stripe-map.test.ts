@@ -1,5 +1,5 @@
-// The data paths' view of a volume's shard map: who may be given shards, and that what it says is
-// in the log.
+// The data paths' view of the shard map of a volume: which peers may be given shards, and that its
+// records are in the log.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
@@ -32,8 +32,8 @@ async function collect(ids: AsyncIterable<StripeId>): Promise<StripeId[]> {
   return all
 }
 
-describe('candidates', () => {
-  test('are the members that store, by what they offer; one that drains has no weight', async () => {
+describe('placement candidates', () => {
+  test('are the members that store, by capacity; a draining one has no weight', async () => {
     const a = await Replica.founder('a')
     const keeper = await a.member('keeper', 'keeper')
     const reader = await a.member('reader', 'reader')
@@ -55,7 +55,7 @@ describe('candidates', () => {
     assert.deepEqual(weights(), [1000, 100e9])
   })
 
-  test('are given no new shards when they have no room for one, or are avoided', async () => {
+  test('get no new shards if they have no room for one, or are avoided', async () => {
     const a = await Replica.founder('a')
     const free = new Map<PeerId, number>()
     const bad = new Set<PeerId>()
@@ -77,8 +77,8 @@ describe('candidates', () => {
   })
 })
 
-describe('records on stripes', () => {
-  test('is in the log when it resolves, and others have it from there', async () => {
+describe('stripe records', () => {
+  test('are in the log when the call resolves, and reach others from there', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const map = new VolumeStripeMap(a.volume)
@@ -124,7 +124,7 @@ describe('records on stripes', () => {
     assert.deepEqual(map.stripe(stripe)?.holders[1], [], 'who is no member counts for nothing')
   })
 
-  test('is read in pages, each as the map is then', async () => {
+  test('are read in pages, each as the map is then', async () => {
     const a = await Replica.founder('a')
     const map = new VolumeStripeMap(a.volume)
     const headers = Array.from({ length: 600 }, (_, n) => headerOf(n))

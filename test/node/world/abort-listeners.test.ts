@@ -4,7 +4,7 @@ import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { onAbort } from '../../../node/world/abort-listeners.ts'
 
-test('all who wait for a signal hear of it once, and who took it back does not', () => {
+test('all listeners of a signal are called once, except removed ones', () => {
   const controller = new AbortController()
   const heard: string[] = []
   const hear = (): unknown => heard.push('twice the same')
@@ -17,7 +17,7 @@ test('all who wait for a signal hear of it once, and who took it back does not',
   assert.deepEqual(heard, ['twice the same', 'twice the same'])
 })
 
-test('a signal that nobody waits for any more has no listener, and may be collected', () => {
+test('a signal without listeners can be collected', () => {
   const { signal } = new AbortController()
   const releases = [1, 2].map(() => onAbort(signal, () => undefined))
   assert.equal(getEventListeners(signal, 'abort').length, 1)

@@ -8,7 +8,7 @@ import { ManualClock } from '../stripes/manual-clock.ts'
 const BYTES_PER_SECOND = 1000
 const { signal } = new AbortController()
 
-test('it lets through what the rate allows, whoever asks for how much', async () => {
+test('a budget passes what its rate allows, whoever asks for how much', async () => {
   const clock = new ManualClock()
   const budget = new Budget(clock, { bytesPerSecond: BYTES_PER_SECOND })
   let taken = 0

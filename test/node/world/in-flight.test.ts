@@ -31,7 +31,7 @@ describe('data in flight', () => {
     assert.equal(looks, 1)
   })
 
-  test('of all is bounded, and stops those with the most', () => {
+  test('of all peers is bounded, and stops those with the most', () => {
     const inFlight = new InFlight()
     const many = Array.from({ length: 5 }, (_, n) => `peer ${n}` as PeerId)
     for (const peer of many) inFlight.take(peer, IN_FLIGHT_ALL_MAX / 5 + 1)

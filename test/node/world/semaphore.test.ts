@@ -1,4 +1,5 @@
-// A semaphore: at most so many at a time, first come first served, and who gives up takes no place.
+// A semaphore: a limited number at a time, first come first served, and an aborted caller takes no
+// place.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Semaphore } from '../../../node/world/semaphore.ts'
@@ -6,7 +7,7 @@ import { Semaphore } from '../../../node/world/semaphore.ts'
 const { signal } = new AbortController()
 
 describe('semaphore', () => {
-  test('so many have a place, and others get theirs in the order in which they came', async () => {
+  test('a limited number have a place, and others wait in order of arrival', async () => {
     const semaphore = new Semaphore(2)
     const held = [await semaphore.take(signal), await semaphore.take(signal)]
     const served: string[] = []

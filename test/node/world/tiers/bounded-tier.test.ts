@@ -14,7 +14,7 @@ import type { ObjectTier, TierOptions } from '../../../../node/world/world.ts'
 
 const NAME = 'attic'
 
-test('puts and gets keep to the bytes a second they may, each by itself', async () => {
+test('puts and gets each keep to the byte rate', async () => {
   const { scheduler, tier } = fresh({ bytesPerSecond: MIB })
   const numbers = [0, 1, 2, 3]
   const startMs = scheduler.nowMs
@@ -27,7 +27,7 @@ test('puts and gets keep to the bytes a second they may, each by itself', async 
   assert.ok(getMs > 15_000 && getMs < 22_000, `${getMs} ms`)
 })
 
-test('no more objects go at a time than may', async () => {
+test('no more than the maximum of objects are transferred at a time', async () => {
   const { scheduler, tier, most } = fresh({ transfersMax: 3 })
   const keys = Array.from({ length: 20 }, (_, i) => `${i}`)
   await scheduler.finish(Promise.all(keys.map((key) => put(tier, key, patternOf(9)))))
@@ -36,7 +36,7 @@ test('no more objects go at a time than may', async () => {
   assert.equal((await scheduler.finish(reading)).length, 20)
 })
 
-test('one that is aborted while it waits leaves the line', async () => {
+test('an aborted transfer leaves the queue', async () => {
   const { scheduler, tier } = fresh({ transfersMax: 1 })
   const abort = new AbortController()
   const puts = ['a', 'b', 'c'].map((key) => {
@@ -51,7 +51,7 @@ test('one that is aborted while it waits leaves the line', async () => {
   assert.deepEqual(await scheduler.finish(keysOf(tier)), ['a', 'c'])
 })
 
-test('closing ends what is underway', async () => {
+test('close aborts what is under way', async () => {
   const { scheduler, tier } = fresh({ bytesPerSecond: 10 })
   const putting = put(tier, 'key', patternOf(MIB))
   const refused = assert.rejects(putting, says('stopped', NAME))
@@ -59,7 +59,7 @@ test('closing ends what is underway', async () => {
   await assert.rejects(scheduler.finish(tier.check({ signal: forever() })), says('stopped'))
 })
 
-test('a check fails where what was put comes back changed', async () => {
+test('a check fails if what was put comes back changed', async () => {
   const { scheduler, tier, spoil } = fresh({})
   await scheduler.finish(tier.check({ signal: forever() }))
   spoil()

@@ -35,7 +35,7 @@ test('each kind of location is opened by its driver', async () => {
   }
 })
 
-test('the S3 library is not loaded before there is a tier for it', async () => {
+test('the S3 library is not loaded before there is an S3 tier', async () => {
   const loaded = async (module: string): Promise<boolean> => {
     const script = `
       import { createRequire } from 'node:module'
