@@ -116,7 +116,7 @@ describe('health texts', () => {
     assert.deepEqual(careRows(volume({ full: 2 }, { waiting: { ...waiting, forRoom: 0 } })), [])
   })
 
-  test('unreadable files are named, and so is what keeps space from being freed', () => {
+  test('unreadable files are named, and so is the file that keeps space from being freed', () => {
     const falseFiles = [{ path: '/a\x1b', author: 'ben', message: 'a node lies' }]
     const told = volume({ full: 1 }, { falseFiles, garbageFault: '/b: chunk 5 is nowhere' })
     assert.deepEqual(careRows(told), [

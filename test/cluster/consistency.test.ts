@@ -19,7 +19,7 @@ test('sessions that move between nodes', async (t) => {
   await using cluster = await TestCluster.start(2)
   const [a, b] = cluster.nodes as [TestNode, TestNode]
 
-  await t.test('a session reads on one node what it wrote on another, at once', async () => {
+  await t.test('a session reads on one node at once its writes on another', async () => {
     await withClients([a, b], async ([onA, onB]) => {
       let session: string | undefined
       const options = () => ({ session, onSession: (token: string) => void (session = token) })

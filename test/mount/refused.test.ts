@@ -16,7 +16,7 @@ async function textOf(fs: VolumeFileSystem, inode: number): Promise<string> {
 }
 
 describe('a refused write', () => {
-  test('is dropped when close fails, and in the kernel before close returns', async () => {
+  test('a failed close drops a refused write, also in the kernel, before it returns', async () => {
     const { fs, inode, told, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('refused bytes'))
@@ -29,7 +29,7 @@ describe('a refused write', () => {
     assert.equal(await textOf(fs, inode), 'before')
   })
 
-  test('leaves no hole: its handles fail from then on, others work', async () => {
+  test('a refused write leaves no hole: its handles fail from then on, others work', async () => {
     const { fs, inode, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('first '))
@@ -48,7 +48,7 @@ describe('a refused write', () => {
     assert.equal(await textOf(fs, inode), 'Before')
   })
 
-  test('stays after a failed fsync, so that the program may try again', async () => {
+  test('a refused write stays after a failed fsync, so that programs may try again', async () => {
     const { fs, inode, told, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('after!'))
@@ -61,7 +61,7 @@ describe('a refused write', () => {
     assert.ok(!told.includes('settled'))
   })
 
-  test('is dropped when a release without flush, or a truncate by path, fails', async () => {
+  test('a refused write is dropped when a release or a truncate by path fails', async () => {
     const { fs, inode, told, state } = await mountedVolume()
     const handle = await fs.open(inode, READ_WRITE)
     await fs.write(handle, 0, Buffer.from('refused bytes'))
@@ -74,7 +74,7 @@ describe('a refused write', () => {
     assert.equal(await textOf(fs, inode), 'before')
   })
 
-  test('loses nothing of other files when the mount ends', async () => {
+  test('a refused write loses nothing of other files when the mount ends', async () => {
     const { fs, inode, replica, state } = await mountedVolume()
     const maker = { uid: 0, gid: 0, umask: 0 }
     const handle = await fs.open(inode, READ_WRITE)

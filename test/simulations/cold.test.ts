@@ -18,7 +18,7 @@ const SMALL: Scenario = {
 
 describe('simulated nodes with a cold tier', () => {
   for (const seed of ['1']) {
-    test(`keep all data, and recover it from the tier with a key: seed ${seed}`, async () => {
+    test(`simulated nodes recover all data from the tier with a key: seed ${seed}`, async () => {
       const { sightings } = await perform(planOf(seed, SMALL))
       assert.equal(sightings['volume rebuilt from the tier'], 1)
     })

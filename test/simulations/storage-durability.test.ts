@@ -17,7 +17,7 @@ describe('measured durability', () => {
     [4, 2],
     [6, 3],
   ] as const) {
-    test(`of ${k}+${m} matches the Markov chain within four standard deviations`, () => {
+    test(`durability of ${k}+${m} matches the Markov chain within four standard deviations`, () => {
       const { lost, stripeYears } = measureLoss(trial(k, m), 'chain', STRIPE_YEARS, '1')
       const expected = stripeYears / yearsToLoss({ k, m }, trial(k, m))
       assert.ok(

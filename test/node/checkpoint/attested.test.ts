@@ -70,7 +70,7 @@ describe('a checkpoint proposal', () => {
     for (const { volume } of [a, b, c]) assert.equal(volume.checkpoint?.hlc, proposed.hlc)
   })
 
-  test('with a false state is attested by nobody, and drops nothing', async () => {
+  test('a proposal with a false state is attested by nobody, and drops nothing', async () => {
     const [a, b, c] = (await house('writer', 'writer')) as [Machine, Machine, Machine]
     const id = await lie(c)
     await meetAll([a, b, c])
@@ -82,7 +82,7 @@ describe('a checkpoint proposal', () => {
     assert.match(a.notes.join(), /the state of this node at .* differs/)
   })
 
-  test('that would make an entry late is not attested by a holder of that entry', async () => {
+  test('a proposal that would make an entry late is not attested by its holders', async () => {
     const [a, b, c] = (await house('writer', 'writer')) as [Machine, Machine, Machine]
     b.replica.write('acked', 'by b and a')
     await exchange(a.replica, b.replica)
@@ -232,7 +232,7 @@ describe('a late entry', () => {
     return { all: [a, b, c], d }
   }
 
-  test('of an absent writer is repeated by one of the members that hold it', async () => {
+  test('a late entry of an absent writer is repeated by one of its holders', async () => {
     const { all } = await withLate()
     const [a, b, c] = all
     const names = [...lateEntries(c.volume)].map(({ peer }) => c.volume.membership.nameOf(peer))
@@ -250,7 +250,7 @@ describe('a late entry', () => {
     for (const { replica } of [b, c]) assert.equal(await replica.state(), await a.replica.state())
   })
 
-  test('is not repeated by its returning writer if a member has repeated it', async () => {
+  test('a late entry is not repeated by its returning writer if a member has done so', async () => {
     const { all, d } = await withLate()
     await meetAll(all)
     const reopened = await d.replica.reopen()

@@ -30,7 +30,7 @@ function full(): Promise<void> {
 }
 
 describe('a successor of a state', () => {
-  test('holds nothing of an aborted one before it', async () => {
+  test('a successor holds nothing of an aborted one before it', async () => {
     const kv = new MemoryKv()
     const view = new StateView(kv, '\0\u0001')
     const brokenOff = await view.successor()
@@ -41,7 +41,7 @@ describe('a successor of a state', () => {
     assert.deepEqual(await keysOf(next), [])
   })
 
-  test('is not a state that a crash may go back to', async () => {
+  test('a successor is not a state that a crash may go back to', async () => {
     const kv = new MemoryKv()
     const view = new StateView(kv, '\0\u0001')
     view.put('a1', Buffer.from('durable'))
@@ -67,7 +67,7 @@ describe('a successor of a state', () => {
 })
 
 describe('a rebuilt state', () => {
-  test('is the same after attempts that failed for lack of space', async () => {
+  test('a rebuilt state is the same after attempts that failed for lack of space', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     for (const name of ['one', 'two', 'three']) a.write(name, name)
@@ -85,7 +85,7 @@ describe('a rebuilt state', () => {
     assert.equal(await (await a.reopen()).state(), await b.state())
   })
 
-  test('takes over though a write under way failed for lack of space', async () => {
+  test('a rebuilt state takes over though a write under way failed for lack of space', async () => {
     const a = await Replica.founder('a')
     a.write('before', 'x')
     const gate = Promise.withResolvers<void>()
@@ -100,7 +100,7 @@ describe('a rebuilt state', () => {
     assert.deepEqual(await (await a.reopen()).names(), ['before'])
   })
 
-  test('waits for one write at most, however busy the volume is', async () => {
+  test('a rebuilt state waits for one write at most, however busy the volume is', async () => {
     const a = await Replica.founder('a')
     a.write('before', 'x')
     await a.volume.commit()

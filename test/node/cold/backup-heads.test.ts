@@ -30,7 +30,7 @@ describe('heads of backups', () => {
     assert(!tier.asked.slice(asked).some((each) => each.startsWith('put')))
   })
 
-  test('that were announced and are gone are reported once, and put again', async () => {
+  test('heads that were announced and are gone are reported once, and put again', async () => {
     const { a, tier, key, run, events } = await cast()
     a.replica.write('one', 'x')
     await run()

@@ -9,7 +9,7 @@ import { cast, recover } from './backup-cast.ts'
 import type { MemoryTier } from './memory-tier.ts'
 
 describe('a backup', () => {
-  test('with a checkpoint and the log after it is enough to recover a volume', async () => {
+  test('a backup of a checkpoint and the log after it is enough to recover a volume', async () => {
     const { a, b, tier, save, key } = await cast()
     for (let n = 0; n < 300; n++) a.replica.write(`f${n}`, 'x'.repeat(200))
     await checkpoint(a, b)
@@ -26,7 +26,7 @@ describe('a backup', () => {
     assert((await a.replica.names()).includes('new'), 'others take what it writes')
   })
 
-  test('without a checkpoint is the whole log; existing objects are not put again', async () => {
+  test('a backup without a checkpoint is the whole log, and puts nothing twice', async () => {
     const { a, tier, save, key } = await cast()
     for (let n = 0; n < 50; n++) a.replica.write(`f${n}`, 'x')
     await save()
@@ -66,7 +66,7 @@ describe('a backup', () => {
     assert.deepEqual(await (await recover(a, tier, key)).names(), await a.replica.names())
   })
 
-  test('that reads back differently does not count, and later damage is reported', async () => {
+  test('a backup that reads back wrong does not count, and later damage is reported', async () => {
     const { a, tier, save, key } = await cast()
     a.replica.write('kept', 'x')
     await save()

@@ -109,7 +109,7 @@ class TwoPacks {
 }
 
 describe('packs that are mostly unused', () => {
-  test('are repacked together, and nothing names the old ones', async () => {
+  test('sparse packs are repacked together, and nothing names the old ones', async () => {
     const two = await TwoPacks.make()
     const before = two.packs
     two.condemn(0, 6)

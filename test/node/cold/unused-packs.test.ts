@@ -35,20 +35,20 @@ function tierOfTwo(): MemoryTier {
 }
 
 describe('unused packs', () => {
-  test('are removed, and nothing else is', async () => {
+  test('unused packs are removed, and nothing else is', async () => {
     const tier = tierOfTwo()
     assert.equal(await remove(tier, NOW_MS, NOW_MS), 1)
     assert.equal(tier.objects.has(packKey(VOLUME, UNUSED)), false)
     assert.equal(tier.objects.size, 3)
   })
 
-  test('stay while they are young', async () => {
+  test('unused packs stay while they are young', async () => {
     const tier = tierOfTwo()
     assert.equal(await remove(tier, 2 * DAY_MS, 2 * DAY_MS), 0)
     assert.equal(tier.objects.size, 4)
   })
 
-  test('stay while the log may lack what others wrote a day ago', async () => {
+  test('unused packs stay while the log may lack what others wrote a day ago', async () => {
     const tier = tierOfTwo()
     assert.equal(await remove(tier, NOW_MS, NOW_MS - DAY_MS - 1), 0)
     assert.deepEqual(tier.asked, [])

@@ -97,7 +97,7 @@ async function locking(
 }
 
 describe('locks between nodes', () => {
-  test('are granted after a lease has passed, exclude others, and can be passed on', async () => {
+  test('locks are granted after a lease has passed, exclude others, can be passed on', async () => {
     const { group, nodes } = await locking('one', 3)
     const [a, b] = nodes as [LockNode, LockNode]
     const startedMs = group.scheduler.nowMs
@@ -120,7 +120,7 @@ describe('locks between nodes', () => {
     assert.equal(await group.finish(b.claims.test(held([20, 30, 'exclusive']))), undefined)
   })
 
-  test('of a killed node go to another within a lease', async () => {
+  test('locks of a killed node go to another within a lease', async () => {
     const { group, nodes } = await locking('killed', 3)
     const [a, b] = nodes as [LockNode, LockNode]
     await group.finish(a.take())
@@ -131,7 +131,7 @@ describe('locks between nodes', () => {
     assert.ok(group.scheduler.nowMs - killedMs <= LEASE_MS + 1000)
   })
 
-  test('of a node that is cut off are lost before another gets them, and it gets none', async () => {
+  test('locks of a cut-off node are lost before another gets them, and it gets none', async () => {
     const { group, nodes } = await locking('cut', 3)
     const [a, b, c] = nodes as [LockNode, LockNode, LockNode]
     await group.finish(a.take())
@@ -153,7 +153,7 @@ describe('locks between nodes', () => {
     await group.finish(a.take())
   })
 
-  test('are lost when the voters change, before the new voters grant them', async () => {
+  test('locks are lost when the voters change, before the new voters grant them', async () => {
     const { group, nodes } = await locking('voters', 5)
     const [a, b] = nodes as [LockNode, LockNode]
     const peers = group.nodes.map(({ peer }) => peer)
@@ -171,7 +171,7 @@ describe('locks between nodes', () => {
   })
 
   for (const seed of [1, 2, 3]) {
-    test(`exclude each other while nodes and the network fail (seed ${seed})`, async () => {
+    test(`locks exclude each other while nodes and the network fail (seed ${seed})`, async () => {
       const { group, nodes } = await locking(`faults ${seed}`, 3 + 2 * (seed % 2))
       const random = new SeededRandom(seed, 'faults')
       const world = new Trial(group, nodes, random)

@@ -148,7 +148,7 @@ describe('a lying member without a vote', () => {
 })
 
 describe('a voter that hides what it accepted', () => {
-  test('breaks only what its own statements prove, and nobody else is blamed', async () => {
+  test('a lying voter breaks only what its statements prove, and no other is blamed', async () => {
     const [liar] = FIRST as unknown as [PeerId]
     let proven = 0
     for (let seed = 1; seed <= tries(3); seed++) {

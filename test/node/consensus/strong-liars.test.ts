@@ -24,7 +24,7 @@ function contradiction({ machine: { identity }, peer, volume }: StrongNode): Pro
 }
 
 describe('a voter that contradicts itself', () => {
-  test('is not counted, is named, and counts again once removed and named again', async () => {
+  test('a contradicting voter is not counted, and is named until it is added again', async () => {
     const group = await StrongGroup.of('lie', 3)
     const [a, b, c] = group.nodes as [StrongNode, StrongNode, StrongNode]
     await group.finish(c.make('one'))
@@ -56,7 +56,7 @@ describe('a voter that contradicts itself', () => {
     await group.finish(a.make('four'))
   })
 
-  test('is not accused by statements that others forged', async () => {
+  test('a voter is not accused by statements that others forged', async () => {
     const group = await StrongGroup.of('made up', 3)
     const [a, b, c] = group.nodes as [StrongNode, StrongNode, StrongNode]
     const [one, two] = contradiction(c)
@@ -73,7 +73,7 @@ describe('a voter that contradicts itself', () => {
 })
 
 describe('an unreadable vote', () => {
-  test('does not prevent a start: others go on, and the voter votes once named again', async () => {
+  test('an unreadable vote prevents no start; the voter votes once it is named again', async () => {
     const group = await StrongGroup.of('unreadable', 3)
     const [a, b, c] = group.nodes as [StrongNode, StrongNode, StrongNode]
     await group.finish(a.make('one'))

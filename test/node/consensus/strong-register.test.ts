@@ -26,7 +26,7 @@ describe('a proposal that reached one voter only', () => {
   const never = new AbortController().signal
   const value = (id: string, before: string): Value => valueOf({ id, before }, groups)
 
-  test('never takes effect once its proposer has decided against it', async () => {
+  test('a proposal at one voter takes no effect once its proposer drops it', async () => {
     let reached = (_peer: PeerId, _kind: string): boolean => true
     const cloud = new Cloud(1, { lossRate: 0, duplicateRate: 0, crashRate: 0, moves: false })
     const ask = cloud.ask.bind(cloud)

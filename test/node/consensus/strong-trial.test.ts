@@ -43,7 +43,7 @@ function rearrange({ namespace }: Replica): string {
 }
 
 describe('a trial', () => {
-  test('sees its own effects, and leaves none of them', async () => {
+  test('a trial sees its own effects, and leaves none of them', async () => {
     const replica = await founder()
     const before = await replica.dump()
     const { result, entry } = replica.volume.tentative.run(() => rearrange(replica))
@@ -54,7 +54,7 @@ describe('a trial', () => {
     assert.equal(await replica.dump(), before)
   })
 
-  test('gives an entry with its effects, here and on other replicas', async () => {
+  test('a trial gives an entry with its effects, here and on other replicas', async () => {
     const a = await founder()
     const b = await a.member('b')
     const { entry } = a.volume.tentative.run(() => rearrange(a))
@@ -68,7 +68,7 @@ describe('a trial', () => {
     assert.equal(b.namespace.resolvePath(['c', 'moved', 'b']).kind, 'dir')
   })
 
-  test('reuses the number of an earlier one that was not chosen', async () => {
+  test('a trial reuses the number of an earlier one that was not chosen', async () => {
     const replica = await founder()
     const { tentative } = replica.volume
     const make = (text: string) =>
@@ -84,7 +84,7 @@ describe('a trial', () => {
     assert.ok(!tentative.holds(nameOf(one)))
   })
 
-  test('that throws leaves nothing, and the next one works', async () => {
+  test('a trial that throws leaves nothing, and the next one works', async () => {
     const replica = await founder()
     const before = await replica.dump()
     const { tentative } = replica.volume
@@ -99,7 +99,7 @@ describe('a trial', () => {
     assert.ok((await replica.names()).includes('g'))
   })
 
-  test('with more ops than an entry holds is refused', async () => {
+  test('a trial with more ops than an entry holds is refused', async () => {
     const replica = await founder()
     const many = (count: number) => () => {
       for (let n = 0; n < count; n++) replica.namespace.makeDir(ROOT, name(`d${n}`), {})

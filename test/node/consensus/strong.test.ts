@@ -142,7 +142,7 @@ describe('a strong volume', () => {
 })
 
 describe('the voters of a strong volume', () => {
-  test('are its creator alone, until an admin names others', async () => {
+  test('the voters are the creator alone, until an admin names others', async () => {
     const group = new StrongGroup(9)
     for (const role of ['admin', 'writer', 'writer', 'reader'] as const) await group.add(role)
     const [a, b, c] = nodesOf(group)
@@ -165,7 +165,7 @@ describe('the voters of a strong volume', () => {
     assert.deepEqual(c.strong.voters(), all.toSorted())
   })
 
-  test('may all be replaced, and nodes that have not heard of it are told', async () => {
+  test('voters may all be replaced, and nodes that have not heard of it are told', async () => {
     const group = await StrongGroup.of(10, 6)
     const [a, b] = nodesOf(group)
     await group.finish(a.strong.changeVoters([a.peer, b.peer], never))
@@ -185,7 +185,7 @@ describe('the voters of a strong volume', () => {
     assert.equal((await group.finish(late.list())).length, 3)
   })
 
-  test('change only with a majority of the old and one of the new', async () => {
+  test('voters change only with a majority of the old and one of the new', async () => {
     const group = await StrongGroup.of(11, 3)
     const [a, b, c] = nodesOf(group)
     const [d, e] = [await group.add('writer'), await group.add('writer')]
@@ -198,7 +198,7 @@ describe('the voters of a strong volume', () => {
     assert.deepEqual(await group.finish(d.list()), ['decided by whoever it is'])
   })
 
-  test('do not vote after a restore from an old copy until they are named again', async () => {
+  test('voters restored from an old copy do not vote until they are named again', async () => {
     const group = await StrongGroup.of(12, 3)
     const [a, b, c] = nodesOf(group)
     await group.finish(c.make('one'))

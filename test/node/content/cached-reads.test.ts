@@ -70,7 +70,7 @@ function allAway({ group }: VolumeState): void {
 }
 
 describe('fetched data', () => {
-  test('is read without peers the next time', async (t) => {
+  test('fetched data is read without peers the next time', async (t) => {
     const { volume, content } = await placed(t, 8 * MIB)
     assert.equal(await readAll(readerOf(volume, content)), 0)
     await volume.group.store.fetched.close()
@@ -81,7 +81,7 @@ describe('fetched data', () => {
     assert.ok(fetchedBytes >= 4 * MIB && foundBytes >= 4 * MIB)
   })
 
-  test('stays within the size of the cache, and larger files are still read', async (t) => {
+  test('fetched data stays within the cache size, and larger files are still read', async (t) => {
     const { volume, content } = await placed(t, 2 * MIB)
     for (let time = 0; time < 3; time++) {
       assert.equal(await readAll(readerOf(volume, content)), 0)
@@ -94,7 +94,7 @@ describe('fetched data', () => {
     assert.ok(absent > 0 && absent < BYTES.length)
   })
 
-  test('of background reads is not kept', async (t) => {
+  test('data fetched by background reads is not cached', async (t) => {
     const { volume, content } = await placed(t, 8 * MIB)
     await readAll(readerOf(volume, content, volume.chunks.reader([])))
     await volume.group.store.fetched.close()
@@ -140,32 +140,32 @@ describe('a reader waits for peers', () => {
     return ended ?? 'waits'
   }
 
-  test('up to its timeout, and reads once they are back', async (t) => {
+  test('a reader waits for peers up to its timeout, and reads once they are back', async (t) => {
     const { volume, outcome } = await reading(t, 60_000)
     assert.equal(await until(outcome, volume, 40_000), 'waits')
     volume.group.away.clear()
     assert.equal(await until(outcome, volume, 5000), 'bytes')
   })
 
-  test('no longer than its timeout', async (t) => {
+  test('a reader waits for peers no longer than its timeout', async (t) => {
     const { volume, outcome } = await reading(t, 60_000)
     assert.equal(await until(outcome, volume, 59_000), 'waits')
     assert.equal(await until(outcome, volume, 1000), 'chunk-unavailable')
   })
 
-  test('not at all without a timeout, if they are known to be away', async (t) => {
+  test('a reader without a timeout waits for no peers that are known to be away', async (t) => {
     const { volume, outcome } = await reading(t, undefined)
     assert.equal(await until(outcome, volume, 15_000), 'chunk-unavailable')
   })
 
-  test('until it is interrupted', async (t) => {
+  test('a reader waits for peers until it is interrupted', async (t) => {
     const { volume, outcome, interrupt } = await reading(t, 60_000)
     assert.equal(await until(outcome, volume, 10_000), 'waits')
     interrupt.abort()
     assert.equal(await outcome, 'AbortError')
   })
 
-  test('that accept a request and never answer, for a bounded time', async (t) => {
+  test('a reader waits a bounded time for peers that never answer a request', async (t) => {
     const { volume, content } = await placed(t)
     const { clock } = volume.group
     const silent: ChunkReader = {

@@ -18,7 +18,7 @@ const { signal } = new AbortController()
 const GIB = 2 ** 30
 
 describe('content', () => {
-  test('of any size is read as it was written', async (t) => {
+  test('content of any size is read as it was written', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }))
     const sizes = [0, 1, INLINE_FILE_MAX, INLINE_FILE_MAX + 1, 64 * KIB, 300_001, 5 * MIB + 3]
     for (const size of sizes) {
@@ -30,7 +30,7 @@ describe('content', () => {
     }
   })
 
-  test('of equal bytes is stored once', async (t) => {
+  test('content of equal bytes is stored once', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }))
     const bytes = xorshiftBytes(1, MIB)
     const first = await write(volume, bytes)
@@ -39,7 +39,7 @@ describe('content', () => {
     assert.equal(volume.group.store.usage().chunkBytes, chunkBytes)
   })
 
-  test('of zeros as long as a chunk is a hole, wherever it begins', async (t) => {
+  test('a run of zeros as long as a chunk is a hole, wherever it begins', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }))
     const bytes = new Uint8Array(3 * MIB)
     bytes.set(xorshiftBytes(1, 100_000), 500_000)
@@ -55,7 +55,7 @@ describe('content', () => {
     assert.deepEqual(await read(volume, whole), short)
   })
 
-  test('that changes by one byte stores a few chunks again, not the file', async (t) => {
+  test('a change of one byte stores a few chunks again, not the file', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }))
     const bytes = xorshiftBytes(2, 8 * MIB)
     const content = await write(volume, bytes)
@@ -67,7 +67,7 @@ describe('content', () => {
     assert.ok(volume.group.store.usage().chunkBytes - chunkBytes < MIB)
   })
 
-  test('that is mostly holes takes no space for them', async (t) => {
+  test('content that is mostly holes takes no space for them', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }))
     const editor = new ContentEditor(EMPTY_CONTENT, volume.editing)
     const size = 2 ** 40

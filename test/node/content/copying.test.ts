@@ -24,7 +24,7 @@ const { signal } = new AbortController()
 const SMALL = { minBytes: 64, averageBytes: 256, maxBytes: 1024 }
 
 describe('a copy', () => {
-  test('reads and writes only the chunks cut at its ends, however long it is', async (t) => {
+  test('a copy reads and writes only the chunks cut at its ends, however long it is', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }), { sizes: SMALL })
     const bytes = xorshiftBytes(1, MIB)
     const content = await write(volume, bytes)
@@ -49,13 +49,13 @@ describe('a copy', () => {
     assert.deepEqual(await read(volume, copy), Uint8Array.from(expected))
   })
 
-  test('of a whole file is the same content', async (t) => {
+  test('a copy of a whole file has the same content', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }), { sizes: SMALL })
     const content = await write(volume, xorshiftBytes(2, 256 * KIB))
     assert.deepEqual(await copyOf(volume, content, volume.editing), content)
   })
 
-  test('keeps its chunks from being collected before it is logged', async (t) => {
+  test('a copy keeps its chunks from being collected before it is logged', async (t) => {
     const volume = await VolumeState.open(await PeerGroup.open(t, { count: 1 }))
     const content = await write(volume, xorshiftBytes(3, 2 * MIB))
     const { inFlight } = volume
@@ -66,7 +66,7 @@ describe('a copy', () => {
     assert.ok(!ids.some((id) => inFlight.has(id)))
   })
 
-  test('is also packed for the class of its destination, and fetched if necessary', async (t) => {
+  test('a copy is also packed for the class of its target, and fetched if needed', async (t) => {
     const group = await PeerGroup.open(t, { count: 3 })
     let volume = await VolumeState.open(group, { redundancy: 'copies2' })
     const content = await write(volume, xorshiftBytes(4, MIB))

@@ -118,7 +118,7 @@ describe('a walk through a manifest', () => {
     assert.deepEqual(await all(chunksOf(tree, { signal, seen })), [])
   })
 
-  test('of the longest file of holes is fast', async () => {
+  test('a walk through the longest file of holes is fast', async () => {
     const pieces = new Pieces()
     const extents: Extent[] = [
       { kind: 'hole', length: FILE_SIZE_MAX - 5 },

@@ -24,7 +24,7 @@ const LEAF = 262_144
 const RAW = 0x55
 
 describe('a damaged archive', () => {
-  test('with any byte flipped or any end cut off is refused, and leaves nothing', async () => {
+  test('an archive with any byte flipped or any end cut off is refused', async () => {
     let car = new Uint8Array(0)
     await withNode(async (api) => {
       await putTree(api, '/tree', { a: bytesOf(3 * LEAF), 'b/c': utf8('c'), d: utf8('d') })
@@ -42,7 +42,7 @@ describe('a damaged archive', () => {
     })
   })
 
-  test('is refused with the CID and position of the damaged block', () =>
+  test('a damaged block is refused with its CID and position', () =>
     withNode(async (api, node) => {
       const blocks = [leaf('one'), leaf('two'), leaf('three')]
       const car = carOf(folder(blocks.map((block, at) => [`file ${at}`, block])), blocks)
@@ -58,7 +58,7 @@ describe('a damaged archive', () => {
       await assertNothingLeft(api, node)
     }))
 
-  test('is refused with the CID of the missing block', () =>
+  test('a missing block is refused with its CID', () =>
     withNode(async (api, node) => {
       const [one, two] = [leaf('one'), leaf('two')]
       const root = folder([
@@ -95,7 +95,7 @@ describe('a damaged archive', () => {
     ['is followed by no block', header, 'corrupt'],
   ]
   for (const [what, bytes, code] of headers)
-    test(`is refused if its header ${what}`, () =>
+    test(`an archive is refused if its header ${what}`, () =>
       withNode(async (api, node) => {
         await assert.rejects(imported(api, '/x', bytes), { code })
         await assertNothingLeft(api, node)
@@ -183,7 +183,7 @@ describe('an invalid tree', () => {
     ['a shard is no shard', () => [shard([['00', one]]), one]],
   ]
   for (const [what, make, code = 'malformed'] of trees)
-    test(`is refused if ${what}`, () =>
+    test(`an archive is refused if ${what}`, () =>
       withNode(async (api, node) => {
         const blocks = make()
         const [root, ...others] = blocks

@@ -33,7 +33,7 @@ const TREE: Tree = {
 }
 
 describe('a sealed archive', () => {
-  test('becomes the same files on another node of the volume, with modes and times', () =>
+  test('a sealed archive becomes the same files on another node, with modes and times', () =>
     withMembers(3, 1, async ({ nodes: [one, two], clock }) => {
       const { car, root, files } = await one.ask(async (api) => {
         await putTree(api, '/tree', TREE)
@@ -60,7 +60,7 @@ describe('a sealed archive', () => {
       })
     }))
 
-  test('of one file, of an empty folder, or of a whole volume is imported', () =>
+  test('an archive of one file, an empty folder or a whole volume is imported', () =>
     withNode(async (api) => {
       await api.writeFile('/file', inParts(bytesOf(500_000)))
       await api.makeFolder('/empty')
@@ -75,7 +75,7 @@ describe('a sealed archive', () => {
       assert(all.includes(String(file).replace('file', 'file-again')))
     }))
 
-  test('is the same for the same files, and reveals nothing of them', () =>
+  test('a sealed archive is the same for the same files, and reveals nothing of them', () =>
     withNode(async (api) => {
       await putTree(api, '/tree', TREE)
       const { car, root } = await exported(api, '/tree', { sealed: true })
@@ -98,7 +98,7 @@ describe('a sealed archive', () => {
       assert.equal(codes.at(-1), 0x71)
     }))
 
-  test('with a flipped byte or a cut end is refused, and leaves nothing', async () => {
+  test('a sealed archive with a flipped byte or a cut end is refused', async () => {
     await withMembers(2, 1, async ({ nodes: [one, two] }) => {
       const tree = { a: bytesOf(400_000), b: utf8('b') }
       await one.ask((api) => putTree(api, '/tree', tree))
@@ -126,7 +126,7 @@ describe('a sealed archive', () => {
     })
   })
 
-  test('of a foreign volume is refused, and of another volume of the node accepted', () =>
+  test('an archive of a foreign volume is refused, of another volume here accepted', () =>
     withStrangers(async (owner, stranger) => {
       await putTree(owner, '/tree', TREE)
       const { car } = await exported(owner, '/tree', { sealed: true })

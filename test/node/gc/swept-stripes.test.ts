@@ -56,11 +56,11 @@ async function lookedAt(meanwhile: () => void, state: { isSwept: boolean }): Pro
 }
 
 describe('a swept stripe', () => {
-  test('is let go of when the check finds nothing that needs it', async () => {
+  test('a swept stripe is let go of when the check finds nothing that needs it', async () => {
     assert.deepEqual(await lookedAt(() => undefined, { isSwept: true }), [0])
   })
 
-  test('is kept when another member records meanwhile that it is in use', async () => {
+  test('a swept stripe is kept when another member records that it is in use', async () => {
     const state = { isSwept: true }
     assert.deepEqual(await lookedAt(() => (state.isSwept = false), state), [])
   })

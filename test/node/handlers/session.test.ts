@@ -111,7 +111,7 @@ describe('a session that moves between nodes', { concurrency: false }, () => {
     })
   }
 
-  test('does not without its tokens, as the same steps show', async () => {
+  test('a session without its tokens does not, as the same steps show', async () => {
     const sum: Broken = { ownWrites: 0, backwards: 0, unfounded: 0, stale: 0 }
     for (const seed of SEEDS) {
       await withMembers(4, seed, async (members) => {

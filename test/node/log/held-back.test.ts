@@ -75,7 +75,7 @@ function countOf(of: Replica, at: Replica): number {
 }
 
 describe('a flood of entries', () => {
-  test('from a reader is taken bit by bit, and others are taken at once', async () => {
+  test('a flood from a reader is taken bit by bit, and other entries at once', async () => {
     const { anna, ben, mallory, inbox, events } = await cast()
     const before = countOf(mallory, anna)
     const sent = await flood(mallory, 48)
@@ -103,14 +103,14 @@ describe('a flood of entries', () => {
     inbox.stop()
   })
 
-  test('from a writer is taken in full', async () => {
+  test('a flood from a writer is taken in full', async () => {
     const { anna, mallory, inbox } = await cast('writer')
     inbox.takeAll(await flood(mallory, 60), never)
     assert.equal(countOf(mallory, anna), countOf(mallory, mallory))
     inbox.stop()
   })
 
-  test('that another member has built on is taken, so that the logs converge', async () => {
+  test('a flood that another member has built on is taken, so that the logs converge', async () => {
     const { anna, ben, mallory, inbox } = await cast()
     await flood(mallory, 48)
     await send(mallory, ben)
@@ -128,7 +128,7 @@ describe('a flood of entries', () => {
     inbox.stop()
   })
 
-  test('passes by no forged entry, and by another reader only within its own share', async () => {
+  test('a flood passes by no forged entry, and by a reader only within its share', async () => {
     const { anna, ben, mallory, inbox } = await cast()
     const accomplice = await anna.member('accomplice', 'reader')
     await accomplice.volumes.describeSelf(accomplice.volume)
@@ -152,7 +152,7 @@ describe('a flood of entries', () => {
     inbox.stop()
   })
 
-  test('gets at most one burst more by a restart, and none by a new actor', async () => {
+  test('a flood gets at most one burst more by a restart, and none by a new actor', async () => {
     const { anna, mallory, inbox } = await cast()
     const before = countOf(mallory, anna)
     inbox.takeAll(await flood(mallory, 80), never)
@@ -172,7 +172,7 @@ describe('a flood of entries', () => {
     inboxAgain.stop()
   })
 
-  test('waits on a full node, except for entries of admins', async () => {
+  test('entries wait on a full node, except for those of admins', async () => {
     const { anna, ben, mallory } = await cast('writer')
     const inbox = inboxOf(ben)
     ben.store.isFull = true
@@ -200,7 +200,7 @@ describe('a flood of entries', () => {
 })
 
 describe('room for parked entries', () => {
-  test('is shared: a peer that sends too many displaces its own', async () => {
+  test('room for parked entries is shared: a peer with too many displaces its own', async () => {
     const { anna, ben, mallory } = await cast()
     const room = new InboxBudget()
     const inbox = new Inbox({ volume: anna.volume, clock: anna.clock, room })

@@ -26,7 +26,7 @@ async function storedEntries({ view }: Volume): Promise<string[]> {
 }
 
 describe('a missing log entry', () => {
-  test('fails the computation of a checkpoint, by name', async () => {
+  test('a missing entry fails the computation of a checkpoint, by name', async () => {
     const a = await Replica.founder('a')
     for (const name of ['one', 'two', 'three', 'four']) {
       a.write(name, name)
@@ -45,7 +45,7 @@ describe('a missing log entry', () => {
     })
   })
 
-  test('that was dropped while the log is sent is reported as truncated', async () => {
+  test('an entry dropped while the log is sent is reported as truncated', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const known = summaryOf(b.volume)

@@ -77,7 +77,7 @@ async function nodesOf({ volume }: Replica): Promise<Set<NodeHash>> {
 }
 
 describe('a checkpoint fetch', () => {
-  test('stops at a node that is not one level below its parent', async () => {
+  test('a checkpoint fetch stops at a node that is not one level below its parent', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const key = treeKeys(a.volume).clear
@@ -97,7 +97,7 @@ describe('a checkpoint fetch', () => {
     assert.equal(asked.length, 2)
   })
 
-  test('that was aborted leaves nothing for good, and no node without its children', async () => {
+  test('an aborted fetch leaves nothing for good, and no node without its children', async () => {
     const { a, checkpoint } = await holder()
     const b = await a.member('b')
     const serve = await checkpointServer(a)
@@ -151,7 +151,7 @@ describe('a checkpoint fetch', () => {
 })
 
 describe('a sweep of orphan nodes', () => {
-  test('keeps what the checkpoint reaches, and stops when a fetch begins', async () => {
+  test('a sweep keeps what the checkpoint reaches, and stops when a fetch begins', async () => {
     const { a, checkpoint } = await holder()
     const { volume } = a
     const kept = await nodesOf(a)

@@ -53,7 +53,7 @@ async function cast(): Promise<Cast> {
 }
 
 describe('an entry that breaks the state', () => {
-  test('leaves nothing behind, stops all changes until a restart, and is reported', async () => {
+  test('an entry that breaks the state leaves nothing behind, and stops all changes', async () => {
     const { anna, ben, bad, next } = await cast()
     const events: SecurityEvent[] = []
     anna.volume.events.security.add((event) => events.push(event))
@@ -79,7 +79,7 @@ describe('an entry that breaks the state', () => {
     inbox.stop()
   })
 
-  test('is skipped after a restart with all that follows it; the rest is taken', async () => {
+  test('a breaking entry is skipped after a restart with all that follows it', async () => {
     const { anna, ben, bad, next } = await cast()
     breakState(anna)
     assert.throws(() => anna.volume.receive(bad), NONE)
@@ -106,7 +106,7 @@ describe('an entry that breaks the state', () => {
     assert.equal((await again.reopen()).volume.stop.at, undefined)
   })
 
-  test('is retried when the owner asks for it', async () => {
+  test('a breaking entry is retried when the owner asks for it', async () => {
     const { anna, bad } = await cast()
     breakState(anna)
     assert.throws(() => anna.volume.receive(bad), NONE)
@@ -123,7 +123,7 @@ describe('a node that crashes again and again', () => {
   const open = (store: MemoryStore, version = '1', isCareful = true): StoppedEntry =>
     new StoppedEntry({ view: new StateView(store.kv, 'ab'), store, clock, version, isCareful })
 
-  test('stops at the entry at which it crashed twice, and at no other', async () => {
+  test('a crashing node stops at the entry that crashed it twice, and at no other', async () => {
     const { bad, next, anna, ben } = await cast()
     const author = ben.identity.peer
     const store = new MemoryStore()

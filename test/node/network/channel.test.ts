@@ -12,7 +12,7 @@ const UNREAD_MAX: number = 16 * MIB
 const FRAMES = 64
 
 describe('a channel of libp2p', () => {
-  test('without a reader stops its sender, and no other channel of the connection', async (t) => {
+  test('a channel without a reader stops its sender, and no other channel', async (t) => {
     const [a, b] = [await startNetwork(t, 'a'), await startNetwork(t, 'b')]
     const unread = Promise.withResolvers<Channel>()
     await b.handle(PROTOCOL, echo)

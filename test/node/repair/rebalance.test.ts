@@ -141,7 +141,7 @@ describe('rebalance', () => {
 })
 
 describe('a peer that is being removed', () => {
-  test('gives all its shards away, and the others need no rebuilding', async (t) => {
+  test('a peer to be removed gives all its shards away, and none are rebuilt', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     for (let seed = 1; seed <= 20; seed++) await swarm.place(seed, BYTES, 4, 2)
     const [, leaver] = swarm.group.peers as [PeerId, PeerId]
@@ -160,7 +160,7 @@ describe('a peer that is being removed', () => {
     }
   })
 
-  test('keeps what nobody can take, counted apart from what would be lost', async (t) => {
+  test('a peer to be removed keeps shards that nobody can take, apart from lost ones', async (t) => {
     const swarm = await Caretakers.open(t, { count: 6, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const [self, leaver, one, other] = swarm.group.peers as PeerId[] as [

@@ -60,14 +60,14 @@ async function repair(
 }
 
 describe('repair of stripes in a tier', () => {
-  test('makes missing shards up to the floor from the tier, if too few are left', async () => {
+  test('repair makes shards up to the floor from the tier, if too few are left', async () => {
     const { given, fetched } = await repair({ holders: [[A], [], []], floor: 2 })
     assert.deepEqual([...given.keys()], [1])
     assert.deepEqual(Buffer.from(given.get(1) ?? []), Buffer.from(coded.shards[1] ?? []))
     assert.equal(fetched, 3)
   })
 
-  test('makes all shards from the tier, if the floor is all and none are left', async () => {
+  test('repair makes all shards from the tier, if the floor is all and none are left', async () => {
     const { given } = await repair({ holders: [[], [], []], floor: 3 })
     assert.deepEqual(
       [...given.keys()].toSorted((a, b) => a - b),
@@ -75,17 +75,17 @@ describe('repair of stripes in a tier', () => {
     )
   })
 
-  test('asks the tier if the holders turn out to have nothing', async () => {
+  test('repair asks the tier if the holders turn out to have nothing', async () => {
     const { given } = await repair({ holders: [[A], [B], []], floor: 3 })
     assert.deepEqual([...given.keys()], [2])
   })
 
-  test('fetches nothing if enough shards are left', async () => {
+  test('repair fetches nothing from the tier if enough shards are left', async () => {
     for (const floor of [0, 1])
       assert.equal((await repair({ holders: [[A], [], []], floor })).fetched, 0)
   })
 
-  test('fails for a stripe in no tier with too few shards', async () => {
+  test('repair fails for a stripe in no tier with too few shards', async () => {
     const repairing = repair({ holders: [[A], [B], []], cold: [] })
     await assert.rejects(repairing, { code: 'stripe-unrecoverable' })
   })

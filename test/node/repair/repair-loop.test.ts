@@ -13,7 +13,7 @@ const STRIPES = 30
 const { signal } = new AbortController()
 
 describe('an upkeep pass', () => {
-  test('retries what failed before it ends', async (t) => {
+  test('a pass retries what failed before it ends', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     for (let seed = 1; seed <= STRIPES; seed++) await swarm.place(seed, BYTES, 4, 2)
     for (const id of swarm.stripes) {
@@ -31,7 +31,7 @@ describe('an upkeep pass', () => {
     for (const id of own) await swarm.assertWhole(id)
   })
 
-  test('drops the shards it gave away before it ends', async (t) => {
+  test('a pass drops the shards it gave away before it ends', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2' })
     for (let seed = 1; seed <= STRIPES; seed++) await swarm.place(seed, BYTES, 4, 2)
     const [, leaver] = swarm.group.peers as [PeerId, PeerId]
@@ -49,7 +49,7 @@ describe('an upkeep pass', () => {
     assert(least < before / 2, `${least} of ${before} were here at the end`)
   })
 
-  test('does all its work without delay when somebody waits for it', async (t) => {
+  test('a pass does all its work without delay when somebody waits for it', async (t) => {
     const swarm = await Caretakers.open(t, { count: 9, redundancy: 'rs4+2', lookMs: 0 })
     for (let seed = 1; seed <= STRIPES; seed++) await swarm.place(seed, BYTES, 4, 2)
     const [, newcomer] = swarm.group.peers as [PeerId, PeerId]

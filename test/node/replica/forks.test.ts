@@ -55,7 +55,7 @@ describe('two copies of a machine', () => {
     })
   }
 
-  test('that write one file keep both contents', async () => {
+  test('two copies that write one file keep both contents', async () => {
     const { a, b, c, copy } = await cloned()
     c.replica.rewrite(c.replica.at('shared'), 'by c')
     copy.replica.clock.advance(5)
@@ -67,7 +67,7 @@ describe('two copies of a machine', () => {
     await assertEqual([a, b, c, copy], ['of a', 'shared', 'shared!'])
   })
 
-  test('keep the records on a branch when another branch takes its name', async () => {
+  test('records on a branch stay with it when another branch takes its name', async () => {
     const { a, b, c, copy } = await cloned()
     copy.replica.clock.advance(5)
     for (const { replica } of [c, copy]) {
@@ -93,7 +93,7 @@ describe('two copies of a machine', () => {
     await assertEqual([a, b, c, copy], ['moved', 'moved!', 'removed by b'])
   })
 
-  test('are both present after a restart', async () => {
+  test('two copies of a machine are both present after a restart', async () => {
     const { a, b, c, copy } = await cloned()
     copy.replica.write('of the copy', 'y')
     c.replica.clock.advance(5)
@@ -121,7 +121,7 @@ describe('a checkpoint', () => {
     for (const { volume } of machines) assert.ok(volume.entries.dropped.size > 0)
   }
 
-  test('holds the branches that it covers, with the same names for a new member', async () => {
+  test('a checkpoint holds the branches that it covers, with the same names for all', async () => {
     const { a, b, c, copy } = await cloned()
     copy.replica.write('of the copy', 'y')
     c.replica.clock.advance(5)
@@ -143,7 +143,7 @@ describe('a checkpoint', () => {
   })
 
   for (const when of ['before', 'after'])
-    test(`made without a copy that wrote ${when} the others loses none of its writes`, async () => {
+    test(`a checkpoint without a copy that wrote ${when} the others loses no writes`, async () => {
       const { a, b, c, copy } = await cloned()
       const [first, second] = when === 'before' ? [copy, c] : [c, copy]
       second.replica.clock.advance(5)

@@ -28,7 +28,7 @@ function take(replica: Replica, entries: readonly Entry[]): ShoalError[] {
 }
 
 describe('a volume with very many actors', () => {
-  test('takes a bounded number of them from one member, by name; the others write on', async () => {
+  test('a volume takes a bounded number of actors from a member; others write on', async () => {
     const admin = await Replica.founder('admin')
     const bad = await admin.member('bad', 'reader')
     await bad.volumes.describeSelf(bad.volume)
@@ -50,7 +50,7 @@ describe('a volume with very many actors', () => {
     assert.equal(take(again, entries.slice(-6)).length, 5)
   })
 
-  test('has at most as many as a vector may name, and can be reopened', async () => {
+  test('a volume has at most as many actors as a vector names, and can be reopened', async () => {
     const admin = await Replica.founder('admin')
     const members: Replica[] = []
     for (let n = 0; n * ACTORS_OF_ONE_MAX < ACTORS_MAX; n++)

@@ -44,7 +44,7 @@ async function tellAll(
 }
 
 describe('a removed member', () => {
-  test('takes nothing along that others wrote into its files and folders', async () => {
+  test('a removed member takes nothing along that others wrote into its files', async () => {
     const { a, b, c, w, x } = await castOf(0)
     await remove(a, w)
     await write(w, 'evil')
@@ -65,7 +65,7 @@ describe('a removed member', () => {
     for (const machine of [a, b, c, w, x]) await machine.stop()
   })
 
-  test('writes and deletes for nobody, in whatever order they hear of it', async () => {
+  test('a removed member writes and deletes for nobody, in any order of entries', async () => {
     const { a, b, c, w, x, strangers } = await castOf(STRANGERS)
     await write(w, 'before')
     await meet(a, w)
@@ -94,7 +94,7 @@ describe('a removed member', () => {
     for (const { volume } of [a, b, ...strangers]) assert.ok(!volume.forks.areWaiting)
   })
 
-  test('cannot write on once it knows of its removal', async () => {
+  test('a removed member cannot write on once it knows of its removal', async () => {
     const { a, b, w } = await castOf(0)
     await remove(a, w)
     await meet(a, w)
@@ -103,7 +103,7 @@ describe('a removed member', () => {
     assert.equal(b.volume.membership.wasRemoved(w.replica.identity.peer), true)
   })
 
-  test('gives nobody a role, and what is written under such a role is void', async () => {
+  test('a removed member gives nobody a role, and writes under such a role are void', async () => {
     const { a, b, c, w, x, strangers } = await castOf(STRANGERS)
     await remove(a, c)
     later(a, b, c, w, x)
@@ -135,7 +135,7 @@ describe('a removed member', () => {
 
 describe('two admins who remove each other', () => {
   for (const first of ['senior', 'junior'] as const) {
-    test(`leave the senior one, also if the ${first} one was first`, async () => {
+    test(`the senior of two admins who remove each other stays, ${first} first`, async () => {
       const { a, b, c, w, x, strangers } = await castOf(STRANGERS)
       await (first === 'senior' ? remove(b, c) : remove(c, b))
       later(a, b, c, w, x)
@@ -163,7 +163,7 @@ describe('two admins who remove each other', () => {
     })
   }
 
-  test('leave the decision to a third who removes the senior one', async () => {
+  test('a third admin who removes the senior of the two decides', async () => {
     const { a, b, c, w, x, strangers } = await castOf(STRANGERS)
     await remove(b, c)
     await remove(c, b)
@@ -182,7 +182,7 @@ describe('two admins who remove each other', () => {
 })
 
 describe('entries of a removed member from before it heard of its removal', () => {
-  test('are repeated by the member once it is admitted again', async () => {
+  test('entries of a removed member are repeated by it once it is admitted again', async () => {
     const { a, b, w } = await castOf(0)
     await remove(a, w)
     await write(w, 'offline')
@@ -198,7 +198,7 @@ describe('entries of a removed member from before it heard of its removal', () =
     await assertAgree([a, b, w], { files: ['kept', 'offline'], members: 'a b c w x' })
   })
 
-  test('are void also after a crash between the removal and the rebuilt state', async () => {
+  test('entries of a removed member are void also after a crash before the rebuild', async () => {
     const { a, b, w } = await castOf(0)
     await write(w, 'evil')
     await meet(b, w)
@@ -223,7 +223,7 @@ describe('entries of a removed member from before it heard of its removal', () =
 })
 
 describe('a checkpoint after a removal', () => {
-  test('holds nothing of the removed member, nor does a node that starts from it', async () => {
+  test('a checkpoint after a removal holds nothing of the removed member', async () => {
     const { a, b, c, w, x, strangers } = await castOf(2)
     const [one = assert.fail(), two = assert.fail()] = strangers
     for (let n = 0; n < 20; n++) await write(b, `f${n}`)

@@ -37,17 +37,18 @@ interface Peer {
 describe('a chunk found by the DHT alone', () => {
   for (const stripesMax of [1000, 0]) {
     const how = stripesMax === 0 ? 'placement groups' : 'stripes'
-    test(`is read from one holder that announces ${how}`, () => simulate(COPIES, 2, stripesMax))
-    test(`is read among fifty nodes, where holders announce ${how}`, () =>
+    test(`a chunk is found by the DHT from one holder that announces ${how}`, () =>
+      simulate(COPIES, 2, stripesMax))
+    test(`a chunk is found by the DHT among fifty nodes, where holders announce ${how}`, () =>
       simulate(STRIPE, 50, stripesMax))
   }
 
-  test('is unavailable if nobody has announced it, and the error says so', async () => {
+  test('a chunk that nobody has announced is unavailable, and the error says so', async () => {
     const reading = simulate(COPIES, 2, undefined)
     await assert.rejects(reading, (error) => hasCode(error, 'chunk-unavailable'))
   })
 
-  test('is read among real nodes', async (t) => {
+  test('a chunk is found by the DHT among real nodes', async (t) => {
     const peers: Peer[] = []
     for (let n = 0; n < 1 + STRIPE.shards.length; n++) {
       const disk = new SystemDisk(await temporaryFolder(t))

@@ -104,7 +104,7 @@ describe('beacons', () => {
     assert.deepEqual(missingAt, [])
   })
 
-  test('of a log with another branch of the same name cause an exchange, and no more', async () => {
+  test('a beacon of a log with another branch of one name only causes an exchange', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const c = await a.member('c')

@@ -113,7 +113,7 @@ describe('policy lww', () => {
 })
 
 describe('files with the same name and content', () => {
-  test('show as one, which is removed, renamed and written to as one', async () => {
+  test('equal files show as one, which is removed, renamed and written to as one', async () => {
     const [anna, ben] = await pair()
     for (const name of ['a', 'b', 'c'])
       for (const replica of [anna, ben]) replica.write(name, 'same')
@@ -130,7 +130,7 @@ describe('files with the same name and content', () => {
     assert.equal(await anna.dump(), await ben.dump())
   })
 
-  test('show as two once one of them is written to by a peer that did not know', async () => {
+  test('equal files show as two once one is written to by a peer that did not know', async () => {
     const [anna, ben] = await pair()
     const file = anna.write('f', 'same')
     ben.write('f', 'same')

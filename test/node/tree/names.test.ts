@@ -38,7 +38,7 @@ async function namesIn(replica: Replica, dir: Name): Promise<string[]> {
 }
 
 describe('one directory under two spellings', () => {
-  test('is one if made concurrently, with both contents and the older spelling', async () => {
+  test('a directory made twice at once is one, with both contents and older spelling', async () => {
     for (const [first, second] of [
       [NFC, NFD],
       [NFD, NFC],
@@ -54,7 +54,7 @@ describe('one directory under two spellings', () => {
     }
   })
 
-  test('is where it was moved to if one side moved it meanwhile', async () => {
+  test('a directory made twice is where one side moved it meanwhile', async () => {
     const [a, b] = await twoSpellings(NFC, NFD)
     b.namespace.rename(ROOT, NFD, ROOT, nameFromText('moved'))
     await exchange(a, b)

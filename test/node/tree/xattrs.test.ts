@@ -33,7 +33,7 @@ function paint(replica: Replica, name: string, color: string): void {
 }
 
 describe('extended attributes', () => {
-  test('are refused where setxattr(2) refuses them', async () => {
+  test('attributes are refused where setxattr(2) refuses them', async () => {
     const { namespace } = await Replica.founder('a')
     const { xattrs } = namespace
     assert.throws(() => xattrs.remove(ROOT_TARGET, COLOR), { code: 'ENODATA' })
@@ -54,7 +54,7 @@ describe('extended attributes', () => {
     assert.throws(() => keptName('user.'), { code: 'EINVAL' })
   })
 
-  test('set on both sides at once converge, and a reader can set none', async () => {
+  test('attributes set concurrently converge, and a reader can set none', async () => {
     const a = await Replica.founder('a')
     a.write('f', 'x')
     const b = await a.member('b')
@@ -68,7 +68,7 @@ describe('extended attributes', () => {
     assert.throws(() => paint(reader, 'f', 'green'), { code: 'EACCES' })
   })
 
-  test('are in a checkpoint, and removals are forgotten with the next', async () => {
+  test('attributes are in a checkpoint, and removals are forgotten with the next', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     for (let n = 0; n < 40; n++) {
@@ -97,7 +97,7 @@ describe('extended attributes', () => {
     assert.equal(await late.dump(), await a.replica.dump())
   })
 
-  test('of a member that was away too long are set again when it returns', async () => {
+  test('attributes set by a member away too long are set again when it returns', async () => {
     const a = new Machine(await Replica.founder('a'))
     await applySettings(a.volume, { away: '1h' })
     const b = new Machine(await a.replica.member('b'))
@@ -122,7 +122,7 @@ describe('extended attributes', () => {
 })
 
 describe('an invalid access list', () => {
-  test('that is stored has no effect', async () => {
+  test('an invalid access list that is stored has no effect', async () => {
     const { namespace } = await Replica.founder('a')
     const maker = { uid: 1, gid: 2, umask: 0o022 }
     const junk = [[], [1, 0, 0, 0], [2, 0, 0, 0, 1], [2, 0, 0, 0, 3, 0, 7, 0, 0, 0, 0, 0]]

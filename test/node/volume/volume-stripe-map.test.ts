@@ -33,7 +33,7 @@ async function collect(ids: AsyncIterable<StripeId>): Promise<StripeId[]> {
 }
 
 describe('placement candidates', () => {
-  test('are the members that store, by capacity; a draining one has no weight', async () => {
+  test('candidates are the members that store, by capacity; draining ones weigh 0', async () => {
     const a = await Replica.founder('a')
     const keeper = await a.member('keeper', 'keeper')
     const reader = await a.member('reader', 'reader')
@@ -55,7 +55,7 @@ describe('placement candidates', () => {
     assert.deepEqual(weights(), [1000, 100e9])
   })
 
-  test('get no new shards if they have no room for one, or are avoided', async () => {
+  test('candidates get no new shards if they have no room for one, or are avoided', async () => {
     const a = await Replica.founder('a')
     const free = new Map<PeerId, number>()
     const bad = new Set<PeerId>()
@@ -78,7 +78,7 @@ describe('placement candidates', () => {
 })
 
 describe('stripe records', () => {
-  test('are in the log when the call resolves, and reach others from there', async () => {
+  test('stripe records are in the log when the call resolves, and reach others', async () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     const map = new VolumeStripeMap(a.volume)
@@ -108,7 +108,7 @@ describe('stripe records', () => {
     )
   })
 
-  test('may be more than one op can hold', async () => {
+  test('stripe records may be more than one op can hold', async () => {
     const a = await Replica.founder('a')
     const map = new VolumeStripeMap(a.volume)
     const stripe = stripeIdOf(headerOf(1))
@@ -124,7 +124,7 @@ describe('stripe records', () => {
     assert.deepEqual(map.stripe(stripe)?.holders[1], [], 'who is no member counts for nothing')
   })
 
-  test('are read in pages, each as the map is then', async () => {
+  test('stripe records are read in pages, each as the map is then', async () => {
     const a = await Replica.founder('a')
     const map = new VolumeStripeMap(a.volume)
     const headers = Array.from({ length: 600 }, (_, n) => headerOf(n))

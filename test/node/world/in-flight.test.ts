@@ -9,7 +9,7 @@ import type { PeerId } from '../../../protocol/ids.ts'
 const [a, b, c] = ['a', 'b', 'c'] as [PeerId, PeerId, PeerId]
 
 describe('data in flight', () => {
-  test('of one peer is bounded, until some of it is taken', () => {
+  test('data in flight of one peer is bounded, until some of it is taken', () => {
     const inFlight = new InFlight()
     inFlight.take(a, IN_FLIGHT_PEER_MAX)
     assert.ok(!inFlight.isFull(a))
@@ -31,7 +31,7 @@ describe('data in flight', () => {
     assert.equal(looks, 1)
   })
 
-  test('of all peers is bounded, and stops those with the most', () => {
+  test('data in flight of all peers is bounded, and stops those with the most', () => {
     const inFlight = new InFlight()
     const many = Array.from({ length: 5 }, (_, n) => `peer ${n}` as PeerId)
     for (const peer of many) inFlight.take(peer, IN_FLIGHT_ALL_MAX / 5 + 1)
