@@ -30,7 +30,7 @@ describe('a bug planted in the cold tier', () => {
     ['pack-not-compared', 'a tier holds what the map says'],
     ['given-up-before-upload', 'nothing is given up before a tier surely holds it'],
   ] as const) {
-    test(`is found: ${name}`, async () => {
+    test(`a bug planted in the cold tier is found: ${name}`, async () => {
       const found = await firstFailure({ scenario: SMALL, jobs: 1, mutation: name }, 4)
       assert.equal(found?.failure.invariant, invariant)
     })

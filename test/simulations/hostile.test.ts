@@ -13,19 +13,19 @@ const TRUST = new URL('../../protocol/trust.ts', import.meta.url)
 describe('a member that lies', () => {
   const hashes = new Map<string, string>()
   for (const seed of ['1']) {
-    test(`gains nothing, and costs little: seed ${seed}`, async () => {
+    test(`a lying member gains nothing, and costs little: seed ${seed}`, async () => {
       const { attackCount, fileCount, traceHash } = await performHostile(planOf(seed))
       hashes.set(seed, traceHash)
       assert.ok(attackCount > 0 && fileCount > 0, `${attackCount} attacks, ${fileCount} files`)
     })
   }
 
-  test('does the same in every run of a seed', async () => {
+  test('a lying member does the same in every run of a seed', async () => {
     const { traceHash } = await performHostile(planOf('1'))
     assert.equal(traceHash, hashes.get('1'))
   })
 
-  test('is believed where a check is left out, and the invariants show it', async () => {
+  test('a lying member is believed where a check is left out, as the invariants show', async () => {
     const caught = await firstHostileFailure('gate-needs-ticket', 1)
     assert.equal(caught?.failure.invariant, 'no lie is believed')
     await performHostile({ ...planOf('1', 'gate-needs-ticket'), planted: undefined })

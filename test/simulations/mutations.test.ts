@@ -19,13 +19,13 @@ const SEEDS = 4
 
 describe('a planted bug', () => {
   for (const name of ['moves-not-undone', 'delete-covers-unseen', 'last-attribute-wins']) {
-    test(`is found: ${name}`, async () => {
+    test(`a planted bug is found: ${name}`, async () => {
       const found = await firstFailure({ scenario: SMALL, jobs: 1, mutation: name }, SEEDS)
       assert.equal(found?.failure.invariant, '1 equal logs make equal trees')
     })
   }
 
-  test('is not reported where there is none', async () => {
+  test('no bug is reported where none is planted', async () => {
     assert.equal(
       await firstFailure({ scenario: SMALL, jobs: 1, mutation: undefined }, 2),
       undefined,

@@ -12,12 +12,12 @@ import type { Script, Step } from '../../simulations/script.ts'
 const DEFAULT = scenarioNamed('default')
 
 describe('a plan', () => {
-  test('is the same for the same seed, and differs for another', () => {
+  test('a plan is the same for the same seed, and differs for another', () => {
     assert.deepEqual(planOf('1', DEFAULT), planOf('1', DEFAULT))
     assert.notDeepEqual(planOf('1', DEFAULT).steps, planOf('2', DEFAULT).steps)
   })
 
-  test('has its steps in order of time, within the duration but for fault follow-ups', () => {
+  test('a plan has its steps in order of time, within the duration but for follow-ups', () => {
     const { steps, durationMs } = planOf('3', DEFAULT)
     const times = steps.map(({ atMs }) => atMs)
     assert.deepEqual(
@@ -30,7 +30,7 @@ describe('a plan', () => {
     )
   })
 
-  test('has each kind of fault for some of a hundred seeds, and not for all', () => {
+  test('a plan has each kind of fault for some of a hundred seeds, and not for all', () => {
     const kinds = new Map<string, number>()
     for (let seed = 0; seed < 100; seed++) {
       const inSeed = new Set(planOf(`${seed}`, DEFAULT).steps.map(({ do: what }) => what))
@@ -59,14 +59,14 @@ describe('shrinking', () => {
     async ({ steps }: Script): Promise<Outcome> =>
       needed.every((step) => steps.includes(step)) ? { ...outcome, tookMs: 0 } : passed
 
-  test('keeps the steps that are needed, and no others', async () => {
+  test('shrinking keeps the steps that are needed, and no others', async () => {
     const needed = [3, 70, 130].flatMap((index) => script.steps[index] ?? [])
     const shrunk = await shrink(script, failure, failsWith(needed))
     assert.deepEqual(shrunk?.script.steps, needed)
     assert.ok(shrunk.runCount <= 60)
   })
 
-  test('does not accept a script that breaks another invariant', async () => {
+  test('shrinking does not accept a script that breaks another invariant', async () => {
     const other: Failure = { ...failure, invariant: '14 no number twice' }
     assert.equal(await shrink(script, failure, failsWith([], other)), undefined)
   })
@@ -75,7 +75,7 @@ describe('shrinking', () => {
 describe('a patch', () => {
   const patch = { file: 'some.ts', find: 'true', replace: 'false' }
 
-  test('applies where its text occurs once, and is refused elsewhere', () => {
+  test('a patch applies where its text occurs once, and is refused elsewhere', () => {
     assert.equal(applyPatch(patch, 'return true'), 'return false')
     assert.throws(() => applyPatch(patch, 'return 1'), RangeError)
     assert.throws(() => applyPatch(patch, 'true === true'), RangeError)

@@ -22,26 +22,26 @@ const TINY: Scenario = { ...SHORT, nodeCount: 3, hours: 1, sessions: 2, duels: 3
 
 describe('simulated nodes', () => {
   for (const seed of ['1']) {
-    test(`hold all invariants through all faults: seed ${seed}`, async () => {
+    test(`simulated nodes hold all invariants through all faults: seed ${seed}`, async () => {
       const { entryCount } = await perform(planOf(seed, SHORT))
       assert.ok(entryCount > 50, `${entryCount} entries`)
     })
   }
 
-  test('answer strong calls like a single copy', async () => {
+  test('simulated nodes answer strong calls like a single copy', async () => {
     const strong = { ...scenarioNamed('strong'), hours: 1, sessions: 1 }
     const { opCount, refusedCount } = await perform(planOf('1', strong))
     assert.ok(opCount - refusedCount > 20, `${opCount} ops, ${refusedCount} refused`)
   })
 
-  test('do the same in every run of a seed, and differ for another seed', async () => {
+  test('simulated nodes do the same in every run of a seed, and differ for another', async () => {
     const first = await perform(planOf('again', TINY))
     assert.deepEqual(await perform(planOf('again', TINY)), first)
     const other = await perform(planOf('other', TINY))
     assert.notEqual(other.traceHash, first.traceHash)
   })
 
-  test('repeat a run from a saved script of what was decided', async () => {
+  test('simulated nodes repeat a run from a saved script of what was decided', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'shoal-script-'))
     try {
       const decided: Step[] = []

@@ -27,14 +27,14 @@ describe('measured durability', () => {
     })
   }
 
-  test('is better with a grace per shard, and best when the last spare is urgent', () => {
+  test('durability is better with a grace per shard, best with urgency for the last', () => {
     const [chain, grace, urgent] = (['chain', 'grace', 'urgent'] as const).map(
       (policy) => measureLoss(trial(4, 2), policy, STRIPE_YEARS, '1').lost,
     ) as [number, number, number]
     assert.ok(urgent * 5 < grace && grace < chain, `${urgent}, ${grace}, ${chain}`)
   })
 
-  test('is the same for the same seed', () => {
+  test('measured durability is the same for the same seed', () => {
     const measure = (seed: string): number => measureLoss(trial(2, 1), 'grace', 500, seed).lost
     assert.equal(measure('a'), measure('a'))
     assert.notEqual(measure('a'), measure('b'))

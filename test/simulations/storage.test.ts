@@ -47,7 +47,7 @@ describe('a plan of a year', () => {
 
 describe('storage nodes', () => {
   for (const seed of ['1']) {
-    test(`keep placed stripes through all faults, with few needless repairs: ${seed}`, async () => {
+    test(`storage nodes keep placed stripes, with few needless repairs: seed ${seed}`, async () => {
       const { repairedCount, needlessCount, stripeCount } = await new Year(
         planOf(seed, SMALL),
       ).run()
@@ -56,7 +56,7 @@ describe('storage nodes', () => {
     })
   }
 
-  test('do the same in every run of a seed', async () => {
+  test('storage nodes do the same in every run of a seed', async () => {
     const tiny = { ...SMALL, nodeCount: 10, days: 10, stripeCount: 4 }
     const first = await new Year(planOf('again', tiny)).run()
     assert.deepEqual(await new Year(planOf('again', tiny)).run(), first)
@@ -68,13 +68,13 @@ describe('a bug planted in upkeep', () => {
     ['zone-limit-forgotten', 'placement limits hold once quiet'],
     ['recorded-before-put', 'the map lists only durable shards'],
   ] as const) {
-    test(`is found: ${name}`, async () => {
+    test(`a bug planted in upkeep is found: ${name}`, async () => {
       const found = await firstStorageFailure({ mutation: name, scenario: SMALL, jobs: 1 }, 4)
       assert.equal(found?.failure.invariant, invariant, found?.failure.message)
     })
   }
 
-  test('is a patch that matches its source', () => {
+  test('a bug planted in upkeep is a patch that matches its source', () => {
     for (const patch of SHARED) {
       const text = readFileSync(join(import.meta.dirname, '../..', patch.file), 'utf8')
       assert.notEqual(applyPatch(patch, text), text)

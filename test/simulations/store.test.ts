@@ -16,7 +16,7 @@ const CRASH_COUNT = 3
 
 describe('a store on a machine that crashes', () => {
   for (const death of ['killed', 'power loss'] as const) {
-    test(`keeps all acknowledged data, and nothing torn: ${death}`, async () => {
+    test(`a store keeps all acknowledged data, and nothing torn: ${death}`, async () => {
       for (let seed = 0; seed < SEED_COUNT; seed++) await crashRepeatedly(seed, death)
     })
   }

@@ -160,7 +160,7 @@ describe('a peer that is being removed', () => {
     }
   })
 
-  test('a peer to be removed keeps shards that nobody can take, apart from lost ones', async (t) => {
+  test('a peer to be removed keeps shards nobody can take, apart from lost ones', async (t) => {
     const swarm = await Caretakers.open(t, { count: 6, redundancy: 'rs4+2' })
     const id = await swarm.place(1, BYTES, 4, 2)
     const [self, leaver, one, other] = swarm.group.peers as PeerId[] as [
