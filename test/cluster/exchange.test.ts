@@ -27,7 +27,7 @@ test('CAR archives between nodes', async (t) => {
     'import works through a pipe; a damaged or interrupted import leaves nothing',
     async () => {
       const file = join(cluster.folder, 'file')
-      await writeFile(file, xorshiftBytes(4, 16 * MIB))
+      await writeFile(file, xorshiftBytes(4, 8 * MIB))
       await a.shoal('put', file, '/file')
       const archive = join(cluster.folder, 'file.car')
       const { root } = await a.json<Exported>('export', '/file', archive)
@@ -38,7 +38,7 @@ test('CAR archives between nodes', async (t) => {
       await a.shoal('rm', '/piped')
 
       const handle = await open(archive, 'r+')
-      await handle.write(Uint8Array.of(1, 2, 3), 0, 3, 8 * MIB)
+      await handle.write(Uint8Array.of(1, 2, 3), 0, 3, 4 * MIB)
       await handle.close()
       const refused = await a.run('import', archive, '/x')
       assert.equal(refused.code, 1)

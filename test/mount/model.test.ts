@@ -8,12 +8,13 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { TestCluster } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
+import { tries } from '../effort.ts'
 import { ModelRun } from './model.ts'
 import { skip } from './mounted.ts'
 import { Mapping } from './system-calls.ts'
 
 const SEED = 5
-const STEPS = 3000
+const STEPS: number = tries(1000)
 /** Several chunks of the usual size. */
 const SIZE_MAX = 700_000
 

@@ -24,7 +24,7 @@ test(
     await using two = await TestCluster.start(2, { mounts: true })
     const [one, other] = two.nodes as [TestNode, TestNode]
     const source = join(one.mountFolder, 'source')
-    await run('dd', 'if=/dev/urandom', `of=${source}`, 'bs=100k', 'count=100', 'seek=10')
+    await run('dd', 'if=/dev/urandom', `of=${source}`, 'bs=100k', 'count=40', 'seek=10')
     const local = join(two.nodes[0]?.folder ?? '', 'local')
     await run('cp', source, local)
     await two.converged()
@@ -50,18 +50,18 @@ describe('file ranges on a mount', { skip, timeout: 300_000 }, () => {
 
   test('a copy within a volume takes no new space', async () => {
     const source = at('to copy')
-    await run('dd', 'if=/dev/urandom', `of=${source}`, 'bs=1M', 'count=64')
+    await run('dd', 'if=/dev/urandom', `of=${source}`, 'bs=1M', 'count=16')
     const before = await bytesOf(node.home)
     await run('cp', source, at('a copy'))
     await run('cp', source, at('another'))
     await run('sync', '-f', node.mountFolder)
-    assert.ok((await bytesOf(node.home)) - before < 4 * MIB)
+    assert.ok((await bytesOf(node.home)) - before < 2 * MIB)
     await run('cmp', source, at('another'))
-    assert.equal(await bytesOf(at('another')), 64 * MIB)
+    assert.equal(await bytesOf(at('another')), 16 * MIB)
   })
 
   test('du, cp and fallocate handle holes', async () => {
-    await run('truncate', '-s', '1G', at('hole'))
+    await run('truncate', '-s', '128M', at('hole'))
     assert.equal(await bytesOf(at('hole')), 0)
     await run(
       'dd',
@@ -69,7 +69,7 @@ describe('file ranges on a mount', { skip, timeout: 300_000 }, () => {
       `of=${at('hole')}`,
       'bs=1M',
       'count=1',
-      'seek=700',
+      'seek=70',
       'conv=notrunc',
     )
     assert.equal(await bytesOf(at('hole')), MIB)
@@ -77,18 +77,18 @@ describe('file ranges on a mount', { skip, timeout: 300_000 }, () => {
     assert.equal(await bytesOf(at('hole 2')), MIB)
     await run('cmp', at('hole'), at('hole 2'))
     await run('fallocate', '--dig-holes', at('hole'))
-    await run('fallocate', '--punch-hole', '--offset=700M', '--length=512K', at('hole'))
+    await run('fallocate', '--punch-hole', '--offset=70M', '--length=512K', at('hole'))
     assert.equal(await bytesOf(at('hole')), MIB / 2)
-    await run('truncate', '-s', '700M', at('hole'))
+    await run('truncate', '-s', '70M', at('hole'))
     assert.equal(await bytesOf(at('hole')), 0)
-    await run('fallocate', '-l', '800M', at('hole'))
-    assert.equal((await stat(at('hole'))).size, 800 * MIB)
+    await run('fallocate', '-l', '80M', at('hole'))
+    assert.equal((await stat(at('hole'))).size, 80 * MIB)
   })
 
   test('holes of a file survive put and get', async () => {
     const local = join(elsewhere, 'local')
     await writeFile(local, Buffer.alloc(MIB, 'data'))
-    await truncate(local, 200 * MIB)
+    await truncate(local, 48 * MIB)
     await writeFile(local, Buffer.alloc(MIB, 'more'), { flag: 'a' })
     const before = await bytesOf(node.home)
     await node.shoal('put', local, '/put')
