@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runCampaign } from '../../simulations/campaign.ts'
+import { planOf } from '../../simulations/hostile/plan.ts'
+import { performHostile } from '../../simulations/hostile/run.ts'
 import { scenarioNamed } from '../../simulations/scenario.ts'
 
 const CAMPAIGNS = [
@@ -30,3 +32,8 @@ for (const { name, from, count } of CAMPAIGNS) {
     if (name === 'default') assert.deepEqual(sightings.missing(scenario), [])
   })
 }
+
+test('scenario hostile does the same in every run of a seed', async () => {
+  const { traceHash } = await performHostile(planOf('1'))
+  assert.equal((await performHostile(planOf('1'))).traceHash, traceHash)
+})

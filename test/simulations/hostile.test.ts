@@ -11,18 +11,9 @@ import { performHostile } from '../../simulations/hostile/run.ts'
 const TRUST = new URL('../../protocol/trust.ts', import.meta.url)
 
 describe('a member that lies', () => {
-  const hashes = new Map<string, string>()
-  for (const seed of ['1']) {
-    test(`a lying member gains nothing, and costs little: seed ${seed}`, async () => {
-      const { attackCount, fileCount, traceHash } = await performHostile(planOf(seed))
-      hashes.set(seed, traceHash)
-      assert.ok(attackCount > 0 && fileCount > 0, `${attackCount} attacks, ${fileCount} files`)
-    })
-  }
-
-  test('a lying member does the same in every run of a seed', async () => {
-    const { traceHash } = await performHostile(planOf('1'))
-    assert.equal(traceHash, hashes.get('1'))
+  test('a lying member gains nothing, and costs little', async () => {
+    const { attackCount, fileCount } = await performHostile(planOf('1'))
+    assert.ok(attackCount > 0 && fileCount > 0, `${attackCount} attacks, ${fileCount} files`)
   })
 
   test('a lying member is believed where a check is left out, as the invariants show', async () => {
