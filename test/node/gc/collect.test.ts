@@ -197,9 +197,9 @@ describe('collect', () => {
     await withMembers(3, 7, async ({ nodes, clock }) => {
       const [a] = nodes
       // More than its shards of all files take, and less than those and copies.
-      await restartWithDisk(a, 70 * MIB)
+      await restartWithDisk(a, 44 * MIB)
       await clock.sleep(MINUTE_MS)
-      for (let number = 0; number < 16; number++) {
+      for (let number = 0; number < 10; number++) {
         await a.ask((api) => put(api, `/${number}`, contentOf(number, 4 * MIB)))
         await a.ask((api) => api.settle('placed'))
         await clock.sleep(10 * MINUTE_MS)
@@ -242,7 +242,7 @@ describe('collect', () => {
 
 const PATHS = ['/a', '/b', '/c', '/d']
 const CONTENTS = 5
-const ROUNDS = 5
+const ROUNDS = 3
 const STEPS = 15
 const COLLECTIONS = 3
 const DISTURBANCES = 6
