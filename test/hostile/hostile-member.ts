@@ -202,19 +202,27 @@ export class HostileMember implements AsyncDisposable {
     return sealBody(secret, position, batch, this.random.bytes(32))
   }
 
+  /** The first entry of an incarnation that nobody has heard of: it has seen what this one has. */
+  first(): Pick<EntryHeader, 'actor' | 'origin' | 'seq' | 'prev' | 'deps'> {
+    const { publicKey } = this.identity
+    const origin = { publicKey, nonce: this.random.bytes(16) }
+    const actor = actorIdOf(this.volume.id, origin)
+    const deps = this.volume.actors.dependenciesFor(actor)
+    return { actor, origin, seq: 1, prev: undefined, deps }
+  }
+
   /**
    * Entries with these bodies, one after the other, under an actor that nobody has heard of. Made
    * as they are asked for.
    */
   *chain(bodies: Iterable<Uint8Array>, isSealed = false): Generator<Entry> {
-    const origin = { publicKey: this.identity.publicKey, nonce: this.random.bytes(16) }
-    const actor = actorIdOf(this.volume.id, origin)
+    const { actor, origin, deps } = this.first()
     let [seq, prev, hlc] = [1, undefined as EntryHash | undefined, this.volume.actors.hlc]
     for (const body of bodies) {
       hlc = nextHlc(hlc, this.clock.wall())
       const at = { actor, seq, prev, hlc, origin: seq === 1 ? origin : undefined }
-      const deps = seq === 1 ? this.volume.actors.dependenciesFor(actor) : []
-      const entry = this.entry([], { ...at, deps, body, flags: isSealed ? 0 : FLAG_CLEAR_BODY })
+      const how = { body, flags: isSealed ? 0 : FLAG_CLEAR_BODY }
+      const entry = this.entry([], { ...at, deps: seq === 1 ? deps : [], ...how })
       yield entry
       prev = entry.hash
       seq++
