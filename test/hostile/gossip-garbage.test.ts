@@ -30,21 +30,33 @@ interface Cast {
   readonly mouth: RawPeer
 }
 
+const NAMES = ['hasty', 'garbled', 'repeating', 'lying', 'boasting'] as const
+
 let cluster: TestCluster
-let [admin, ben]: readonly TestNode[] = []
+let admin: TestNode
+let ben: TestNode
+const members = new Map<string, HostileMember>()
 
 before(async () => {
   cluster = await TestCluster.start(2)
-  ;[admin, ben] = cluster.nodes
-  await admin?.shoal('mkdir', '/before')
+  ;[admin, ben] = cluster.nodes as [TestNode, TestNode]
+  await admin.shoal('mkdir', '/before')
+  for (const name of NAMES)
+    members.set(name, await HostileMember.join(admin, { role: 'reader', name }))
+  await cluster.converged()
 })
-after(() => cluster[Symbol.asyncDispose]())
+after(async () => {
+  for (const member of members.values()) await member[Symbol.asyncDispose]()
+  await cluster[Symbol.asyncDispose]()
+})
 
 /** A reader of this name, in the hands of the test, beside two honest members. */
-async function withCast(name: string, run: (cast: Cast) => Promise<void>): Promise<void> {
-  assert.ok(admin !== undefined && ben !== undefined)
-  await using mallory = await HostileMember.join(admin, { role: 'reader', name })
-  await cluster.converged()
+async function withCast(
+  name: (typeof NAMES)[number],
+  run: (cast: Cast) => Promise<void>,
+): Promise<void> {
+  const mallory = members.get(name)
+  assert.ok(mallory !== undefined)
   await using mouth = await RawPeer.start({ seed: mallory.identity.seed })
   await run({ cluster, admin, ben, name, mallory, mouth })
 }

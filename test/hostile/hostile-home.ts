@@ -1,7 +1,7 @@
 // The home of a hostile member, opened in the test's own process: taken over from a node that has
 // ended, or made here and let in by a ticket.
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadHome } from '../../node/config.ts'
 import { Volumes } from '../../node/log/volumes.ts'
@@ -40,8 +40,8 @@ export async function openHome(home: string): Promise<HostileHome> {
   const { name, zone = '', capacityBytes = (await disk.space()).totalBytes } = config
   const self = { name, zone, capacityBytes }
   const volumes = await Volumes.open({ world: { clock, random }, store, identity }, self)
-  const folder = `${home}-hostile-network`
-  await mkdir(folder, { recursive: true })
+  // A new one, in which no peer is known that it would connect to by itself.
+  const folder = await mkdtemp(`${home}-network-`)
   const listen = ['/ip4/127.0.0.1/tcp/0']
   const network = await Libp2pNetwork.create({ seed, folder, listen, mdns: false })
   await network.start()

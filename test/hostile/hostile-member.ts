@@ -33,6 +33,7 @@ import type { GossipMessage } from '../../protocol/wire/gossip.ts'
 import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
 import type { LogMessage } from '../../protocol/wire/log.ts'
 import type { Role } from '../../protocol/roles.ts'
+import { eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { openHome, showTicket } from './hostile-home.ts'
 import type { HostileHome } from './hostile-home.ts'
@@ -109,11 +110,18 @@ export class HostileMember implements AsyncDisposable {
     const signal = new SystemClock().timeout(PATIENCE_MS)
     const { ticket } = await victim.ask((client) => client.invite({ role, volume }))
     await showTicket(parts, ticket, signal)
-    const member = new HostileMember(parts)
-    await member.fetch(victim)
-    await member.volumes.describeSelf(member.volume)
-    await member.tell(victim)
-    return member
+    const joined = new HostileMember(parts)
+    await joined.fetch(victim)
+    await joined.volumes.describeSelf(joined.volume)
+    await joined.tell(victim)
+    await joined[Symbol.asyncDispose]()
+    await eventually('the victim has seen it go', async () =>
+      (await victim.status()).peers.every(
+        ({ id, isConnected }) => id !== parts.identity.peer || !isConnected,
+      ),
+    )
+    // As one that was taken over: where nobody looks for it, and connected to nobody.
+    return new HostileMember(await openHome(home))
   }
 
   /** Take all entries that a running node has and this one lacks. */

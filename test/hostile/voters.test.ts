@@ -95,12 +95,13 @@ async function takeOver(
 
 describe('the voters of a volume', () => {
   let cluster: TestCluster
-  let [admin, ben]: readonly TestNode[] = []
+  let admin: TestNode
+  let ben: TestNode
   let volumes = 0
 
   before(async () => {
     cluster = await TestCluster.start(2)
-    ;[admin, ben] = cluster.nodes
+    ;[admin, ben] = cluster.nodes as [TestNode, TestNode]
   })
   after(() => cluster[Symbol.asyncDispose]())
 
@@ -117,8 +118,8 @@ describe('the voters of a volume', () => {
         assert.equal(codeOf(answer), 'EACCES')
       }
     }
-    await ben?.shoal('mkdir', ...STRONG, volume.at('/one'))
-    await admin?.shoal('ls', ...STRONG, volume.at('/one'))
+    await ben.shoal('mkdir', ...STRONG, volume.at('/one'))
+    await admin.shoal('ls', ...STRONG, volume.at('/one'))
   })
 
   test('a writer that outbids without end holds up nobody', async () => {
@@ -195,15 +196,15 @@ describe('the voters of a volume', () => {
         if (counter > LEAP_MAX) assert.equal(codeOf(answer), 'unsupported', String(counter))
       }
     }
-    await ben?.shoal('mkdir', ...STRONG, volume.at('/one'))
-    const events = (await admin?.shoal('events')) ?? ''
+    await ben.shoal('mkdir', ...STRONG, volume.at('/one'))
+    const events = await admin.shoal('events')
     assert.match(events, /asks this voter for a ballot/)
     for (const node of volume.nodes) {
       await node.kill('SIGKILL')
       await node.start()
     }
     await cluster.connected()
-    await admin?.shoal('mkdir', ...STRONG, volume.at('/two'))
-    assert.match((await ben?.shoal('ls', ...STRONG, volume.at('/'))) ?? '', /one[^]*two/)
+    await admin.shoal('mkdir', ...STRONG, volume.at('/two'))
+    assert.match(await ben.shoal('ls', ...STRONG, volume.at('/')), /one[^]*two/)
   })
 })
