@@ -48,6 +48,8 @@ export interface JoinOptions {
   /** Of the victim, by name; its default without one. */
   readonly volume?: string | undefined
   readonly name?: string | undefined
+  /** Without: one that is made for it. */
+  readonly ticket?: string | undefined
 }
 
 /** The fields of an entry; those left out are as an honest member has them. */
@@ -102,13 +104,13 @@ export class HostileMember implements AsyncDisposable {
    */
   static async join(
     victim: TestNode,
-    { role = 'writer', volume, name = 'mallory' }: JoinOptions = {},
+    { role = 'writer', volume, name = 'mallory', ticket: given }: JoinOptions = {},
   ): Promise<HostileMember> {
     const home = await mkdtemp(join(victim.folder, `${name}-`))
     await initHome(home, { name, listen: ['/ip4/127.0.0.1/tcp/0'], mdns: false })
     const parts = await openHome(home)
     const signal = new SystemClock().timeout(PATIENCE_MS)
-    const { ticket } = await victim.ask((client) => client.invite({ role, volume }))
+    const ticket = given ?? (await victim.ask((client) => client.invite({ role, volume }))).ticket
     await showTicket(parts, ticket, signal)
     const joined = new HostileMember(parts)
     await joined.fetch(victim)
@@ -302,8 +304,7 @@ export class HostileMember implements AsyncDisposable {
    * answered.
    */
   async say(victim: TestNode, messages: readonly LogMessage[]): Promise<readonly LogMessage[]> {
-    const channel = await this.open(victim, LOG_PROTOCOL)
-    const signal = this.deadline()
+    const [channel, signal] = [await this.open(victim, LOG_PROTOCOL), this.deadline()]
     const { volume } = this
     const send = (message: LogMessage): Promise<void> =>
       channel.send([encodeLogMessage(message)], { signal })
@@ -338,8 +339,7 @@ export class HostileMember implements AsyncDisposable {
 
   /** One frame, and the first that comes back. */
   async ask(victim: TestNode, protocol: string, frame: Uint8Array): Promise<Uint8Array> {
-    const channel = await this.open(victim, protocol)
-    const signal = this.deadline()
+    const [channel, signal] = [await this.open(victim, protocol), this.deadline()]
     await channel.send([frame], { signal })
     const answer = await channel.receive({ signal })
     await channel.close()
