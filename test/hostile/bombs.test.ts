@@ -27,7 +27,7 @@ const PROTOCOLS = [
   LOCK_PROTOCOL,
 ]
 
-/** What one of them takes may not end a node of so small a heap, in MiB. */
+/** The heap of a node that nobody may end, in MiB: a small one. */
 const HEAP_MB = 256
 
 let cluster: TestCluster

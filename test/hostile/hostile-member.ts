@@ -39,13 +39,12 @@ import { openHome, showTicket } from './hostile-home.ts'
 import type { HostileHome } from './hostile-home.ts'
 
 const PATIENCE_MS = 120_000
-/** Few enough that large ones fit in a frame. */
 const ENTRIES_AT_ONCE = 16
 
 /** How a member comes to be one. */
 export interface JoinOptions {
   readonly role?: Role | undefined
-  /** Of the victim, by name; its default without one. */
+  /** A volume of the victim, by name; its default without one. */
   readonly volume?: string | undefined
   readonly name?: string | undefined
   /** Without: one that is made for it. */
@@ -117,11 +116,13 @@ export class HostileMember implements AsyncDisposable {
     await joined.volumes.describeSelf(joined.volume)
     await joined.tell(victim)
     await joined[Symbol.asyncDispose]()
+    const isSelf = ({ id }: { readonly id: PeerId }): boolean => id === parts.identity.peer
     await eventually('the victim has seen it go', async () =>
-      (await victim.status()).peers.every(
-        ({ id, isConnected }) => id !== parts.identity.peer || !isConnected,
-      ),
+      (await victim.status()).peers.every((peer) => !isSelf(peer) || !peer.isConnected),
     )
+    // What the victim writes after it makes all others ask for it.
+    const path = `${volume === undefined ? '' : `${volume}:`}/joined`
+    await victim.ask((client) => client.makeFolder(path).then(() => client.remove(path)))
     // As one that was taken over: where nobody looks for it, and connected to nobody.
     return new HostileMember(await openHome(home))
   }

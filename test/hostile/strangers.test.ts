@@ -34,7 +34,7 @@ async function addressesOf(node: TestNode): Promise<readonly string[]> {
   return (await node.status()).node.addresses
 }
 
-/** What one of them takes may not end a node of so small a heap, in MiB. */
+/** The heap of a node that nobody may end, in MiB: a small one. */
 const HEAP_MB = 512
 
 let cluster: TestCluster

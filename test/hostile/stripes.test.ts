@@ -1,6 +1,6 @@
 // Members that lie about stripes and shards. A writer that knows what somebody is about to write,
-// or what was written, places garbage with honest holders as a stripe that lists those chunks, under
-// a header of which every hash is right. A keeper says of every shard that nobody holds it, and
+// or what was written, places garbage with honest holders as a stripe that lists those chunks,
+// under a header of which every hash is right. A keeper says of every shard that nobody holds it, and
 // tells the holders to forget them. A writer condemns every stripe and sweeps it in the same breath.
 // A keeper hands over shard after shard, of stripes that it never logs.
 import assert from 'node:assert/strict'
