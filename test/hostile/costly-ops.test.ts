@@ -1,8 +1,8 @@
 // Ops that would cost others much. A writer makes thousands of things with one name, of one file
 // or on one file: to apply each costs the others as much as any op does, and to list them what is
-// shown. A writer says to have moved a folder before all that others moved, over and over: each time they
-// undo and redo what they did since. After a while what it writes waits, and what others write does
-// not.
+// shown. A writer says to have moved a folder before all that others moved, over and over: each
+// time they undo and redo what they did since. After a while what it writes waits, and what others
+// write does not.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { nameFromText } from '../../protocol/op/names.ts'

@@ -1,6 +1,6 @@
-// Members against the locks of a volume: a voter that learns the sessions of others, and would have
-// other voters drop or renew what they hold; a reader that claims a file at every voter without
-// end, opening one session after the other.
+// Members against the locks of a volume: a voter that learns the sessions of others, and would
+// have other voters drop or renew what they hold; a reader that claims a file at every voter
+// without end, opening one session after the other.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'

@@ -1,8 +1,8 @@
 // Members that lie about stripes and shards. A writer that knows what somebody is about to write,
 // or what was written, places garbage with honest holders as a stripe that lists those chunks,
-// under a header of which every hash is right. A keeper says of every shard that nobody holds it, and
-// tells the holders to forget them. A writer condemns every stripe and sweeps it in the same breath.
-// A keeper hands over shard after shard, of stripes that it never logs.
+// under a header of which every hash is right. A keeper says of every shard that nobody holds it,
+// and tells the holders to forget them. A writer condemns every stripe and sweeps it in the same
+// breath. A keeper hands over shard after shard, of stripes that it never logs.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, writeFile } from 'node:fs/promises'
@@ -80,7 +80,7 @@ describe('stripes that three nodes hold', () => {
     }
   }
 
-  test('a stripe that does not hold what it lists neither takes the place of what is written nor hides it', async () => {
+  test('a stripe without what it lists neither takes the place of what is written nor hides it', async () => {
     const [first, second, third] = victims
     const volume = await fresh('false-stripe')
     const [isNew, known] = [join(cluster.folder, 'new'), join(cluster.folder, 'known')]

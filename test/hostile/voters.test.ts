@@ -1,6 +1,6 @@
-// Members against the voters of a volume. Ballots as weapons: the highest at once, one above another
-// without end, or in the name of who may not write. A member that would be the sole voter: by an
-// entry that all hold, or by one of its own, with promises that voters gave.
+// Members against the voters of a volume. Ballots as weapons: the highest at once, one above
+// another without end, or in the name of who may not write. A member that would be the sole voter:
+// by an entry that all hold, or by one of its own, with promises that voters gave.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { BALLOT_MAX } from '../../protocol/limits.ts'
