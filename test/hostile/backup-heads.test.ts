@@ -7,6 +7,7 @@ import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Recovered } from '../../node/control/recovery.ts'
+import { Namespace } from '../../node/tree/namespace.ts'
 import { encodeCbor } from '../../protocol/cbor.ts'
 import { headIdOf, headKey, headsPrefix, sealHead } from '../../protocol/cold/head.ts'
 import type { HeadContent } from '../../protocol/cold/head.ts'
@@ -14,6 +15,7 @@ import type { ActorId, BackupHeadId, PeerId } from '../../protocol/ids.ts'
 import { parseRecoveryKey } from '../../protocol/membership/recovery-key.ts'
 import { identityFromSeed } from '../../protocol/signed.ts'
 import type { Identity } from '../../protocol/signed.ts'
+import { ROOT } from '../../protocol/tree/records.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
@@ -49,9 +51,13 @@ test('nobody but a member makes a backup, and none of them stops or hides those 
     const fresh = cluster.node(`fresh-${randomBytes(4).toString('hex')}`)
     const from = ['--from', `dir:${place}`, '--key', key, '--no-mdns', ...options]
     const recovered = await fresh.json<Recovered>('recover', ...from)
-    await fresh.start()
-    const names = await fresh.shoal('ls', '/')
-    await fresh.kill('SIGKILL')
+    // As a node that starts in this home would have it.
+    await using member = await HostileMember.of(fresh)
+    const { volume, random: chance } = member
+    const found: string[] = []
+    const listed = new Namespace({ volume, random: chance }).list(ROOT)
+    for await (const { name } of listed) found.push(name)
+    const names = found.join()
     return { ...recovered, names }
   }
   const log = (): Promise<string> => readFile(join(honest.home, 'logs', 'node.log'), 'utf8')
@@ -97,10 +103,7 @@ test('nobody but a member makes a backup, and none of them stops or hides those 
   })
 
   await t.test('a reader, who has the keys of the volume', async () => {
-    const node = cluster.node('rita')
-    await node.start({ ticket: await honest.invite('--role', 'reader') })
-    await cluster.converged()
-    await using rita = await HostileMember.of(node)
+    await using rita = await HostileMember.join(honest, { role: 'reader', name: 'rita' })
     const [first] = rita.volume.membership.allSecrets()
     assert(first !== undefined)
     await putHead(forge(rita.identity, first[1], empty(rita.volume.actors.vector())))
@@ -112,10 +115,7 @@ test('nobody but a member makes a backup, and none of them stops or hides those 
   })
 
   await t.test('a writer, who says what is not so', async () => {
-    const node = cluster.node('mallory')
-    await node.start({ ticket: await honest.invite('--role', 'writer') })
-    await cluster.converged()
-    await using mallory = await HostileMember.of(node)
+    await using mallory = await HostileMember.join(honest)
     const [first] = mallory.volume.membership.allSecrets()
     assert(first !== undefined)
     const secret = first[1]

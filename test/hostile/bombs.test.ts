@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { zstdCompressSync } from 'node:zlib'
 import type { PeerId } from '../../protocol/ids.ts'
 import { encodeBatch } from '../../protocol/log/batch.ts'
@@ -15,8 +15,8 @@ import { SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
 import { STRONG_PROTOCOL } from '../../protocol/wire/strong.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
-import type { VolumeInfo } from '../../node/control/volumes.ts'
 import { HostileMember } from './hostile-member.ts'
+import { TestVolume } from './test-volume.ts'
 
 const MIB = 1024 * 1024
 const PROTOCOLS = [
@@ -27,24 +27,33 @@ const PROTOCOLS = [
   LOCK_PROTOCOL,
 ]
 
-/** An admin, a writer, and a member in the hands of the test. */
-async function cast(role: 'reader' | 'writer' | 'keeper', heapMb?: number) {
-  const cluster = await TestCluster.create()
-  const [admin, writer, node] = ['anna', 'ben', 'mallory'].map((name) => cluster.node(name)) as [
-    TestNode,
-    TestNode,
-    TestNode,
-  ]
-  await admin.start({ heapMb })
-  await writer.start({ ticket: await admin.invite('--role', 'writer'), heapMb })
-  await node.start({ ticket: await admin.invite('--role', role) })
-  await cluster.converged()
-  const mallory = await HostileMember.of(node)
-  const dispose = async (): Promise<void> => {
-    await mallory[Symbol.asyncDispose]()
-    await cluster[Symbol.asyncDispose]()
-  }
-  return { cluster, admin, writer, mallory, [Symbol.asyncDispose]: dispose }
+/** The heap of a node that nobody may end, in MiB: a small one. */
+const HEAP_MB = 256
+
+let cluster: TestCluster
+let admin: TestNode
+let writer: TestNode
+let volumes = 0
+
+before(async () => {
+  cluster = await TestCluster.create()
+  admin = cluster.node('anna')
+  writer = cluster.node('ben')
+  await admin.start({ heapMb: HEAP_MB })
+  await writer.start({ ticket: await admin.invite(), heapMb: HEAP_MB })
+})
+after(() => cluster[Symbol.asyncDispose]())
+
+/** A volume of an admin, a writer, and a member in the hands of the test. */
+async function cast(
+  role: 'reader' | 'writer',
+  nodes: readonly TestNode[] = [admin, writer],
+): Promise<{ volume: TestVolume; mallory: HostileMember }> {
+  const volume = await TestVolume.make(nodes, `v${++volumes}`)
+  const mallory = await HostileMember.join(admin, { role, volume: volume.name })
+  await volume.converged()
+  await mallory.fetch(admin)
+  return { volume, mallory }
 }
 
 /** A batch in canonical CBOR of so many empty lists: 16 MiB that take 1,500 bytes. */
@@ -56,14 +65,13 @@ function listsOfLists(count: number): Uint8Array {
 }
 
 test('a reader whose entry is small and its batch is 16 million lists ends nobody', async () => {
-  await using all = await cast('reader', 512)
-  const { admin, writer, mallory } = all
+  const { volume, mallory: member } = await cast('reader')
+  await using mallory = member
   const body = listsOfLists(16 * MIB - 16)
   const entry = mallory.entry([], { body })
   assert.ok(entry.headerBytes.length + body.length < 2048)
   await mallory.give(admin, [entry]).catch(() => undefined)
-  await writer.shoal('mkdir', '/after')
-  await eventually('the others go on', async () => /after/.test(await admin.shoal('ls', '/')))
+  await worksOn(volume, writer, admin, 'after')
   for (const node of [admin, writer]) assert.ok(node.isRunning, node.output)
 })
 
@@ -79,11 +87,11 @@ async function indexBytes(node: TestNode): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
 }
 
-/** How many entries a node has taken, once it takes no more for a while. */
-async function entriesOf(node: TestNode): Promise<number> {
+/** How many entries of a volume a node has taken, once it takes no more for a while. */
+async function entriesOf(node: TestNode, volume: TestVolume): Promise<number> {
   let [count, quiet] = [0, 0]
   await eventually(`${node.name} takes no more`, async () => {
-    const { entries } = await node.json<VolumeInfo>('volume', 'info', 'main')
+    const { entries } = await node.ask((client) => client.volumeInfo(volume.name))
     quiet = entries === count ? quiet + 1 : 0
     count = entries
     return quiet > 5
@@ -95,25 +103,38 @@ function* times<Item>(count: number, make: () => Item): Generator<Item> {
   for (let n = 0; n < count; n++) yield make()
 }
 
+async function sees(node: TestNode, path: string): Promise<boolean> {
+  return node
+    .ask((client) => client.stat(path))
+    .then(
+      () => true,
+      () => false,
+    )
+}
+
 /**
  * Honest work that must go on: what one makes, the other sees. returns how long that took, in ms.
  */
-async function worksOn(writer: TestNode, other: TestNode, name: string): Promise<number> {
+async function worksOn(
+  volume: TestVolume,
+  from: TestNode,
+  other: TestNode,
+  name: string,
+): Promise<number> {
   const started = Date.now()
-  await writer.shoal('mkdir', `/${name}`)
-  await eventually(`${other.name} sees /${name}`, async () =>
-    (await other.shoal('ls', '/')).includes(name),
-  )
+  const path = volume.at(`/${name}`)
+  await from.ask((client) => client.makeFolder(path))
+  await eventually(`${other.name} sees ${path}`, () => sees(other, path))
   return Date.now() - started
 }
 
 test('clear bodies that are no batch are not kept, however many a reader sends', async () => {
-  await using all = await cast('reader')
-  const { admin, writer, mallory } = all
+  const { volume, mallory: member } = await cast('reader')
+  await using mallory = member
   const before = await indexBytes(admin)
-  const bodies = times(96, () => randomBytes(MIB - 64))
+  const bodies = times(32, () => randomBytes(MIB - 64))
   await mallory.flood(admin, mallory.chain(bodies))
-  await worksOn(writer, admin, 'after')
+  await worksOn(volume, writer, admin, 'after')
   const grown = (await indexBytes(admin)) - before
   assert.ok(grown < 8 * MIB, `the log grew by ${grown}`)
 })
@@ -128,70 +149,63 @@ function namesOf(peer: PeerId): Uint8Array {
 }
 
 test('a reader makes the log grow slowly, whatever it has to say', async () => {
-  await using all = await cast('reader')
-  const { admin, writer, mallory } = all
-  const before = await entriesOf(admin)
+  const { volume, mallory: member } = await cast('reader')
+  await using mallory = member
+  const before = await entriesOf(admin, volume)
   const body = namesOf(mallory.identity.peer)
-  const sent = await mallory.flood(admin, mallory.chain(times(96, () => body)))
-  assert.ok(sent > 40 * MIB, `sent ${sent}`)
-  await worksOn(writer, admin, 'after')
-  const grown = (await entriesOf(admin)) - before
+  const sent = await mallory.flood(admin, mallory.chain(times(84, () => body)))
+  assert.ok(sent > 30 * MIB, `sent ${sent}`)
+  await worksOn(volume, writer, admin, 'after')
+  const grown = (await entriesOf(admin, volume)) - before
   // Four bursts, should the day before count, and what the others said.
   assert.ok(grown < 60, `the log grew by ${grown} entries of a MiB`)
-  const { heldBack } = (await admin.volume()).log
+  const { heldBack } = (await volume.statusAt(admin)).log
   assert.equal(heldBack.length, 1)
 })
 
 test('a node whose capacity the log fills says so, refuses to grow, and still deletes', async () => {
-  await using cluster = await TestCluster.create()
-  const [admin, small, node] = ['anna', 'small', 'mallory'].map((name) => cluster.node(name)) as [
-    TestNode,
-    TestNode,
-    TestNode,
-  ]
-  await admin.start()
-  await small.start({ ticket: await admin.invite('--role', 'writer'), capacity: '24MiB' })
-  await node.start({ ticket: await admin.invite('--role', 'writer') })
-  await admin.shoal('mkdir', '/old')
-  await cluster.converged()
-  await using mallory = await HostileMember.of(node)
-  const bodies = times(96, () => randomBytes(MIB - 64))
-  await mallory.flood(small, mallory.chain(bodies, true))
-  await eventually('it is full', async () => (await small.volume()).log.isFull)
+  const small = cluster.node('small')
+  await small.start({ ticket: await admin.invite(), capacity: '24MiB' })
+  const { volume, mallory: member } = await cast('writer', [admin, small])
+  await using mallory = member
+  const flood = (count: number): Promise<number> => {
+    const bodies = times(count, () => randomBytes(MIB - 64))
+    return mallory.flood(small, mallory.chain(bodies, true))
+  }
+  await admin.shoal('mkdir', volume.at('/old'))
+  await volume.converged()
+  await flood(72)
+  await eventually('it is full', async () => (await volume.statusAt(small)).log.isFull)
   assert.match(await small.shoal('status'), /full: log and index fill/i)
-  const refused = await small.run('mkdir', '/new')
+  const refused = await small.run('mkdir', volume.at('/new'))
   assert.match(refused.stderr, /full.*capacity/)
-  await small.shoal('rm', '-r', '/old')
+  await small.shoal('rm', '-r', volume.at('/old'))
   const grown = await indexBytes(small)
-  await mallory.flood(
-    small,
-    mallory.chain(
-      times(32, () => randomBytes(MIB - 64)),
-      true,
-    ),
-  )
+  await flood(16)
   assert.ok((await indexBytes(small)) < grown + 8 * MIB, 'it takes no more of a writer')
   // What an admin says it takes, also what that stands on.
-  await admin.shoal('mkdir', '/by-admin')
-  await eventually('the admin is heard', async () => /by-admin/.test(await small.shoal('ls', '/')))
+  await worksOn(volume, admin, small, 'by-admin')
+  await small.kill('SIGTERM')
 })
 
 test('a flood of a writer holds up nobody who writes beside it', async () => {
-  await using all = await cast('writer')
-  const { cluster, admin, writer, mallory } = all
-  const bodies = times(128, () => randomBytes(MIB / 2))
-  const flood = mallory.flood(admin, mallory.chain(bodies, true))
-  for (let n = 0; n < 5; n++) {
-    const tookMs = await worksOn(writer, admin, `during-${n}`)
+  const { volume, mallory: member } = await cast('writer')
+  await using mallory = member
+  const bodies = times(64, () => randomBytes(MIB / 2))
+  let isOver = false
+  const flood = mallory.flood(admin, mallory.chain(bodies, true)).finally(() => (isOver = true))
+  for (let n = 0; n < 4; n++) {
+    if (n === 0) assert.ok(!isOver, 'it goes on meanwhile')
+    const tookMs = await worksOn(volume, writer, admin, `during-${n}`)
     assert.ok(tookMs < 20_000, `${tookMs} ms`)
   }
   await flood
-  await cluster.converged()
+  await volume.converged()
 })
 
 test('frames and gossip that are nested deep, or larger than their protocol has them, harm nobody', async () => {
-  await using all = await cast('reader', 256)
-  const { admin, writer, mallory } = all
+  const { volume, mallory: member } = await cast('reader')
+  await using mallory = member
   const nested = Buffer.alloc(60 * 1024, 0x81)
   const lists = Buffer.alloc(60 * 1024, 0x80)
   for (const protocol of PROTOCOLS) {
@@ -205,5 +219,6 @@ test('frames and gossip that are nested deep, or larger than their protocol has 
   }
   for (const plain of [nested.subarray(0, 15_000), lists.subarray(0, 15_000)])
     await mallory.gossipBytes(plain)
-  await worksOn(writer, admin, 'after')
+  await worksOn(volume, writer, admin, 'after')
+  assert.ok(admin.isRunning, admin.output)
 })

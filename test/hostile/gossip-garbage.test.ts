@@ -3,7 +3,7 @@
 // members hear nothing of it.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { encodeCbor } from '../../protocol/cbor.ts'
 import { sealOnce } from '../../protocol/cipher.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
@@ -17,26 +17,48 @@ import type { TestNode } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
 import { RawPeer, pause } from './raw-peer.ts'
 
+/** For each. */
+const TIMEOUT = { timeout: 180_000 } as const
+
 interface Cast {
   readonly cluster: TestCluster
   readonly admin: TestNode
   readonly ben: TestNode
+  readonly name: string
   readonly mallory: HostileMember
   /** Mallory's other mouth: libp2p as it comes. */
   readonly mouth: RawPeer
 }
 
-/** Two honest members, and a reader in the hands of the test. */
-async function withCast(run: (cast: Cast) => Promise<void>): Promise<void> {
-  await using cluster = await TestCluster.start(2)
-  const [admin, ben] = cluster.nodes as [TestNode, TestNode]
-  const node = cluster.node('mallory')
-  await node.start({ ticket: await admin.invite('--role', 'reader') })
+const NAMES = ['hasty', 'garbled', 'repeating', 'lying', 'boasting'] as const
+
+let cluster: TestCluster
+let admin: TestNode
+let ben: TestNode
+const members = new Map<string, HostileMember>()
+
+before(async () => {
+  cluster = await TestCluster.start(2)
+  ;[admin, ben] = cluster.nodes as [TestNode, TestNode]
   await admin.shoal('mkdir', '/before')
+  for (const name of NAMES)
+    members.set(name, await HostileMember.join(admin, { role: 'reader', name }))
   await cluster.converged()
-  await using mallory = await HostileMember.of(node)
+})
+after(async () => {
+  for (const member of members.values()) await member[Symbol.asyncDispose]()
+  await cluster[Symbol.asyncDispose]()
+})
+
+/** A reader of this name, in the hands of the test, beside two honest members. */
+async function withCast(
+  name: (typeof NAMES)[number],
+  run: (cast: Cast) => Promise<void>,
+): Promise<void> {
+  const mallory = members.get(name)
+  assert.ok(mallory !== undefined)
   await using mouth = await RawPeer.start({ seed: mallory.identity.seed })
-  await run({ cluster, admin, ben, mallory, mouth })
+  await run({ cluster, admin, ben, name, mallory, mouth })
 }
 
 /** Speak until the victim hears nothing more, for at most so long. returns how often. */
@@ -71,104 +93,16 @@ async function statusOf(node: TestNode, cast: Cast): Promise<PeerStatus | undefi
 
 /** Mallory is not served any more, the others are, and who runs the node can see it. */
 async function isCutOff(cast: Cast): Promise<void> {
-  const { admin, ben, cluster, mouth } = cast
+  const { admin, ben, mouth, name } = cast
   const status = await statusOf(admin, cast)
   assert.ok(status?.limited !== undefined, 'status says that it is cut off')
   assert.equal(status.isConnected, false)
-  assert.match(await admin.shoal('peer', 'ls'), /mallory .*cut off/)
+  assert.match(await admin.shoal('peer', 'ls'), new RegExp(`${name} .*cut off`))
   assert.equal(await mouth.isLetIn((await admin.status()).node.addresses), false)
-  await ben.shoal('mkdir', '/after')
+  await ben.shoal('mkdir', `/after-${name}`)
   await cluster.converged()
   assert.equal((await ben.status()).peers.find(({ name }) => name === 'n1')?.limited, undefined)
 }
-
-test('a member that sends garbage is cut off', { timeout: 180_000 }, async () => {
-  await withCast(async (cast) => {
-    const { mallory } = cast
-    const { epoch } = mallory.volume.membership
-    const [key = new Uint8Array()] = mallory.volume.membership.swarmKeys(epoch)
-    const seal = (plain: Uint8Array): Uint8Array => {
-      const salt = randomBytes(32)
-      const sealed = sealOnce(
-        deriveKey('shoal 2026 gossip v1', Buffer.concat([key, salt])),
-        plain,
-        salt,
-      )
-      return encodeCbor([epoch, salt, sealed])
-    }
-    const garbage = [
-      () => randomBytes(200),
-      () => encodeCbor([epoch, randomBytes(32), randomBytes(200)]),
-      () => seal(randomBytes(100)),
-      () => seal(encodeCbor({ t: 'head', h: randomBytes(300), g: randomBytes(64), b: null })),
-      () => seal(encodeCbor({ t: 'beacon', b: randomBytes(300), s: randomBytes(64) })),
-    ]
-    let n = 0
-    const count = await flood(cast, 30_000, () => (garbage[n++ % garbage.length] ?? seal)(key))
-    assert.ok(count < 5000, `it was heard ${count} times`)
-    await isCutOff(cast)
-  })
-})
-
-test(
-  'who says the same again and again is cut off, and the others never hear it',
-  { timeout: 180_000 },
-  async () => {
-    await withCast(async (cast) => {
-      const { mallory, ben } = cast
-      await using listener = await RawPeer.start({ seed: mallory.identity.seed })
-      const [topic = ''] = mallory.topics()
-      let relayed = 0
-      listener.gossip.addEventListener('message', () => void relayed++)
-      listener.gossip.subscribe(topic)
-      await listener.dial(ben)
-      const [actor] = [...mallory.volume.actors.all()].filter(
-        ({ peer }) => peer !== mallory.identity.peer,
-      )
-      assert.ok(actor !== undefined)
-      const entry = mallory.volume.entries.entry(actor.id, actor.seq)
-      const head = entry === undefined ? undefined : headOf(entry)
-      assert.ok(head !== undefined)
-      await flood(cast, 45_000, () => mallory.sealed(head))
-      await pause(1000)
-      assert.ok(relayed < 100, `${relayed} messages came by way of honest members`)
-      await isCutOff(cast)
-    })
-  },
-)
-
-test(
-  'lies about what others have written go no further than whom they are told',
-  { timeout: 180_000 },
-  async () => {
-    await withCast(async (cast) => {
-      const { mallory, ben, admin } = cast
-      await using listener = await RawPeer.start({ seed: mallory.identity.seed })
-      const [topic = ''] = mallory.topics()
-      let relayed = 0
-      listener.gossip.addEventListener('message', () => void relayed++)
-      listener.gossip.subscribe(topic)
-      await listener.dial(ben)
-      const [actor] = [...mallory.volume.actors.all()].filter(
-        ({ peer }) => peer !== mallory.identity.peer,
-      )
-      assert.ok(actor !== undefined)
-      let seq = 1000
-      const invented = (): Uint8Array => {
-        const isKnown = seq % 2 === 0
-        const id = isKnown ? actor.id : (randomBytes(16).toString('hex') as ActorId)
-        const entry = mallory.entry([], { actor: id, seq: seq++, origin: undefined })
-        const { body: _body, ...head } = entry
-        return mallory.sealed({ kind: 'head', head, body: undefined })
-      }
-      await flood(cast, 8_000, invented)
-      await pause(1000)
-      assert.ok(relayed < 100, `${relayed} lies came by way of honest members`)
-      await admin.shoal('mkdir', '/goes-on')
-      await cast.cluster.converged()
-    })
-  },
-)
 
 function beaconOf(mallory: HostileMember, fields: Partial<Beacon>): Beacon {
   return {
@@ -206,24 +140,111 @@ async function beat(
   return false
 }
 
-test('a member whose clock stays ahead is named', { timeout: 180_000 }, async () => {
-  await withCast(async (cast) => {
-    const { admin } = cast
-    const fields = (): Partial<Beacon> => ({ sentMs: Date.now() + 90_000 })
-    const isWarned = async (): Promise<boolean> =>
-      (await admin.status()).notices.some(
-        ({ kind, member }) => kind === 'clock' && member === 'mallory',
-      )
-    assert.ok(await beat(cast, fields, isWarned))
-    assert.match(await admin.shoal('status'), /clock of mallory/)
+// The first waits for its beacons while the others are heard.
+describe('gossip of members that mean harm', { concurrency: 2 }, () => {
+  test('a member whose clock stays ahead is named', TIMEOUT, async () => {
+    await withCast('hasty', async (cast) => {
+      const { admin } = cast
+      const fields = (): Partial<Beacon> => ({ sentMs: Date.now() + 90_000 })
+      const isWarned = async (): Promise<boolean> =>
+        (await admin.status()).notices.some(
+          ({ kind, member }) => kind === 'clock' && member === 'hasty',
+        )
+      assert.ok(await beat(cast, fields, isWarned))
+      assert.match(await admin.shoal('status'), /clock of hasty/)
+    })
   })
-})
 
-test(
-  'a member has no more free space than the log says that it offers',
-  { timeout: 180_000 },
-  async () => {
-    await withCast(async (cast) => {
+  test('a member that sends garbage is cut off', TIMEOUT, async () => {
+    await withCast('garbled', async (cast) => {
+      const { mallory } = cast
+      const { epoch } = mallory.volume.membership
+      const [key = new Uint8Array()] = mallory.volume.membership.swarmKeys(epoch)
+      const seal = (plain: Uint8Array): Uint8Array => {
+        const salt = randomBytes(32)
+        const sealed = sealOnce(
+          deriveKey('shoal 2026 gossip v1', Buffer.concat([key, salt])),
+          plain,
+          salt,
+        )
+        return encodeCbor([epoch, salt, sealed])
+      }
+      const garbage = [
+        () => randomBytes(200),
+        () => encodeCbor([epoch, randomBytes(32), randomBytes(200)]),
+        () => seal(randomBytes(100)),
+        () => seal(encodeCbor({ t: 'head', h: randomBytes(300), g: randomBytes(64), b: null })),
+        () => seal(encodeCbor({ t: 'beacon', b: randomBytes(300), s: randomBytes(64) })),
+      ]
+      let n = 0
+      const count = await flood(cast, 30_000, () => (garbage[n++ % garbage.length] ?? seal)(key))
+      assert.ok(count < 5000, `it was heard ${count} times`)
+      await isCutOff(cast)
+    })
+  })
+
+  test(
+    'who says the same again and again is cut off, and the others never hear it',
+    TIMEOUT,
+    async () => {
+      await withCast('repeating', async (cast) => {
+        const { mallory, ben } = cast
+        await using listener = await RawPeer.start({ seed: mallory.identity.seed })
+        const [topic = ''] = mallory.topics()
+        let relayed = 0
+        listener.gossip.addEventListener('message', () => void relayed++)
+        listener.gossip.subscribe(topic)
+        await listener.dial(ben)
+        const [actor] = [...mallory.volume.actors.all()].filter(
+          ({ peer }) => peer !== mallory.identity.peer,
+        )
+        assert.ok(actor !== undefined)
+        const entry = mallory.volume.entries.entry(actor.id, actor.seq)
+        const head = entry === undefined ? undefined : headOf(entry)
+        assert.ok(head !== undefined)
+        await flood(cast, 45_000, () => mallory.sealed(head))
+        await pause(1000)
+        assert.ok(relayed < 100, `${relayed} messages came by way of honest members`)
+        await isCutOff(cast)
+      })
+    },
+  )
+
+  test(
+    'lies about what others have written go no further than whom they are told',
+    TIMEOUT,
+    async () => {
+      await withCast('lying', async (cast) => {
+        const { mallory, ben, admin } = cast
+        await using listener = await RawPeer.start({ seed: mallory.identity.seed })
+        const [topic = ''] = mallory.topics()
+        let relayed = 0
+        listener.gossip.addEventListener('message', () => void relayed++)
+        listener.gossip.subscribe(topic)
+        await listener.dial(ben)
+        const [actor] = [...mallory.volume.actors.all()].filter(
+          ({ peer }) => peer !== mallory.identity.peer,
+        )
+        assert.ok(actor !== undefined)
+        let seq = 1000
+        const invented = (): Uint8Array => {
+          const isKnown = seq % 2 === 0
+          const id = isKnown ? actor.id : (randomBytes(16).toString('hex') as ActorId)
+          const entry = mallory.entry([], { actor: id, seq: seq++, origin: undefined })
+          const { body: _body, ...head } = entry
+          return mallory.sealed({ kind: 'head', head, body: undefined })
+        }
+        await flood(cast, 3_000, invented)
+        await pause(1000)
+        assert.ok(relayed < 100, `${relayed} lies came by way of honest members`)
+        await admin.shoal('mkdir', '/goes-on')
+        await cast.cluster.converged()
+      })
+    },
+  )
+
+  test('a member has no more free space than the log says that it offers', TIMEOUT, async () => {
+    await withCast('boasting', async (cast) => {
       const { admin } = cast
       const { capacityBytes, freeBytes } = (await statusOf(admin, cast)) ?? {}
       assert.ok(capacityBytes !== undefined)
@@ -232,5 +253,5 @@ test(
       assert.ok(await beat(cast, () => ({ freeBytes: 2 ** 52 }), isHeard))
       assert.equal((await statusOf(admin, cast))?.freeBytes, capacityBytes)
     })
-  },
-)
+  })
+})

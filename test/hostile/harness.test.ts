@@ -9,10 +9,7 @@ import { HostileMember } from './hostile-member.ts'
 test('what a member in the hands of a test may say is taken by the others', async () => {
   await using cluster = await TestCluster.start(1)
   const [admin] = cluster.nodes as [TestNode]
-  const node = cluster.node('mallory')
-  await node.start({ ticket: await admin.invite('--role', 'reader') })
-  await cluster.converged()
-  await using mallory = await HostileMember.of(node)
+  await using mallory = await HostileMember.join(admin, { role: 'reader' })
   const { peer } = mallory.identity
   const op = { kind: 'member-info', peer, name: 'renamed', zone: '', capacityBytes: 1 } as const
   const answers = await mallory.give(admin, [mallory.entry([op])])

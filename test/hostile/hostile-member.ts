@@ -2,19 +2,18 @@
 // identity, keys and log are now in the hands of a test. It speaks to real nodes over the real
 // network and says whatever the test wants.
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadHome } from '../../node/config.ts'
+import { initHome } from '../../node/config.ts'
 import { VolumeStripeMap } from '../../node/volume/volume-stripe-map.ts'
-import { Volumes } from '../../node/log/volumes.ts'
+import type { Volumes } from '../../node/log/volumes.ts'
 import { summaryOf } from '../../node/log/log-summary.ts'
 import type { Volume } from '../../node/log/volume.ts'
 import { ShardClient } from '../../node/peers/shards.ts'
-import { LevelKv } from '../../node/store/level-kv.ts'
-import { Store } from '../../node/store/store.ts'
+import type { LevelKv } from '../../node/store/level-kv.ts'
+import type { Store } from '../../node/store/store.ts'
 import { SystemClock } from '../../node/world/clock.ts'
-import { SystemDisk } from '../../node/world/disk.ts'
-import { Libp2pNetwork } from '../../node/world/libp2p/network.ts'
+import type { Libp2pNetwork } from '../../node/world/libp2p/network.ts'
 import { SystemRandom } from '../../node/world/random.ts'
 import type { Channel } from '../../node/world/world.ts'
 import { concatBytes } from '../../protocol/bytes.ts'
@@ -27,25 +26,29 @@ import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { encodeBatch, sealBody } from '../../protocol/log/batch.ts'
 import { FLAG_CLEAR_BODY, FLAG_GOVERNS, actorIdOf, signEntry } from '../../protocol/log/entry.ts'
 import type { Entry, EntryHeader } from '../../protocol/log/entry.ts'
-import { identityFromSeed } from '../../protocol/signed.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { Op } from '../../protocol/op/op.ts'
 import { headsTopic, sealGossip } from '../../protocol/wire/gossip.ts'
 import type { GossipMessage } from '../../protocol/wire/gossip.ts'
 import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
 import type { LogMessage } from '../../protocol/wire/log.ts'
+import type { Role } from '../../protocol/roles.ts'
+import { eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
+import { openHome, showTicket } from './hostile-home.ts'
+import type { HostileHome } from './hostile-home.ts'
 
 const PATIENCE_MS = 120_000
-/** Few enough that large ones fit in a frame. */
 const ENTRIES_AT_ONCE = 16
 
-interface Parts {
-  readonly identity: Identity
-  readonly volumes: Volumes
-  readonly network: Libp2pNetwork
-  readonly kv: LevelKv
-  readonly store: Store
+/** How a member comes to be one. */
+export interface JoinOptions {
+  readonly role?: Role | undefined
+  /** A volume of the victim, by name; its default without one. */
+  readonly volume?: string | undefined
+  readonly name?: string | undefined
+  /** Without: one that is made for it. */
+  readonly ticket?: string | undefined
 }
 
 /** The fields of an entry; those left out are as an honest member has them. */
@@ -77,7 +80,7 @@ export class HostileMember implements AsyncDisposable {
   readonly #kv: LevelKv
   readonly #store: Store
 
-  private constructor({ identity, volumes, network, kv, store }: Parts) {
+  private constructor({ identity, volumes, network, kv, store }: HostileHome) {
     this.identity = identity
     this.volumes = volumes
     this.volume = volumes.find(undefined).volume
@@ -91,21 +94,57 @@ export class HostileMember implements AsyncDisposable {
   /** Take over a node that has joined: its process ends, what it knows stays. */
   static async of(node: TestNode): Promise<HostileMember> {
     await node.kill('SIGTERM')
-    const { seed, config } = await loadHome(node.home)
-    const identity = identityFromSeed(seed)
-    const kv = await LevelKv.open(join(node.home, 'index'))
-    const [clock, random, disk] = [new SystemClock(), new SystemRandom(), new SystemDisk(node.home)]
-    const store = await Store.open({ disk, clock, kv }, { capacityBytes: Infinity })
-    // As it is known: else it would describe itself anew, in an entry that nobody else has.
-    const { name, zone = '', capacityBytes = (await disk.space()).totalBytes } = config
-    const self = { name, zone, capacityBytes }
-    const volumes = await Volumes.open({ world: { clock, random }, store, identity }, self)
-    const folder = join(node.folder, 'hostile-network')
-    await mkdir(folder, { recursive: true })
-    const listen = ['/ip4/127.0.0.1/tcp/0']
-    const network = await Libp2pNetwork.create({ seed, folder, listen, mdns: false })
-    await network.start()
-    return new HostileMember({ identity, volumes, network, kv, store })
+    return new HostileMember(await openHome(node.home))
+  }
+
+  /**
+   * One that joins without ever having been a process: that takes a tenth of the time. It has the
+   * log as its victim has it, and the victim knows its name.
+   */
+  static async join(
+    victim: TestNode,
+    { role = 'writer', volume, name = 'mallory', ticket: given }: JoinOptions = {},
+  ): Promise<HostileMember> {
+    const home = await mkdtemp(join(victim.folder, `${name}-`))
+    await initHome(home, { name, listen: ['/ip4/127.0.0.1/tcp/0'], mdns: false })
+    const parts = await openHome(home)
+    const signal = new SystemClock().timeout(PATIENCE_MS)
+    const ticket = given ?? (await victim.ask((client) => client.invite({ role, volume }))).ticket
+    await showTicket(parts, ticket, signal)
+    const joined = new HostileMember(parts)
+    await joined.fetch(victim)
+    await joined.volumes.describeSelf(joined.volume)
+    await joined.tell(victim)
+    await joined[Symbol.asyncDispose]()
+    const isSelf = ({ id }: { readonly id: PeerId }): boolean => id === parts.identity.peer
+    await eventually('the victim has seen it go', async () =>
+      (await victim.status()).peers.every((peer) => !isSelf(peer) || !peer.isConnected),
+    )
+    // What the victim writes after it makes all others ask for it.
+    const path = `${volume === undefined ? '' : `${volume}:`}/joined`
+    await victim.ask((client) => client.makeFolder(path).then(() => client.remove(path)))
+    // As one that was taken over: where nobody looks for it, and connected to nobody.
+    return new HostileMember(await openHome(home))
+  }
+
+  /** Take all entries that a running node has and this one lacks. */
+  async fetch(victim: TestNode): Promise<void> {
+    for (const message of await this.say(victim, []))
+      if (message.kind === 'entries')
+        for (const entry of message.entries) this.volume.receive(entry)
+    await this.volume.commit()
+  }
+
+  /** Give a running node what this one has written in its volume. */
+  async tell(victim: TestNode): Promise<void> {
+    const { actor, actors, entries } = this.volume
+    const written = Array.from({ length: actors.get(actor)?.seq ?? 0 }, (_, at) =>
+      entries.entry(actor, at + 1),
+    )
+    await this.give(
+      victim,
+      written.filter((entry) => entry !== undefined),
+    )
   }
 
   /** The nonce of its incarnation. */
@@ -174,19 +213,27 @@ export class HostileMember implements AsyncDisposable {
     return sealBody(secret, position, batch, this.random.bytes(32))
   }
 
+  /** The first entry of an incarnation that nobody has heard of: it has seen what this one has. */
+  first(): Pick<EntryHeader, 'actor' | 'origin' | 'seq' | 'prev' | 'deps'> {
+    const { publicKey } = this.identity
+    const origin = { publicKey, nonce: this.random.bytes(16) }
+    const actor = actorIdOf(this.volume.id, origin)
+    const deps = this.volume.actors.dependenciesFor(actor)
+    return { actor, origin, seq: 1, prev: undefined, deps }
+  }
+
   /**
    * Entries with these bodies, one after the other, under an actor that nobody has heard of. Made
    * as they are asked for.
    */
   *chain(bodies: Iterable<Uint8Array>, isSealed = false): Generator<Entry> {
-    const origin = { publicKey: this.identity.publicKey, nonce: this.random.bytes(16) }
-    const actor = actorIdOf(this.volume.id, origin)
+    const { actor, origin, deps } = this.first()
     let [seq, prev, hlc] = [1, undefined as EntryHash | undefined, this.volume.actors.hlc]
     for (const body of bodies) {
       hlc = nextHlc(hlc, this.clock.wall())
       const at = { actor, seq, prev, hlc, origin: seq === 1 ? origin : undefined }
-      const deps = seq === 1 ? this.volume.actors.dependenciesFor(actor) : []
-      const entry = this.entry([], { ...at, deps, body, flags: isSealed ? 0 : FLAG_CLEAR_BODY })
+      const how = { body, flags: isSealed ? 0 : FLAG_CLEAR_BODY }
+      const entry = this.entry([], { ...at, deps: seq === 1 ? deps : [], ...how })
       yield entry
       prev = entry.hash
       seq++
@@ -258,8 +305,7 @@ export class HostileMember implements AsyncDisposable {
    * answered.
    */
   async say(victim: TestNode, messages: readonly LogMessage[]): Promise<readonly LogMessage[]> {
-    const channel = await this.open(victim, LOG_PROTOCOL)
-    const signal = this.deadline()
+    const [channel, signal] = [await this.open(victim, LOG_PROTOCOL), this.deadline()]
     const { volume } = this
     const send = (message: LogMessage): Promise<void> =>
       channel.send([encodeLogMessage(message)], { signal })
@@ -294,8 +340,7 @@ export class HostileMember implements AsyncDisposable {
 
   /** One frame, and the first that comes back. */
   async ask(victim: TestNode, protocol: string, frame: Uint8Array): Promise<Uint8Array> {
-    const channel = await this.open(victim, protocol)
-    const signal = this.deadline()
+    const [channel, signal] = [await this.open(victim, protocol), this.deadline()]
     await channel.send([frame], { signal })
     const answer = await channel.receive({ signal })
     await channel.close()

@@ -41,11 +41,8 @@ let ids = 0
 before(async () => {
   cluster = await TestCluster.start(1)
   ;[victim] = cluster.nodes as [TestNode]
-  const node = cluster.node('mallory')
-  await node.start({ ticket: await victim.invite('--role', 'admin') })
   await victim.shoal('mkdir', '/empty')
-  await cluster.converged()
-  mallory = await HostileMember.of(node)
+  mallory = await HostileMember.join(victim, { role: 'admin' })
 })
 after(async () => {
   await mallory[Symbol.asyncDispose]()

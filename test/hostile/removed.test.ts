@@ -1,7 +1,7 @@
 // A removed member that kept its keys: it reads nothing new and reaches no handler, also where it
 // is still a member of another volume; one in good faith is told.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import type { StripeId, VolumeId } from '../../protocol/ids.ts'
 import {
   CHECKPOINT_PROTOCOL,
@@ -46,14 +46,23 @@ function listenIn(peer: RawPeer): {
   return { heard, topics }
 }
 
+/** The volume `main` is of three nodes, `side` of the first two. */
+let cluster: TestCluster
+let inTwo: InTwo | undefined
+
+before(async () => {
+  cluster = await TestCluster.start(3)
+})
+after(async () => {
+  await inTwo?.mallory[Symbol.asyncDispose]()
+  await cluster[Symbol.asyncDispose]()
+})
+
 test('a removed member that keeps its keys and goes on asking reaches no handler and hears nothing', async () => {
-  await using cluster = await TestCluster.start(2)
   const [admin, ben] = cluster.nodes as [TestNode, TestNode]
-  const node = cluster.node('mallory')
-  await node.start({ ticket: await admin.invite() })
+  await using mallory = await HostileMember.join(admin)
   await admin.shoal('mkdir', '/before')
   await cluster.converged()
-  await using mallory = await HostileMember.of(node)
   const { seed } = mallory.identity
   await using before = await RawPeer.start({ seed })
   const member = listenIn(before)
@@ -67,7 +76,7 @@ test('a removed member that keeps its keys and goes on asking reaches no handler
   const removed = listenIn(after)
   for (const topic of member.topics) after.gossip.subscribe(topic)
   const served: string[] = []
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 2; round++) {
     await ben.shoal('mkdir', `/after${round}`)
     for (const victim of [admin, ben]) {
       for (const protocol of PROTOCOLS) {
@@ -88,18 +97,6 @@ function isMallory({ name }: { readonly name: string }): boolean {
   return name === 'mallory'
 }
 
-test('a removed member in good faith is told that it is none', async () => {
-  await using cluster = await TestCluster.start(3)
-  const [admin, , last] = cluster.nodes as [TestNode, TestNode, TestNode]
-  await last.kill('SIGTERM')
-  await admin.shoal('peer', 'rm', 'n3', '--now')
-  await last.start()
-  await eventually('it says so', async () =>
-    (await last.status()).notices.some(({ kind }) => kind === 'removed'),
-  )
-  assert.match(await last.shoal('status'), /no longer a member of "main"/)
-})
-
 interface InTwo {
   readonly admin: TestNode
   readonly mallory: HostileMember
@@ -108,7 +105,7 @@ interface InTwo {
 }
 
 /** Mallory was a member of both volumes of two nodes, and is one of the first only. */
-async function removedFromOne(cluster: TestCluster): Promise<InTwo> {
+async function removedFromOne(): Promise<InTwo> {
   const [admin, ben] = cluster.nodes as [TestNode, TestNode]
   const node = cluster.node('mallory')
   await node.start({ ticket: await admin.invite() })
@@ -139,10 +136,26 @@ async function removedFromOne(cluster: TestCluster): Promise<InTwo> {
   return { admin, mallory, main: mallory.volume.id, side }
 }
 
-test('who is a member of one volume of a node gets nothing of another', async () => {
-  await using cluster = await TestCluster.start(2)
-  const { admin, mallory, main, side } = await removedFromOne(cluster)
-  await using _mallory = mallory
+test('who is a member of one volume of a node hears nothing of another, of topics told or known', async () => {
+  inTwo = await removedFromOne()
+  const { admin, mallory, main } = inTwo
+  await using peer = await RawPeer.start({ seed: mallory.identity.seed })
+  const { heard } = listenIn(peer)
+  for (const topic of mallory.topics()) peer.gossip.subscribe(topic)
+  await peer.dial(admin)
+  const ofMain = new Set(mallory.topics(main))
+  const isOther = (topic: string): boolean => !ofMain.has(topic)
+  for (let round = 0; round < 4; round++) {
+    await admin.shoal('mkdir', `side:/folder${round}`)
+    await admin.shoal('mkdir', `/folder${round}`)
+    await pause(500)
+  }
+  await eventually('of its own volume it hears', async () => heard.some((topic) => !isOther(topic)))
+  assert.deepEqual(heard.filter(isOther), [])
+})
+
+test('and gets nothing of it, whatever it asks for', async () => {
+  const { admin, mallory, main, side } = inTwo ?? assert.fail('it was removed above')
   const { volume } = mallory.volumes.find('side')
   const stripe = await firstStripe(mallory)
   const signal = mallory.deadline()
@@ -193,21 +206,13 @@ async function firstStripe(mallory: HostileMember): Promise<StripeId> {
   assert.fail('the volume has a stripe')
 }
 
-test('and hears nothing of it: topics that it is told of and those that it knew', async () => {
-  await using cluster = await TestCluster.start(2)
-  const { admin, mallory, main } = await removedFromOne(cluster)
-  await using _mallory = mallory
-  await using peer = await RawPeer.start({ seed: mallory.identity.seed })
-  const { heard } = listenIn(peer)
-  for (const topic of mallory.topics()) peer.gossip.subscribe(topic)
-  await peer.dial(admin)
-  const ofMain = new Set(mallory.topics(main))
-  const isOther = (topic: string): boolean => !ofMain.has(topic)
-  for (let round = 0; round < 8; round++) {
-    await admin.shoal('mkdir', `side:/folder${round}`)
-    await admin.shoal('mkdir', `/folder${round}`)
-    await pause(500)
-  }
-  await eventually('of its own volume it hears', async () => heard.some((topic) => !isOther(topic)))
-  assert.deepEqual(heard.filter(isOther), [])
+test('a removed member in good faith is told that it is none', async () => {
+  const [admin, , last] = cluster.nodes as [TestNode, TestNode, TestNode]
+  await last.kill('SIGTERM')
+  await admin.shoal('peer', 'rm', 'n3', '--now')
+  await last.start()
+  await eventually('it says so', async () =>
+    (await last.status()).notices.some(({ kind }) => kind === 'removed'),
+  )
+  assert.match(await last.shoal('status'), /no longer a member of "main"/)
 })

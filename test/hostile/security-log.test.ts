@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import type { SecurityCheck, SecurityEntry } from '../../node/control/security.ts'
 import {
   SECURITY_PROTOCOL,
@@ -16,13 +16,14 @@ import type { TestNode } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
 
 async function eventsOf(node: TestNode): Promise<SecurityEntry[]> {
-  const lines = await node.shoal('--json', 'events', '--security')
-  return lines
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as SecurityEntry)
+  return node.ask(async (client) => {
+    const events: SecurityEntry[] = []
+    for await (const page of client.readSecurity()) events.push(...page)
+    return events
+  })
 }
 
+/** As the command has it, with its exit code. */
 async function check(node: TestNode): Promise<SecurityCheck & { code: number }> {
   const { code, stdout } = await node.run('--json', 'events', '--security', '--check')
   return { code, ...(JSON.parse(stdout) as SecurityCheck) }
@@ -31,13 +32,19 @@ async function check(node: TestNode): Promise<SecurityCheck & { code: number }> 
 /** Wait until a member holds the newest event of another. */
 async function isHeldBy(node: TestNode, holder: TestNode): Promise<void> {
   await eventually(`${holder.name} holds the log of ${node.name}`, async () => {
-    const { last, witnesses } = await check(node)
+    const { last, witnesses } = await node.ask((client) => client.checkSecurity())
     return witnesses.some(({ name, number }) => name === holder.name && number === last)
   })
 }
 
+let cluster: TestCluster
+
+before(async () => {
+  cluster = await TestCluster.start(2)
+})
+after(() => cluster[Symbol.asyncDispose]())
+
 test('what members do to a volume is recorded by the others, with who did it', async () => {
-  await using cluster = await TestCluster.start(2)
   const [first, second] = cluster.nodes as [TestNode, TestNode]
   await first.shoal('volume', 'set', 'main', 'ack=copied')
   await second.run('join', await first.invite('--uses', '1'))
@@ -57,32 +64,24 @@ test('what members do to a volume is recorded by the others, with who did it', a
   assert.deepEqual((await check(first)).problems, [])
 })
 
-test('a log that was cut while its node was down says so, and so does --check', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [node] = cluster.nodes as [TestNode]
-  await node.invite()
-  await node.invite('--role', 'admin')
-  const file = join(node.home, 'logs', 'security.log')
-  let lines: readonly string[] = []
-  await eventually('the events are written', async () => {
-    lines = await readFile(file, 'utf8').then(
-      (text) => text.split('\n'),
-      () => [],
-    )
-    return lines.some((line) => line.includes('as admin'))
+test('a member cannot pretend that a log was altered', async () => {
+  const [victim] = cluster.nodes as [TestNode]
+  await using mallory = await HostileMember.join(victim)
+  await mallory.network.handle(SECURITY_PROTOCOL, async (channel) => {
+    const signal = mallory.deadline()
+    await channel.receive({ signal })
+    // As if the victim had said it.
+    const forged = signSecurityHead(mallory.identity, 1_000_000, new Uint8Array(32))
+    await channel.send([encodeSecurityAnswer(forged)], { signal })
+    await channel.close()
   })
-  await node.kill('SIGKILL')
-  await writeFile(file, lines.filter((line) => !line.includes('as admin')).join('\n'))
-  await node.start()
-  const [told] = (await eventsOf(node)).filter(({ kind }) => kind === 'log-altered')
-  assert.match(told?.message ?? '', /event \d+ (is missing|does not follow)/)
-  const { code, problems } = await check(node)
-  assert.equal(code, 1)
-  assert.ok(problems.length > 0)
+  await mallory.dial(victim)
+  const { code, witnesses } = await check(victim)
+  const holds = witnesses.find(({ name }) => name === 'mallory')?.holds
+  assert.deepEqual([code, holds], [0, 'none'])
 })
 
 test('a home that is put back to an older state is told of by the others, and finds out itself', async () => {
-  await using cluster = await TestCluster.start(2)
   const [node, other] = cluster.nodes as [TestNode, TestNode]
   await isHeldBy(node, other)
   await node.kill('SIGTERM')
@@ -103,22 +102,25 @@ test('a home that is put back to an older state is told of by the others, and fi
   assert.match(await other.shoal('peer', 'info', node.name), /went back from event \d+/)
 })
 
-test('a member cannot pretend that a log was altered', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [victim] = cluster.nodes as [TestNode]
-  const node = cluster.node('mallory')
-  await node.start({ ticket: await victim.invite() })
-  await cluster.converged()
-  await using mallory = await HostileMember.of(node)
-  await mallory.network.handle(SECURITY_PROTOCOL, async (channel) => {
-    const signal = mallory.deadline()
-    await channel.receive({ signal })
-    // As if the victim had said it.
-    const forged = signSecurityHead(mallory.identity, 1_000_000, new Uint8Array(32))
-    await channel.send([encodeSecurityAnswer(forged)], { signal })
-    await channel.close()
+test('a log that was cut while its node was down says so, and so does --check', async () => {
+  const [node] = cluster.nodes as [TestNode]
+  await node.invite()
+  await node.invite('--role', 'admin')
+  const file = join(node.home, 'logs', 'security.log')
+  let lines: readonly string[] = []
+  await eventually('the events are written', async () => {
+    lines = await readFile(file, 'utf8').then(
+      (text) => text.split('\n'),
+      () => [],
+    )
+    return lines.some((line) => line.includes('as admin'))
   })
-  await mallory.dial(victim)
-  const { code, witnesses } = await check(victim)
-  assert.deepEqual([code, witnesses.map(({ holds }) => holds)], [0, ['none']])
+  await node.kill('SIGKILL')
+  await writeFile(file, lines.filter((line) => !line.includes('as admin')).join('\n'))
+  await node.start()
+  const told = (await eventsOf(node)).findLast(({ kind }) => kind === 'log-altered')
+  assert.match(told?.message ?? '', /event \d+ (is missing|does not follow)/)
+  const { code, problems } = await check(node)
+  assert.equal(code, 1)
+  assert.ok(problems.length > 0)
 })

@@ -3,7 +3,7 @@
 // comes up.
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import type { LogStatus } from '../../node/control/status.ts'
@@ -15,24 +15,26 @@ const STARTS_MAX = 8
 const UP_MS = 10_000
 
 /** An admin that breaks at "boom", and a writer that makes it. */
-async function cast(how: 'throw' | 'end'): Promise<{ cluster: TestCluster; nodes: TestNode[] }> {
-  const cluster = await TestCluster.create()
-  const [anna, ben] = [cluster.node('anna'), cluster.node('ben')]
-  await anna.start({ preload: breaking(how) })
+let cluster: TestCluster
+let anna: TestNode
+let ben: TestNode
+
+before(async () => {
+  cluster = await TestCluster.create()
+  anna = cluster.node('anna')
+  ben = cluster.node('ben')
+  await anna.start({ preload: breaking('throw') })
   await ben.start({ ticket: await anna.invite('--role', 'writer') })
-  await ben.shoal('mkdir', '/before')
+  for (const path of ['/before', '/later']) await ben.shoal('mkdir', path)
   await cluster.converged()
-  return { cluster, nodes: [anna, ben] }
-}
+})
+after(() => cluster[Symbol.asyncDispose]())
 
 async function logOf(node: TestNode): Promise<LogStatus> {
   return (await node.volume()).log
 }
 
 test('a bug stops one volume at one entry, until it is mended', async () => {
-  const { cluster, nodes } = await cast('throw')
-  await using _ = cluster
-  const [anna, ben] = nodes as [TestNode, TestNode]
   await anna.shoal('volume', 'create', 'other')
   await ben.shoal('mkdir', '/boom')
   await ben.shoal('mkdir', '/boom/after')
@@ -62,10 +64,10 @@ test('a bug stops one volume at one entry, until it is mended', async () => {
 })
 
 test('an entry that ends the process ends it a few times, and then no more', async () => {
-  const { cluster, nodes } = await cast('end')
-  await using _ = cluster
-  const [anna, ben] = nodes as [TestNode, TestNode]
-  await ben.shoal('mkdir', '/boom')
+  await anna.kill('SIGTERM')
+  await anna.start({ preload: breaking('end') })
+  await cluster.connected()
+  await ben.shoal('mkdir', '/later/boom')
   await eventually('anna is gone', async () => !anna.isRunning)
   let starts = 0
   while (!anna.isRunning) {
@@ -79,11 +81,11 @@ test('an entry that ends the process ends it a few times, and then no more', asy
     }
   }
   assert.match((await logOf(anna)).stoppedAt?.reason ?? '', /more memory/)
-  await anna.shoal('mkdir', '/mine')
-  await eventually('ben sees what anna makes', async () => /mine/.test(await ben.shoal('ls', '/')))
+  await anna.shoal('mkdir', '/hers')
+  await eventually('ben sees what anna makes', async () => /hers/.test(await ben.shoal('ls', '/')))
   await anna.kill('SIGTERM')
   await anna.start()
   await anna.shoal('volume', 'retry', 'main')
   await cluster.converged()
-  assert.match(await anna.shoal('ls', '/'), /boom/)
+  assert.match(await anna.shoal('ls', '/later'), /boom/)
 })

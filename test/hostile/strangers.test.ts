@@ -2,9 +2,10 @@
 // without one, nothing.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { concatBytes } from '../../protocol/bytes.ts'
 import { MIB } from '../../protocol/units.ts'
 import { parseTicket } from '../../protocol/membership/ticket.ts'
@@ -14,11 +15,11 @@ import { LOCK_PROTOCOL } from '../../protocol/wire/lock.ts'
 import { LOG_PROTOCOL } from '../../protocol/wire/log.ts'
 import { SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
 import { STRONG_PROTOCOL } from '../../protocol/wire/strong.ts'
-import { loadHome } from '../../node/config.ts'
 import { FrameDecoder, encodeFrame } from '../../node/world/libp2p/frames.ts'
 import { TestCluster } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import type { Connection, Stream } from '@libp2p/interface'
+import { HostileMember } from './hostile-member.ts'
 import { LIBP2P_PROTOCOLS, RawPeer, pause } from './raw-peer.ts'
 
 const SHOAL_PROTOCOLS = [
@@ -33,30 +34,44 @@ async function addressesOf(node: TestNode): Promise<readonly string[]> {
   return (await node.status()).node.addresses
 }
 
+/** The heap of a node that nobody may end, in MiB: a small one. */
+const HEAP_MB = 512
+
+let cluster: TestCluster
+let node: TestNode
+
+before(async () => {
+  cluster = await TestCluster.create()
+  node = cluster.node('n1')
+  await node.start({ heapMb: HEAP_MB })
+})
+after(() => cluster[Symbol.asyncDispose]())
+
 /** Somebody who has a ticket still gets in. */
-async function joins(cluster: TestCluster, ticket: string): Promise<void> {
-  const joiner = cluster.node(`joiner${cluster.nodes.length}`)
-  await joiner.start({ ticket })
-  await cluster.converged()
+async function joins(ticket: string): Promise<void> {
+  await using _joiner = await HostileMember.join(node, { ticket, name: `joiner${++joiners}` })
+}
+let joiners = 0
+
+/** Forget how much memory the node once took. */
+async function resetPeak(): Promise<number> {
+  await writeFile(`/proc/${node.pid}/clear_refs`, '5')
+  return node.peakBytes()
 }
 
 test('a ticket that was used as often as it may be opens the gate for nobody', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [node] = cluster.nodes as [TestNode]
   const ticket = await node.invite('--expires', '1d')
   await using stranger = await RawPeer.start({ isQuiet: true })
   const addresses = await addressesOf(node)
   assert.ok(await stranger.isLetIn(addresses), 'there is a ticket to be shown')
-  await joins(cluster, ticket)
+  await joins(ticket)
   assert.equal(await stranger.isLetIn(addresses), false, 'it is used up')
   const second = await node.invite('--expires', '1d')
   assert.ok(await stranger.isLetIn(addresses))
-  await joins(cluster, second)
+  await joins(second)
 })
 
 test('a stranger reaches the join protocol and no other', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [node] = cluster.nodes as [TestNode]
   const ticket = await node.invite('--uses', '2')
   await using stranger = await RawPeer.start()
   for (const protocol of [...SHOAL_PROTOCOLS, ...LIBP2P_PROTOCOLS]) {
@@ -71,16 +86,14 @@ test('a stranger reaches the join protocol and no other', async () => {
   await stranger.dial(node)
   await pause(2000)
   assert.deepEqual([...topics], [], 'it is told no topics')
-  assert.deepEqual((await node.status()).peers, [])
-  await joins(cluster, ticket)
+  const { peers } = await node.status()
+  assert.ok(!peers.some(({ id }) => id === stranger.id))
+  await joins(ticket)
 })
 
 test('what a stranger sends costs nothing: large frames, of the channel and below it', async () => {
-  await using cluster = await TestCluster.create()
-  const node = cluster.node('small')
-  await node.start({ heapMb: 512 })
   const ticket = await node.invite('--uses', '2')
-  const before = await node.peakBytes()
+  const before = await resetPeak()
   // A list of lists of lists: what it takes to decode is many times its size.
   const bomb = Buffer.alloc(5 * MIB, 0x81)
   for (let round = 0; round < 8; round++) {
@@ -97,7 +110,7 @@ test('what a stranger sends costs nothing: large frames, of the channel and belo
   await pause(1000)
   const grownMiB = Math.round(((await node.peakBytes()) - before) / MIB)
   assert.ok(grownMiB < 60, `the node took ${grownMiB} MiB more`)
-  await joins(cluster, ticket)
+  await joins(ticket)
 })
 
 /** Below all streams: a frame of yamux of 1 GiB, which its decoder waits for the whole of. */
@@ -115,11 +128,9 @@ async function overfill({ bare }: RawPeer): Promise<void> {
 }
 
 test('nor can a member make a node gather what is no message', async () => {
-  await using cluster = await TestCluster.start(2)
-  const [node, other] = cluster.nodes as [TestNode, TestNode]
-  const { seed } = await loadHome(other.home)
-  await other.kill('SIGTERM')
-  const before = await node.peakBytes()
+  await using other = await HostileMember.join(node)
+  const { seed } = other.identity
+  const before = await resetPeak()
   await using member = await RawPeer.start({ seed, isQuiet: true })
   await member.dial(node)
   await overfill(member)
@@ -131,13 +142,12 @@ test('nor can a member make a node gather what is no message', async () => {
   await pause(1000)
   const open = all.filter(({ status }) => status === 'open')
   assert.ok(open.length <= 4, `it has ${open.length} connections`)
-  await other.start()
-  await cluster.connected()
+  await member[Symbol.asyncDispose]()
+  const answers = await other.give(node, [])
+  assert.equal(answers.at(-1)?.kind, 'durable', 'it is served again')
 })
 
 test('who knocks and says nothing keeps nobody out', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [node] = cluster.nodes as [TestNode]
   const ticket = await node.invite()
   const [address = ''] = await addressesOf(node)
   const port = Number(/\/tcp\/(\d+)\//.exec(address)?.[1])
@@ -156,7 +166,7 @@ test('who knocks and says nothing keeps nobody out', async () => {
   for (let n = 0; n < 100; n++) knock()
   try {
     await pause(1000)
-    await joins(cluster, ticket)
+    await joins(ticket)
   } finally {
     isOver = true
     for (const socket of knockers) socket.destroy()
@@ -174,8 +184,6 @@ async function shower(stranger: RawPeer, connection: Connection, frame: Uint8Arr
 }
 
 test('of many strangers few are heard at a time, and those who have a ticket get in', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [node] = cluster.nodes as [TestNode]
   const ticket = await node.invite('--uses', '2')
   const addresses = await addressesOf(node)
   const crowd = await Promise.all(
@@ -191,12 +199,10 @@ test('of many strangers few are heard at a time, and those who have a ticket get
   } finally {
     for (const stranger of crowd) await stranger[Symbol.asyncDispose]()
   }
-  await joins(cluster, ticket)
+  await joins(ticket)
 })
 
 test('guesses at a ticket are few a minute', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [node] = cluster.nodes as [TestNode]
   const { volume, addresses } = parseTicket(await node.invite())
   const started = Date.now()
   let answers = 0

@@ -31,11 +31,8 @@ test('a policy of an admin makes nobody run a program, write to a folder or sign
   process.env['PATH'] = `${programs}${delimiter}${process.env['PATH']}`
   await using cluster = await TestCluster.start(1)
   const [victim] = cluster.nodes as [TestNode]
-  const node = cluster.node('mallory')
-  await node.start({ ticket: await victim.invite('--role', 'admin') })
   await victim.shoal('mkdir', '/something')
-  await cluster.converged()
-  await using mallory = await HostileMember.of(node)
+  await using mallory = await HostileMember.join(victim, { role: 'admin' })
 
   const say = async (name: string, value: unknown): Promise<void> => {
     const policy = { key: tierPolicy(name), value: JSON.stringify(value) }

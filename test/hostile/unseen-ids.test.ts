@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { NodeId } from '../../protocol/ids.ts'
-import { actorIdOf } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { makeDot } from '../../protocol/clock/dot.ts'
 import type { Dot } from '../../protocol/clock/dot.ts'
@@ -21,14 +20,13 @@ const fileId = (digit: string): NodeId => digit.repeat(32) as NodeId
 
 test('what a writer names and has not seen is not there for it, whoever has it by then', async () => {
   await using cluster = await TestCluster.create()
-  const [anna, ben, node] = [cluster.node('anna'), cluster.node('ben'), cluster.node('mallory')]
+  const [anna, ben] = [cluster.node('anna'), cluster.node('ben')]
   await anna.start()
   await anna.shoal('mkdir', '/kept')
-  const ticket = await anna.invite('--uses', '2')
-  await Promise.all([ben.start({ ticket }), node.start({ ticket })])
+  await ben.start({ ticket: await anna.invite() })
   await cluster.connected()
+  await using mallory = await HostileMember.join(anna)
   await cluster.converged()
-  await using mallory = await HostileMember.of(node)
   const [made, named] = entriesOf(mallory)
   await Promise.all([anna, ben].map((victim) => mallory.dial(victim)))
   await Promise.all([give(mallory, anna, [made, named]), give(mallory, ben, [named, made])])
@@ -98,11 +96,7 @@ function presenceOf({ volume }: HostileMember, id: NodeId): readonly Dot[] {
 
 /** The first entry of an incarnation of its own: it has seen what mallory's node had. */
 function alone(mallory: HostileMember, ops: readonly Op[]): Entry {
-  const { identity, random, volume } = mallory
-  const origin = { publicKey: identity.publicKey, nonce: random.bytes(16) }
-  const actor = actorIdOf(volume.id, origin)
-  const deps = volume.actors.dependenciesFor(actor)
-  return mallory.entry(ops, { actor, origin, seq: 1, prev: undefined, deps, sealed: true })
+  return mallory.entry(ops, { ...mallory.first(), sealed: true })
 }
 
 /** One after the other, in this order. */

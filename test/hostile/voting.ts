@@ -14,26 +14,24 @@ import { Namespace } from '../../node/tree/namespace.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { Channel } from '../../node/world/world.ts'
 import type { TestNode } from '../cluster/cluster.ts'
-import type { TestCluster } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
+import type { TestVolume } from './test-volume.ts'
 import type { Role } from '../../protocol/roles.ts'
 
-export type Two = readonly [TestNode, TestNode]
-
-/** Nodes of which all vote, and a member that lies; it votes, too, if it is a voter. */
+/** A volume in which all nodes vote, and a member that lies; it votes, too, if it is a voter. */
 export async function besideMallory(
-  cluster: TestCluster,
+  volume: TestVolume,
   role: Role | 'voter',
 ): Promise<HostileMember> {
-  const [admin] = cluster.nodes as unknown as Two
-  const voters = cluster.nodes.map(({ name }) => name)
-  const node = cluster.node('mallory')
-  await node.start({ ticket: await admin.invite('--role', role === 'voter' ? 'writer' : role) })
-  await cluster.connected()
+  const { admin, name } = volume
+  const voters = volume.nodes.map((node) => node.name)
+  const of = role === 'voter' ? 'writer' : role
+  const mallory = await HostileMember.join(admin, { role: of, volume: name })
   if (role === 'voter') voters.push('mallory')
-  await admin.shoal('volume', 'set', 'main', `voters=${voters.join(',')}`)
-  await cluster.converged()
-  return HostileMember.of(node)
+  await volume.set({ voters: voters.join() })
+  await volume.converged()
+  await mallory.fetch(admin)
+  return mallory
 }
 
 /** Asks one node, over one channel. */

@@ -1,13 +1,17 @@
-// A writer who makes thousands of things with one name, of one file or on one file: to apply each
-// costs the others as much as any op does, and to list them what is shown.
+// Ops that would cost others much. A writer makes thousands of things with one name, of one file
+// or on one file: to apply each costs the others as much as any op does, and to list them what is
+// shown. A writer says to have moved a folder before all that others moved, over and over: each
+// time they undo and redo what they did since. After a while what it writes waits, and what others
+// write does not.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { nameFromText } from '../../protocol/op/names.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import { freshDirId } from '../../protocol/tree/dir-ids.ts'
 import { MemoryState } from '../protocol/tree/sites.ts'
-import { TestCluster } from '../cluster/cluster.ts'
+import { TestCluster, eventually } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
+import { TestVolume } from './test-volume.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { XattrName } from '../../protocol/op/names.ts'
 import type { TreeOp } from '../../protocol/op/op.ts'
@@ -119,6 +123,13 @@ const ATTACKS: Readonly<Record<string, (place: Place) => readonly TreeOp[]>> = {
   ],
 }
 
+/** Moves of the other members, in entries of so many. */
+const MOVES = 8192
+const MOVES_PER_ENTRY = 1024
+/** Entries of one move each, given at a time. */
+const LATE = 64
+const ROUNDS_MAX = 6
+
 describe('what one writer makes over and over', () => {
   let cluster: TestCluster
   let victim: TestNode
@@ -127,10 +138,7 @@ describe('what one writer makes over and over', () => {
   before(async () => {
     cluster = await TestCluster.start(1)
     victim = cluster.nodes[0] ?? assert.fail('a node')
-    const node = cluster.node('mallory')
-    await node.start({ ticket: await victim.invite('--role', 'writer') })
-    await cluster.converged()
-    mallory = await HostileMember.of(node)
+    mallory = await HostileMember.join(victim)
   })
 
   after(async () => {
@@ -145,12 +153,11 @@ describe('what one writer makes over and over', () => {
       const batches: TreeOp[][] = []
       for (let at = 0; at < ops.length; at += OPS_PER_ENTRY)
         batches.push(ops.slice(at, at + OPS_PER_ENTRY))
-      const entries = mallory.entriesOf(batches, { sealed: true })
+      const entries = mallory.entriesOf(batches, { ...mallory.first(), sealed: true })
       const before = await victim.cpuSeconds()
       const answers = await mallory.give(victim, entries)
       const applied = (await victim.cpuSeconds()) - before
       assert.equal(answers.at(-1)?.kind, 'durable')
-      for (const entry of entries) mallory.volume.receive(entry)
       const listing = await victim.cpuSeconds()
       const listed = await victim.json<readonly unknown[]>('ls', `/${place.name}`)
       const shown = (await victim.cpuSeconds()) - listing
@@ -159,4 +166,47 @@ describe('what one writer makes over and over', () => {
       assert.ok(shown < CPU_SECONDS_MAX, `${shown} s of processor for a listing`)
     })
   }
+
+  test('who moves a folder late, again and again, is held back', { timeout: 120_000 }, async () => {
+    const { name: volume } = await TestVolume.make([victim], 'moved')
+    await using late = await HostileMember.join(victim, { volume, name: 'late' })
+    await using busy = await HostileMember.join(victim, { volume, name: 'busy' })
+    const moved = late.entriesOf(
+      [[made('late')], ...moves('late', LATE * ROUNDS_MAX).map((op) => [op])],
+      { sealed: true },
+    )
+    const batches = Array.from({ length: MOVES / MOVES_PER_ENTRY }, () =>
+      moves('busy', MOVES_PER_ENTRY),
+    )
+    await busy.give(victim, busy.entriesOf([[made('busy')], ...batches], { sealed: true }))
+
+    const isHeldBack = async (): Promise<boolean> => {
+      const found = (await victim.status()).volumes.find(({ name }) => name === volume)
+      return (found?.log.heldBack ?? []).some(({ member }) => member === 'late')
+    }
+    for (let at = 0; at < moved.length && !(await isHeldBack()); at += LATE)
+      await late.give(victim, moved.slice(at, at + LATE))
+    // The last of them may be taken a while after they came.
+    await eventually('it is held back', isHeldBack)
+    await victim.shoal('mkdir', `${volume}:/on`)
+    assert.match(await victim.shoal('ls', `${volume}:/`), /^on\/$/m)
+  })
 })
+
+const idOf = (name: string): ReturnType<typeof freshDirId> =>
+  freshDirId(new MemoryState(), ROOT, nameFromText(name))
+
+function made(name: string): TreeOp {
+  return { kind: 'mkdir', id: idOf(name), parent: ROOT, name: nameFromText(name), attributes: {} }
+}
+
+function moves(of: string, count: number): TreeOp[] {
+  return Array.from({ length: count }, (_, n) => ({
+    kind: 'move-dir',
+    id: idOf(of),
+    from: ROOT,
+    parent: ROOT,
+    name: nameFromText(`${of} ${n}`),
+    saw: [],
+  }))
+}
