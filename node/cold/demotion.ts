@@ -29,7 +29,7 @@ export interface DemotionParts {
   readonly map: Pick<StripeMap, 'groups' | 'stripesOf' | 'stripe' | 'recordShards'>
   readonly store: Pick<Store, 'chunks' | 'commit' | 'usage'>
   readonly clock: Clock
-  readonly random: Pick<Random, 'number'>
+  readonly random: Pick<Random, 'number' | 'unlucky'>
   readonly self: PeerId
   readonly cold: Pick<ColdReader, 'shows'>
   /** Up to where the log is stable. */
@@ -83,7 +83,7 @@ export class Demotion {
     gives: boolean,
     signal: AbortSignal,
   ): Promise<{ readonly unstable: number; readonly untilMs: number }> {
-    const { map, store, clock } = this.#parts
+    const { map, store, clock, random } = this.#parts
     let unstable = 0
     let untilMs = Infinity
     if (!gives && store.usage().chunkBytes === 0) return { unstable, untilMs }
@@ -91,6 +91,7 @@ export class Demotion {
     let steps = 0
     for await (const id of map.stripesOf(group.id)) {
       signal.throwIfAborted()
+      if (random.unlucky('cold.demotion-stops')) return { unstable: unstable + 1, untilMs }
       if (++steps % PACE === 0) await clock.sleep(1, { signal })
       const stripe = map.stripe(id)
       if (stripe === undefined || stripe.isCondemned || stripe.cold.length === 0) continue

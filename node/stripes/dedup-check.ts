@@ -39,7 +39,7 @@ export interface DedupCheckParts {
   readonly client: Pick<ShardClient, 'get' | 'expectedMs'>
   readonly network: Pick<Network, 'self' | 'peers'>
   readonly clock: Clock
-  readonly random: Pick<Random, 'number'>
+  readonly random: Pick<Random, 'number' | 'unlucky'>
   /** Undefined: there are no cold tiers. */
   readonly cold?: Pick<ColdReader, 'shows'>
   /** A holder that did not show what it says that it holds. */
@@ -199,6 +199,7 @@ export class DedupCheck {
     const { stripe, index, peer } = shard
     if (peer === network.self)
       return store.shards.indices(stripe).includes(index) ? 'proven' : 'absent'
+    if (random.unlucky('stripes.holder-silent')) return 'silent'
     const leaf = randomLeaf(random, header)
     const outcome = await challenge(this.#parts, shard, header, leaf, {
       answerMs: ANSWER_MS,
@@ -215,7 +216,7 @@ export class DedupCheck {
    */
   async #isInTier(stripe: MappedStripe): Promise<boolean> {
     const { cold, random, clock } = this.#parts
-    if (cold === undefined) return false
+    if (cold === undefined || random.unlucky('stripes.tier-silent')) return false
     const { header } = stripe
     const index = Math.floor(random.number() * header.chunks.length)
     for (const copy of stripe.cold) {
@@ -228,6 +229,7 @@ export class DedupCheck {
   }
 
   #note(id: StripeId, isAlive: boolean): void {
+    if (this.#parts.random.unlucky('stripes.answer-forgotten')) return
     const until = (this.#parts.clock.now() + (isAlive ? ALIVE_MS : SILENT_MS)) as Instant
     this.#alive.delete(id)
     this.#alive.set(id, { isAlive, until })

@@ -27,7 +27,7 @@ import type { CodedStripe, StripeHeader } from '../../protocol/stripe/stripe.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { ShardClient } from '../peers/shards.ts'
 import type { Store } from '../store/store.ts'
-import type { Clock, Network, Timer } from '../world/world.ts'
+import type { Clock, Network, Random, Timer } from '../world/world.ts'
 import type { UnplacedChunk } from './placement-queue-keys.ts'
 import type { StripeMap } from '../shard-map/stripe-map.ts'
 import type { Marks } from './placement-queue.ts'
@@ -52,6 +52,7 @@ export interface PackerParts {
   readonly client: ShardClient
   readonly network: Network
   readonly clock: Clock
+  readonly random: Pick<Random, 'number' | 'unlucky'>
   readonly log: (message: string, fields: Record<string, unknown>) => void
   /** Finds chunks of stripes that must be completed. */
   readonly fetcher: ChunkFetcher
@@ -279,6 +280,7 @@ export class Packer {
     end: number,
     { isAwaited }: Asked,
   ): Promise<readonly UnplacedChunk[]> {
+    const { random } = this.#parts
     const group: UnplacedChunk[] = []
     let bytes = 0
     for await (const chunk of this.#placementQueue.chunks(cls, from, end)) {
@@ -287,6 +289,7 @@ export class Packer {
       group.push(chunk)
       bytes += chunk.length
       if (bytes >= STRIPE_DATA_TARGET || group.length === STRIPE_CHUNKS_MAX) break
+      if (random.unlucky('stripes.closes-early')) break
     }
     return group
   }

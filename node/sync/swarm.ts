@@ -254,7 +254,9 @@ export class Swarm {
 
   /** The same in the background, when it is its turn and if there is still a reason. */
   syncSoon(volume: Volume, peer: PeerId, reason?: Reason): void {
-    if (!this.#stopped) this.#catchUp.soon(volume, peer, reason)
+    if (this.#stopped) return
+    const isAskedAnyway = this.#c.world.random.unlucky('sync.asks-for-no-reason')
+    this.#catchUp.soon(volume, peer, isAskedAnyway ? undefined : reason)
   }
 
   /** Starts from a peer's checkpoint: entries missing here are not in its log any more. */
@@ -332,8 +334,9 @@ export class Swarm {
 
   /** One of the connected members of a volume, each as likely. */
   #someMember(volume: Volume): PeerId | undefined {
-    const members = this.connectedMembers(volume)
-    return members[Math.floor(this.#c.world.random.number() * members.length)]
+    const { random } = this.#c.world
+    const members = random.unlucky('sync.nobody-found') ? [] : this.connectedMembers(volume)
+    return members[Math.floor(random.number() * members.length)]
   }
 
   /** Connected members of a volume. */
@@ -346,12 +349,14 @@ export class Swarm {
 
   #connected(peer: PeerId): void {
     this.#c.detector.heard(peer)
-    const now = this.#c.world.clock.wall()
+    const { clock, random } = this.#c.world
+    const now = clock.wall()
     this.#heard.connected(peer)
     if (!this.#gater.isMember(peer)) return
     for (const { volume } of this.#c.volumes.all()) {
       if (volume.membership.member(peer) === undefined) continue
-      this.syncSoon(volume, peer, () => !hasAgreedSince(volume, peer, now))
+      if (!random.unlucky('sync.connects-in-vain'))
+        this.syncSoon(volume, peer, () => !hasAgreedSince(volume, peer, now))
       this.#hosted.get(volume.id)?.gossip.beaconSoon()
     }
     this.#c.onPeersChanged()

@@ -10,6 +10,7 @@ import { Hardware } from './hardware.ts'
 import { Ledger } from './ledger.ts'
 import { Swarm } from './swarm.ts'
 import { Workload } from './workload.ts'
+import type { UnluckyCounts } from '../unlucky-tally.ts'
 import type { Host } from './host.ts'
 import type { Step, StoragePlan } from './plan.ts'
 
@@ -22,6 +23,7 @@ export interface YearOptions {
 export interface YearResult {
   readonly eventCount: number
   readonly traceHash: string
+  readonly unlucky: UnluckyCounts
   readonly stepCount: number
   readonly stripeCount: number
   /** Stripes lost with more than m shards within one repair time. */
@@ -188,6 +190,7 @@ export class Year {
     return {
       eventCount: this.#scheduler.eventCount,
       traceHash: this.#scheduler.traceHash(),
+      unlucky: this.#scheduler.luck.counts(),
       stepCount: this.#plan.steps.length,
       stripeCount: truth.promised().length,
       lostCount: truth.lostCount,

@@ -44,7 +44,7 @@ async function settle(
     map,
     store: store as unknown as ConstructorParameters<typeof Demotion>[0]['store'],
     clock: new SystemClock(),
-    random: { number: () => 0 },
+    random: { number: () => 0, unlucky: () => false },
     self: self as PeerId,
     cold: { shows: async () => found },
     stable: () => hlcOf(stableMs),
