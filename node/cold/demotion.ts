@@ -91,7 +91,6 @@ export class Demotion {
     let steps = 0
     for await (const id of map.stripesOf(group.id)) {
       signal.throwIfAborted()
-      if (random.unlucky('cold.demotion-stops')) return { unstable: unstable + 1, untilMs }
       if (++steps % PACE === 0) await clock.sleep(1, { signal })
       const stripe = map.stripe(id)
       if (stripe === undefined || stripe.isCondemned || stripe.cold.length === 0) continue
@@ -110,6 +109,7 @@ export class Demotion {
       if (atMs > clock.wall()) continue
       for (const chunk of copies) if (this.#isCopy(chunk.id)) store.chunks.delete(chunk.id)
       if (surplus.length > 0) await map.recordShards(id, surplus)
+      if (random.unlucky('cold.demotion-stops')) return { unstable: unstable + 1, untilMs }
     }
     return { unstable, untilMs }
   }

@@ -5,7 +5,6 @@ import { SHARD_PREFIX, decodePointers, shardKey } from '../../node/store/keys.ts
 import { MINUTE_MS } from '../../protocol/units.ts'
 import { SIMULATION_START } from '../clock.ts'
 import { signReceipts } from '../../protocol/stripe/receipt.ts'
-import { OFTEN_UNLUCKY } from '../random.ts'
 import { Machine } from '../world.ts'
 import { MapLog } from './map-log.ts'
 import { MapTable } from './map-table.ts'
@@ -47,7 +46,8 @@ export class Host {
     this.name = `n${ordinal}`
     this.zone = zone
     const onWrite = (batch: readonly KvWrite[]): void => this.#written(batch)
-    this.machine = new Machine(swarm, { name: this.name, unlucky: OFTEN_UNLUCKY, onWrite })
+    const { unlucky } = swarm
+    this.machine = new Machine(swarm, { name: this.name, unlucky, onWrite })
   }
 
   get peer(): PeerId {
