@@ -2,18 +2,30 @@
 // reached by the scenarios, and does no harm, even with all of them on at once.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { performHostile } from '../../simulations/hostile/run.ts'
-import { planOf as hostilePlanOf } from '../../simulations/hostile/plan.ts'
+import { UNLUCKY_SITES } from '../../node/world/unlucky-sites.ts'
+import { HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
+import { checkTrees, quiesce } from '../../simulations/checkers.ts'
+import { Cluster } from '../../simulations/cluster.ts'
+import { joinedBy } from '../../simulations/hostile/outsider.ts'
 import { perform } from '../../simulations/perform.ts'
 import { planOf } from '../../simulations/plan.ts'
 import { SeededRandom } from '../../simulations/random.ts'
 import { scenarioNamed } from '../../simulations/scenario.ts'
+import { Scheduler } from '../../simulations/scheduler.ts'
 import { UnluckyTally } from '../../simulations/unlucky-tally.ts'
-import { UNLUCKY_SITES } from '../../node/world/unlucky-sites.ts'
 import { files } from '../sources.ts'
+import type { Scenario } from '../../simulations/scenario.ts'
 
 /** Every site, as often as a site that is on. */
 const ALL = { site: 1, each: 0.25 }
+const FILES = 40
+
+/** A part of the time of each. */
+const SHORT: readonly Scenario[] = [
+  { ...scenarioNamed('default'), nodeCount: 5, hours: 3, sessions: 3 },
+  { ...scenarioNamed('strong'), hours: 1, sessions: 1 },
+  { ...scenarioNamed('cold'), hours: 8, sessions: 3, faultHours: 2 },
+]
 
 describe('the list of unlucky sites', () => {
   test('is sorted by room', () => {
@@ -49,3 +61,58 @@ test('sites are on for a seed or not, on all its machines, and draw apart from a
   for (const site of UNLUCKY_SITES) asked.unlucky(site)
   assert.equal(asked.number(), quiet.number())
 })
+
+describe('with every site on', () => {
+  const tally = new UnluckyTally()
+
+  for (const scenario of SHORT) {
+    test(`what is promised holds: ${scenario.name}`, async () => {
+      const { unlucky, opCount, refusedCount } = await perform(planOf('1', scenario), {
+        unlucky: ALL,
+      })
+      tally.merge(unlucky)
+      assert.ok(opCount - refusedCount > 10, `${opCount} ops, ${refusedCount} refused`)
+    })
+  }
+
+  test('who comes late starts from a checkpoint, and has the same tree', async () => {
+    const scheduler = new Scheduler('late')
+    await scheduler.finish(comeLate(scheduler))
+    tally.merge(scheduler.luck.counts())
+    console.log(scheduler.luck.counts()['checkpoint.refused'], scheduler.luck.counts()['checkpoint.one-node-a-request'], scheduler.luck.counts()['checkpoint.log-kept'], scheduler.luck.counts()['checkpoint.early'])
+  })
+
+  test('each of them was unlucky', () => {
+    assert.deepEqual(tally.unasked(), [])
+    assert.deepEqual(tally.lucky(), [])
+  })
+})
+
+/** A node joins when the others have dropped their log. */
+async function comeLate(scheduler: Scheduler): Promise<void> {
+  const checkpoints = { entries: 16, everyMs: HOUR_MS }
+  const cluster = new Cluster(scheduler, {
+    nodeCount: 3,
+    beaconMs: 10 * MINUTE_MS,
+    checkpoints,
+    unlucky: { site: 1, each: 0.5 },
+  })
+  const [founder, second, late] = cluster.nodes
+  assert.ok(founder !== undefined && second !== undefined && late !== undefined)
+  await Promise.all([founder.start(), second.start()])
+  const { ticket } = await founder.ask((api) => api.invite({ uses: 2, role: 'admin' }))
+  founder.isMember = true
+  await joinedBy(second, ticket)
+  second.isMember = true
+  for (let n = 0; n < FILES; n++) {
+    await founder.ask((api) => api.makeFolder(`/${n}`))
+    await cluster.clock.sleep(MINUTE_MS)
+  }
+  await cluster.clock.sleep(3 * HOUR_MS)
+  await late.start()
+  await joinedBy(late, ticket)
+  late.isMember = true
+  await quiesce(cluster, { limitMs: 12 * HOUR_MS, lookMs: 10 * MINUTE_MS })
+  await checkTrees(cluster.members)
+  await cluster.stop()
+}
