@@ -140,8 +140,7 @@ export class StrongVolume implements StrongAccess {
     const again = (): void => {
       if (!this.#stop.signal.aborted) this.start()
     }
-    const isEarly = random.unlucky('consensus.settles-at-once')
-    this.#timer = clock.timer(isEarly ? 0 : SETTLE_MS * (0.5 + random.number()), () => {
+    this.#timer = clock.timer(SETTLE_MS * (0.5 + random.number()), () => {
       // Without a majority it is tried again.
       this.#settle().then(again, again)
     })
@@ -308,14 +307,10 @@ export class StrongVolume implements StrongAccess {
   }
 
   async #ask(peer: PeerId, request: StrongRequest, signal: AbortSignal): Promise<StrongReply> {
-    const { world, volume, ask, sync } = this.#c
+    const { volume, ask, sync } = this.#c
     if (peer === volume.identity.peer) return this.answer(request, peer)
-    if (world.random.unlucky('consensus.question-lost'))
-      throw new ShoalError('unreachable', 'the question was lost')
     try {
-      const reply = await ask(peer, request, signal)
-      if (!world.random.unlucky('consensus.answer-lost')) return reply
-      throw new ShoalError('unreachable', 'the answer was lost')
+      return await ask(peer, request, signal)
     } catch (error) {
       if (!hasCode(error, 'missing-past')) throw error
       await orAborted(sync(peer), signal)

@@ -8,7 +8,7 @@ import type { Clock, Random, Timer } from '../world/world.ts'
 
 /** Part of the time between runs that chance decides. */
 const SPREAD = 0.4
-/** Of the time between runs, for one that is late in a simulation. */
+/** Part of the time between runs after which one that is late in a simulation comes. */
 const LATE_SHARE = 3
 
 export interface JobParts {

@@ -199,7 +199,6 @@ export class DedupCheck {
     const { stripe, index, peer } = shard
     if (peer === network.self)
       return store.shards.indices(stripe).includes(index) ? 'proven' : 'absent'
-    if (random.unlucky('stripes.holder-silent')) return 'silent'
     const leaf = randomLeaf(random, header)
     const outcome = await challenge(this.#parts, shard, header, leaf, {
       answerMs: ANSWER_MS,
@@ -216,7 +215,7 @@ export class DedupCheck {
    */
   async #isInTier(stripe: MappedStripe): Promise<boolean> {
     const { cold, random, clock } = this.#parts
-    if (cold === undefined || random.unlucky('stripes.tier-silent')) return false
+    if (cold === undefined) return false
     const { header } = stripe
     const index = Math.floor(random.number() * header.chunks.length)
     for (const copy of stripe.cold) {

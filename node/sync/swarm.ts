@@ -122,7 +122,7 @@ export class Swarm {
         this.heldElsewhere.heard(volume, peer, vector)
       },
     })
-    this.#catchUp = new CatchUp({
+    this.#catchUp = new CatchUp(world, {
       exchange: (volume, peer) => this.sync(volume, peer),
       onFailed: (volume, peer, error) => {
         if (this.#stopped) return
@@ -254,9 +254,7 @@ export class Swarm {
 
   /** The same in the background, when it is its turn and if there is still a reason. */
   syncSoon(volume: Volume, peer: PeerId, reason?: Reason): void {
-    if (this.#stopped) return
-    const isAskedAnyway = this.#c.world.random.unlucky('sync.asks-for-no-reason')
-    this.#catchUp.soon(volume, peer, isAskedAnyway ? undefined : reason)
+    if (!this.#stopped) this.#catchUp.soon(volume, peer, reason)
   }
 
   /** Starts from a peer's checkpoint: entries missing here are not in its log any more. */
@@ -334,9 +332,8 @@ export class Swarm {
 
   /** One of the connected members of a volume, each as likely. */
   #someMember(volume: Volume): PeerId | undefined {
-    const { random } = this.#c.world
-    const members = random.unlucky('sync.nobody-found') ? [] : this.connectedMembers(volume)
-    return members[Math.floor(random.number() * members.length)]
+    const members = this.connectedMembers(volume)
+    return members[Math.floor(this.#c.world.random.number() * members.length)]
   }
 
   /** Connected members of a volume. */
@@ -349,14 +346,12 @@ export class Swarm {
 
   #connected(peer: PeerId): void {
     this.#c.detector.heard(peer)
-    const { clock, random } = this.#c.world
-    const now = clock.wall()
+    const now = this.#c.world.clock.wall()
     this.#heard.connected(peer)
     if (!this.#gater.isMember(peer)) return
     for (const { volume } of this.#c.volumes.all()) {
       if (volume.membership.member(peer) === undefined) continue
-      if (!random.unlucky('sync.connects-in-vain'))
-        this.syncSoon(volume, peer, () => !hasAgreedSince(volume, peer, now))
+      this.syncSoon(volume, peer, () => !hasAgreedSince(volume, peer, now))
       this.#hosted.get(volume.id)?.gossip.beaconSoon()
     }
     this.#c.onPeersChanged()
@@ -389,7 +384,7 @@ export class Swarm {
     this.#antiEntropy = clock.timer(pauseMs, () => {
       for (const { volume } of this.#c.volumes.all()) {
         const peer = this.#someMember(volume)
-        if (peer !== undefined) this.syncSoon(volume, peer)
+        if (peer !== undefined && !random.unlucky('sync.leaves-out')) this.syncSoon(volume, peer)
       }
       this.#planAntiEntropy()
     })

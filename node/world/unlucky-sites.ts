@@ -28,17 +28,15 @@ export const UNLUCKY_SITES = [
   'consensus.answer-lost',
   /** A voter is never asked. */
   'consensus.question-lost',
-  /** What a read found chosen is made sure of once more, by a proposal. */
+  /** A read makes sure by a proposal of what it found chosen. */
   'consensus.read-is-unsure',
-  /** What nobody was told the end of is settled at once. */
-  'consensus.settles-at-once',
   /** The right to propose that was kept from the last change is lost. */
   'consensus.turn-lost',
   /** Segments that are hardly dead are compacted. */
   'gc.compacts-thoroughly',
   /** Garbage is looked for though nothing says that there is any. */
   'gc.pass-early',
-  /** What others gave up of a volume is looked at in the next run. */
+  /** Stripes that others gave up are looked at in the next run. */
   'gc.review-later',
   /** A background job is late by twice the time between its runs. */
   'jobs.late',
@@ -48,7 +46,7 @@ export const UNLUCKY_SITES = [
   'log.batch-committed-at-once',
   /** Ops that are to be in one entry begin another one. */
   'log.batch-ends-early',
-  /** Of entries that came too late, one is restated at a time. */
+  /** Entries that came too late are restated one by one. */
   'log.restates-one',
   /** Lines of the security log are written one by one. */
   'observe.one-line-a-write',
@@ -68,17 +66,17 @@ export const UNLUCKY_SITES = [
   'repair.pass-ends-early',
   /** Shards are read from the slowest holders first. */
   'repair.sources-reversed',
-  /** What was done for a stripe is done once more. */
+  /** A task of a stripe is done once more. */
   'repair.task-twice',
   /** A write of the store commits by itself. */
   'store.commits-early',
   /** The next record begins a new segment. */
   'store.segment-ends-early',
-  /** Whether the holders of a stripe showed their shards is forgotten. */
+  /** It is forgotten whether the holders of a stripe showed their shards. */
   'stripes.answer-forgotten',
   /** A stripe is closed after its first chunks. */
   'stripes.closes-early',
-  /** What was fetched to be read is not kept for the next read. */
+  /** A chunk that was fetched to be read is not kept for the next read. */
   'stripes.fetched-not-kept',
   /** A holder does not show the shard that it is asked for. */
   'stripes.holder-silent',
@@ -86,8 +84,6 @@ export const UNLUCKY_SITES = [
   'stripes.nobody-found',
   /** A peer that a shard is offered to does not take it. */
   'stripes.shard-refused',
-  /** A tier does not show the chunk that it is asked for. */
-  'stripes.tier-silent',
   /** The ways to find a chunk are tried in the reverse order. */
   'stripes.ways-reversed',
   /** A peer is asked for its log though nothing is missing. */
@@ -96,16 +92,16 @@ export const UNLUCKY_SITES = [
   'sync.beacon-left-out',
   /** A beacon names the actor alone that wrote last. */
   'sync.beacon-short',
-  /** A connection comes up, and nothing is exchanged. */
-  'sync.connects-in-vain',
   /** An exchange of logs is broken off after a frame of entries. */
   'sync.ends-early',
   /** A message is not gossiped. */
   'sync.gossip-lost',
   /** An entry is gossiped without its body, for which others have to ask. */
   'sync.head-alone',
-  /** There is no member to exchange logs with. */
-  'sync.nobody-found',
+  /** A periodic exchange of a volume is left out. */
+  'sync.leaves-out',
+  /** An exchange that there is reason for is not begun, as if the peer had gone. */
+  'sync.never-begins',
   /** Entries are sent one by one. */
   'sync.one-entry-a-frame',
 ] as const

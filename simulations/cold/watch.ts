@@ -241,7 +241,7 @@ export class ColdWatch {
     this.#wrong('nothing is dropped before its replacement is durable', what)
   }
 
-  /** What was swept goes, once it has been in the trash for its time. */
+  /** A swept stripe goes for good, once it has been in the trash for its time. */
   #isInUse(stripe: StripeId): boolean {
     return this.#union.isLive(stripe) && !this.#union.isSwept(stripe)
   }

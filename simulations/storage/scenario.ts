@@ -56,7 +56,7 @@ export interface StorageScenario {
   readonly code: Code
   readonly machine: MachineRates
   readonly swarm: SwarmRates
-  /** Of the nodes' code. Nowhere where costs are measured: docs/durability.md has the figures. */
+  /** The ill luck of nodes; none where costs are measured, as docs/durability.md tells. */
   readonly unlucky: UnluckyRates
 }
 

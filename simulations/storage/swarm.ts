@@ -51,6 +51,7 @@ export interface SwarmComponents {
 
 export interface SwarmOptions {
   readonly scenario: StorageScenario
+  readonly unlucky: UnluckyRates
   /** An entry of the shard map, as it is logged. throws CheckError. */
   readonly onEntry: (host: Host, entry: MapEntry) => void
 }
@@ -65,7 +66,7 @@ export class Swarm {
   readonly traffic: Traffic = { fetched: 0, given: 0, proofs: 0 }
   readonly volume: VolumeId = '5a'.repeat(32) as VolumeId
   readonly class: RedundancyClass
-  /** Of all machines. */
+  /** The ill luck of all machines. */
   readonly unlucky: UnluckyRates
   readonly beatMs: number = BEAT_MS
   readonly graceMs: number = GRACE_MS
@@ -84,13 +85,13 @@ export class Swarm {
   /** Pulls that are about to begin, by both peers. */
   readonly #pulls = new Set<string>()
 
-  constructor(components: SwarmComponents, { scenario, onEntry }: SwarmOptions) {
+  constructor(components: SwarmComponents, { scenario, unlucky, onEntry }: SwarmOptions) {
     const { scheduler } = components
     this.#c = components
     this.#onEntry = onEntry
     this.scheduler = scheduler
     this.class = { kind: 'rs', ...scenario.code }
-    this.unlucky = scenario.unlucky
+    this.unlucky = unlucky
     this.random = new SeededRandom(scheduler.seed, 'storage swarm')
     this.#newsMs = this.random.pick([1, 30, 900]) * SECOND_MS
     this.network = new SimulatedNetwork(scheduler, {

@@ -29,8 +29,8 @@ const SHORT: readonly Scenario[] = [
 
 describe('the list of unlucky sites', () => {
   test('is sorted by room', () => {
-    const rooms = UNLUCKY_SITES.map((site) => site.split('.')[0])
-    assert.deepEqual(rooms, rooms.toSorted())
+    const rooms = UNLUCKY_SITES.map((site) => site.slice(0, site.indexOf('.')))
+    assert.ok(rooms.every((room, n) => n === 0 || room >= (rooms[n - 1] ?? '')))
     assert.equal(new Set(UNLUCKY_SITES).size, UNLUCKY_SITES.length)
   })
 
@@ -79,7 +79,6 @@ describe('with every site on', () => {
     const scheduler = new Scheduler('late')
     await scheduler.finish(comeLate(scheduler))
     tally.merge(scheduler.luck.counts())
-    console.log(scheduler.luck.counts()['checkpoint.refused'], scheduler.luck.counts()['checkpoint.one-node-a-request'], scheduler.luck.counts()['checkpoint.log-kept'], scheduler.luck.counts()['checkpoint.early'])
   })
 
   test('each of them was unlucky', () => {
