@@ -78,8 +78,6 @@ export const UNLUCKY_SITES = [
   'stripes.closes-early',
   /** A chunk that was fetched to be read is not kept for the next read. */
   'stripes.fetched-not-kept',
-  /** A holder does not show the shard that it is asked for. */
-  'stripes.holder-silent',
   /** The DHT knows nobody who has a stripe. */
   'stripes.nobody-found',
   /** A peer that a shard is offered to does not take it. */

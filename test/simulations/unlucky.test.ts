@@ -14,11 +14,14 @@ import { scenarioNamed } from '../../simulations/scenario.ts'
 import { Scheduler } from '../../simulations/scheduler.ts'
 import { UnluckyTally } from '../../simulations/unlucky-tally.ts'
 import { files } from '../sources.ts'
+import type { UnluckySite } from '../../node/world/unlucky-sites.ts'
 import type { Scenario } from '../../simulations/scenario.ts'
 
 /** Every site, as often as a site that is on. */
 const ALL = { site: 1, each: 0.25 }
 const FILES = 40
+/** A site that was asked as often has had ill luck, but for one in three hundred. */
+const OFTEN = 20
 
 /** A part of the time of each. */
 const SHORT: readonly Scenario[] = [
@@ -76,14 +79,19 @@ describe('with every site on', () => {
   }
 
   test('who comes late starts from a checkpoint, and has the same tree', async () => {
-    const scheduler = new Scheduler('late')
-    await scheduler.finish(comeLate(scheduler))
-    tally.merge(scheduler.luck.counts())
+    for (const seed of ['late 1', 'late 2', 'late 3']) {
+      const scheduler = new Scheduler(seed)
+      await scheduler.finish(comeLate(scheduler))
+      tally.merge(scheduler.luck.counts())
+    }
   })
 
-  test('each of them was unlucky', () => {
+  test('each of them was asked, and unlucky unless it was asked seldom', () => {
     assert.deepEqual(tally.unasked(), [])
-    assert.deepEqual(tally.lucky(), [])
+    const counts = tally.counts()
+    const isOften = (site: UnluckySite): boolean => (counts[site]?.asked ?? 0) >= OFTEN
+    assert.deepEqual(tally.lucky().filter(isOften), [])
+    assert.ok(tally.lucky().length <= 2, tally.lucky().join())
   })
 })
 
