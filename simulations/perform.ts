@@ -22,7 +22,7 @@ import { Inspector } from './inspector.ts'
 import { LogWatch } from './log-watch.ts'
 import { FAIR_NETWORK } from './network.ts'
 import { Oracle } from './oracle.ts'
-import { SeededRandom } from './random.ts'
+import { OFTEN_UNLUCKY, SeededRandom } from './random.ts'
 import { checkReplay } from './replay.ts'
 import { Attestations } from '../node/replica/attestations.ts'
 import { volumeIdOf } from '../protocol/membership/genesis.ts'
@@ -130,7 +130,7 @@ class Run {
       network,
       beaconMs,
       checkpoints,
-      unlucky: options.unlucky,
+      unlucky: options.unlucky ?? OFTEN_UNLUCKY,
       log,
       security: (node, { kind, message }) => {
         if (kind !== 'backup-lost' && kind !== 'backup-false') return

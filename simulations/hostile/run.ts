@@ -12,7 +12,7 @@ import { checkTrees, quiesce, statusOf } from '../checkers.ts'
 import { Cluster } from '../cluster.ts'
 import type { ClusterNode } from '../cluster.ts'
 import { Contents } from '../content.ts'
-import { SeededRandom } from '../random.ts'
+import { OFTEN_UNLUCKY, SeededRandom } from '../random.ts'
 import { Scheduler } from '../scheduler.ts'
 import type { UnluckyCounts } from '../unlucky-tally.ts'
 import type { Images } from '../world.ts'
@@ -101,6 +101,7 @@ class HostileRun {
       nodeCount,
       beaconMs: BEACON_MS,
       checkpoints: CHECKPOINTS,
+      unlucky: OFTEN_UNLUCKY,
       log,
     })
     this.#random = new SeededRandom(seed, 'hostile run')
