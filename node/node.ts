@@ -200,9 +200,9 @@ export class Node implements LocalNode {
   }
 
   #shardServer(): ShardServer {
-    const { network, clock } = this.#c.world
+    const { network, clock, random } = this.#c.world
     return new ShardServer(
-      { network, clock, store: this.#store },
+      { network, clock, random, store: this.#store },
       {
         accessTo: (volume) => this.#hosted.get(volume)?.map,
         isForeign: (volume, what) => this.#hosted.isForeign(volume, what),
@@ -238,9 +238,9 @@ export class Node implements LocalNode {
   static async open(components: NodeComponents, options: NodeOptions): Promise<Node> {
     const { world, kv, identity } = components
     const { name, zone, capacityBytes, cacheBytes } = options
-    const { disk, clock } = world
+    const { disk, clock, random } = world
     const store = await Store.open(
-      { disk, clock, kv },
+      { disk, clock, random, kv },
       {
         capacityBytes: capacityBytes ?? Infinity,
         fetchedBytesMax: cacheBytes === undefined ? undefined : cacheBytesOnDisk(cacheBytes),

@@ -9,6 +9,7 @@ import { planOf } from './plan.ts'
 import { describeStep, saveScript } from './script.ts'
 import { shrink } from './shrink.ts'
 import { Sightings } from './sightings.ts'
+import { UnluckyTally } from './unlucky-tally.ts'
 import type { InvariantId } from './check-error.ts'
 import type { Failure, Outcome, RequestOptions } from './performer.ts'
 import type { RunResult } from './perform.ts'
@@ -29,6 +30,7 @@ export interface Summary {
   readonly passedCount: number
   readonly failedSeeds: readonly string[]
   readonly sightings: Sightings
+  readonly luck: UnluckyTally
 }
 
 interface Run {
@@ -47,6 +49,7 @@ class Campaign {
   readonly #performers: readonly Performer[]
   readonly #queue: Run[]
   readonly #sightings = new Sightings()
+  readonly #luck = new UnluckyTally()
   readonly #failedSeeds: string[] = []
   /** The first failure of each kind. */
   readonly #failures = new Map<InvariantId, readonly [run: Run, failure: Failure]>()
@@ -68,7 +71,7 @@ class Campaign {
       await Promise.all(this.#performers.map((performer) => performer.close()))
     }
     const [passedCount, failedSeeds] = [this.#passedCount, this.#failedSeeds]
-    return { passedCount, failedSeeds, sightings: this.#sightings }
+    return { passedCount, failedSeeds, sightings: this.#sightings, luck: this.#luck }
   }
 
   async #work(performer: Performer): Promise<void> {
@@ -82,6 +85,7 @@ class Campaign {
     if (outcome.kind === 'passed') {
       this.#passedCount++
       this.#sightings.merge(outcome.result.sightings)
+      this.#luck.merge(outcome.result.unlucky)
       console.log(describeResult(run.seed, outcome.result, outcome.tookMs))
       return
     }

@@ -10,9 +10,10 @@ import { SimulatedMount } from './mount.ts'
 import { SimulatedNetwork } from './network.ts'
 import { ColdStores } from './object-tier.ts'
 import { SimulatedProcess } from './process.ts'
-import { OFTEN_UNLUCKY, SeededRandom } from './random.ts'
+import { NEVER_UNLUCKY, SeededRandom } from './random.ts'
 import { Machine } from './world.ts'
 import type { OnWrite } from './kv.ts'
+import type { UnluckyRates } from './random.ts'
 import type { NetworkOptions } from './network.ts'
 import type { ColdStore } from './object-tier.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -41,6 +42,8 @@ export interface ClusterOptions {
   readonly beaconMs?: number | undefined
   /** Default: often, so that much happens above and below a cut. */
   readonly checkpoints?: CheckpointOptions | undefined
+  /** Default: NEVER_UNLUCKY, for tests of one thing. */
+  readonly unlucky?: UnluckyRates | undefined
   /** Given what the nodes log. */
   readonly log?: (line: string) => void
   /** Told what nodes record of their security. */
@@ -81,7 +84,7 @@ export class Cluster {
     const spread = (bound: number): number => (2 * random.number() - 1) * bound
     const offsetMs = spread(CLOCK_OFFSET_MS)
     const driftPpm = spread(CLOCK_DRIFT_PPM)
-    const unlucky = OFTEN_UNLUCKY
+    const unlucky = this.#options.unlucky ?? NEVER_UNLUCKY
     const onWrite: OnWrite = (...write) => this.#options.onWrite?.(name, ...write)
     const machine = new Machine(this, { name, offsetMs, driftPpm, unlucky, onWrite })
     return new ClusterNode(machine, this.#options)

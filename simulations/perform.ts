@@ -22,7 +22,7 @@ import { Inspector } from './inspector.ts'
 import { LogWatch } from './log-watch.ts'
 import { FAIR_NETWORK } from './network.ts'
 import { Oracle } from './oracle.ts'
-import { SeededRandom } from './random.ts'
+import { OFTEN_UNLUCKY, SeededRandom } from './random.ts'
 import { checkReplay } from './replay.ts'
 import { Attestations } from '../node/replica/attestations.ts'
 import { volumeIdOf } from '../protocol/membership/genesis.ts'
@@ -33,6 +33,8 @@ import { User, contentsBelow } from './user.ts'
 import type { ClusterNode } from './cluster.ts'
 import type { Action, Script, Step, UserOp } from './script.ts'
 import type { Sighting } from './sightings.ts'
+import type { UnluckyRates } from './random.ts'
+import type { UnluckyCounts } from './unlucky-tally.ts'
 import type { Tally } from './user.ts'
 
 /** How often stores are looked into. */
@@ -58,6 +60,8 @@ export interface PerformOptions {
   readonly record?: ((line: string) => void) | undefined
   /** Given what the nodes log and what is done to them. */
   readonly tell?: ((line: string) => void) | undefined
+  /** Default: OFTEN_UNLUCKY. */
+  readonly unlucky?: UnluckyRates | undefined
   /** Given each step as it was decided. */
   readonly decided?: ((step: Step) => void) | undefined
 }
@@ -70,6 +74,7 @@ export interface RunResult {
   readonly entryCount: number
   readonly traceHash: string
   readonly sightings: Readonly<Partial<Record<Sighting, number>>>
+  readonly unlucky: UnluckyCounts
 }
 
 /** throws CheckError, or whatever went wrong. */
@@ -89,6 +94,7 @@ export async function perform(script: Script, options: PerformOptions = {}): Pro
     entryCount: run.entryCount,
     traceHash: scheduler.traceHash(),
     sightings: scheduler.sightings.counts(),
+    unlucky: scheduler.luck.counts(),
   }
 }
 
@@ -124,6 +130,7 @@ class Run {
       network,
       beaconMs,
       checkpoints,
+      unlucky: options.unlucky ?? OFTEN_UNLUCKY,
       log,
       security: (node, { kind, message }) => {
         if (kind !== 'backup-lost' && kind !== 'backup-false') return

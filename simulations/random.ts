@@ -4,6 +4,7 @@
 // stream.
 import { utf8 } from '../protocol/bytes.ts'
 import { blake3 } from '../protocol/hash.ts'
+import type { UnluckySite } from '../node/world/unlucky-sites.ts'
 import type { Random } from '../node/world/world.ts'
 
 /** How often the unlucky branch is taken; all in [0, 1]. */
@@ -12,6 +13,8 @@ export interface UnluckyRates {
   readonly site: number
   /** Chance that a site that is on is unlucky, each time it asks. */
   readonly each: number
+  /** Told of each question, of sites that are off, too. */
+  readonly onAsked?: (site: UnluckySite, isUnlucky: boolean) => void
 }
 
 export const NEVER_UNLUCKY: UnluckyRates = { site: 0, each: 0 }
@@ -26,7 +29,7 @@ export class SeededRandom implements Random {
   /**
    * Draws of each unlucky site, apart from those of the stream; undefined where the site is off.
    */
-  readonly #sites = new Map<string, SeededRandom | undefined>()
+  readonly #sites = new Map<UnluckySite, SeededRandom | undefined>()
   readonly #state: Uint32Array
 
   constructor(seed: string | number, stream: string, unlucky: UnluckyRates = NEVER_UNLUCKY) {
@@ -84,13 +87,15 @@ export class SeededRandom implements Random {
     return radius * Math.cos(2 * Math.PI * this.number())
   }
 
-  unlucky(site: string): boolean {
-    if (this.#unlucky.site === 0) return false
-    if (!this.#sites.has(site)) this.#sites.set(site, this.#openSite(site))
-    return this.#sites.get(site)?.chance(this.#unlucky.each) ?? false
+  unlucky(site: UnluckySite): boolean {
+    const { site: rate, each, onAsked } = this.#unlucky
+    if (rate > 0 && !this.#sites.has(site)) this.#sites.set(site, this.#openSite(site))
+    const isUnlucky = this.#sites.get(site)?.chance(each) ?? false
+    onAsked?.(site, isUnlucky)
+    return isUnlucky
   }
 
-  #openSite(site: string): SeededRandom | undefined {
+  #openSite(site: UnluckySite): SeededRandom | undefined {
     const on = new SeededRandom(this.#seed, `unlucky site ${site}`).chance(this.#unlucky.site)
     return on ? new SeededRandom(this.#seed, `${this.#stream} unlucky ${site}`) : undefined
   }

@@ -95,7 +95,7 @@ async function main(): Promise<number> {
 
 async function runSeeds(values: Values): Promise<number> {
   const options = campaignOf(values)
-  const { passedCount, failedSeeds, sightings } = await runCampaign(options)
+  const { passedCount, failedSeeds, sightings, luck } = await runCampaign(options)
   if (options.seeds.length === 1) return failedSeeds.length
   console.log(`${passedCount} of ${options.seeds.length} seeds passed`)
   if (failedSeeds.length > 0) console.log(`failed: ${failedSeeds.join(' ')}`)
@@ -105,6 +105,7 @@ async function runSeeds(values: Values): Promise<number> {
   console.log(`seen: ${seen.join(', ')}`)
   const missing = sightings.missing({ cold })
   if (missing.length > 0) console.log(`never seen: ${missing.join(', ')}`)
+  console.log(`never unlucky: ${luck.lucky().join(', ')}`)
   return failedSeeds.length > 0 || (isWhole && missing.length > 0) ? 1 : 0
 }
 

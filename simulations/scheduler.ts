@@ -11,6 +11,7 @@ import { HASH_BYTES, blake3 } from '../protocol/hash.ts'
 import { EventHeap } from './event-heap.ts'
 import { SeededRandom } from './random.ts'
 import { Sightings } from './sightings.ts'
+import { UnluckyTally } from './unlucky-tally.ts'
 import type { Timer } from '../node/world/world.ts'
 import type { ScheduledEvent } from './event-heap.ts'
 
@@ -29,6 +30,7 @@ let drains = 0
 export class Scheduler {
   readonly seed: string
   readonly sightings: Sightings = new Sightings()
+  readonly luck: UnluckyTally = new UnluckyTally()
   readonly #ties: SeededRandom
   readonly #heap = new EventHeap()
   readonly #record: ((line: string) => void) | undefined

@@ -67,7 +67,9 @@ export class Machine {
     this.#scheduler = components.scheduler
     this.#network = components.network
     this.#cold = components.cold ?? new ColdStores()
-    this.#unlucky = options.unlucky ?? NEVER_UNLUCKY
+    const { luck } = components.scheduler
+    const onAsked: UnluckyRates['onAsked'] = (site, isUnlucky) => luck.add(site, isUnlucky)
+    this.#unlucky = { ...(options.unlucky ?? NEVER_UNLUCKY), onAsked }
     this.wallError = new WallClockError(options)
     this.identity = identityFromSeed(
       new SeededRandom(seed, `identity ${this.name}`).bytes(SEED_BYTES),

@@ -79,6 +79,7 @@ const LOG_ROOMS: ReadonlySet<string> = new Set(['state', 'replica', 'log'])
  */
 const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/world/world.ts',
+  'node/world/unlucky-sites.ts',
   'node/world/abort-listeners.ts',
   'node/world/budget.ts',
   'node/world/token-bucket.ts',

@@ -6,6 +6,7 @@ import { ROOT } from '../../protocol/tree/records.ts'
 import { LOG_PROTOCOL } from '../../protocol/wire/log.ts'
 import { Inbox } from '../../node/log/inbox.ts'
 import { LogSync } from '../../node/sync/anti-entropy.ts'
+import { SystemRandom } from '../../node/world/random.ts'
 import type { Channel } from '../../node/world/world.ts'
 import { channelPair, networkOf } from '../../test/node/log/wires.ts'
 import { seconds } from '../copy.ts'
@@ -124,7 +125,7 @@ function syncOf(replica: DiskReplica, methods: Parameters<typeof networkOf>[1]):
   const network = networkOf(replica.identity.peer, methods)
   const inbox = new Inbox({ volume: replica.volume, clock: replica.clock })
   return new LogSync({
-    world: { clock: replica.clock, network },
+    world: { clock: replica.clock, network, random: new SystemRandom() },
     volumeOf: () => replica.volume,
     inboxOf: () => inbox,
     isMember: () => true,

@@ -7,7 +7,7 @@ import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ActorId } from '../../protocol/ids.ts'
 import type { Cut } from '../../protocol/log/stability.ts'
 import { DAY_MS, MINUTE_MS } from '../../protocol/units.ts'
-import type { Clock } from '../world/world.ts'
+import type { World } from '../world/world.ts'
 import type { AnnouncedCut } from '../replica/cuts.ts'
 import { checkpointEntriesOf } from '../log/settings.ts'
 import { countBefore, stableHlc, waitedFor } from '../log/stability.ts'
@@ -37,7 +37,7 @@ export interface CheckpointOptions {
 
 export class CheckpointSchedule {
   readonly #volume: Volume
-  readonly #clock: Clock
+  readonly #world: Pick<World, 'clock' | 'random'>
   readonly #options: CheckpointOptions
   /** Since when a checkpoint is due that it is others' turn to make. */
   #dueSince: number | undefined
@@ -45,17 +45,19 @@ export class CheckpointSchedule {
   #spare = SPARE_MAX
   #spareAtMs: number
 
-  constructor(volume: Volume, clock: Clock, options: CheckpointOptions) {
+  constructor(volume: Volume, world: Pick<World, 'clock' | 'random'>, options: CheckpointOptions) {
     this.#volume = volume
-    this.#clock = clock
+    this.#world = world
     this.#options = options
-    this.#spareAtMs = clock.now()
+    this.#spareAtMs = world.clock.now()
   }
 
   /** The cut to make a checkpoint at now, if one is due and it is this node's turn. */
   take(): Cut | undefined {
     const cut = this.#due()
     if (cut !== undefined && !this.#isMyTurn()) return undefined
+    if (cut !== undefined && this.#world.random.unlucky('checkpoint.left-for-later'))
+      return undefined
     this.#dueSince = undefined
     return cut
   }
@@ -67,7 +69,7 @@ export class CheckpointSchedule {
   isWorth(cut: Cut): boolean {
     const base = this.#volume.checkpoint ?? NO_CHECKPOINT
     if (this.#isDue(base.hlc, newEntries(cut, base))) return true
-    const nowMs = this.#clock.now()
+    const nowMs = this.#world.clock.now()
     const left = this.#spare + (nowMs - this.#spareAtMs) / SPARE_MS
     this.#spareAtMs = nowMs
     this.#spare = Math.min(SPARE_MAX, left) - 1
@@ -82,7 +84,7 @@ export class CheckpointSchedule {
     const base = this.#newest()
     // Looked at each minute, and hardly ever due: what is stable costs a look at every actor's log.
     if (!this.#isDue(base.hlc, newEntries(held, base))) return undefined
-    const hlc = stableHlc(volume, this.#clock)
+    const hlc = stableHlc(volume, this.#world.clock)
     if (hlc <= base.hlc) return undefined
     const vector = new Map<ActorId, number>()
     let count = 0
@@ -108,7 +110,9 @@ export class CheckpointSchedule {
 
   /** With so many new entries since the last one, at this clock. */
   #isDue(lastHlc: Hlc, count: number): boolean {
-    const ageMs = this.#clock.wall() - hlcMillis(lastHlc)
+    const { clock, random } = this.#world
+    if (count > 0 && random.unlucky('checkpoint.early')) return true
+    const ageMs = clock.wall() - hlcMillis(lastHlc)
     const enough = Math.min(this.#options.entries, checkpointEntriesOf(this.#volume))
     return count >= enough || (count >= ENTRIES_MIN && ageMs >= this.#options.everyMs)
   }
@@ -122,11 +126,11 @@ export class CheckpointSchedule {
     const { turnMs = TURN_MS } = this.#options
     const before = countBefore(
       this.#volume,
-      waitedFor(this.#volume, this.#clock).map(({ peer }) => peer),
+      waitedFor(this.#volume, this.#world.clock).map(({ peer }) => peer),
     )
     if (before === undefined) return false
-    this.#dueSince ??= this.#clock.now()
-    return this.#clock.now() - this.#dueSince >= before * turnMs
+    this.#dueSince ??= this.#world.clock.now()
+    return this.#world.clock.now() - this.#dueSince >= before * turnMs
   }
 }
 

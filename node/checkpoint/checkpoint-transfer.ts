@@ -36,7 +36,7 @@ const IDLE_MS = 30_000
 const KNOWN_MAX = 65_536
 
 export interface TransferComponents {
-  readonly world: Pick<World, 'clock' | 'network'>
+  readonly world: Pick<World, 'clock' | 'network' | 'random'>
   readonly volumeOf: (id: VolumeId) => Volume | undefined
   /** As which a peer may ask; undefined: it is no member. */
   readonly roleOf: (volume: Volume, peer: PeerId) => Role | undefined
@@ -135,7 +135,8 @@ export class CheckpointTransfer {
     const key = treeKeys(volume)[part]
     let wanted = roots.filter((id) => nodes.get(id) === undefined)
     while (wanted.length > 0) {
-      const ids = wanted.slice(0, NODES_AT_ONCE_MAX)
+      const isOne = this.#c.world.random.unlucky('checkpoint.one-node-a-request')
+      const ids = wanted.slice(0, isOne ? 1 : NODES_AT_ONCE_MAX)
       await this.#send(channel, { kind: 'want', sealed: part === 'sealed', ids })
       const answer = await this.#expect(channel, 'nodes')
       const got = answer.nodes.slice(0, ids.length).map((bytes, index) => {
@@ -171,7 +172,9 @@ export class CheckpointTransfer {
     const reads = mayRead(role)
     const announcement = readAnnouncement(volume.view)
     const isCounted = checkpoint !== undefined && cuts.placeOf(checkpoint) >= 0
-    if (announcement === undefined || !isCounted || (reads && volume.membership.isKeeper()))
+    const isKept = this.#c.world.random.unlucky('checkpoint.refused')
+    const isOfOthers = reads && volume.membership.isKeeper()
+    if (announcement === undefined || !isCounted || isOfOthers || isKept)
       return this.#refuse(channel, 'unsupported', 'this node has no checkpoint for you')
     for (const entries of governingBeyond(volume, governed))
       await this.#send(channel, { kind: 'governing', entries })

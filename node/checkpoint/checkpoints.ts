@@ -69,7 +69,7 @@ export class Checkpoints {
   constructor(components: CheckpointsComponents, options: CheckpointOptions) {
     this.#c = components
     const { volume, world } = components
-    this.#schedule = new CheckpointSchedule(volume, world.clock, options)
+    this.#schedule = new CheckpointSchedule(volume, world, options)
     this.#lateWrites = new LateWrites(volume, world)
     this.#candidate = readCandidate(volume.view)
   }
@@ -260,8 +260,9 @@ export class Checkpoints {
 
   /** As it was computed here already, or now. */
   async #stateAt(cut: AnnouncedCut): Promise<Checkpoint> {
-    if (this.#candidate?.id === cut.id) return this.#candidate.checkpoint
     const { volume, world } = this.#c
+    const isKept = !world.random.unlucky('checkpoint.candidate-forgotten')
+    if (isKept && this.#candidate?.id === cut.id) return this.#candidate.checkpoint
     const governed = cut.proposal?.governed ?? []
     const { signal } = this.#stop
     const components = { volume, clock: world.clock }
@@ -347,7 +348,7 @@ export class Checkpoints {
 
   /** Drops the log below the checkpoint once enough attest it, not while states differ at a cut. */
   async #dropLog(): Promise<void> {
-    const { volume } = this.#c
+    const { volume, world } = this.#c
     const { checkpoint, cuts } = volume
     await volume.entries.finishDrop(() => volume.commit())
     if (checkpoint === undefined || historyOf(volume) === 'full' || volume.membership.isKeeper())
@@ -358,7 +359,7 @@ export class Checkpoints {
     // Anybody may announce a false state; one that others attest is another matter.
     const isDoubted = this.#differing !== undefined && cuts.get(this.#differing.id)?.counts === true
     if (isDoubted || !this.tallyOf(cut.id, cut.proposal).isEnough) return
-    if (!this.#isKnownToAdmins(cut)) return
+    if (!this.#isKnownToAdmins(cut) || world.random.unlucky('checkpoint.log-kept')) return
     await volume.entries.drop(checkpoint.vector, () => volume.commit())
   }
 

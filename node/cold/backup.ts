@@ -17,7 +17,7 @@ import type { BackupHeadId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { BACKUP_NUMBER_MAX } from '../../protocol/limits.ts'
 import { mayAdminister, mayWrite } from '../../protocol/roles.ts'
 import { enforces } from '../../protocol/trust.ts'
-import { DAY_MS, HOUR_MS } from '../../protocol/units.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { VolumeTiers } from '../volume/volume-tiers.ts'
 import { announcedBackups } from '../replica/backup-announcements.ts'
@@ -98,11 +98,15 @@ export class Backup {
    * when there is news.
    */
   async run(signal: AbortSignal): Promise<number | undefined> {
-    const { hosted, log } = this.#c
+    const { world, hosted, log } = this.#c
     const place = this.#place()
     if (place === undefined) return undefined
     let later: number | undefined
     for (const tier of hosted.tiers.agreed()) {
+      if (world.random.unlucky('cold.backup-later')) {
+        later = Math.min(later ?? MINUTE_MS, MINUTE_MS)
+        continue
+      }
       try {
         const waitMs = await this.#queue.run(() => this.#save(tier, place * KEPT_MS, signal))
         if (waitMs > 0) later = Math.min(later ?? waitMs, waitMs)

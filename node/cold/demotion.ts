@@ -9,6 +9,7 @@ import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { SWEPT_KEPT_MS } from '../../protocol/limits.ts'
 import { enforces } from '../../protocol/trust.ts'
+import { HOUR_MS } from '../../protocol/units.ts'
 import type { ShardChange } from '../../protocol/op/op.ts'
 import type { ColdReader } from '../stripes/cold-reader.ts'
 import type {
@@ -22,6 +23,8 @@ import type { Store } from '../store/store.ts'
 import type { Clock, Random } from '../world/world.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
 
+/** A tier that did not show what it holds, since it was out of reach, is asked again after this. */
+const ASK_AGAIN_MS: number = HOUR_MS
 /** Stripes looked at before others have their turn. */
 const PACE = 64
 
@@ -29,7 +32,7 @@ export interface DemotionParts {
   readonly map: Pick<StripeMap, 'groups' | 'stripesOf' | 'stripe' | 'recordShards'>
   readonly store: Pick<Store, 'chunks' | 'commit' | 'usage'>
   readonly clock: Clock
-  readonly random: Pick<Random, 'number'>
+  readonly random: Pick<Random, 'number' | 'unlucky'>
   readonly self: PeerId
   readonly cold: Pick<ColdReader, 'shows'>
   /** Up to where the log is stable. */
@@ -83,7 +86,7 @@ export class Demotion {
     gives: boolean,
     signal: AbortSignal,
   ): Promise<{ readonly unstable: number; readonly untilMs: number }> {
-    const { map, store, clock } = this.#parts
+    const { map, store, clock, random } = this.#parts
     let unstable = 0
     let untilMs = Infinity
     if (!gives && store.usage().chunkBytes === 0) return { unstable, untilMs }
@@ -105,10 +108,13 @@ export class Demotion {
         continue
       }
       const atMs = await this.#safeAt(id, stripe, said, signal)
-      untilMs = Math.min(untilMs, atMs > clock.wall() ? atMs : Infinity)
-      if (atMs > clock.wall()) continue
+      if (atMs > clock.wall()) {
+        if (atMs < Infinity) untilMs = Math.min(untilMs, atMs, clock.wall() + ASK_AGAIN_MS)
+        continue
+      }
       for (const chunk of copies) if (this.#isCopy(chunk.id)) store.chunks.delete(chunk.id)
       if (surplus.length > 0) await map.recordShards(id, surplus)
+      if (random.unlucky('cold.demotion-stops')) return { unstable: unstable + 1, untilMs }
     }
     return { unstable, untilMs }
   }

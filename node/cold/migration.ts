@@ -9,7 +9,7 @@ import { inParallel } from '../stripes/in-parallel.ts'
 import type { StripeGroup, MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import { isColdPaused } from '../log/settings.ts'
-import type { World, Clock } from '../world/world.ts'
+import type { Clock, Luck, World } from '../world/world.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
 import type { StripeId } from '../../protocol/ids.ts'
@@ -27,7 +27,7 @@ const TAKE_OVER_MS: number = HOUR_MS
 const SHARE = 0.25
 
 export interface MigrationParts {
-  readonly world: Pick<World, 'clock'>
+  readonly world: Pick<World, 'clock' | 'random'>
   readonly hosted: HostedVolume
   /** The place of this node among those that may see to a group; undefined: it may not. */
   readonly placeIn: (group: StripeGroup) => number | undefined
@@ -90,7 +90,7 @@ export class Migration {
     let doneBytes = 0
     this.#moving = { tier, progress: { doneBytes, totalBytes } }
     try {
-      const packs = duePacks(due(onLater), WAIT_SHARE * afterMs)
+      const packs = duePacks(due(onLater), WAIT_SHARE * afterMs, this.#parts.world.random)
       await inParallel(packs, PACKS_AT_ONCE, async (pack) => {
         if (isColdPaused(hosted.volume)) return
         try {
@@ -120,11 +120,13 @@ export class Migration {
 async function* duePacks(
   due: AsyncIterable<DueStripe>,
   waitMs: number,
+  random: Luck,
 ): AsyncGenerator<readonly PackStripe[], void, undefined> {
   const packing = new Packing<DueStripe>()
   for await (const stripe of due) {
     const full = packing.add(stripe)
     if (full !== undefined) yield full
+    else if (random.unlucky('cold.pack-ends-early')) yield packing.rest()
   }
   const isLittle = packing.isLittle
   const rest = packing.rest()

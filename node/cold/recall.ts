@@ -62,6 +62,8 @@ export class Recall {
       },
       signal,
     })
+    if (random.unlucky('cold.recall-breaks-off'))
+      throw new ShoalError('not-placed', `the recall of ${id} was broken off`)
     const holders = withGiven(known, given)
     const taken = holders.filter((peers) => peers.length > 0).length
     if (taken < holders.length)

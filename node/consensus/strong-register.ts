@@ -83,7 +83,8 @@ export class Register {
     for (let failures = 1; ; failures++) {
       const found = await this.#find(groups, undefined, signal)
       if (found.kind === 'found') {
-        if (found.newest === undefined || found.isChosen) return chosenOf(found)
+        const isSure = !this.#c.world.random.unlucky('consensus.read-is-unsure')
+        if (found.newest === undefined || (found.isChosen && isSure)) return chosenOf(found)
         // Some have a newer value, which may have been chosen: make sure, or have those who may.
         if (this.#c.mayPropose()) return this.change(groups, async () => undefined, signal)
       }
@@ -135,8 +136,9 @@ export class Register {
   ): Promise<(Turn & { readonly kind: 'turn' }) | Outbid | undefined> {
     const kept = this.#kept
     this.#kept = undefined
-    const { clock } = this.#c.world
-    if (kept?.keptAt !== undefined && clock.now() - kept.keptAt < KEEP_MS)
+    const { clock, random } = this.#c.world
+    const isLost = random.unlucky('consensus.turn-lost')
+    if (!isLost && kept?.keptAt !== undefined && clock.now() - kept.keptAt < KEEP_MS)
       return { kind: 'turn', ...kept }
     if (failures > 0) await this.#pause(failures, signal)
     const ballot = ballotAbove(

@@ -50,7 +50,7 @@ export interface VoterWire<Request, Reply> {
 }
 
 export interface VoterProtocolComponents<Request, Reply> {
-  readonly world: Pick<World, 'clock' | 'network'>
+  readonly world: Pick<World, 'clock' | 'network' | 'random'>
   /** Answer a request of a peer; undefined if it may not ask, or the volume is not here. */
   readonly answer: (volume: VolumeId, from: PeerId, request: Request) => Promise<Reply> | undefined
 }
@@ -100,6 +100,9 @@ class VoterProtocol<Request, Reply extends { readonly kind: string }> {
     const lane = this.#lane(volume, peer)
     if (lane.waitingCount >= WAITING_MAX)
       throw new ShoalError('unreachable', 'it has not answered an earlier request')
+    const { random } = this.#c.world
+    if (random.unlucky('consensus.question-lost'))
+      throw new ShoalError('unreachable', 'the question was lost')
     const late = new AbortController()
     const timer = this.#c.world.clock.timer(ANSWER_MS, () =>
       late.abort(new ShoalError('timeout', `no answer within ${ANSWER_MS} ms`)),
@@ -112,6 +115,8 @@ class VoterProtocol<Request, Reply extends { readonly kind: string }> {
       timer.cancel()
       lane.waitingCount--
     })
+    if (random.unlucky('consensus.answer-lost'))
+      throw new ShoalError('unreachable', 'the answer was lost')
     if (isError(answer)) throw new ShoalError(answer.code, answer.message)
     return answer
   }

@@ -123,8 +123,11 @@ export class Reclaim {
 
   async #byItself(signal: AbortSignal): Promise<void> {
     const { store, trashMs } = this.#parts
-    for (const volume of this.#parts.volumes()) await this.#review(volume, signal)
-    if (await this.#isDue()) await this.#pass({ isAsked: false, only: undefined }, signal)
+    const { random } = this.#parts
+    for (const volume of this.#parts.volumes())
+      if (!random.unlucky('gc.review-later')) await this.#review(volume, signal)
+    if (random.unlucky('gc.pass-early') || (await this.#isDue()))
+      await this.#pass({ isAsked: false, only: undefined }, signal)
     await store.shards.emptyTrash(trashMs())
     const isShort = (await this.#shortBytes()) > 0
     if (isShort) {
@@ -132,7 +135,8 @@ export class Reclaim {
       await this.#compact(THOROUGH_LIVE_RATIO, signal)
       await this.#evict(signal)
     }
-    await this.#compact(isShort ? THOROUGH_LIVE_RATIO : undefined, signal)
+    const isThorough = isShort || random.unlucky('gc.compacts-thoroughly')
+    await this.#compact(isThorough ? THOROUGH_LIVE_RATIO : undefined, signal)
   }
 
   async #review(volume: VolumeGc, signal: AbortSignal): Promise<void> {

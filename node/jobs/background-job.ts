@@ -8,6 +8,8 @@ import type { Clock, Random, Timer } from '../world/world.ts'
 
 /** Part of the time between runs that chance decides. */
 const SPREAD = 0.4
+/** Part of the time between runs after which one that is late in a simulation comes. */
+const LATE_SHARE = 3
 
 export interface JobParts {
   readonly clock: Clock
@@ -96,7 +98,9 @@ export class Job {
     if (!this.#isStarted || this.#stopped.signal.aborted) return
     const { clock, random, everyMs } = this.#parts
     const spread = 1 - SPREAD / 2 + SPREAD * random.number()
+    const share = random.unlucky('jobs.late') ? LATE_SHARE : spread
+    const isDue = this.#isWoken || random.unlucky('jobs.runs-again')
     this.#timer?.cancel()
-    this.#timer = clock.timer(this.#isWoken ? 0 : everyMs * spread, () => this.#begin())
+    this.#timer = clock.timer(isDue ? 0 : everyMs * share, () => this.#begin())
   }
 }

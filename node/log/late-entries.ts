@@ -113,6 +113,7 @@ export class LateWrites {
     )
     if (volume.stranded !== undefined || rank === undefined) return 0
     const restatement = new Restatement(volume, random)
+    const countMax = random.unlucky('log.restates-one') ? 1 : RESTATED_AT_ONCE
     const said: Dot[] = []
     const known = this.#sinceMs
     this.#sinceMs = new Map()
@@ -121,7 +122,7 @@ export class LateWrites {
       const sinceMs = known.get(name) ?? clock.wall()
       this.#sinceMs.set(name, sinceMs)
       const isDue = clock.wall() - sinceMs >= rank * AWAY_MS && this.#isAway(late.peer)
-      if (!isDue || said.length >= RESTATED_AT_ONCE) continue
+      if (!isDue || said.length >= countMax) continue
       restate(volume, late, restatement)
       said.push(makeDot(late.label, late.seq, 0))
     }

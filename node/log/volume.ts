@@ -248,7 +248,8 @@ export class Volume {
 
   /** Puts the ops that `run` submits into one entry, if half a batch can hold them. */
   atomically<Result>(run: () => Result): Result {
-    if (this.#batch?.isHalfFull === true) this.endBatch()
+    const isFull = this.#batch?.isHalfFull === true
+    if (isFull || this.#world.random.unlucky('log.batch-ends-early')) this.endBatch()
     return run()
   }
 
@@ -336,7 +337,8 @@ export class Volume {
   }
 
   #openBatch(kind: BodyKind): OpenBatch {
-    this.#batchTimer ??= this.#world.clock.timer(BATCH_MS, () => {
+    const isEager = this.#world.random.unlucky('log.batch-committed-at-once')
+    this.#batchTimer ??= this.#world.clock.timer(isEager ? 0 : BATCH_MS, () => {
       this.#batchTimer = undefined
       commitSoon(this)
     })

@@ -227,7 +227,8 @@ export class SecurityLog {
   /** Write what is pending. What fails is tried again with the next event. */
   async #write(): Promise<void> {
     while (this.#pending.length > 0) {
-      const batch = [...this.#pending]
+      const isOne = this.#c.world.random.unlucky('observe.one-line-a-write')
+      const batch = this.#pending.slice(0, isOne ? 1 : undefined)
       const [first, last] = [batch[0], batch.at(-1)]
       if (first === undefined || last === undefined) return
       try {

@@ -85,8 +85,10 @@ export class Reconnect {
     this.#attempts.set(peer, attempt)
     const { clock, random } = this.#c.world
     attempt.timer?.cancel()
+    const nextMs = attempt.pauses.next()
+    const pauseMs = random.unlucky('peers.dials-late') ? this.#pauses.longestMs : nextMs
     attempt.timer = clock.timer(
-      attempt.pauses.next() * (0.5 + random.number()),
+      pauseMs * (0.5 + random.number()),
       () => void this.#dial(peer, attempt),
     )
   }

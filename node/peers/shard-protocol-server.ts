@@ -28,7 +28,7 @@ import type { Receipt } from '../../protocol/stripe/receipt.ts'
 import type { ShardReply, ShardRequest } from '../../protocol/wire/shard.ts'
 import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
-import type { Channel, Clock, Network } from '../world/world.ts'
+import type { Channel, Clock, Luck, Network } from '../world/world.ts'
 
 /**
  * The volume's facts about members and stripes for the server; a StripeMap
@@ -96,6 +96,7 @@ export class ShardServer {
   readonly #network: Served
   readonly #clock: Clock
   readonly #store: Store
+  readonly #random: Luck | undefined
   readonly #hooks: ShardServerHooks
   readonly #room = new ShardRoom()
   readonly #proofs: ShardProofs
@@ -104,12 +105,13 @@ export class ShardServer {
   #stopped = false
 
   constructor(
-    components: { network: Served; clock: Clock; store: Store },
+    components: { network: Served; clock: Clock; store: Store; random?: Luck },
     hooks: ShardServerHooks,
   ) {
     this.#network = components.network
     this.#clock = components.clock
     this.#store = components.store
+    this.#random = components.random
     this.#hooks = hooks
     this.#proofs = new ShardProofs(components.store)
     this.#receipts = new ShardReceipts(components.store, hooks.sign)
@@ -206,6 +208,8 @@ export class ShardServer {
       if (receipt === undefined) put.cancel()
     }
     this.#hooks.onKept?.(volume, put.stripe)
+    if (this.#random?.unlucky('peers.receipt-lost') === true)
+      throw new ShoalError('unreachable', 'the receipt was lost')
     await session.reply({ ...DONE, receipt })
   }
 
@@ -232,6 +236,8 @@ export class ShardServer {
       const expected = `${shardRoots.length} shards of ${shardBytes} bytes`
       throw new ShoalError('malformed', `shard ${index} of ${length} bytes in ${expected}`)
     }
+    if (this.#random?.unlucky('peers.no-room') === true)
+      throw new ShoalError('ENOSPC', 'there is no room for a shard now')
     const stripe = stripeIdOf(header)
     const isLogged = access.stripe(stripe)?.holders[index]?.includes(this.#network.self) === true
     const debt = isLogged ? NO_DEBT : this.#store.orphans.expect(peer, { stripe, index }, length)

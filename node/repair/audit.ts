@@ -79,9 +79,10 @@ export class Audit {
 
   /** One round: challenge every connected holder, in proportion to what it holds. */
   async run(signal: AbortSignal): Promise<void> {
-    const { map, network } = this.#parts
+    const { map, network, random } = this.#parts
     if (!map.mayStore(network.self)) return
     for (const peer of network.peers()) {
+      if (random.unlucky('repair.audit-leaves-out')) continue
       const contained = this.#contained.get(peer)
       if (contained !== undefined) await this.#challenge(contained, signal)
       const count = this.#countFor(peer)

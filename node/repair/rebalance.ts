@@ -23,7 +23,7 @@ export interface RebalanceParts {
   readonly clock: Pick<Clock, 'timeout'>
   readonly client: Pick<ShardClient, 'get'>
   readonly network: Pick<Network, 'self'>
-  readonly random: Pick<Random, 'number'>
+  readonly random: Pick<Random, 'number' | 'unlucky'>
   readonly clusterView: Pick<ClusterObserver, 'take' | 'avoid'>
   readonly transfer: ShardTransfer
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -47,7 +47,7 @@ export class Rebalance {
    * 'not-placed' when many did not take it.
    */
   async giveAway(id: StripeId, signal: AbortSignal): Promise<void> {
-    const { map, network, clusterView, transfer, log } = this.#parts
+    const { map, network, random, clusterView, transfer, log } = this.#parts
     for (let refusals = 0; refusals < REFUSALS_MAX;) {
       signal.throwIfAborted()
       const { stripe, plan } = this.#plan(id)
@@ -63,6 +63,8 @@ export class Rebalance {
         ])
       let taken: ShardChange
       try {
+        if (random.unlucky('repair.move-refused'))
+          throw new ShoalError('ENOSPC', 'there is no room for a shard now')
         taken = await transfer.put(id, stripe, { index, to, shard }, options)
       } catch (error) {
         signal.throwIfAborted()

@@ -196,7 +196,7 @@ export class RepairLoop {
   async *#tasks(signal: AbortSignal): AsyncGenerator<Task, void, undefined> {
     const isHurried = this.#isHurried
     this.#isHurried = false
-    const { clock } = this.#parts
+    const { clock, random } = this.#parts
     const done = new Map<string, StripeId>()
     for (let isInterrupted = true; isInterrupted;) {
       isInterrupted = false
@@ -211,8 +211,11 @@ export class RepairLoop {
         for await (const task of this.#tasksOf(due, done)) {
           signal.throwIfAborted()
           yield task
+          if (!isHurried && random.unlucky('repair.pass-ends-early')) return this.#lookSoon()
           const hasNews = this.#hasChanged || clock.now() >= newsAt
-          isInterrupted = hasNews && clock.now() >= lookedAt + this.#lookMs
+          isInterrupted =
+            (hasNews && clock.now() >= lookedAt + this.#lookMs) ||
+            random.unlucky('repair.looks-again')
           if (isInterrupted) break
         }
         if (isInterrupted) break
@@ -244,6 +247,7 @@ export class RepairLoop {
     this.#active.set(stripe, task)
     try {
       await this.#do(task, signal)
+      if (this.#parts.random.unlucky('repair.task-twice')) await this.#do(task, signal)
       this.#backoff.succeeded(stripe)
     } catch (error) {
       signal.throwIfAborted()

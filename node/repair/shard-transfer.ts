@@ -10,7 +10,7 @@ import type { PlacePeer } from '../../protocol/placement/plan.ts'
 import type { MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
 import type { ShardClient } from '../peers/shards.ts'
 import type { Store } from '../store/store.ts'
-import type { Network } from '../world/world.ts'
+import type { Luck, Network } from '../world/world.ts'
 import type { Budget } from '../world/budget.ts'
 import type { ClusterView } from './cluster-view.ts'
 
@@ -19,6 +19,7 @@ export interface TransferParts {
   readonly map: Pick<StripeMap, 'recordShards' | 'believe' | 'disbelieve'>
   readonly client: Pick<ShardClient, 'get' | 'put' | 'expectedMs'>
   readonly network: Pick<Network, 'self'>
+  readonly random: Luck
   readonly budget: Pick<Budget, 'take'>
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
@@ -164,7 +165,7 @@ export class ShardTransfer {
    * The soonest first: a disk that hangs costs its time once in a while, and not for each stripe.
    */
   #sourcesOf({ holders }: MappedStripe, peers: readonly PlacePeer[]): Source[] {
-    const { network, client } = this.#parts
+    const { network, client, random } = this.#parts
     const order = ['online', 'late', 'absent', 'gone']
     const bySpeed = peers.toSorted(
       (a, b) =>
@@ -172,6 +173,7 @@ export class ShardTransfer {
         order.indexOf(a.presence) - order.indexOf(b.presence) ||
         client.expectedMs(a.peer) - client.expectedMs(b.peer),
     )
+    if (random.unlucky('repair.sources-reversed')) bySpeed.reverse()
     return bySpeed.flatMap(({ peer: holder }) =>
       holders.flatMap((held, index) => (held.includes(holder) ? [{ index, holder }] : [])),
     )

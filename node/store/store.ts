@@ -13,7 +13,7 @@ import { recover } from './recovery.ts'
 import { Segments } from './segments.ts'
 import { ShardStore } from './shards.ts'
 import { OrphanShards } from './orphan-shards.ts'
-import type { Clock, Disk } from '../world/world.ts'
+import type { Clock, Disk, Luck } from '../world/world.ts'
 import type { Compacted, CompactOptions } from './compaction.ts'
 import type { Kv, KvWrite } from './kv.ts'
 import type { RecordKind } from './record.ts'
@@ -38,6 +38,7 @@ export interface StoreOptions extends SegmentsOptions {
 export interface StoreComponents {
   readonly disk: Disk
   readonly clock: Clock
+  readonly random?: Luck | undefined
   readonly kv: Kv
 }
 
@@ -65,23 +66,26 @@ export class Store {
   readonly #index: StagedIndex
   readonly #compaction: Compaction
   readonly #room: IndexRoom
+  readonly #random: Luck | undefined
   /** Writes of the callers that wait for the next round. */
   #waiting: (readonly KvWrite[])[] = []
   readonly #round: () => Promise<void> = groupCommit(() => this.#commit())
   readonly #makeRoom: () => Promise<void> = groupCommit(() => this.#reclaim())
 
   private constructor(
-    { kv, clock }: StoreComponents,
+    { kv, clock, random }: StoreComponents,
     parts: { segments: Segments; index: StagedIndex; fetched: FetchedChunks; totalBytes: number },
   ) {
     const { segments, index } = parts
     this.kv = kv
+    this.#random = random
     this.fetched = parts.fetched
     this.#segments = segments
     this.#index = index
     const commit = (): Promise<void> => this.commit([])
     const room = async (): Promise<void> => {
-      if (index.stagedCount >= STAGED_MAX) await commit()
+      const isMuch = index.stagedCount >= STAGED_MAX
+      if (isMuch || random?.unlucky('store.commits-early') === true) await commit()
     }
     const add = (
       kind: RecordKind,
@@ -205,6 +209,7 @@ export class Store {
     const waiting = this.#waiting
     this.#waiting = []
     this.#segments.check()
+    if (this.#random?.unlucky('store.segment-ends-early') === true) this.#segments.seal()
     const staged = this.#index.take(this.#segments.end)
     try {
       await this.#segments.sync()

@@ -53,11 +53,12 @@ export class ChunkFetcher {
    * missing.
    */
   async fetch(id: ChunkId, { hints, keeps = false, signal }: FetchOptions): Promise<Uint8Array> {
-    const { store } = this.#parts
+    const { store, random } = this.#parts
     const local = (await this.#local(id)) ?? (await store.fetched.read(id))
     if (local !== undefined) return local
     const { sealed, isFetched } = await this.#gather(id, hints, signal)
-    if (keeps && isFetched) store.fetched.keep(id, sealed)
+    const isKept = keeps && isFetched && !random.unlucky('stripes.fetched-not-kept')
+    if (isKept) store.fetched.keep(id, sealed)
     return sealed
   }
 
@@ -66,7 +67,7 @@ export class ChunkFetcher {
     hints: readonly PeerId[],
     signal: AbortSignal,
   ): Promise<{ readonly sealed: Uint8Array; readonly isFetched: boolean }> {
-    const { clock } = this.#parts
+    const { clock, random } = this.#parts
     const places = this.#placesOf(id).map((place) => {
       return { ...place, read: new StripeRead(this.#parts, { id: place.stripe, ...place.known }) }
     })
@@ -102,6 +103,7 @@ export class ChunkFetcher {
     const ways = isOut
       ? [...fromTier, ...direct, ...found, whole]
       : [...direct, ...found, whole, ...fromTier]
+    if (random.unlucky('stripes.ways-reversed')) ways.reverse()
     let cause: unknown
     try {
       const [sealed] = await firstOf(ways, 1, { clock, hedgeMs: WAY_HEDGE_MS, signal })
@@ -184,7 +186,7 @@ export class ChunkFetcher {
    * The holders, and those that announced the stripe in the DHT, or the placement group it is in.
    */
   async #findHolders(stripe: StripeId, known: Holders, signal: AbortSignal): Promise<Holders> {
-    const { network, map, client, clock, volume } = this.#parts
+    const { network, map, client, clock, random, volume } = this.#parts
     const holders = known.map((peers) => [...peers])
     const asked = new Set<PeerId>([network.self])
     const deadline = clock.timeout(FIND_MS, signal)
@@ -194,6 +196,7 @@ export class ChunkFetcher {
       }
     }
     const find = async (cid: Uint8Array): Promise<void> => {
+      if (random.unlucky('stripes.nobody-found')) return
       const asking: Promise<void>[] = []
       try {
         for await (const peer of network.find(cid, { signal: deadline })) {

@@ -39,7 +39,7 @@ export interface DedupCheckParts {
   readonly client: Pick<ShardClient, 'get' | 'expectedMs'>
   readonly network: Pick<Network, 'self' | 'peers'>
   readonly clock: Clock
-  readonly random: Pick<Random, 'number'>
+  readonly random: Pick<Random, 'number' | 'unlucky'>
   /** Undefined: there are no cold tiers. */
   readonly cold?: Pick<ColdReader, 'shows'>
   /** A holder that did not show what it says that it holds. */
@@ -228,6 +228,7 @@ export class DedupCheck {
   }
 
   #note(id: StripeId, isAlive: boolean): void {
+    if (this.#parts.random.unlucky('stripes.answer-forgotten')) return
     const until = (this.#parts.clock.now() + (isAlive ? ALIVE_MS : SILENT_MS)) as Instant
     this.#alive.delete(id)
     this.#alive.set(id, { isAlive, until })

@@ -14,6 +14,7 @@ import { codeStripe } from '../../protocol/stripe/stripe.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import { groupCommit } from '../store/group-commit.ts'
 import { hasFreePeer } from './shard-dispersal.ts'
+import type { DisperseParts } from './shard-dispersal.ts'
 import type { DedupCheck } from './dedup-check.ts'
 import type { ChunkFetcher } from './chunk-fetcher.ts'
 import { classOfText, classText } from './placement-queue-keys.ts'
@@ -25,11 +26,8 @@ import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 import type { Code, RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { CodedStripe, StripeHeader } from '../../protocol/stripe/stripe.ts'
 import type { Instant } from '../../protocol/units.ts'
-import type { ShardClient } from '../peers/shards.ts'
-import type { Store } from '../store/store.ts'
-import type { Clock, Network, Timer } from '../world/world.ts'
+import type { Clock, Timer } from '../world/world.ts'
 import type { UnplacedChunk } from './placement-queue-keys.ts'
-import type { StripeMap } from '../shard-map/stripe-map.ts'
 import type { Marks } from './placement-queue.ts'
 import { Backoff } from '../jobs/backoff.ts'
 import type { Pauses } from '../jobs/backoff.ts'
@@ -43,14 +41,10 @@ const STRIPES_MAX = 2
 const READS_MAX = 64
 const RETRIES: Pauses = { firstMs: 5 * SECOND_MS, longestMs: 5 * MINUTE_MS }
 
-export interface PackerParts {
-  readonly store: Store
-  readonly map: StripeMap
+export interface PackerParts extends DisperseParts {
   /** Durable with the entries of `map`. */
   readonly marks: Marks
   readonly dedupCheck: DedupCheck
-  readonly client: ShardClient
-  readonly network: Network
   readonly clock: Clock
   readonly log: (message: string, fields: Record<string, unknown>) => void
   /** Finds chunks of stripes that must be completed. */
@@ -279,6 +273,7 @@ export class Packer {
     end: number,
     { isAwaited }: Asked,
   ): Promise<readonly UnplacedChunk[]> {
+    const { random } = this.#parts
     const group: UnplacedChunk[] = []
     let bytes = 0
     for await (const chunk of this.#placementQueue.chunks(cls, from, end)) {
@@ -287,6 +282,7 @@ export class Packer {
       group.push(chunk)
       bytes += chunk.length
       if (bytes >= STRIPE_DATA_TARGET || group.length === STRIPE_CHUNKS_MAX) break
+      if (random.unlucky('stripes.closes-early')) break
     }
     return group
   }

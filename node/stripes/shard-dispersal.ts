@@ -1,7 +1,7 @@
 // Brings the shards of one stripe onto distinct peers: the ones that placement chooses among those
 // that can be reached now. What a peer refuses is offered to the next in rank that holds no shard
 // of the stripe, until all have a holder or nobody is left to ask.
-import { asShoalError, assert } from '../../protocol/errors.ts'
+import { ShoalError, asShoalError, assert } from '../../protocol/errors.ts'
 import { choosePlacement } from '../../protocol/placement/choose-placement.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
 import { rankPeers } from '../../protocol/placement/rendezvous.ts'
@@ -21,12 +21,12 @@ export interface DisperseParts {
   readonly map: StripeMap
   readonly client: ShardClient
   readonly network: Network
+  readonly random: Pick<Random, 'number' | 'unlucky'>
 }
 
 /** The parts needed to ask holders. */
 export interface ProvenParts {
   readonly clock: Pick<Clock, 'timeout'>
-  readonly random: Pick<Random, 'number'>
 }
 
 export interface DisperseOptions {
@@ -142,7 +142,7 @@ function chooseTargets(
 }
 
 async function give(
-  { store, client, network }: DisperseParts,
+  { store, client, network, random }: DisperseParts,
   { id, headerBytes, shards }: CodedStripe,
   index: number,
   peer: PeerId,
@@ -150,6 +150,8 @@ async function give(
 ): Promise<Receipt | undefined> {
   const shard = shards[index]
   assert(shard !== undefined, 'a shard of the stripe')
+  if (random.unlucky('stripes.shard-refused'))
+    throw new ShoalError('ENOSPC', 'there is no room for a shard now')
   if (peer !== network.self)
     return client.put(peer, { header: headerBytes, index, shard }, { signal })
   await store.shards.put(id, index, headerBytes, shard)

@@ -13,7 +13,7 @@ import type { PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
 import type { ShardRange, StripeHeader } from '../../protocol/stripe/stripe.ts'
 import type { ShardClient } from '../peers/shards.ts'
 import type { Store } from '../store/store.ts'
-import type { Clock, Network } from '../world/world.ts'
+import type { Clock, Luck, Network } from '../world/world.ts'
 import type { Attempt } from './hedge.ts'
 import type { ColdReader } from './cold-reader.ts'
 import type { Holders, StripeMap } from '../shard-map/stripe-map.ts'
@@ -34,6 +34,7 @@ export interface GatherParts {
   readonly client: Pick<ShardClient, 'get' | 'have' | 'chunk' | 'expectedMs'>
   readonly network: Pick<Network, 'self' | 'peers' | 'find'>
   readonly clock: Clock
+  readonly random: Luck
   readonly volume: VolumeId
   /** Undefined: there are no cold tiers. */
   readonly cold?: Pick<ColdReader, 'chunk' | 'isArchived'>

@@ -33,7 +33,7 @@ import { isPlanted } from '../../protocol/planted-faults.ts'
 const IDLE_MS = 30_000
 
 export interface SyncComponents {
-  readonly world: Pick<World, 'clock' | 'network'>
+  readonly world: Pick<World, 'clock' | 'network' | 'random'>
   readonly volumeOf: (id: VolumeId) => Volume | undefined
   readonly inboxOf: (volume: Volume) => Inbox
   /** May this peer have the volume's log? */
@@ -179,14 +179,20 @@ export class LogSync {
     log: LogSummary,
     theirs: VersionVector,
   ): Promise<boolean> {
+    const { random } = this.#c.world
     let entries: Entry[] = []
     let bytes = 0
     for (const entry of missingAt(channel.peer, volume, theirs)) {
       if (!isPlanted('exchange-leaves-out') || entry.header.seq % 5 !== 0) entries.push(entry)
       bytes += entry.headerBytes.byteLength + entry.body.byteLength
-      if (bytes < ENTRIES_FRAME_BYTES) continue
+      if (bytes < ENTRIES_FRAME_BYTES && !random.unlucky('sync.one-entry-a-frame')) continue
       this.#checkNotRemoved(channel, volume)
       await this.#send(channel, { kind: 'entries', entries })
+      if (random.unlucky('sync.ends-early')) {
+        const error = new ShoalError('unreachable', 'the exchange was broken off')
+        channel.abort(error)
+        throw error
+      }
       entries = []
       bytes = 0
     }

@@ -3,6 +3,7 @@
 // is asked only if it is still missing then.
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Volume } from '../log/volume.ts'
+import type { Luck, World } from '../world/world.ts'
 
 const EXCHANGES_MAX = 8
 /** Kept for a peer that waits; with more it is asked in any case. */
@@ -23,16 +24,20 @@ interface Waiting {
 }
 
 export class CatchUp {
+  readonly #random: Luck
   readonly #c: CatchUpComponents
   readonly #waiting = new Map<string, Waiting>()
   #running = 0
 
-  constructor(components: CatchUpComponents) {
+  constructor({ random }: Pick<World, 'random'>, components: CatchUpComponents) {
+    this.#random = random
     this.#c = components
   }
 
   /** Exchange with a peer when it is its turn; failures are for the next occasion. */
   soon(volume: Volume, peer: PeerId, reason: Reason = () => true): void {
+    if (this.#random.unlucky('sync.never-begins')) return
+    if (this.#random.unlucky('sync.asks-for-no-reason')) reason = (): boolean => true
     const key = `${volume.id} ${peer}`
     const known = this.#waiting.get(key)
     if (known === undefined) this.#waiting.set(key, { volume, peer, reasons: [reason] })

@@ -140,7 +140,8 @@ export class Gossip {
     const last = this.#lastTold
     const isSame = last?.held === held && last.replica === replica
     if (isSame && volume.branches.isEmpty) return last
-    const vector = newest(volume)
+    const isShort = this.#c.world.random.unlucky('sync.beacon-short')
+    const vector = newest(volume, isShort ? 1 : BEACON_ACTORS_MAX)
     const digest = logDigest(vector, replica.ancestry.hashAt)
     return (this.#lastTold = { held, replica, vector, digest })
   }
@@ -155,7 +156,7 @@ export class Gossip {
   #beat(): void {
     const { clock, random } = this.#c.world
     this.#topics.refresh()
-    this.beacon()
+    if (!random.unlucky('sync.beacon-left-out')) this.beacon()
     this.#soon.cancel()
     this.#soonMs = SOON_MS
     this.#timer = clock.timer(this.#c.beaconMs * (0.8 + 0.4 * random.number()), () => this.#beat())
@@ -165,14 +166,21 @@ export class Gossip {
     const last = entries.at(-1)
     if (last === undefined) return
     for (const entry of entries.length <= HEADS_AT_ONCE_MAX ? entries : [last]) {
-      const head = headOf(entry)
+      const head = this.#headOf(entry)
       if (head === undefined) this.beacon()
       else this.#publish(head)
     }
   }
 
+  #headOf(entry: Entry): GossipMessage | undefined {
+    const head = headOf(entry)
+    if (head?.kind !== 'head' || !this.#c.world.random.unlucky('sync.head-alone')) return head
+    return { ...head, body: undefined }
+  }
+
   #publish(message: GossipMessage): void {
     const { volume, world } = this.#c
+    if (world.random.unlucky('sync.gossip-lost')) return
     const { epoch } = volume.membership
     const [swarmKey] = volume.membership.swarmKeys(epoch)
     if (swarmKey === undefined) return
@@ -194,10 +202,10 @@ export class Gossip {
  * The durable part of the log here for the actors that wrote last: others hold the rest, or find it
  * missing when they exchange.
  */
-function newest(volume: Volume): VersionVector {
+function newest(volume: Volume, countMax: number): VersionVector {
   const { vector } = volume.durableClaim()
-  if (vector.size <= BEACON_ACTORS_MAX) return vector
+  if (vector.size <= countMax) return vector
   const clock = (actor: ActorId): Hlc => volume.actors.get(actor)?.hlc ?? HLC_ZERO
   const latest = [...vector].sort(([a], [b]) => (clock(a) > clock(b) ? -1 : 1))
-  return new Map(latest.slice(0, BEACON_ACTORS_MAX))
+  return new Map(latest.slice(0, countMax))
 }

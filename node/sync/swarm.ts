@@ -122,7 +122,7 @@ export class Swarm {
         this.heldElsewhere.heard(volume, peer, vector)
       },
     })
-    this.#catchUp = new CatchUp({
+    this.#catchUp = new CatchUp(world, {
       exchange: (volume, peer) => this.sync(volume, peer),
       onFailed: (volume, peer, error) => {
         if (this.#stopped) return
@@ -384,7 +384,7 @@ export class Swarm {
     this.#antiEntropy = clock.timer(pauseMs, () => {
       for (const { volume } of this.#c.volumes.all()) {
         const peer = this.#someMember(volume)
-        if (peer !== undefined) this.syncSoon(volume, peer)
+        if (peer !== undefined && !random.unlucky('sync.leaves-out')) this.syncSoon(volume, peer)
       }
       this.#planAntiEntropy()
     })

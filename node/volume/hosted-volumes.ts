@@ -1,6 +1,6 @@
 // The volumes at work on this node, by path: which volume a path lies in, made if it is the first
 // and about to be written to.
-import { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { Ticket } from '../../protocol/membership/ticket.ts'
@@ -208,13 +208,27 @@ export class HostedVolumes {
       const { reply, from } = await joining.ask(ticket, signal)
       const adopted = await volumes.adopt(reply, ticket.role)
       const hosted = await this.host(adopted.volume)
-      await swarm.sync(adopted.volume, from)
+      await this.#syncFirst(adopted.volume, from)
       await volumes.describeSelf(adopted.volume)
       swarm.addVolume(adopted.volume)
       hosted.start()
       swarm.syncSoon(adopted.volume, from)
       return adopted
     })
+  }
+
+  /**
+   * Get the log, or what is left of it, and a checkpoint. A member between two checkpoints has none
+   * to give, and will have one soon.
+   */
+  async #syncFirst(volume: Volume, from: PeerId): Promise<void> {
+    try {
+      await this.#c.swarm.sync(volume, from)
+    } catch (cause) {
+      if (!hasCode(cause, 'unsupported')) throw cause
+      const message = `${from} has no checkpoint for this node now; join again with the same ticket`
+      throw new ShoalError('unreachable', message, { cause })
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 // Real chance: everything comes from the operating system's cryptographic generator, so that nobody
 // can predict a nonce, a secret, or which range an audit asks for.
 import { randomFillSync, randomInt } from 'node:crypto'
+import type { UnluckySite } from './unlucky-sites.ts'
 import type { Random } from './world.ts'
 
 /** One more than the largest value of randomInt's range. */
@@ -16,7 +17,7 @@ export class SystemRandom implements Random {
     return randomInt(RANGE - 1) / RANGE
   }
 
-  unlucky(_site: string): boolean {
+  unlucky(_site: UnluckySite): boolean {
     return false
   }
 }

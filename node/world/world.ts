@@ -4,6 +4,7 @@
 import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Instant, WallTime } from '../../protocol/units.ts'
+import type { UnluckySite } from './unlucky-sites.ts'
 
 /** All that a node has of the outside. */
 export interface World {
@@ -36,11 +37,14 @@ export interface Random {
   /** Uniform in [0, 1). */
   number(): number
   /**
-   * True when a simulation wants the unlucky branch of a named site; always false in production
-   * (FoundationDB's buggify).
+   * True when a simulation wants the unlucky branch of a site (unlucky-sites.ts); always false in
+   * production (FoundationDB's buggify).
    */
-  unlucky(site: string): boolean
+  unlucky(site: UnluckySite): boolean
 }
+
+/** The part of chance that is for simulations alone. */
+export type Luck = Pick<Random, 'unlucky'>
 
 /** The numbers of a user and its group, as files have them. */
 export interface FileOwner {

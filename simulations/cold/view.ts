@@ -16,6 +16,7 @@ import {
   holdersOf,
   isCondemned,
   isLive,
+  isSwept,
   withCold,
   withCondemned,
   withRecorded,
@@ -91,6 +92,11 @@ export class StripeView {
 
   isLive(id: StripeId): boolean {
     return isLive(this.#record(id))
+  }
+
+  /** Somebody looked, and said that nobody needs it; nobody objected. */
+  isSwept(id: StripeId): boolean {
+    return isSwept(this.#record(id))
   }
 
   isCondemned(id: StripeId): boolean {

@@ -222,7 +222,7 @@ export class ColdWatch {
   }
 
   #checkLost(node: string, { stripe, index }: LostShard): void {
-    if (!this.#union.isLive(stripe) || this.#truth.isOnDisks(stripe)) return
+    if (!this.#isInUse(stripe) || this.#truth.isOnDisks(stripe)) return
     if (this.#truth.isInTier(stripe)) return this.#sighted('stripe in the tier alone')
     const what =
       `${node} lets go of shard ${index} of ${stripe}: ` +
@@ -231,7 +231,7 @@ export class ColdWatch {
   }
 
   #checkCopy(node: string, chunk: ChunkId): void {
-    const stripes = (this.#stripesOf.get(chunk) ?? []).filter((id) => this.#union.isLive(id))
+    const stripes = (this.#stripesOf.get(chunk) ?? []).filter((id) => this.#isInUse(id))
     if (stripes.length === 0) return
     this.#sighted('copy of a chunk let go')
     if (stripes.some((id) => this.#truth.isOnDisks(id) || this.#truth.isInTier(id))) return
@@ -239,6 +239,11 @@ export class ColdWatch {
       `${node} lets go of chunk ${chunk} of ${stripes.join()}, ` +
       'of which too few shards are left, and no tier holds it'
     this.#wrong('nothing is dropped before its replacement is durable', what)
+  }
+
+  /** A swept stripe goes for good, once it has been in the trash for its time. */
+  #isInUse(stripe: StripeId): boolean {
+    return this.#union.isLive(stripe) && !this.#union.isSwept(stripe)
   }
 
   #isHeldBy(peer: ByteString, stripe: StripeId, index: number): boolean {

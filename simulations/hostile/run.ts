@@ -12,8 +12,9 @@ import { checkTrees, quiesce, statusOf } from '../checkers.ts'
 import { Cluster } from '../cluster.ts'
 import type { ClusterNode } from '../cluster.ts'
 import { Contents } from '../content.ts'
-import { SeededRandom } from '../random.ts'
+import { OFTEN_UNLUCKY, SeededRandom } from '../random.ts'
 import { Scheduler } from '../scheduler.ts'
+import type { UnluckyCounts } from '../unlucky-tally.ts'
 import type { Images } from '../world.ts'
 import type { Attack, Look, Stage } from './attack.ts'
 import { attackNamed } from './attacks.ts'
@@ -45,6 +46,7 @@ export interface HostileResult {
   readonly tamperedCount: number
   readonly attackCount: number
   readonly fileCount: number
+  readonly unlucky: UnluckyCounts
 }
 
 export interface HostileOptions {
@@ -69,6 +71,7 @@ export async function performHostile(
     virtualMs: scheduler.nowMs,
     eventCount: scheduler.eventCount,
     traceHash: scheduler.traceHash(),
+    unlucky: scheduler.luck.counts(),
     ...run.counts,
   }
 }
@@ -98,6 +101,7 @@ class HostileRun {
       nodeCount,
       beaconMs: BEACON_MS,
       checkpoints: CHECKPOINTS,
+      unlucky: OFTEN_UNLUCKY,
       log,
     })
     this.#random = new SeededRandom(seed, 'hostile run')

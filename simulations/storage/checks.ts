@@ -51,6 +51,7 @@ export async function checkReadable(swarm: Swarm): Promise<void> {
       client,
       network,
       clock,
+      random: machine.world.random,
       volume,
       isOnline,
       onBadShard,

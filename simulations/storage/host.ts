@@ -46,7 +46,8 @@ export class Host {
     this.name = `n${ordinal}`
     this.zone = zone
     const onWrite = (batch: readonly KvWrite[]): void => this.#written(batch)
-    this.machine = new Machine(swarm, { name: this.name, onWrite })
+    const { unlucky } = swarm
+    this.machine = new Machine(swarm, { name: this.name, unlucky, onWrite })
   }
 
   get peer(): PeerId {

@@ -1,7 +1,8 @@
 // From a seed and a scenario to what happens when. A plan depends on nothing but these two. Who is
 // struck is a draw, since who is there then depends on what came before.
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
-import { SeededRandom } from '../random.ts'
+import { NEVER_UNLUCKY, SeededRandom } from '../random.ts'
+import type { UnluckyRates } from '../random.ts'
 import type { StorageScenario } from './scenario.ts'
 
 /** `draw` picks the machine, or the zone, among those that are there. */
@@ -32,6 +33,8 @@ export interface StoragePlan {
   readonly nodeCount: number
   readonly durationMs: number
   readonly steps: readonly Step[]
+  /** The ill luck of nodes: none for half of the seeds, which show what repair costs then. */
+  readonly unlucky: UnluckyRates
 }
 
 /** Chance that a seed leaves a kind of thing out. */
@@ -43,7 +46,15 @@ const DRAWS = 2 ** 31
 export function planOf(seed: string, scenario: StorageScenario): StoragePlan {
   const plan = new Plan(seed, scenario)
   const { nodeCount, days } = scenario
-  return { seed, scenario, nodeCount, durationMs: days * DAY_MS, steps: plan.steps() }
+  const isLucky = new SeededRandom(seed, 'storage plan luck').chance(0.5)
+  return {
+    seed,
+    scenario,
+    nodeCount,
+    durationMs: days * DAY_MS,
+    steps: plan.steps(),
+    unlucky: isLucky ? NEVER_UNLUCKY : scenario.unlucky,
+  }
 }
 
 class Plan {

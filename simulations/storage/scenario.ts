@@ -2,6 +2,8 @@
 // often each event happens to them. Each seed draws its own rates around these, with some faults
 // off altogether (swarm testing, see ../scenario.ts).
 import { ShoalError } from '../../protocol/errors.ts'
+import { NEVER_UNLUCKY, OFTEN_UNLUCKY } from '../random.ts'
+import type { UnluckyRates } from '../random.ts'
 import type { Code } from '../../protocol/placement/redundancy.ts'
 
 /** Things that happen to one machine: how often, in a year, on the average. */
@@ -54,6 +56,8 @@ export interface StorageScenario {
   readonly code: Code
   readonly machine: MachineRates
   readonly swarm: SwarmRates
+  /** The ill luck of nodes; none where costs are measured, as docs/durability.md tells. */
+  readonly unlucky: UnluckyRates
 }
 
 const YEAR: StorageScenario = {
@@ -69,6 +73,7 @@ const YEAR: StorageScenario = {
   code: { k: 6, m: 3 },
   machine: { failure: 0.3, reboot: 3, away: 1, rot: 0.5, slow: 0.3 },
   swarm: { restart: 2, cut: 3, zoneLoss: 0.5, liar: 1, join: 3, retire: 3 },
+  unlucky: OFTEN_UNLUCKY,
 }
 
 const SCENARIOS: readonly StorageScenario[] = [
@@ -79,6 +84,7 @@ const SCENARIOS: readonly StorageScenario[] = [
     about: 'machines fail and are replaced, one at a time: the cost of repair',
     machine: { ...YEAR.machine, away: 0, rot: 0, slow: 0 },
     swarm: { restart: 0, cut: 0, zoneLoss: 0, liar: 0, join: 0, retire: 0 },
+    unlucky: NEVER_UNLUCKY,
   },
   {
     ...YEAR,
@@ -87,6 +93,7 @@ const SCENARIOS: readonly StorageScenario[] = [
     days: 120,
     machine: { ...YEAR.machine, failure: 0, away: 0, rot: 0, slow: 0 },
     swarm: { restart: 0, cut: 0, zoneLoss: 0, liar: 0, join: 24, retire: 12 },
+    unlucky: NEVER_UNLUCKY,
   },
   {
     ...YEAR,
@@ -99,6 +106,7 @@ const SCENARIOS: readonly StorageScenario[] = [
     references: 0,
     machine: { failure: 6, reboot: 0, away: 0, rot: 0, slow: 0 },
     swarm: { restart: 0, cut: 0, zoneLoss: 0, liar: 0, join: 0, retire: 0 },
+    unlucky: NEVER_UNLUCKY,
   },
   {
     ...YEAR,

@@ -70,7 +70,7 @@ export class StorageNode {
     this.detector = new Detector({ clock, self: network.self, watched }, { beatMs: swarm.beatMs })
     const suspect = (stripe: StripeId, index: number): void => scrub.suspect(stripe, index)
     this.#server = new ShardServer(
-      { network, clock, store },
+      { network, clock, random, store },
       {
         accessTo: (volume) => (volume === swarm.volume ? map : undefined),
         sign: (volume, shards) => host.sign(volume, shards),
@@ -148,7 +148,8 @@ export class StorageNode {
   static async open(host: Host, swarm: Swarm): Promise<StorageNode> {
     const { disk, kv, world } = host.machine
     const options = { segmentBytesMax: SEGMENT_BYTES }
-    const store = await Store.open({ disk, kv, clock: world.clock }, options)
+    const { clock, random } = world
+    const store = await Store.open({ disk, kv, clock, random }, options)
     return new StorageNode(host, swarm, store)
   }
 

@@ -16,6 +16,7 @@ import type { Scheduler } from '../scheduler.ts'
 import type { MapEntry, MapOp } from './map-log.ts'
 import type { Traffic } from './traffic.ts'
 import type { RepairLoopOptions } from '../../node/repair/repair-loop.ts'
+import type { UnluckyRates } from '../random.ts'
 import type { StorageScenario } from './scenario.ts'
 
 /** The size that a shard stands for, and its simulated size. */
@@ -50,6 +51,7 @@ export interface SwarmComponents {
 
 export interface SwarmOptions {
   readonly scenario: StorageScenario
+  readonly unlucky: UnluckyRates
   /** An entry of the shard map, as it is logged. throws CheckError. */
   readonly onEntry: (host: Host, entry: MapEntry) => void
 }
@@ -64,6 +66,8 @@ export class Swarm {
   readonly traffic: Traffic = { fetched: 0, given: 0, proofs: 0 }
   readonly volume: VolumeId = '5a'.repeat(32) as VolumeId
   readonly class: RedundancyClass
+  /** The ill luck of all machines. */
+  readonly unlucky: UnluckyRates
   readonly beatMs: number = BEAT_MS
   readonly graceMs: number = GRACE_MS
   /** To the scale of beacons. */
@@ -81,12 +85,13 @@ export class Swarm {
   /** Pulls that are about to begin, by both peers. */
   readonly #pulls = new Set<string>()
 
-  constructor(components: SwarmComponents, { scenario, onEntry }: SwarmOptions) {
+  constructor(components: SwarmComponents, { scenario, unlucky, onEntry }: SwarmOptions) {
     const { scheduler } = components
     this.#c = components
     this.#onEntry = onEntry
     this.scheduler = scheduler
     this.class = { kind: 'rs', ...scenario.code }
+    this.unlucky = unlucky
     this.random = new SeededRandom(scheduler.seed, 'storage swarm')
     this.#newsMs = this.random.pick([1, 30, 900]) * SECOND_MS
     this.network = new SimulatedNetwork(scheduler, {

@@ -41,7 +41,7 @@ export class Workload {
     const file = `f${this.#written++}`
     const stripe = this.#code()
     truth.addStripe(stripe.id, stripe.header)
-    const { network, clock } = machine.world
+    const { network, clock, random } = machine.world
     const { volume } = this.#swarm
     const client = new ShardClient(machine.world, { volume })
     const placer = new StripePlacer({
@@ -50,6 +50,7 @@ export class Workload {
       client,
       network,
       clock,
+      random,
       placementQueue: await PlacementQueue.open(new MemoryMarks()),
       dedupCheck: node.dedupCheck,
       log: (message, fields) => this.#swarm.note(host, message, fields),

@@ -10,6 +10,7 @@ import { Hardware } from './hardware.ts'
 import { Ledger } from './ledger.ts'
 import { Swarm } from './swarm.ts'
 import { Workload } from './workload.ts'
+import type { UnluckyCounts } from '../unlucky-tally.ts'
 import type { Host } from './host.ts'
 import type { Step, StoragePlan } from './plan.ts'
 
@@ -22,6 +23,7 @@ export interface YearOptions {
 export interface YearResult {
   readonly eventCount: number
   readonly traceHash: string
+  readonly unlucky: UnluckyCounts
   readonly stepCount: number
   readonly stripeCount: number
   /** Stripes lost with more than m shards within one repair time. */
@@ -37,6 +39,8 @@ export interface YearResult {
 }
 
 const BOOT_MS: number = 2 * MINUTE_MS
+/** As a node tries again to place what it could not. */
+const PLACE_TRIES = 10
 /** Within which all is whole again after the last fault. */
 const SETTLE_MS: number = 60 * DAY_MS
 /** In which a machine that is retired has given away all. */
@@ -59,7 +63,11 @@ export class Year {
     }
     this.#swarm = new Swarm(
       { scheduler: this.#scheduler, onBreach, tell },
-      { scenario: plan.scenario, onEntry: (host, entry) => this.#ledger.note(host, entry) },
+      {
+        scenario: plan.scenario,
+        unlucky: plan.unlucky,
+        onEntry: (host, entry) => this.#ledger.note(host, entry),
+      },
     )
     this.#hardware = new Hardware(this.#swarm, (host, afterMs) => this.#replace(host, afterMs))
     this.#ledger = new Ledger(this.#swarm)
@@ -78,7 +86,8 @@ export class Year {
     await this.#until(beganMs + this.#plan.durationMs)
     await this.#settle()
     checkPlacement(this.#swarm)
-    this.#ledger.checkCosts()
+    // Of unlucky machines some things are done twice.
+    if (this.#plan.unlucky.site === 0) this.#ledger.checkCosts()
     await this.#scheduler.finish(checkReadable(this.#swarm))
     return this.#result()
   }
@@ -91,10 +100,17 @@ export class Year {
     for (const host of swarm.hosts) swarm.admit(host)
     await this.#for(DAY_MS)
     for (let i = 0; i < stripeCount; i++) {
-      const isPlaced = await this.#scheduler.finish(this.#workload.write(swarm.pick(i)))
-      if (!isPlaced) throw new CheckError('operations end', 'a quiet swarm places a stripe')
+      if (!(await this.#scheduler.finish(this.#place(i))))
+        throw new CheckError('operations end', 'a quiet swarm places a stripe')
     }
     await this.#for(HOUR_MS)
+  }
+
+  /** Machines that are unlucky do not take every shard. returns whether a stripe was placed. */
+  async #place(draw: number): Promise<boolean> {
+    for (let tries = 0; tries < PLACE_TRIES; tries++)
+      if (await this.#workload.write(this.#swarm.pick(draw))) return true
+    return false
   }
 
   #do(step: Step): void {
@@ -188,6 +204,7 @@ export class Year {
     return {
       eventCount: this.#scheduler.eventCount,
       traceHash: this.#scheduler.traceHash(),
+      unlucky: this.#scheduler.luck.counts(),
       stepCount: this.#plan.steps.length,
       stripeCount: truth.promised().length,
       lostCount: truth.lostCount,

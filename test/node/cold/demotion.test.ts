@@ -7,6 +7,8 @@ import type { ColdReader } from '../../../node/stripes/cold-reader.ts'
 import { Demotion } from '../../../node/cold/demotion.ts'
 import { SystemClock } from '../../../node/world/clock.ts'
 import type { ChunkId, PeerId } from '../../../protocol/ids.ts'
+import { HOUR_MS } from '../../../protocol/units.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
 import { ColdMap, hlcOf } from './cold-map.ts'
 
 const { signal } = new AbortController()
@@ -44,7 +46,7 @@ async function settle(
     map,
     store: store as unknown as ConstructorParameters<typeof Demotion>[0]['store'],
     clock: new SystemClock(),
-    random: { number: () => 0 },
+    random: { number: () => 0, unlucky: () => false },
     self: self as PeerId,
     cold: { shows: async () => found },
     stable: () => hlcOf(stableMs),
@@ -54,6 +56,32 @@ async function settle(
   const waiting = await demotion.run(signal)
   return { recorded: map.recorded, left: [...held], lies, waiting }
 }
+
+test('a tier that was out of reach is asked again within the hour', async () => {
+  const clock = new ManualClock()
+  const map = new ColdMap({ s: { holders: ['a', 'b', 'c', 'd'], cold: { attic: 50 }, floor: 2 } })
+  let found: Around['found'] = 'unreachable'
+  const store = { usage: () => ({ chunkBytes: 0 }), commit: async () => undefined }
+  const chunks = { has: () => false, delete: () => false }
+  const demotion = new Demotion({
+    map,
+    store: { ...store, chunks } as unknown as ConstructorParameters<typeof Demotion>[0]['store'],
+    clock,
+    random: { number: () => 0, unlucky: () => false },
+    self: 'd' as PeerId,
+    cold: { shows: async () => found ?? 'shown' },
+    stable: () => hlcOf(STABLE_MS),
+    isNeededHere: () => false,
+    onFalse: () => undefined,
+  })
+  await demotion.run(signal)
+  found = 'shown'
+  await demotion.run(signal)
+  assert.deepEqual(map.recorded, [])
+  clock.advance(HOUR_MS)
+  await demotion.run(signal)
+  assert.deepEqual(map.recorded, ['s -3 d'])
+})
 
 describe('settling stripes that a tier holds', () => {
   const holders = ['a', 'b', 'c', 'd']

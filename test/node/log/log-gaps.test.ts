@@ -13,6 +13,7 @@ import { decodeLogMessage, encodeLogMessage } from '../../../protocol/wire/log.t
 import { instant } from '../../../simulations/clock.ts'
 import { Replica } from './replicas.ts'
 import { channelPair, networkOf } from './wires.ts'
+import { SeededRandom } from '../../../simulations/random.ts'
 import type { Channel } from '../../../node/world/world.ts'
 import type { LogMessage } from '../../../protocol/wire/log.ts'
 import type { Volume } from '../../../node/log/volume.ts'
@@ -72,7 +73,11 @@ describe('a missing log entry', () => {
     const { clock } = a
     const inbox = new Inbox({ volume: a.volume, clock })
     const sync = new LogSync({
-      world: { clock, network: networkOf(a.identity.peer, { open: async () => channel }) },
+      world: {
+        clock,
+        network: networkOf(a.identity.peer, { open: async () => channel }),
+        random: new SeededRandom(1, 'gaps'),
+      },
       volumeOf: () => a.volume,
       inboxOf: () => inbox,
       isMember: () => true,

@@ -188,7 +188,11 @@ export async function checkpointServer(from: Replica): Promise<Serve> {
   let serve: Serve = () => Promise.reject(new Error('not served'))
   const handle = async (_protocol: string, how: Serve): Promise<void> => void (serve = how)
   const server = new CheckpointTransfer({
-    world: { clock: from.clock, network: networkOf(from.identity.peer, { handle }) },
+    world: {
+      clock: from.clock,
+      network: networkOf(from.identity.peer, { handle }),
+      random: new SeededRandom(from.seed, 'server'),
+    },
     volumeOf: () => from.volume,
     roleOf: () => 'admin',
   })
@@ -209,7 +213,11 @@ export function fetchCheckpoint(
     return here
   }
   const client = new CheckpointTransfer({
-    world: { clock: to.clock, network: networkOf(to.identity.peer, { open }) },
+    world: {
+      clock: to.clock,
+      network: networkOf(to.identity.peer, { open }),
+      random: new SeededRandom(to.seed, 'client'),
+    },
     volumeOf: () => undefined,
     roleOf: () => 'admin',
   })

@@ -20,6 +20,7 @@ import { clock, deadline, startNetwork, temporaryFolder, until } from '../networ
 import { PlainMap } from '../repair/plain-map.ts'
 import { signAnything } from '../peers/shard-swarm.ts'
 import { VOLUME, stripeOf } from '../peers/shard-swarm.ts'
+import { SeededRandom } from '../../../simulations/random.ts'
 import type { CodedStripe } from '../../../protocol/stripe/stripe.ts'
 import type { Kv } from '../../../node/store/kv.ts'
 import type { Clock, Disk, Network } from '../../../node/world/world.ts'
@@ -155,6 +156,7 @@ async function isFound(reader: Peer, stripe: CodedStripe): Promise<boolean> {
   const fetcher = new ChunkFetcher({
     ...reader,
     map,
+    random: new SeededRandom(1, 'reader'),
     client: new ShardClient({ network, clock }, { volume: VOLUME }),
     volume: VOLUME,
     isOnline: (peer) => network.peers().includes(peer),

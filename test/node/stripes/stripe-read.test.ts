@@ -105,6 +105,7 @@ class Swarm {
       map,
       network: { self: SELF, peers: () => [D0, D1, P0, P1], find: unused },
       clock: this.clock,
+      random: { unlucky: () => false },
       volume: VOLUME,
       isOnline: (peer: PeerId) => !this.away.has(peer),
       onBadShard: (_stripe: string, index: number, holder: PeerId, found: string) =>

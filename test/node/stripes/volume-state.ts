@@ -50,6 +50,8 @@ const KEYS: ChunkKeys = {
 }
 const TAG = '\0\0'
 
+const RANDOM = { number: () => 0.5, unlucky: () => false }
+
 export interface VolumeOptions {
   readonly redundancy?: string
   readonly sizes?: ChunkSizes
@@ -275,6 +277,7 @@ export class VolumeState {
       client,
       network,
       clock,
+      random: RANDOM,
       volume: VOLUME,
       isOnline: (peer) => network.peers().includes(peer),
       onBadShard: (_stripe, index, holder) => this.badShards.push(`${index} ${holder}`),
@@ -319,6 +322,7 @@ export class VolumeState {
       client,
       network,
       clock,
+      random: RANDOM,
       log: (message) => logged.push(message),
       fetcher: new ChunkFetcher({
         store,
@@ -326,6 +330,7 @@ export class VolumeState {
         client,
         network,
         clock,
+        random: RANDOM,
         volume: VOLUME,
         isOnline: () => true,
         onBadShard: () => undefined,
@@ -358,9 +363,8 @@ export function elsewhereOf(
   node: Pick<PeerGroup, 'store' | 'client' | 'network' | 'clock'>,
 ): DedupCheck {
   const { store, client, network, clock } = node
-  const random = { number: () => 0.5 }
   const budget = { take: async () => undefined }
-  const shared = { store, map, marks: map.view, client, network, clock, random, budget }
+  const shared = { store, map, marks: map.view, client, network, clock, random: RANDOM, budget }
   const quiet = { log: () => undefined, onFalse: () => undefined, onBadShard: () => undefined }
   const verified = new VerifiedStripes({ ...shared, ...quiet })
   return new DedupCheck({ ...shared, ...quiet, verified })

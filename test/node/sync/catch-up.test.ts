@@ -23,15 +23,17 @@ function trial(): Trial {
   const asked: PeerId[] = []
   const failed: PeerId[] = []
   const running: PromiseWithResolvers<void>[] = []
-  const catchUp = new CatchUp({
-    exchange: (_volume, peer) => {
+  const random = { number: () => 0, bytes: (n: number) => new Uint8Array(n), unlucky: () => false }
+  const parts = {
+    exchange: (_volume: Volume, peer: PeerId) => {
       asked.push(peer)
       const exchange = Promise.withResolvers<void>()
       running.push(exchange)
       return exchange.promise
     },
-    onFailed: (_volume, peer) => failed.push(peer),
-  })
+    onFailed: (_volume: Volume, peer: PeerId) => failed.push(peer),
+  }
+  const catchUp = new CatchUp({ random }, parts)
   const end = async (error?: Error): Promise<void> => {
     const exchange = running.shift()
     if (error === undefined) exchange?.resolve()
