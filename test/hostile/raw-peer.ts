@@ -1,5 +1,6 @@
 // A peer of another make: libp2p as it comes, with its services, under any identity. What it says
 // is what libp2p says, and below the streams of a connection any bytes.
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
@@ -14,6 +15,7 @@ import { tls } from '@libp2p/tls'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { blake3 } from '../../protocol/hash.ts'
+import { eventually } from '../cluster/cluster.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Identify } from '@libp2p/identify'
@@ -113,7 +115,17 @@ export class RawPeer implements AsyncDisposable {
   /** Connect anew to a running node. throws if it does not let this peer in. */
   async dial(victim: TestNode): Promise<Connection> {
     const { addresses } = (await victim.status()).node
-    return this.dialAt(addresses)
+    let connection: Connection | undefined
+    // After many failed handshakes a node lets in one of an address in a second.
+    await eventually(`${victim.name} lets it in`, async () => {
+      connection = await this.dialAt(addresses).catch((error: unknown) => {
+        if (String(error).includes('ECONNRESET')) return undefined
+        throw error
+      })
+      return connection !== undefined
+    })
+    assert.ok(connection !== undefined)
+    return connection
   }
 
   dialAt(addresses: readonly string[]): Promise<Connection> {

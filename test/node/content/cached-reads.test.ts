@@ -16,6 +16,8 @@ import { VolumeState } from '../stripes/volume-state.ts'
 import type { TestContext } from 'node:test'
 
 const { signal } = new AbortController()
+/** Turns of the event loop that a read through the thread pool ends in, also on a busy machine. */
+const TURNS = 200
 const BYTES = xorshiftBytes(5, 6 * MIB)
 
 /**
@@ -133,10 +135,10 @@ describe('a reader waits for peers', () => {
     let ended: string | undefined
     void outcome.then((what) => (ended = what))
     for (let left = ms; left >= 0 && ended === undefined; left -= 50) {
-      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+      for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate)
       if (left > 0) group.clock.advance(Math.min(left, 50))
     }
-    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+    for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate)
     return ended ?? 'waits'
   }
 
