@@ -176,7 +176,10 @@ export class StrongVoter {
     if (promised !== undefined && !this.#turns.mayTake(from, now))
       return { kind: 'refused', promised }
     const after = vote(this.#kept, request, from)
-    if (after === undefined) return this.#refuse({ counter: request.counter, peer: from })
+    if (after === undefined) {
+      this.#turns.missed(from, now)
+      return this.#refuse({ counter: request.counter, peer: from })
+    }
     this.#turns.took(from, Math.max(0, steps), now)
     const statement = await this.#keep(after, request.term)
     return { kind: 'state', accepted: this.#report(true, true), statement }

@@ -3,6 +3,8 @@
 // Invariants:
 //   who has made nothing of many promises does not outbid before TURN_MS one that was without for
 //     longer: so whoever comes again and again stands behind those who come now and then
+//   who comes to one that has made nothing of many, but with too low a ballot, is not outbid again
+//     by that one before TURN_MS: to ask higher takes a while, and a bid only a moment
 //   who has made nothing of very many is given no more than a few a second
 //   counters grow by GROWTH_PER_S on average: a leap, as after a long absence, is made once, and
 //     BALLOT_MAX not reached before a voter has been started tens of thousands of times
@@ -49,6 +51,8 @@ interface Turn {
   readonly since: Instant
   /** When its proposer was given one before this. */
   readonly before: number
+  /** Is the promise still to be given? It counts already. */
+  readonly isKept: boolean
 }
 
 export class Turns {
@@ -78,14 +82,27 @@ export class Turns {
     return enforces('ballots-in-steps') && steps > this.#leapLeft(now)
   }
 
+  /** It may be given one, but for its ballot, which is too low. */
+  missed(peer: PeerId, now: Instant): void {
+    const turn = this.#turn
+    if (turn === undefined || turn.peer === peer) return
+    if (this.#servedAsOf(turn.peer, now).idle < IDLE_OFTEN) return
+    this.#turn = { peer, since: now, before: this.#servedAt(peer), isKept: true }
+    this.#count(peer, now)
+  }
+
   /** It was given one, so many steps above the last. */
   took(peer: PeerId, steps: number, now: Instant): void {
     this.#leap = this.#leapLeft(now) - steps
     this.#leapAt = now
-    if (this.#turn?.peer !== peer || now - this.#turn.since >= TURN_MS)
-      this.#turn = { peer, since: now, before: this.#servedAt(peer) }
-    const { idle, given } = this.#servedAsOf(peer, now)
-    this.#serve(peer, { at: now, idle: Math.min(IDLE_MAX, idle + 1), given: given + 1 })
+    const turn = this.#turn
+    if (turn?.peer === peer && turn.isKept) {
+      this.#turn = { ...turn, isKept: false }
+      return
+    }
+    if (turn?.peer !== peer || now - turn.since >= TURN_MS)
+      this.#turn = { peer, since: now, before: this.#servedAt(peer), isKept: false }
+    this.#count(peer, now)
   }
 
   /** It has made use of one. */
@@ -94,6 +111,11 @@ export class Turns {
     const { at, idle, given } = this.#servedAsOf(peer, now)
     const left = { at, idle: Math.max(0, idle - 1), given: Math.max(0, given - 1) }
     if (this.#served.has(peer)) this.#serve(peer, left)
+  }
+
+  #count(peer: PeerId, now: Instant): void {
+    const { idle, given } = this.#servedAsOf(peer, now)
+    this.#serve(peer, { at: now, idle: Math.min(IDLE_MAX, idle + 1), given: given + 1 })
   }
 
   #serve(peer: PeerId, served: Served): void {

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { hasCode } from '../../protocol/errors.ts'
 import { BALLOT_MAX } from '../../protocol/limits.ts'
+import { NO_VOTE, vote } from '../../protocol/strong/acceptor.ts'
 import { checkGrounds, groupsAfter, isBaseChosen } from '../../protocol/strong/grounds.ts'
 import {
   firstOffice,
@@ -254,6 +255,45 @@ describe('turns', () => {
     } finally {
       restore()
     }
+  })
+
+  /**
+   * How often, in a minute, `one` has the same ballot promised by two voters for 100 ms. It asks
+   * both every half a second, above what they had promised 200 ms before; `two` outbids whenever it
+   * may.
+   */
+  function servedByBoth(): number {
+    const voters = [0, 1].map(() => ({ turns: new Turns(at(0)), state: NO_VOTE }))
+    type Voter = (typeof voters)[number]
+    const ask = (voter: Voter, peer: PeerId, counter: number, ms: number): boolean => {
+      if (!voter.turns.mayTake(peer, at(ms))) return false
+      const after = vote(voter.state, { kind: 'prepare', counter, term: 0 }, peer)
+      if (after === undefined) voter.turns.missed(peer, at(ms))
+      else voter.turns.took(peer, 1, at(ms))
+      voter.state = after ?? voter.state
+      return after !== undefined
+    }
+    const promisedBy = (voter: Voter): number => voter.state.promised?.counter ?? 0
+    let [counter, served] = [0, 0]
+    for (let ms = 0; ms < 60_000; ms++) {
+      for (const voter of voters) ask(voter, two, promisedBy(voter) + 1, ms)
+      if (ms % 500 === 0) {
+        counter++
+        for (const voter of voters) ask(voter, one, counter, ms)
+      }
+      const isMine = voters.every(({ state: { promised } }) => promised?.peer === one)
+      if (ms % 500 === 100 && isMine && voters.every((voter) => promisedBy(voter) === counter)) {
+        for (const { turns } of voters) turns.used(one, at(ms))
+        served++
+      }
+      if (ms % 500 === 300) counter = Math.max(counter, ...voters.map(promisedBy))
+    }
+    return served
+  }
+
+  test('come at all voters at once, to who learns of a ballot too late to ask above it', () => {
+    const served = servedByBoth()
+    assert.ok(served > 20, `${served} in a minute`)
   })
 
   test('of who makes nothing of them become rare', () => {
