@@ -2,8 +2,8 @@
 // which is LevelDB's own order. A synced batch is durable when its promise resolves; LevelDB does
 // not sync an older log file when it has begun a new one, so whoever needs an unsynced write
 // durable must sync that same write.
-import { open } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { open, readdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -38,9 +38,11 @@ type Database = ClassicLevel<ByteString, Uint8Array>
 
 /** See the head of the file. */
 export class LevelKv implements Kv {
+  readonly #folder: string
   readonly #database: Database
 
-  private constructor(database: Database) {
+  private constructor(folder: string, database: Database) {
+    this.#folder = folder
     this.#database = database
   }
 
@@ -64,7 +66,7 @@ export class LevelKv implements Kv {
       throw levelError(`cannot open the index in ${folder}`, error)
     }
     await syncFolder(dirname(folder))
-    return new LevelKv(database)
+    return new LevelKv(folder, database)
   }
 
   get(key: ByteString): Uint8Array | undefined {
@@ -100,7 +102,9 @@ export class LevelKv implements Kv {
 
   async sizeBytes(): Promise<number> {
     try {
-      return await this.#database.approximateSize('', LAST_KEY)
+      // That leaves out what has not left the log yet.
+      const sorted = await this.#database.approximateSize('', LAST_KEY)
+      return sorted + (await logBytes(this.#folder))
     } catch (error) {
       throw levelError('cannot measure the index', error)
     }
@@ -109,6 +113,18 @@ export class LevelKv implements Kv {
   async close(): Promise<void> {
     await this.#database.close()
   }
+}
+
+/** Bytes of LevelDB's logs: some of the files may go meanwhile, as a log becomes a table. */
+async function logBytes(folder: string): Promise<number> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.log'))
+  const sizes = names.map((name) =>
+    stat(join(folder, name)).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  )
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
 }
 
 function toOperation(

@@ -56,6 +56,9 @@ test('a volume whose machines are all lost is recovered on an empty one', { skip
     await first.shoal('unmount', first.mountFolder)
     const gone = cluster.node('gone')
     await gone.start({ ticket: await first.invite() })
+    await eventually('its name is known', async () => {
+      return /\bgone\b/.test(await first.shoal('peer', 'ls'))
+    })
     await gone.kill('SIGKILL')
     await first.shoal('peer', 'rm', 'gone', '--now')
     await writeFile(join(source, 'later'), 'of the second epoch')
