@@ -1,6 +1,7 @@
 // Imported by each process of a test run before all else. Compiled sources are kept beside the
 // packages, so that a test file starts in a third less CPU time; apart from the cache of the
-// command, which runs with other flags of V8. And a file's process notes at its end what it took.
+// command, which runs with other flags of V8. Packages are loaded bundled (packages.ts). And a
+// file's process notes at its end what it took.
 //
 // The test runner follows each promise that a test makes, to say which test an uncaught error is
 // of. That takes a fifth of the CPU time of simulations: here such an error fails the whole file.
@@ -8,9 +9,11 @@ import asyncHooks from 'node:async_hooks'
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
+import { loadBundledPackages } from './packages.ts'
 import { TIMES, noteTime } from './times.ts'
 
 enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'tests'))
+loadBundledPackages()
 
 const { createHook } = asyncHooks
 asyncHooks.createHook = (callbacks) => (isOfRunner() ? createHook({}) : createHook(callbacks))

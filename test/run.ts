@@ -23,6 +23,7 @@ import { availableParallelism, constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
+import { bundlePackages } from './packages.ts'
 import { TIMES, readTimes } from './times.ts'
 
 /**
@@ -57,6 +58,7 @@ if (files.length === 0) {
   console.error(`no test file has ${parts.join(' or ')} in its path`)
   process.exit(2)
 }
+await bundlePackages()
 const folder = mkdtempSync(join(tmpdir(), 'shoal-test-'))
 // Tests that act as another user pass through it.
 chmodSync(folder, 0o711)
