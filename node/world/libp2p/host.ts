@@ -24,6 +24,7 @@ import type { KadDHT } from '@libp2p/kad-dht'
 import type { MulticastDNSComponents } from '@libp2p/mdns'
 import type { Ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { noteProtocolsOnce } from './internals.ts'
 import type { Threshold } from './threshold.ts'
 import { peerIdFromCID } from '@libp2p/peer-id'
 import { LevelDatastore } from 'datastore-level'
@@ -123,6 +124,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     peerDiscovery: options.mdns ? [discovery(discovered)] : [],
     services: services(options),
   })
+  noteProtocolsOnce(libp2p.peerStore)
   return { libp2p, store, discovered }
 }
 

@@ -1,10 +1,14 @@
 // The internals of libp2p's services that Shoal needs beyond their interfaces, of the versions that
 // package.json pins: who may be heard and told on a topic, and what others make us do in the DHT.
 // That it is there is checked as the network is created.
+import { LRUCache } from 'lru-cache'
 import { assert } from '../../../protocol/errors.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
-import type { PeerId } from '@libp2p/interface'
+import type { Peer, PeerId, PeerStore } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
+
+/** Peers and protocols that are remembered as noted. */
+const NOTED_MAX = 1024
 
 /** Bytes as they come from a stream. */
 type Bytes = { readonly byteLength: number }
@@ -50,4 +54,24 @@ export function dhtParts(dht: KadDHT): DhtParts {
   const { rpc } = dht as unknown as { readonly rpc?: DhtParts }
   assert(typeof rpc?.handleMessage === 'function', 'a known kad-dht')
   return rpc
+}
+
+/**
+ * Have the protocol of a stream noted in the peer store once, not for each stream: both ends wait
+ * for that, a read and a write of the disk, before a stream can be used.
+ */
+export function noteProtocolsOnce(store: PeerStore): void {
+  const merge = store.merge.bind(store)
+  const noted = new LRUCache<string, Peer>({ max: NOTED_MAX })
+  store.merge = async (id, data, options) => {
+    const [protocol, ...others] = data.protocols ?? []
+    const isNote = protocol !== undefined && others.length === 0 && Object.keys(data).length === 1
+    if (!isNote) return merge(id, data, options)
+    const key = `${id.toString()} ${protocol}`
+    const before = noted.get(key)
+    if (before !== undefined) return before
+    const peer = await merge(id, data, options)
+    noted.set(key, peer)
+    return peer
+  }
 }
