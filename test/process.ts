@@ -1,7 +1,9 @@
 // Imported by each process of a test run before all else. Compiled sources are kept beside the
 // packages, so that a test file starts in a third less CPU time; apart from the cache of the
-// command, which runs with other flags of V8. Packages are loaded bundled (packages.ts). And a
-// file's process notes at its end what it took.
+// command, which runs with other flags of V8. Packages are loaded bundled (packages.ts). The files
+// of test/node sign as simulations do (simulations/signed.ts), for a tenth of their CPU time;
+// test/protocol, test/cluster and test/hostile have the true signatures. And a file's process notes
+// at its end what it took.
 //
 // The test runner follows each promise that a test makes, to say which test an uncaught error is
 // of. That takes a fifth of the CPU time of simulations: here such an error fails the whole file.
@@ -9,11 +11,15 @@ import asyncHooks from 'node:async_hooks'
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
+import { replaceModule } from '../simulations/patches.ts'
 import { loadBundledPackages } from './packages.ts'
 import { TIMES, noteTime } from './times.ts'
 
 enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'tests'))
 loadBundledPackages()
+// The file, or a group of such files.
+if (/\btest[/-]node[/-]/.test(process.argv[1] ?? ''))
+  replaceModule(urlOf('../protocol/signed.ts'), urlOf('../simulations/signed.ts'))
 
 const { createHook } = asyncHooks
 asyncHooks.createHook = (callbacks) => (isOfRunner() ? createHook({}) : createHook(callbacks))
@@ -25,6 +31,10 @@ if (isTest && folder !== undefined && process.platform === 'linux') {
   // Its children are counted with it.
   delete process.env[TIMES]
   process.on('exit', () => noteTime(process.argv[1] ?? '', folder))
+}
+
+function urlOf(path: string): URL {
+  return new URL(path, import.meta.url)
 }
 
 /** Does the test runner ask for a hook? */

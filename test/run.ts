@@ -33,8 +33,8 @@ import { TIMES, readTimes } from './times.ts'
 const FILE_TIMEOUT_MS = 8 * 60_000
 /** A run should take less than 10 minutes; on a machine that others use it may take longer. */
 const RUN_TIMEOUT_MS = 40 * 60_000
-/** Files whose tests only compute, and may share a process. */
-const SHARING = /^test\/(node|protocol)\//
+/** Folders of files whose tests only compute, and may share a process. */
+const SHARING = ['test/node/', 'test/protocol/']
 /** Files that need programs which a bare machine lacks (`npm run test:programs`). */
 const NEEDING = /^test\/programs\//
 /** Files that share one process. */
@@ -86,13 +86,17 @@ function chosenFiles(): readonly string[] {
 /** The processes to start, in this order: files by themselves and groups, spread evenly. */
 function processes(): readonly string[] {
   // Chosen files are each told of by themselves.
-  const isShared = (file: string): boolean => parts.length === 0 && SHARING.test(file)
+  const isShared = (file: string): boolean =>
+    parts.length === 0 && SHARING.some((folder) => file.startsWith(folder))
   const alone = files.filter((file) => !isShared(file))
-  const shared = files.filter(isShared)
-  const count = Math.ceil(shared.length / GROUP_FILES)
-  const groups = Array.from({ length: count }, (_, index) =>
-    groupOf(shared.filter((_file, at) => at % count === index)),
-  )
+  // Those of test/node have signatures of their own (process.ts).
+  const groups = SHARING.flatMap((folder) => {
+    const shared = files.filter((file) => isShared(file) && file.startsWith(folder))
+    const count = Math.ceil(shared.length / GROUP_FILES)
+    return Array.from({ length: count }, (_, index) =>
+      groupOf(shared.filter((_file, at) => at % count === index)),
+    )
+  })
   const each = groups.length / Math.max(1, alone.length)
   return alone.length === 0
     ? groups
