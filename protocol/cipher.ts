@@ -1,6 +1,14 @@
 // The one door to ciphers: AES-256-GCM, and sealing a small secret to an Ed25519 identity.
-import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
-import { ed25519, x25519 } from '@noble/curves/ed25519.js'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  diffieHellman,
+} from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { ed25519 } from '@noble/curves/ed25519.js'
 import { blake3Concat, deriveKey } from './hash.ts'
 import { concatBytes } from './bytes.ts'
 import { ShoalError, assert } from './errors.ts'
@@ -10,6 +18,10 @@ export const TAG_BYTES = 16
 // Keys are made key objects: Node 24 takes 25 us longer over plain bytes, which it tries to read as
 // one first.
 const ZERO_NONCE = new Uint8Array(12)
+
+// DER wrappers of a raw X25519 key (RFC 8410).
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
+const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex')
 
 /**
  * AES-256-GCM under a key that seals exactly one message, hence the zero nonce: the key must be
@@ -56,8 +68,9 @@ export function sealTo(
   ephemeralSeed: Uint8Array,
 ): Uint8Array {
   const theirs = ed25519.utils.toMontgomery(publicKey)
-  const ours = x25519.getPublicKey(ephemeralSeed)
-  const shared = x25519.getSharedSecret(ephemeralSeed, theirs)
+  const ephemeral = exchangeKey(ephemeralSeed)
+  const ours = publicPart(ephemeral)
+  const shared = sharedSecret(ephemeral, theirs)
   const key = deriveKey('shoal 2026 seal-to-identity v1', blake3Concat(shared, ours, theirs))
   return concatBytes([ours, sealOnce(key, secret, ours)])
 }
@@ -65,13 +78,32 @@ export function sealTo(
 /** Inverse of sealTo, with the 32-byte Ed25519 seed. throws ShoalError 'corrupt'. */
 export function openFrom(seed: Uint8Array, sealed: Uint8Array): Uint8Array {
   const theirs = sealed.subarray(0, 32)
-  const mine = ed25519.utils.toMontgomerySecret(seed)
+  const mine = exchangeKey(ed25519.utils.toMontgomerySecret(seed))
   try {
-    const shared = x25519.getSharedSecret(mine, theirs)
-    const material = blake3Concat(shared, theirs, x25519.getPublicKey(mine))
+    const shared = sharedSecret(mine, theirs)
+    const material = blake3Concat(shared, theirs, publicPart(mine))
     const key = deriveKey('shoal 2026 seal-to-identity v1', material)
     return openOnce(key, sealed.subarray(32), theirs)
   } catch (cause) {
     throw new ShoalError('corrupt', 'the secret is not sealed to this node', { cause })
   }
+}
+
+// X25519 (RFC 7748) of OpenSSL: in JavaScript one takes some milliseconds.
+
+function exchangeKey(secret: Uint8Array): KeyObject {
+  const key = Buffer.concat([PKCS8_PREFIX, secret])
+  return createPrivateKey({ key, format: 'der', type: 'pkcs8' })
+}
+
+function publicPart(key: KeyObject): Uint8Array {
+  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
+  return new Uint8Array(spki.subarray(SPKI_PREFIX.length))
+}
+
+/** throws if `theirs` is no key, or one that gives the same secret with each. */
+function sharedSecret(privateKey: KeyObject, theirs: Uint8Array): Uint8Array {
+  const key = Buffer.concat([SPKI_PREFIX, theirs])
+  const publicKey = createPublicKey({ key, format: 'der', type: 'spki' })
+  return diffieHellman({ privateKey, publicKey })
 }

@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import { noise } from '@chainsafe/libp2p-noise'
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { gossipsub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
 import { kadDHT } from '@libp2p/kad-dht'
@@ -10,6 +10,7 @@ import { mdns } from '@libp2p/mdns'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
+import { concatBytes } from '../../../protocol/bytes.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { blake3 } from '../../../protocol/hash.ts'
 import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
@@ -25,6 +26,7 @@ import type { MulticastDNSComponents } from '@libp2p/mdns'
 import type { Ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { noteProtocolsOnce } from './internals.ts'
+import type { Identity } from '../../../protocol/signed.ts'
 import type { Threshold } from './threshold.ts'
 import { peerIdFromCID } from '@libp2p/peer-id'
 import { LevelDatastore } from 'datastore-level'
@@ -60,7 +62,7 @@ const PEER_BYTES_MAX: number = 16 * KIB
 
 /** The parts of the network; see Libp2pNetwork.create. */
 export interface HostOptions {
-  readonly seed: Uint8Array
+  readonly identity: Identity
   readonly folder: string
   readonly listen: readonly string[]
   readonly announce: readonly string[]
@@ -92,12 +94,13 @@ type Key = Parameters<LevelDatastore['put']>[0]
  * does not open.
  */
 export async function createHost(options: HostOptions): Promise<Host> {
-  const { threshold } = options
+  const { identity, threshold } = options
   const store = await openStore(join(options.folder, 'libp2p'))
   const discovered = new EventEmitter<{ peer: [PeerInfo] }>()
   const libp2p = await createLibp2p<HostServices>({
     start: false,
-    privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
+    // The public half too, which libp2p would compute in JavaScript.
+    privateKey: privateKeyFromRaw(concatBytes([identity.seed, identity.publicKey])),
     datastore: store,
     nodeInfo: { name: 'shoal', version: '1', userAgent: 'shoal/1' },
     addresses: {

@@ -117,10 +117,12 @@ export class Libp2pNetwork implements Network {
     const { seed, listen, announce = [], log = () => {} } = options
     for (const address of [...listen, ...announce]) parseAddress(address)
     const forStrangers = new Set<string>()
-    const { peer: self } = identityFromSeed(seed)
-    const threshold = new Threshold({ self, log, forStrangers: () => [...forStrangers] })
+    const identity = identityFromSeed(seed)
+    const forNow = (): string[] => [...forStrangers]
+    const threshold = new Threshold({ self: identity.peer, log, forStrangers: forNow })
     const blame = new Blame()
-    const host = await createHost({ ...options, announce, threshold, scoreOf: blame.scoreOf })
+    const given = { identity, announce, threshold, scoreOf: blame.scoreOf }
+    const host = await createHost({ ...options, ...given })
     host.store.keepOnly((peer) => threshold.isMember(peer) || !enforces('members-only-kept'))
     return new Libp2pNetwork({ host, threshold, blame, forStrangers, log })
   }
