@@ -74,8 +74,9 @@ export class FolderTier implements ObjectTier {
       open(await this.#pathOf(key), READ_FLAGS),
     )
     try {
-      await this.#attempt(key, signal, () => this.#checkKind(file, key))
-      const to = range?.to ?? Infinity
+      // No more than there is: a buffer is filled with zeros first.
+      const size = await this.#attempt(key, signal, () => this.#sizeOf(file, key))
+      const to = Math.min(range?.to ?? Infinity, size)
       for (let at = range?.from ?? 0; at < to;) {
         const length = Math.min(READ_BYTES, to - at)
         const { buffer, bytesRead } = await this.#attempt(key, signal, () =>
@@ -207,10 +208,11 @@ export class FolderTier implements ObjectTier {
     throw tierError('cold-denied', this.#at(key), `${path} leads elsewhere: remove the link`)
   }
 
-  /** Reading a folder fails by itself. */
-  async #checkKind(file: FileHandle, key: string): Promise<void> {
+  /** Reading a folder fails by itself. throws ShoalError 'cold-denied' for what else is no file. */
+  async #sizeOf(file: FileHandle, key: string): Promise<number> {
     const found = await file.stat()
-    if (found.isFile() || found.isDirectory()) return
+    if (found.isDirectory()) return READ_BYTES
+    if (found.isFile()) return found.size
     throw tierError('cold-denied', this.#at(key), `is no file in ${this.#root}: remove it`)
   }
 
