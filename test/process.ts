@@ -12,11 +12,10 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { replaceModule } from '../simulations/patches.ts'
-import { loadBundledPackages } from './packages.ts'
+import './load-packages.ts'
 import { TIMES, noteTime } from './times.ts'
 
 enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'tests'))
-loadBundledPackages()
 // The file, or a group of such files.
 if (/\btest[/-]node[/-]/.test(process.argv[1] ?? ''))
   replaceModule(urlOf('../protocol/signed.ts'), urlOf('../simulations/signed.ts'))

@@ -19,6 +19,7 @@ import type { Machine } from './netns.ts'
 import { claimPort } from './ports.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))
+const PACKAGES = new URL('../load-packages.ts', import.meta.url).href
 /** Commands that run a node, or ask for a passphrase: each has a process of its own. */
 const OF_A_NODE: ReadonlySet<string> = new Set(['init', 'up', 'recover', 'key'])
 const POLL_MS = 100
@@ -99,7 +100,7 @@ export class TestNode {
     ]
     const flags = [
       ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]),
-      ...(preload === undefined ? [] : ['--import', preload]),
+      ...preloading(preload),
     ]
     const node = [
       process.execPath,
@@ -221,7 +222,7 @@ export async function runShoal(
   stdin: 'ignore' | Uint8Array = 'ignore',
   { preload }: Pick<StartOptions, 'preload'> = {},
 ): Promise<Outcome> {
-  const flags = preload === undefined ? [] : ['--import', preload]
+  const flags = preloading(preload)
   const child = spawn(process.execPath, [...flags, SHOAL, ...words], {
     stdio: [stdin === 'ignore' ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: environment({ preload }),
@@ -233,6 +234,10 @@ export async function runShoal(
   if (stdin !== 'ignore') child.stdin?.end(stdin)
   const [code] = (await once(child, 'close')) as [number | null]
   return { code: code ?? -1, stdout, stderr }
+}
+
+function preloading(preload: string | undefined): readonly string[] {
+  return preload === undefined ? [] : ['--import', PACKAGES, '--import', preload]
 }
 
 /** A preloaded module names sources: with one they run, not the bundle. */
