@@ -29,6 +29,8 @@ import type { BackupLogParts } from './backup-log.ts'
 const PACE = 64
 const START: VersionVector = new Map()
 
+type NodePartParts = Pick<BackupLogParts, 'objects' | 'volume'>
+
 /** The state of this node at one moment. */
 export interface Snapshot {
   readonly checkpoint: Checkpoint | undefined
@@ -81,23 +83,26 @@ export async function compareHead(
 }
 
 /**
- * Are the nodes of a part those that a head says? throws ShoalError 'cold-*' where the tier fails.
+ * Are the nodes of a part there, those that a head says? throws ShoalError 'cold-*' where the tier
+ * fails.
  */
-export async function isRightPart(
-  { objects, volume }: Pick<BackupLogParts, 'objects' | 'volume'>,
-  part: NodePart,
-): Promise<boolean> {
-  const key = treeKeys(volume)[part.isSealed ? 'sealed' : 'clear']
+export async function isRightPart(parts: NodePartParts, part: NodePart): Promise<boolean> {
   try {
-    const items = await objects.readPart(nodesPrefix(volume.id), part)
-    return (
-      items.length === part.ids.length &&
-      items.every((bytes, at) => nodeHash(key, bytes) === part.ids[at])
-    )
+    return await hasItsNodes(parts, part)
   } catch (error) {
     if (hasCode(error, 'malformed') || isDamage(error)) return false
     throw error
   }
+}
+
+/** throws as BackupObjects.readPart(): what reads back damaged tells nothing of who put it. */
+async function hasItsNodes({ objects, volume }: NodePartParts, part: NodePart): Promise<boolean> {
+  const key = treeKeys(volume)[part.isSealed ? 'sealed' : 'clear']
+  const items = await objects.readPart(nodesPrefix(volume.id), part)
+  return (
+    items.length === part.ids.length &&
+    items.every((bytes, at) => nodeHash(key, bytes) === part.ids[at])
+  )
 }
 
 function isDamage(error: unknown): boolean {
@@ -177,7 +182,7 @@ async function hasNodes(
     }
   const right = new Set(before?.nodes.map(({ id }) => id))
   for (const part of head.nodes) {
-    if (!right.has(part.id) && !(await isRightPart(parts, part))) return false
+    if (!right.has(part.id) && !(await hasItsNodes(parts, part))) return false
     for (const id of part.ids) missing[part.isSealed ? 'sealed' : 'clear'].delete(id)
     await world.clock.sleep(1, { signal })
   }
