@@ -10,7 +10,7 @@ import { plantWeakness } from '../../../protocol/trust.ts'
 import { DAY_MS, HOUR_MS } from '../../../protocol/units.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 import type { ActorId, BackupHeadId, PeerId } from '../../../protocol/ids.ts'
-import { checkpoint } from '../log/machines.ts'
+import { Machine, checkpoint } from '../log/machines.ts'
 import { send } from '../log/replicas.ts'
 import { cast, recover, saver } from './backup-cast.ts'
 import type { MemoryTier } from './memory-tier.ts'
@@ -139,6 +139,26 @@ describe('heads of backups', () => {
         part,
       )
       bringBack(tier, whole)
+    }
+  })
+
+  test('a head of who knows another branch of a forked log is no false one', async () => {
+    const { a, b, tier, save } = await cast()
+    b.replica.write('before', 'x')
+    await send(b.replica, a.replica)
+    const copy = new Machine(await b.replica.clone('copy of b'))
+    copy.replica.write('of-the-copy', 'x')
+    b.replica.write('of-b', 'x')
+    await b.volume.commit()
+    await send(copy.replica, a.replica)
+    await save()
+    const put = new Map(tier.objects)
+    for (const heard of ['one branch', 'both branches']) {
+      if (heard === 'both branches') await send(copy.replica, b.replica)
+      const { save: compare, events } = saver(b, tier)
+      await compare()
+      assert.deepEqual(events, [], heard)
+      bringBack(tier, put)
     }
   })
 
