@@ -135,12 +135,12 @@ export const TICKET_ADDRESSES_MAX = 8
 export const TICKETS_MAX = 4096
 export const TICKET_USES_MAX = 10_000
 export const TICKET_LIFETIME_MS_MAX: number = 365 * DAY_MS
-/** An entry whose clock is further ahead than this is not taken until time catches up. */
-export const CLOCK_AHEAD_MS: number = 10 * 60 * 1000
 /**
- * A beacon that is further ahead is ignored: it would count for more than those that come after it.
+ * An entry whose clock is further ahead than this is not taken until time catches up. A beacon that
+ * is further ahead is ignored: it would count for more than those that come after it. One limit for
+ * both: whose entries are taken is heard, or nothing would get stable.
  */
-export const BEACON_AHEAD_MS: number = 30 * 1000
+export const CLOCK_AHEAD_MS: number = 10 * 60 * 1000
 
 /**
  * Entries of all volumes of a node that wait for their past, or for their time; bytes that they

@@ -53,7 +53,7 @@ const JOIN_PAUSE_MS: number = 20 * SECOND_MS
 /** Virtual time that a run may take beside its duration. */
 const RUN_LIMIT_MS: number = 24 * HOUR_MS
 /** With a cold tier that archives. */
-const COLD_LIMIT_MS: number = 240 * HOUR_MS
+const COLD_LIMIT_MS: number = 360 * HOUR_MS
 
 export interface PerformOptions {
   /** Given each line of the trace. */

@@ -9,7 +9,8 @@ import type { NodePart } from '../../protocol/cold/backup.ts'
 import type { BackupHead } from '../../protocol/cold/head.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import type { EntryHash } from '../../protocol/ids.ts'
-import { decodeEntry, encodeEntry } from '../../protocol/log/entry.ts'
+import { decodeEntry, encodeEntry, verifyEntry } from '../../protocol/log/entry.ts'
+import type { Entry } from '../../protocol/log/entry.ts'
 import { nodeHash } from '../../protocol/prolly/prolly.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import { decodeCheckpointMessage, encodeCheckpointMessage } from '../../protocol/wire/checkpoint.ts'
@@ -28,6 +29,8 @@ import type { BackupLogParts } from './backup-log.ts'
 /** Nodes looked at before others have their turn. */
 const PACE = 64
 const START: VersionVector = new Map()
+
+type NodePartParts = Pick<BackupLogParts, 'objects' | 'volume'>
 
 /** The state of this node at one moment. */
 export interface Snapshot {
@@ -50,7 +53,7 @@ export function snapshotOf(volume: Volume): Snapshot {
 
 /**
  * 'unknown': it tells of an older or newer checkpoint than this node's own, or of one that too few
- * attest. 'damaged': what it names is not there as it was.
+ * attest, or of other branches of a fork. 'damaged': what it names is not there as it was.
  */
 export type Finding = 'right' | 'wrong' | 'damaged' | 'unknown'
 
@@ -72,7 +75,8 @@ export async function compareHead(
       (await hasGoverning(parts, head, now)) &&
       (await hasNodes(parts, head, now.checkpoint, before)) &&
       (await hasLog(parts, head, now, before))
-    return isRight ? 'right' : 'wrong'
+    if (isRight) return 'right'
+    return (await isOfOtherBranch(parts, head, now)) ? 'unknown' : 'wrong'
   } catch (error) {
     if (hasCode(error, 'malformed')) return 'wrong'
     if (isDamage(error)) return 'damaged'
@@ -81,23 +85,26 @@ export async function compareHead(
 }
 
 /**
- * Are the nodes of a part those that a head says? throws ShoalError 'cold-*' where the tier fails.
+ * Are the nodes of a part there, those that a head says? throws ShoalError 'cold-*' where the tier
+ * fails.
  */
-export async function isRightPart(
-  { objects, volume }: Pick<BackupLogParts, 'objects' | 'volume'>,
-  part: NodePart,
-): Promise<boolean> {
-  const key = treeKeys(volume)[part.isSealed ? 'sealed' : 'clear']
+export async function isRightPart(parts: NodePartParts, part: NodePart): Promise<boolean> {
   try {
-    const items = await objects.readPart(nodesPrefix(volume.id), part)
-    return (
-      items.length === part.ids.length &&
-      items.every((bytes, at) => nodeHash(key, bytes) === part.ids[at])
-    )
+    return await hasItsNodes(parts, part)
   } catch (error) {
     if (hasCode(error, 'malformed') || isDamage(error)) return false
     throw error
   }
+}
+
+/** throws as BackupObjects.readPart(): what reads back damaged tells nothing of who put it. */
+async function hasItsNodes({ objects, volume }: NodePartParts, part: NodePart): Promise<boolean> {
+  const key = treeKeys(volume)[part.isSealed ? 'sealed' : 'clear']
+  const items = await objects.readPart(nodesPrefix(volume.id), part)
+  return (
+    items.length === part.ids.length &&
+    items.every((bytes, at) => nodeHash(key, bytes) === part.ids[at])
+  )
 }
 
 function isDamage(error: unknown): boolean {
@@ -177,7 +184,7 @@ async function hasNodes(
     }
   const right = new Set(before?.nodes.map(({ id }) => id))
   for (const part of head.nodes) {
-    if (!right.has(part.id) && !(await isRightPart(parts, part))) return false
+    if (!right.has(part.id) && !(await hasItsNodes(parts, part))) return false
     for (const id of part.ids) missing[part.isSealed ? 'sealed' : 'clear'].delete(id)
     await world.clock.sleep(1, { signal })
   }
@@ -216,4 +223,43 @@ async function hasLog(
     }
   }
   return missing.size === 0
+}
+
+/**
+ * Does it tell, wherever it lacks what this node holds, of another branch of a fork? Each of two
+ * members that have not heard of the other's branch calls its own by the name of the actor.
+ */
+async function isOfOtherBranch(
+  { objects, volume, world, signal }: BackupLogParts,
+  head: BackupHead,
+  now: Snapshot,
+): Promise<boolean> {
+  const { membership, replica, entries, actors } = volume
+  const { governance } = membership
+  const held = heldOf(head, now)
+  const missing = new Map<EntryHash, string>()
+  const pace = new TimeSlices(world.clock, signal)
+  for (const act of governance.dag.all()) {
+    const entry = replica.ancestry.covers(held, act) ? governance.entry(act.id) : undefined
+    if (entry !== undefined) missing.set(act.id, placeOf(entry))
+  }
+  for (const { entry } of entries.between(now.checkpoint?.vector ?? START, held)) {
+    missing.set(entry.hash, placeOf(entry))
+    await pace.after(entry)
+  }
+  const others = new Set<string>()
+  for (const part of [...head.governing, ...head.log]) {
+    for (const bytes of await objects.readPart(logPrefix(volume.id), part)) {
+      const entry = decodeEntry(bytes)
+      const key = actors.get(entry.header.actor)?.publicKey
+      const isHere = missing.delete(entry.hash)
+      if (!isHere && key !== undefined && verifyEntry(entry, key)) others.add(placeOf(entry))
+      await pace.after(entry)
+    }
+  }
+  return missing.size > 0 && [...missing.values()].every((place) => others.has(place))
+}
+
+function placeOf({ header: { actor, seq } }: Entry): string {
+  return `${actor} ${seq}`
 }

@@ -4,6 +4,7 @@
 // say that this word counts for nothing. And only when the tier has shown this node a chunk of it,
 // as it should be; or, where this node cannot ask it, a while after, which others who can have for
 // saying that it is not so.
+import { LRUCache } from 'lru-cache'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
@@ -25,6 +26,10 @@ import { isPlanted } from '../../protocol/planted-faults.ts'
 
 /** A tier that did not show what it holds, since it was out of reach, is asked again after this. */
 const ASK_AGAIN_MS: number = HOUR_MS
+/** One that showed something else: it may have been one bad read, and to ask costs one. */
+const DOUBT_AGAIN_MS: number = 6 * HOUR_MS
+/** Copies that were told of as false, so as not to tell of them each time. */
+const TOLD_MAX = 4096
 /** Stripes looked at before others have their turn. */
 const PACE = 64
 
@@ -39,7 +44,7 @@ export interface DemotionParts {
   readonly stable: () => Hlc
   /** Is a chunk in this node's store wanted there? */
   readonly isNeededHere: (chunk: ChunkId) => boolean
-  /** A tier does not hold a stripe as it is said to. */
+  /** A tier does not hold a stripe as it is said to: told once. */
   readonly onFalse: (stripe: StripeId, copy: ColdCopy) => void
 }
 
@@ -52,6 +57,8 @@ interface Settled {
 export class Demotion {
   readonly #parts: DemotionParts
   #settled: ReadonlyMap<GroupId, Settled> = new Map()
+  /** By stripe and pack. */
+  readonly #told = new LRUCache<string, true>({ max: TOLD_MAX })
 
   constructor(parts: DemotionParts) {
     this.#parts = parts
@@ -109,7 +116,8 @@ export class Demotion {
       }
       const atMs = await this.#safeAt(id, stripe, said, signal)
       if (atMs > clock.wall()) {
-        if (atMs < Infinity) untilMs = Math.min(untilMs, atMs, clock.wall() + ASK_AGAIN_MS)
+        const againMs = atMs < Infinity ? ASK_AGAIN_MS : DOUBT_AGAIN_MS
+        untilMs = Math.min(untilMs, atMs, clock.wall() + againMs)
         continue
       }
       for (const chunk of copies) if (this.#isCopy(chunk.id)) store.chunks.delete(chunk.id)
@@ -120,8 +128,8 @@ export class Demotion {
   }
 
   /**
-   * When what is here may go: now, if a tier shows that it holds the stripe; never, if each shows
-   * that it does not.
+   * When what is here may go: now, if a tier shows that it holds the stripe; Infinity, if each
+   * shows that it does not.
    */
   async #safeAt(
     id: StripeId,
@@ -129,17 +137,24 @@ export class Demotion {
     said: readonly ColdCopy[],
     signal: AbortSignal,
   ): Promise<number> {
-    const { cold, random, onFalse } = this.#parts
+    const { cold, random } = this.#parts
     if (!enforces('cold-shown')) return 0
     const index = Math.floor(random.number() * header.chunks.length)
     let atMs = Infinity
     for (const copy of said) {
       const found = await cold.shows(header, copy, index, signal)
       if (found === 'shown') return 0
-      if (found === 'not') onFalse(id, copy)
+      if (found === 'not') this.#tell(id, copy)
       else atMs = Math.min(atMs, hlcMillis(copy.since) + SWEPT_KEPT_MS)
     }
     return atMs
+  }
+
+  #tell(id: StripeId, copy: ColdCopy): void {
+    const what = `${id} ${copy.pack}`
+    if (this.#told.has(what)) return
+    this.#told.set(what, true)
+    this.#parts.onFalse(id, copy)
   }
 
   #isCopy(chunk: ChunkId): boolean {

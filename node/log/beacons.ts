@@ -14,7 +14,7 @@ import {
 } from '../../protocol/clock/vector-clock.ts'
 import { peerIdFromPublicKey, publicKeyOf } from '../../protocol/ids.ts'
 import type { PeerId } from '../../protocol/ids.ts'
-import { BEACON_AHEAD_MS } from '../../protocol/limits.ts'
+import { CLOCK_AHEAD_MS } from '../../protocol/limits.ts'
 import { renamedBy } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
 import { decodeHlc } from '../../protocol/clock/hlc.ts'
@@ -99,7 +99,7 @@ export class Beacons {
    */
   hear(beacon: Beacon, checkpoint: (Cut & Roots) | undefined, nowMs: WallTime): boolean {
     const known = this.#claims.get(beacon.peer)
-    const latestMs = nowMs + BEACON_AHEAD_MS
+    const latestMs = nowMs + CLOCK_AHEAD_MS
     if (enforces('beacons-advance') && beacon.sentMs > latestMs) return false
     // One clock or the other was wrong then.
     const isTimely = known !== undefined && known.sentMs <= latestMs

@@ -2,6 +2,7 @@
 // the volume by; in the end it is fair weather, all that is due lies there, and then all machines
 // are lost and the volume is made anew from the tier and the key alone, on a machine that has
 // nothing else.
+import { SWEPT_KEPT_MS } from '../../protocol/limits.ts'
 import { HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
 import { CheckError } from '../check-error.ts'
 import { checkContents, checkTrees, statusOf } from '../checkers.ts'
@@ -14,12 +15,10 @@ import type { ColdSetting } from '../script.ts'
 import { agreeTo } from './trust.ts'
 import { ColdWatch } from './watch.ts'
 
-/**
- * After fair weather came, until all lies where it should; longer where what is put cannot be read
- * at once.
- */
+/** After fair weather came, until all lies where it should. */
 const SETTLE_LIMIT_MS: number = 12 * HOUR_MS
-const ARCHIVE_LIMIT_MS: number = 72 * HOUR_MS
+/** An archive shows nothing at once, and who is not shown what is there keeps its shards longer. */
+const ARCHIVE_LIMIT_MS: number = SETTLE_LIMIT_MS + SWEPT_KEPT_MS
 const LOOK_MS: number = 10 * MINUTE_MS
 /** In which whoever's turn it is has put the namespace into the tier. */
 const BACKUP_MS: number = 3 * HOUR_MS

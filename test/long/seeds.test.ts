@@ -14,6 +14,7 @@ const CAMPAIGNS = [
   { name: 'crash', from: 1, count: 40 },
   { name: 'clocks', from: 1, count: 20 },
   { name: 'churn', from: 1, count: 20 },
+  { name: 'cold', from: 1, count: 24 },
 ] as const
 
 for (const { name, from, count } of CAMPAIGNS) {

@@ -2,7 +2,7 @@
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { assert } from '../../../protocol/errors.ts'
 import type { ActorId } from '../../../protocol/ids.ts'
-import { BEACON_AHEAD_MS } from '../../../protocol/limits.ts'
+import { CLOCK_AHEAD_MS } from '../../../protocol/limits.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import { headOf } from '../../../protocol/wire/gossip.ts'
 import type { Beacon } from '../../../protocol/wire/gossip.ts'
@@ -93,7 +93,7 @@ export const GOSSIP_ATTACKS: readonly Attack[] = [
     async run(stage) {
       const { liar } = stage
       const freeBytes = 1 + stage.random.below(1_000_000)
-      await beat(liar, { freeBytes, sentMs: Math.floor(liar.clock.wall()) + 2 * BEACON_AHEAD_MS })
+      await beat(liar, { freeBytes, sentMs: Math.floor(liar.clock.wall()) + 2 * CLOCK_AHEAD_MS })
       return async () => {
         const isHeard = (await liarAt(stage))?.freeBytes === freeBytes
         disbelieved(!isHeard, 'a beacon from the future counts')

@@ -10,6 +10,7 @@ import { plantWeakness } from '../../../protocol/trust.ts'
 import { DAY_MS, HOUR_MS } from '../../../protocol/units.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 import type { ActorId, BackupHeadId, PeerId } from '../../../protocol/ids.ts'
+import { Machine, checkpoint } from '../log/machines.ts'
 import { send } from '../log/replicas.ts'
 import { cast, recover, saver } from './backup-cast.ts'
 import type { MemoryTier } from './memory-tier.ts'
@@ -118,6 +119,47 @@ describe('heads of backups', () => {
     await assert.rejects(recover(a, tier, key), { code: 'corrupt' })
     await saver(a, tier).save()
     assert.deepEqual(await (await recover(a, tier, key)).names(), ['only-here'])
+  })
+
+  test('a part that reads back damaged is no false word of who put it', async () => {
+    const { a, b, tier, save } = await cast()
+    for (let n = 0; n < 40; n++) a.replica.write(`f${n}`, 'x')
+    await checkpoint(a, b)
+    await save()
+    await send(a.replica, b.replica)
+    const whole = new Map(tier.objects)
+    for (const part of ['/checkpoints/', '/log/']) {
+      for (const [name, content] of whole)
+        if (name.includes(part)) tier.objects.set(name, content.with(40, (content[40] ?? 0) ^ 1))
+      const { save: compare, events } = saver(b, tier)
+      await compare()
+      assert.deepEqual(
+        events.map(({ kind }) => kind),
+        ['backup-refused'],
+        part,
+      )
+      bringBack(tier, whole)
+    }
+  })
+
+  test('a head of who knows another branch of a forked log is no false one', async () => {
+    const { a, b, tier, save } = await cast()
+    b.replica.write('before', 'x')
+    await send(b.replica, a.replica)
+    const copy = new Machine(await b.replica.clone('copy of b'))
+    copy.replica.write('of-the-copy', 'x')
+    b.replica.write('of-b', 'x')
+    await b.volume.commit()
+    await send(copy.replica, a.replica)
+    await save()
+    const put = new Map(tier.objects)
+    for (const heard of ['one branch', 'both branches']) {
+      if (heard === 'both branches') await send(copy.replica, b.replica)
+      const { save: compare, events } = saver(b, tier)
+      await compare()
+      assert.deepEqual(events, [], heard)
+      bringBack(tier, put)
+    }
   })
 
   test('a head that covers another and more sorts before it, whatever they state', () => {

@@ -57,10 +57,36 @@ async function settle(
   return { recorded: map.recorded, left: [...held], lies, waiting }
 }
 
-test('a tier that was out of reach is asked again within the hour', async () => {
+describe('a tier that did not show what it holds', () => {
+  for (const [found, againMs, lies] of [
+    ['unreachable', HOUR_MS, []],
+    ['not', 6 * HOUR_MS, ['s']],
+  ] as const) {
+    test(`a tier that did not show what it holds is asked again: ${found}`, async () => {
+      const { clock, map, tier, run } = asked(found)
+      await run()
+      clock.advance(againMs)
+      await run()
+      assert.deepEqual(tier.lies, lies, 'told of once')
+      tier.found = 'shown'
+      await run()
+      assert.deepEqual(map.recorded, [])
+      clock.advance(againMs)
+      await run()
+      assert.deepEqual(map.recorded, ['s -3 d'])
+    })
+  }
+})
+
+function asked(found: NonNullable<Around['found']>): {
+  readonly clock: ManualClock
+  readonly map: ColdMap
+  readonly tier: { found: NonNullable<Around['found']>; readonly lies: string[] }
+  readonly run: () => Promise<number>
+} {
   const clock = new ManualClock()
   const map = new ColdMap({ s: { holders: ['a', 'b', 'c', 'd'], cold: { attic: 50 }, floor: 2 } })
-  let found: Around['found'] = 'unreachable'
+  const tier = { found, lies: [] as string[] }
   const store = { usage: () => ({ chunkBytes: 0 }), commit: async () => undefined }
   const chunks = { has: () => false, delete: () => false }
   const demotion = new Demotion({
@@ -69,19 +95,13 @@ test('a tier that was out of reach is asked again within the hour', async () => 
     clock,
     random: { number: () => 0, unlucky: () => false },
     self: 'd' as PeerId,
-    cold: { shows: async () => found ?? 'shown' },
+    cold: { shows: async () => tier.found },
     stable: () => hlcOf(STABLE_MS),
     isNeededHere: () => false,
-    onFalse: () => undefined,
+    onFalse: (stripe) => tier.lies.push(stripe),
   })
-  await demotion.run(signal)
-  found = 'shown'
-  await demotion.run(signal)
-  assert.deepEqual(map.recorded, [])
-  clock.advance(HOUR_MS)
-  await demotion.run(signal)
-  assert.deepEqual(map.recorded, ['s -3 d'])
-})
+  return { clock, map, tier, run: () => demotion.run(signal) }
+}
 
 describe('settling stripes that a tier holds', () => {
   const holders = ['a', 'b', 'c', 'd']

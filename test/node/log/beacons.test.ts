@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
-import { BEACON_AHEAD_MS } from '../../../protocol/limits.ts'
+import { CLOCK_AHEAD_MS } from '../../../protocol/limits.ts'
 import { DAY_MS, MINUTE_MS } from '../../../protocol/units.ts'
 import { Replica } from './replicas.ts'
 import type { WallTime } from '../../../protocol/units.ts'
@@ -22,7 +22,9 @@ test('a beacon too far in the future is rejected, and later valid ones are accep
   const now = a.clock.wall()
   assert.equal(claims.hear(beacon(b, now + 365 * DAY_MS), undefined, now), false)
   assert.equal(claims.of(b.identity.peer), undefined)
-  assert.ok(claims.hear(beacon(b, now + BEACON_AHEAD_MS), undefined, now))
+  const latest = now + CLOCK_AHEAD_MS
+  assert.equal(claims.hear(beacon(b, latest + 1), undefined, now), false)
+  assert.ok(claims.hear(beacon(b, latest), undefined, now), 'entries of that time are taken')
   assert.equal(claims.hear(beacon(b, now), undefined, now), false)
 })
 
