@@ -2,32 +2,47 @@
 import assert from 'node:assert/strict'
 import { chmod, chown, lstat, mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
+import { closeHome } from '../../node/world/closed-home.ts'
 import { TestCluster } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { STRANGER, readBy } from '../mount/someone.ts'
 
 const AS_ROOT = { skip: process.geteuid?.() === 0 ? false : 'needs root' }
 
-/** All files below a folder, it included. */
-async function allBelow(folder: string): Promise<string[]> {
+/** What others have a permission of, of all below a folder, it included. */
+async function openBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true })
-  return [folder, ...entries.map(({ parentPath, name }) => join(parentPath, name))]
+  const open: string[] = []
+  for (const path of [folder, ...entries.map(({ parentPath, name }) => join(parentPath, name))]) {
+    const { mode } = await lstat(path)
+    if ((mode & 0o077) !== 0) open.push(`${(mode & 0o7777).toString(8)} ${path}`)
+  }
+  return open
 }
 
-/** Let others pass to the homes: what guards a home must be the home itself. */
-async function openWay(cluster: TestCluster, node: TestNode): Promise<void> {
+let cluster: TestCluster
+let node: TestNode
+
+before(async () => {
+  cluster = await TestCluster.start(2)
+  ;[node] = cluster.nodes as [TestNode, TestNode]
+  // Let others pass to the home: what guards it must be the home itself.
   await chmod(cluster.folder, 0o755)
   await chmod(node.folder, 0o755)
-}
+})
+after(() => cluster[Symbol.asyncDispose]())
+
+test('no file of a running node has permissions for others', async () => {
+  await writeFile(join(node.folder, 'large'), new Uint8Array(5_000_000).fill(7))
+  await node.shoal('put', '--ack', 'placed', join(node.folder, 'large'), '/')
+  assert.deepEqual(await openBelow(node.home), [])
+})
 
 test(
   'a home that is open is closed before anything is done in it, and that is said',
   AS_ROOT,
   async () => {
-    await using cluster = await TestCluster.start(1)
-    const [node] = cluster.nodes as [TestNode]
-    await openWay(cluster, node)
     await node.kill('SIGTERM')
     await chmod(node.home, 0o755)
     for (const name of ['index', 'network', 'segments', 'logs', 'config.yaml'])
@@ -42,37 +57,21 @@ test(
     await node.kill('SIGTERM')
     await node.start()
     assert.equal((await node.shoal('events', '--security')).split('home-mended').length, 2, 'once')
+    assert.deepEqual(await openBelow(node.home), [])
   },
 )
 
-test('no file of a running node has permissions for others', async () => {
-  await using cluster = await TestCluster.start(2)
-  const [node] = cluster.nodes as [TestNode]
-  await writeFile(join(node.folder, 'large'), new Uint8Array(5_000_000).fill(7))
-  await node.shoal('put', '--ack', 'placed', join(node.folder, 'large'), '/')
-  await node.kill('SIGTERM')
-  await node.start()
-  const open: string[] = []
-  for (const path of await allBelow(node.home)) {
-    const { mode } = await lstat(path)
-    if ((mode & 0o077) !== 0) open.push(`${(mode & 0o7777).toString(8)} ${path}`)
-  }
-  assert.deepEqual(open, [])
-})
-
 test('a home that somebody else can put another in the place of is refused', AS_ROOT, async () => {
-  await using cluster = await TestCluster.start(1)
-  const [node] = cluster.nodes as [TestNode]
-  await openWay(cluster, node)
   await node.kill('SIGTERM')
   const index = join(node.home, 'index')
   const refused = async (message: RegExp, undo: () => Promise<void>): Promise<void> => {
-    const { code, stderr } = await node.run('up', '--detach')
-    if (code === 0) await node.shoal('down')
-    assert.deepEqual([code, message.test(stderr)], [1, true], stderr)
+    await assert.rejects(closeHome(node.home), { code: 'EPERM', message })
     await undo()
   }
   await chown(node.home, STRANGER.uid, STRANGER.gid)
+  const { code, stderr } = await node.run('up', '--detach')
+  if (code === 0) await node.shoal('down')
+  assert.deepEqual([code, /belongs to user 12345/.test(stderr)], [1, true], stderr)
   await refused(/belongs to user 12345/, () => chown(node.home, 0, 0))
   await chown(index, STRANGER.uid, STRANGER.gid)
   await refused(/index belongs to user 12345/, () => chown(index, 0, 0))
@@ -85,7 +84,5 @@ test('a home that somebody else can put another in the place of is refused', AS_
   await chown(theirs, STRANGER.uid, STRANGER.gid)
   await rename(index, `${index}.away`)
   await symlink(theirs, index)
-  await refused(/index belongs to user 12345/, () =>
-    rename(`${index}.away`, `${index}`).catch(() => undefined),
-  )
+  await refused(/index belongs to user 12345/, () => Promise.resolve())
 })

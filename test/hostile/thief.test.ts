@@ -4,11 +4,11 @@ import assert from 'node:assert/strict'
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { loadHome } from '../../node/config.ts'
 import { unlock, readLock } from '../../node/world/home-key.ts'
 import { toHex } from '../../protocol/bytes.ts'
-import { TestCluster, runShoal } from '../cluster/cluster.ts'
+import { TestCluster } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
 
@@ -23,6 +23,20 @@ const MARKS = {
   attribute: 'user.doctor',
   tier: 'attic-of-mine',
 } as const
+
+let cluster: TestCluster
+let node: TestNode
+/** Its home when nothing ran in it, before it was protected, and after. */
+let plain: string
+let sealed: string
+
+before(async () => {
+  cluster = await TestCluster.start(1)
+  ;[node] = cluster.nodes as [TestNode]
+  plain = join(cluster.folder, 'plain')
+  sealed = join(cluster.folder, 'sealed')
+})
+after(() => cluster[Symbol.asyncDispose]())
 
 /** The marks found in the bytes of a folder, and in which file. */
 async function findIn(
@@ -55,8 +69,6 @@ async function fill(node: TestNode): Promise<void> {
 }
 
 test('a thief of a protected home finds neither names nor contents nor keys', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [node] = cluster.nodes as [TestNode]
   await fill(node)
   // All keys that the node has.
   const member = await HostileMember.of(node)
@@ -76,7 +88,9 @@ test('a thief of a protected home finds neither names nor contents nor keys', as
 
   const file = join(cluster.folder, 'passphrase')
   await writeFile(file, `${SECRET}\n`, { mode: 0o600 })
+  await cp(node.home, plain, { recursive: true })
   await node.shoal('key', 'protect', '--passphrase-file', file)
+  await cp(node.home, sealed, { recursive: true })
   assert.deepEqual(await findIn(node.home, marks), [])
   assert.match(await node.shoal('key', 'status'), /protected by a passphrase/)
 
@@ -120,21 +134,8 @@ test('a thief of a protected home finds neither names nor contents nor keys', as
 })
 
 test('wherever protecting breaks off, the home is as it was or protected, and lost never', async () => {
-  await using cluster = await TestCluster.create()
-  const home = join(cluster.folder, 'home')
-  const start = ['--home', home, 'up', '--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0', '--detach']
-  await runShoal(start)
-  await runShoal(['--home', home, 'mkdir', '/kept'])
-  await runShoal(['--home', home, 'down'])
-  const file = join(cluster.folder, 'passphrase')
-  await writeFile(file, SECRET)
-  const { seed } = await loadHome(home)
-  const plain = join(cluster.folder, 'plain')
-  await cp(home, plain, { recursive: true })
-  await runShoal(['--home', home, 'key', 'protect', '--passphrase-file', file])
+  const { seed } = await loadHome(plain)
   const ask = async (): Promise<Uint8Array> => Buffer.from(SECRET)
-  const sealed = join(cluster.folder, 'sealed')
-  await cp(home, sealed, { recursive: true })
 
   // All is made, and nothing counts yet.
   const [before, after] = [join(cluster.folder, 'before'), join(cluster.folder, 'after')]

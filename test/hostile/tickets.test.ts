@@ -6,9 +6,10 @@ import { mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import type { TicketStatus } from '../../node/control/tickets.ts'
-import { TestCluster, eventually, runShoal } from '../cluster/cluster.ts'
+import { runInProcess } from '../cli/in-process.ts'
+import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 
 const SHOAL = fileURLToPath(new URL('../../cli/shoal.mjs', import.meta.url))
@@ -34,51 +35,39 @@ interface Way {
 }
 
 const WAYS: readonly Way[] = [
-  { what: 'on the command line', words: async (ticket) => ['--join', ticket] },
-  { what: 'on the command line, as one word', words: async (ticket) => [`--join=${ticket}`] },
-  { what: 'by a pipe', words: async () => ['--join', '-'], stdin: true },
+  {
+    what: 'on the command line, of a node in the foreground',
+    words: async (ticket) => ['--join', ticket],
+  },
+  // The others pass two processes: that of the command, and that of the node.
+  { what: 'on the command line', words: async (ticket) => ['--detach', '--join', ticket] },
+  {
+    what: 'on the command line, as one word',
+    words: async (ticket) => ['--detach', `--join=${ticket}`],
+  },
+  { what: 'by a pipe', words: async () => ['--detach', '--join', '-'], stdin: true },
   {
     what: 'by a file',
     words: async (ticket, folder) => {
       await writeFile(join(folder, 'ticket'), `${ticket}\n`, { mode: 0o600 })
-      return ['--join', `@${join(folder, 'ticket')}`]
+      return ['--detach', '--join', `@${join(folder, 'ticket')}`]
     },
   },
 ]
 
-test("however a ticket is given, no command line or environment shows it for a node's life", async () => {
-  await using cluster = await TestCluster.start(1)
-  const [admin] = cluster.nodes as [TestNode]
-  const ticket = await admin.invite('--uses', '99')
-  const folder = await mkdtemp(join(tmpdir(), 'ticket-'))
-  for (const { what, words, stdin = false } of WAYS) {
-    for (const detached of [false, true]) {
-      const home = join(cluster.folder, `${what} ${detached}`)
-      const given = await words(ticket, folder)
-      const up = ['--home', home, 'up', ...ALONE, ...(detached ? ['--detach'] : []), ...given]
-      const child = spawn(process.execPath, [SHOAL, ...up], { stdio: ['pipe', 'pipe', 'pipe'] })
-      child.stdin.end(stdin ? ticket : '')
-      try {
-        let said = ''
-        for (const stream of [child.stdout, child.stderr])
-          stream.setEncoding('utf8').on('data', (text: string) => (said += text))
-        await eventually(`it is up: ${said}`, async () => said.includes('is up'))
-        assert.deepEqual(await whereSeen(ticket), [], what)
-        const { stdout } = await runShoal(['--home', home, 'volume', 'ls'])
-        assert.match(stdout, /main/)
-      } finally {
-        await runShoal(['--home', home, 'down'])
-      }
-    }
-  }
+let cluster: TestCluster
+let admin: TestNode
+
+before(async () => {
+  cluster = await TestCluster.start(1)
+  ;[admin] = cluster.nodes as [TestNode]
 })
+after(() => cluster[Symbol.asyncDispose]())
 
 test('a ticket that was taken back lets nobody in, and who used it is known', async () => {
-  await using cluster = await TestCluster.start(1)
-  const [admin] = cluster.nodes as [TestNode]
   const taken = await admin.invite('--uses', '9')
   const other = await admin.invite('--role', 'reader')
-  const node = cluster.node('ben')
+  const [node, late] = [cluster.node('ben'), cluster.node('mallory')]
   await node.start({ ticket: taken })
   await cluster.converged()
   const [reader, writer] = await admin.json<TicketStatus[]>('invite', 'ls')
@@ -88,19 +77,46 @@ test('a ticket that was taken back lets nobody in, and who used it is known', as
     ['open', 8, ['ben']],
   )
   await admin.shoal('invite', 'revoke', writer.id)
-  const late = cluster.node('mallory')
-  await assert.rejects(late.start({ ticket: taken }), /this ticket was revoked/)
+  await late.start()
+  assert.match((await late.run('join', taken)).stderr, /this ticket was revoked/)
   assert.deepEqual(
     (await admin.json<TicketStatus[]>('invite', 'ls')).map(({ id }) => id),
     [reader.id],
   )
   await admin.shoal('invite', 'revoke', '--all')
   // Nobody is awaited: strangers are not even let near.
-  await assert.rejects(cluster.node('trudy').start({ ticket: other }))
+  assert.equal((await late.run('join', other)).code, 1)
+  const { peers } = await admin.status()
+  assert.deepEqual(
+    peers.map(({ name }) => name),
+    ['ben'],
+  )
   const events = await admin.shoal('events', '--security')
   for (const kind of ['ticket-made', 'ticket-used', 'ticket-revoked', 'join-refused'])
     assert.match(events, new RegExp(`  ${kind}  `), kind)
   const text = await admin.shoal('invite', 'ls', '--all')
   assert.match(text, /revoked/)
   assert.match(text, /ben/)
+})
+
+test("however a ticket is given, no command line or environment shows it for a node's life", async () => {
+  const ticket = await admin.invite('--uses', String(WAYS.length))
+  const folder = await mkdtemp(join(tmpdir(), 'ticket-'))
+  for (const { what, words, stdin = false } of WAYS) {
+    const home = join(cluster.folder, what)
+    const up = ['--home', home, 'up', ...ALONE, ...(await words(ticket, folder))]
+    const child = spawn(process.execPath, [SHOAL, ...up], { stdio: ['pipe', 'pipe', 'pipe'] })
+    child.stdin.end(stdin ? ticket : '')
+    try {
+      let said = ''
+      for (const stream of [child.stdout, child.stderr])
+        stream.setEncoding('utf8').on('data', (text: string) => (said += text))
+      await eventually(`it is up: ${said}`, async () => said.includes('is up'))
+      assert.deepEqual(await whereSeen(ticket), [], what)
+      const { stdout } = await runInProcess(['--home', home, 'volume', 'ls'])
+      assert.match(stdout, /main/)
+    } finally {
+      await runInProcess(['--home', home, 'down'])
+    }
+  }
 })

@@ -1,6 +1,7 @@
 // A writer that would be more: it serves checkpoints of its own making, proposes cuts that leave
-// out what others wrote, and grants itself a role. The others go by the members' attestations and
-// the governing entries alone.
+// out what others wrote, grants itself a role, and names files, folders and dots of an entry that
+// is in nobody's past. The others go by the members' attestations, the governing entries, and what
+// an entry's author can have seen. But what a member may say, they hear.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import {
@@ -8,18 +9,27 @@ import {
   decodeCheckpointMessage,
   encodeCheckpointMessage,
 } from '../../protocol/wire/checkpoint.ts'
-import type { EntryHash } from '../../protocol/ids.ts'
+import { makeDot } from '../../protocol/clock/dot.ts'
+import type { Dot } from '../../protocol/clock/dot.ts'
+import type { EntryHash, NodeId } from '../../protocol/ids.ts'
 import { attest } from '../../protocol/log/attestation.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
 import { FLAG_CLEAR_BODY, FLAG_GOVERNS } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
+import { nameFromText, parseXattrName } from '../../protocol/op/names.ts'
 import type { Op } from '../../protocol/op/op.ts'
+import { freshDirId } from '../../protocol/tree/dir-ids.ts'
+import { ROOT, readDir, seenOf } from '../../protocol/tree/records.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { HostileMember } from './hostile-member.ts'
+import { TestVolume } from './test-volume.ts'
 
 const FORGED = 'f0'.repeat(32) as NodeHash
+
+const name = nameFromText
+const fileId = (digit: string): NodeId => digit.repeat(32) as NodeId
 
 let cluster: TestCluster
 let anna: TestNode
@@ -90,6 +100,17 @@ async function assertUnharmed(
   }
 }
 
+test('what a member in the hands of a test may say is taken by the others', async () => {
+  await using mallory = await HostileMember.join(anna, { role: 'reader' })
+  const { peer } = mallory.identity
+  const op = { kind: 'member-info', peer, name: 'renamed', zone: '', capacityBytes: 1 } as const
+  const answers = await mallory.give(anna, [mallory.entry([op])])
+  assert.equal(answers.at(-1)?.kind, 'durable')
+  await eventually('an admin calls it so', async () =>
+    (await anna.status()).peers.some(({ name }) => name === 'renamed'),
+  )
+})
+
 test('a checkpoint that only its server attests is taken by nobody', async () => {
   await using mallory = await join()
   let asked = 0
@@ -155,3 +176,103 @@ test('a role that a writer grants itself is none, whatever it is written under',
   }
   await assertUnharmed(mallory, [anna, ben], ['kept/'])
 })
+
+test('what a writer names and has not seen is not there for it, whoever has it by then', async () => {
+  const volume = await TestVolume.make([anna, ben], 'unseen')
+  await anna.shoal('mkdir', volume.at('/kept'))
+  await using mallory = await HostileMember.join(anna, { volume: volume.name })
+  await volume.converged()
+  const [made, named] = entriesOf(mallory)
+  await Promise.all([anna, ben].map((victim) => mallory.dial(victim)))
+  await Promise.all([give(mallory, anna, [made, named]), give(mallory, ben, [named, made])])
+  await volume.converged()
+  const [first, other] = await Promise.all([anna, ben].map((node) => seen(volume, node)))
+  assert.deepEqual(first, other)
+  assert.deepEqual(first, { root: ['kept/', 'new/'], folder: ['file'], mode: 0o600 })
+})
+
+/**
+ * An entry that makes things, and one, of another incarnation, that has not seen it and names them.
+ */
+function entriesOf(mallory: HostileMember): [Entry, Entry] {
+  const { view } = mallory.volume
+  const kept = freshDirId(view, ROOT, name('kept')).slice(0, -8) + '00000000'
+  const folder = freshDirId(view, ROOT, name('new'))
+  const [inode, link, another, its] = ['a', 'b', 'c', 'd'].map(fileId) as [
+    NodeId,
+    NodeId,
+    NodeId,
+    NodeId,
+  ]
+  const dir = kept as NodeId
+  const made = alone(mallory, [
+    { kind: 'mkdir', id: folder, parent: ROOT, name: name('new'), attributes: {} },
+    {
+      kind: 'create',
+      inode,
+      link,
+      parent: folder,
+      name: name('file'),
+      attributes: { mode: 0o600 },
+      target: undefined,
+    },
+    { kind: 'move-dir', id: dir, from: ROOT, parent: ROOT, name: name('kept'), saw: [] },
+  ])
+  const { actor } = made.header
+  const attributes = { mode: 0o777 }
+  const saw = [makeDot(actor, 1, 1)]
+  const named = alone(mallory, [
+    {
+      kind: 'create',
+      inode: another,
+      link: its,
+      parent: folder,
+      name: name('inner'),
+      attributes,
+      target: undefined,
+    },
+    { kind: 'attributes', id: inode, attributes },
+    { kind: 'xattr', id: folder, name: parseXattrName('user.a'), value: Uint8Array.of(1) },
+    { kind: 'move', link, inode, from: folder, parent: ROOT, name: name('stolen'), saw },
+    {
+      kind: 'rmdir',
+      id: dir,
+      from: ROOT,
+      saw: [...presenceOf(mallory, dir), makeDot(actor, 1, 2)],
+    },
+  ])
+  return [made, named]
+}
+
+function presenceOf({ volume }: HostileMember, id: NodeId): readonly Dot[] {
+  const dir = readDir(volume.view, id)
+  return dir === undefined ? [] : seenOf(volume.view, 'dir', id, dir)
+}
+
+/** The first entry of an incarnation of its own: it has seen what mallory's node had. */
+function alone(mallory: HostileMember, ops: readonly Op[]): Entry {
+  return mallory.entry(ops, { ...mallory.first(), sealed: true })
+}
+
+/** One after the other, in this order. */
+async function give(
+  mallory: HostileMember,
+  victim: TestNode,
+  entries: readonly Entry[],
+): Promise<void> {
+  await mallory.say(
+    victim,
+    entries.map((entry) => ({ kind: 'entries', entries: [entry] })),
+  )
+}
+
+async function seen(
+  volume: TestVolume,
+  node: TestNode,
+): Promise<{ root: string[]; folder: string[]; mode: number | undefined }> {
+  const lines = async (path: string): Promise<string[]> =>
+    (await node.shoal('ls', volume.at(path))).split('\n').filter((line) => line !== '')
+  const [root, folder] = [await lines('/'), await lines('/new')]
+  const { mode } = await node.json<{ mode: number }>('stat', volume.at('/new/file'))
+  return { root, folder, mode }
+}
