@@ -2,7 +2,8 @@
 // only on the wire.
 import { base32 } from 'multiformats/bases/base32'
 import { base58btc } from 'multiformats/bases/base58'
-import { fromHex, toHex } from './bytes.ts'
+import { fromByteString, fromHex, toByteString, toHex } from './bytes.ts'
+import type { ByteString } from './bytes.ts'
 import { ShoalError } from './errors.ts'
 import { HASH_BYTES } from './hash.ts'
 import { divCeil } from './units.ts'
@@ -153,19 +154,38 @@ export function hexIdBytes(
 // (https://github.com/libp2p/specs/blob/master/peer-ids/peer-ids.md).
 const PEER_ID_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
 
+// Base58 takes some microseconds, on the path of each op: both forms of those that are heard of are
+// kept.
+const peerIds = new Map<ByteString, PeerId>()
+const publicKeys = new Map<string, ByteString>()
+const PEERS_KEPT_MAX = 1024
+
+function keepPeer(peer: PeerId, publicKey: ByteString): void {
+  for (const kept of [peerIds, publicKeys]) if (kept.size >= PEERS_KEPT_MAX) kept.clear()
+  peerIds.set(publicKey, peer)
+  publicKeys.set(peer, publicKey)
+}
+
 /** PeerId of a 32-byte Ed25519 public key. */
 export function peerIdFromPublicKey(publicKey: Uint8Array): PeerId {
   if (publicKey.byteLength !== 32) {
     throw new ShoalError('malformed', `public key has ${publicKey.byteLength} bytes, expected 32`)
   }
+  const key = toByteString(publicKey)
+  const known = peerIds.get(key)
+  if (known !== undefined) return known
   const out = new Uint8Array(PEER_ID_PREFIX.length + 32)
   out.set(PEER_ID_PREFIX)
   out.set(publicKey, PEER_ID_PREFIX.length)
-  return base58btc.baseEncode(out) as PeerId
+  const peer = base58btc.baseEncode(out) as PeerId
+  keepPeer(peer, key)
+  return peer
 }
 
 /** The 32-byte Ed25519 public key in a PeerId. throws ShoalError 'malformed'. */
 export function publicKeyOf(peer: string): Uint8Array {
+  const known = publicKeys.get(peer)
+  if (known !== undefined) return new Uint8Array(fromByteString(known))
   let bytes: Uint8Array
   try {
     bytes = base58btc.baseDecode(peer)
@@ -176,7 +196,9 @@ export function publicKeyOf(peer: string): Uint8Array {
   if (!prefixed || bytes.length !== PEER_ID_PREFIX.length + 32) {
     throw new ShoalError('malformed', `"${peer}" is not the id of an Ed25519 peer`)
   }
-  return bytes.subarray(PEER_ID_PREFIX.length)
+  const publicKey = bytes.subarray(PEER_ID_PREFIX.length)
+  keepPeer(peer as PeerId, toByteString(publicKey))
+  return publicKey
 }
 
 /** A PeerId from text, checked. throws ShoalError 'malformed'. */

@@ -107,6 +107,17 @@ describe('ids', () => {
     assert.throws(() => peerIdFromPublicKey(new Uint8Array(31)), MALFORMED)
   })
 
+  test('a peer id and its key stand for each other, whatever is done to the key given out', () => {
+    // More than are kept.
+    for (let n = 0; n < 3000; n++) {
+      const key = blake3(utf8(`${n % 2500}`))
+      const peer = peerIdFromPublicKey(key)
+      publicKeyOf(peer).fill(0)
+      assert.deepEqual(publicKeyOf(peer), new Uint8Array(key))
+      assert.equal(peerIdFromPublicKey(key), peer)
+    }
+  })
+
   test('text that is no peer id is refused', () => {
     const { peer } = ALICE
     for (const bad of [
