@@ -1,6 +1,7 @@
 // The actions in tests of garbage collection on simulated machines. The content of a file tells how
 // it was made, so that every read can be checked.
 import assert from 'node:assert/strict'
+import { LRUCache } from 'lru-cache'
 import { CHUNK_PREFIX, prefixRange } from '../../../node/store/keys.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { CID_BYTES } from '../../../protocol/ids.ts'
@@ -10,9 +11,18 @@ import type { VolumeStatus } from '../../../node/control/status.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 
 const TAG_BYTES = 8
+/** Contents are made as they are written, and for each read. */
+const contents = new LRUCache<string, Uint8Array>({ max: 32 })
 
 /** The same for the same arguments, so that it is stored once. */
 export function contentOf(seed: number, length: number): Uint8Array {
+  const name = `${seed} ${length}`
+  const content = contents.get(name) ?? makeContent(seed, length)
+  contents.set(name, content)
+  return content
+}
+
+function makeContent(seed: number, length: number): Uint8Array {
   const bytes = new SeededRandom(seed, 'content').bytes(length)
   const tag = new DataView(bytes.buffer, bytes.byteOffset)
   tag.setUint32(0, seed)
