@@ -10,13 +10,13 @@ import { nameFromText } from '../../protocol/op/names.ts'
 import { FILE_SIZE_MAX } from '../../protocol/limits.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
+import { confirming } from './beacon.ts'
 import { HostileMember } from './hostile-member.ts'
 import { bombOf } from './manifest-bomb.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { ContentRef, TreeOp } from '../../protocol/op/op.ts'
 import type { GarbageReport } from '../../node/control/garbage.ts'
 import type { TestNode } from '../cluster/cluster.ts'
-import type { Bomb } from './manifest-bomb.ts'
 
 /** Without a defence none of what is done here ends in a year. */
 const TIMEOUT_MS = 300_000
@@ -25,19 +25,18 @@ test(
   'files whose lists of chunks lie hold up nobody who walks all files',
   { timeout: TIMEOUT_MS },
   async () => {
-    await using cluster = await TestCluster.start(1)
-    const [victim] = cluster.nodes as [TestNode]
-    const node = cluster.node('mallory')
-    await node.start({ ticket: await victim.invite('--role', 'writer') })
-    await cluster.converged()
-    await plant(cluster, victim, node)
+    await using cluster = await TestCluster.start(2)
+    const [victim] = cluster.nodes as [TestNode, TestNode]
+    await using mallory = await HostileMember.join(victim)
+    // Mallory, who says that it has room, takes nothing.
+    await victim.shoal('volume', 'set', 'main', 'class=copies2')
+    await plant(mallory, victim)
 
-    await node.start()
-    await cluster.connected()
     for (const name of ['big', 'kept'])
       await victim.shoal('put', '--ack', 'placed', await bigFile(victim, name), '/')
     await victim.shoal('rm', '/big')
-    const report = await victim.json<GarbageReport>('gc')
+    const collecting = victim.json<GarbageReport>('gc', '--volume', 'main')
+    const report = await confirming(mallory, victim, collecting)
     assert.ok(
       report.volumes.some(({ swept }) => swept > 0),
       JSON.stringify(report),
@@ -58,7 +57,7 @@ test(
     const failed = await victim.run('pin', 'add', '/liar', '--local')
     assert.notEqual(failed.code, 0)
     assert.match(failed.stderr, /\/liar: /)
-    await victim.shoal('pin', 'add', '/bomb', '--class', 'copies2')
+    await victim.shoal('pin', 'add', '/bomb', '--class', 'copies1')
     await victim.shoal('pin', 'ls')
     await victim.shoal('export', '/bomb', join(victim.folder, 'bomb.car'), '--sealed')
     await mkdir(join(victim.folder, 'attic'))
@@ -72,24 +71,14 @@ test(
   },
 )
 
-/**
- * Writes as the hostile member: pieces as ordinary files, so that everybody has them, then the
- * files made of them.
- */
-async function plant(cluster: TestCluster, victim: TestNode, node: TestNode): Promise<void> {
-  const pieces = join(node.folder, 'pieces')
+/** The victim has the pieces, as ordinary files; the files made of them mallory writes. */
+async function plant(mallory: HostileMember, victim: TestNode): Promise<void> {
+  const pieces = join(victim.folder, 'pieces')
   await mkdir(pieces)
-  let bomb: Bomb
-  {
-    await using mallory = await HostileMember.of(node)
-    bomb = bombOf(mallory.volume)
-  }
+  const bomb = bombOf(mallory.volume)
   for (const [at, bytes] of bomb.pieces.entries()) await writeFile(join(pieces, `${at}`), bytes)
-  await node.start()
-  await cluster.connected()
-  await node.shoal('put', '--ack', 'placed', pieces, '/')
-  await cluster.converged()
-  await using mallory = await HostileMember.of(node)
+  await victim.shoal('put', '--ack', 'placed', pieces, '/')
+  await mallory.fetch(victim)
   const { size, root, depth, leaf, later } = bomb
   const ops = [
     ...fileOps(mallory, 'bomb', size, { kind: 'chunks', root, depth }),
