@@ -1,7 +1,7 @@
-// Packages as tests load them: bundled, since a network takes 1,200 files of packages, and each test
-// process would spend half a second of CPU time on finding and reading them. Made by the runner
-// beside the packages, with which they go, and again when the sources import another. Those with
-// native parts are left as they are, and so is all that has other exports when it is bundled.
+// Packages as tests load them: bundled, since a network takes 1,200 files of packages, and each
+// test process would spend half a second of CPU time on finding and reading them. Made by the
+// runner beside the packages, with which they go, and again when the sources import another. Those
+// with native parts are left as they are, and so is all that has other exports when it is bundled.
 import {
   existsSync,
   globSync,
@@ -24,7 +24,7 @@ const LIST = 'packages.json'
 const NATIVE: readonly string[] = ['@napi-rs/blake-hash', 'classic-level', 'fuse-native', 'koffi']
 const IMPORT = /(?:from|import\() *'((?:@[\w-]+\/)?[a-z][\w./-]*)'/g
 
-/** What was found in the sources, and of that the names that are bundled. */
+/** The names that the sources import, and those of them that are bundled. */
 interface Bundled {
   readonly imported: readonly string[]
   readonly names: readonly string[]

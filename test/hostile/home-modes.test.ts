@@ -10,7 +10,7 @@ import { STRANGER, readBy } from '../mount/someone.ts'
 
 const AS_ROOT = { skip: process.geteuid?.() === 0 ? false : 'needs root' }
 
-/** What others have a permission of, of all below a folder, it included. */
+/** All that others have a permission of, in a folder and below; the folder itself too. */
 async function openBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true })
   const open: string[] = []

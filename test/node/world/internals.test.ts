@@ -1,4 +1,4 @@
-// What Shoal changes in the services of libp2p.
+// The changes that Shoal makes in the services of libp2p.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
