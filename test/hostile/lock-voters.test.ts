@@ -94,6 +94,10 @@ async function lieAboutSessions(volume: TestVolume): Promise<void> {
   assert.equal(await onAdmin.ask('wait', 'flock', 'exclusive'), 'ok')
   const { id } = (await admin.status()).node
   await eventually('the voter that lies has heard of it', async () => heard.has(id))
+  // With the liar's vote, the admin may have it before ben's voter was ready to hear of it.
+  await eventually('the other voter has heard of it', async () =>
+    /Lock +v1:\/file, .*held by n1/.test(await ben.shoal('status')),
+  )
   const askers = await Promise.all(volume.nodes.map((node) => Asker.locks(mallory, node)))
   for (let round = 0; round < ROUNDS; round++) {
     const claim = heard.get(id)
