@@ -18,13 +18,17 @@ import { HostileMember } from './hostile-member.ts'
 import type { TestVolume } from './test-volume.ts'
 import type { Role } from '../../protocol/roles.ts'
 
-/** A volume in which all nodes vote, and a member that lies; it votes, too, if it is a voter. */
+/**
+ * A volume in which all nodes vote, or those given, and a member that lies; it votes, too, if it is
+ * a voter.
+ */
 export async function besideMallory(
   volume: TestVolume,
   role: Role | 'voter',
+  voting: readonly TestNode[] = volume.nodes,
 ): Promise<HostileMember> {
   const { admin, name } = volume
-  const voters = volume.nodes.map((node) => node.name)
+  const voters = voting.map((node) => node.name)
   const of = role === 'voter' ? 'writer' : role
   const mallory = await HostileMember.join(admin, { role: of, volume: name })
   if (role === 'voter') voters.push('mallory')
