@@ -90,17 +90,21 @@ export const LOCK_ATTACKS: readonly Attack[] = [
     async run(stage) {
       const { victim } = stage
       const guest = await Outsider.guest(stage, { role: 'writer' })
-      const office = await named(stage, stage.honest)
-      const liar = await lockerOf(stage, office)
-      const held = lockOf(stage, 'exclusive')
-      const session = sessionOf(stage)
-      const holder = new Locker(stage, await guest.open(victim, LOCK_PROTOCOL), office)
-      const granted = await holder.claim(session, [held])
-      liar.passOver()
-      await liar.claim(session, [])
-      const found = await liar.test(sessionOf(stage), held)
-      guest.end()
-      await stage.founder.ask((api) => api.removePeer(guest.peer, { now: true }))
+      const take = async (): Promise<{ granted: string; found: string }> => {
+        const office = await named(stage, stage.honest)
+        const liar = await lockerOf(stage, office)
+        const held = lockOf(stage, 'exclusive')
+        const session = sessionOf(stage)
+        const holder = new Locker(stage, await guest.open(victim, LOCK_PROTOCOL), office)
+        const granted = await holder.claim(session, [held])
+        liar.passOver()
+        await liar.claim(session, [])
+        return { granted, found: await liar.test(sessionOf(stage), held) }
+      }
+      const { granted, found } = await take().finally(async () => {
+        guest.end()
+        await stage.founder.ask((api) => api.removePeer(guest.peer, { now: true }))
+      })
       return async () =>
         disbelieved(
           granted !== 'granted' || found === 'held',
