@@ -33,13 +33,21 @@ const options = { skip, timeout: 600_000 }
 test('file locks between processes on three machines', options, async (t) => {
   await using cluster = await started()
   const [a, b, c] = cluster.nodes as unknown as Three
-  for (const family of ['fcntl', 'flock'] as const)
-    await t.test(`increments under ${family} on two machines are counted once each`, () =>
-      countOnTwo(cluster, family),
+  {
+    await using onA = new Locker(a)
+    await using onB = new Locker(b)
+    await using onC = new Locker(c)
+    const lockers = [onA, onB, onC] as const
+    for (const family of ['fcntl', 'flock'] as const)
+      await t.test(`increments under ${family} on two machines are counted once each`, async () => {
+        await writeFile(join(a.mountFolder, 'file'), '0')
+        await cluster.converged()
+        await countOnTwo(lockers, family)
+      })
+    await t.test('byte ranges, shared locks, waits and interrupts work between machines', () =>
+      lockRanges(lockers),
     )
-  await t.test('byte ranges, shared locks, waits and interrupts work between machines', () =>
-    lockRanges(a, b, c),
-  )
+  }
 
   await t.test(
     'after the kill of a lock holder another node gets the lock and sees its writes',
@@ -102,27 +110,20 @@ test('file locks between processes on three machines', options, async (t) => {
   )
 })
 
-async function countOnTwo(cluster: TestCluster, family: keyof typeof ROUNDS): Promise<void> {
-  const [a, b, c] = cluster.nodes as unknown as Three
+type Lockers = readonly [Locker, Locker, Locker]
+
+async function countOnTwo([onA, onB, onC]: Lockers, family: keyof typeof ROUNDS): Promise<void> {
   const rounds = ROUNDS[family]
-  await writeFile(join(a.mountFolder, 'file'), '0')
-  await cluster.converged()
-  await using onA = new Locker(a)
-  await using onB = new Locker(b)
   // Both run before one counts.
   await Promise.all([onA.ask('read'), onB.ask('read')])
   const counted = [onA, onB].map((locker) => locker.ask('count', family, String(rounds)))
   const turns = await Promise.all(counted)
-  await using onC = new Locker(c)
   assert.equal(await onC.ask('read', family), String(2 * rounds))
   // Neither had to wait until the other was done.
   for (const changes of turns) assert.ok(Number(changes) > rounds / 8, changes)
 }
 
-async function lockRanges(a: TestNode, b: TestNode, c: TestNode): Promise<void> {
-  await using onA = new Locker(a)
-  await using onB = new Locker(b)
-  await using onC = new Locker(c)
+async function lockRanges([onA, onB, onC]: Lockers): Promise<void> {
   assert.equal(await onA.ask('try', 'fcntl', 'exclusive', '0', '10'), 'ok')
   assert.equal(await onB.ask('try', 'fcntl', 'exclusive', '10', '10'), 'ok')
   assert.equal(await onB.ask('try', 'fcntl', 'shared', '9', '1'), 'EAGAIN')

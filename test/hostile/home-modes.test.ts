@@ -10,12 +10,13 @@ import { STRANGER, readBy } from '../mount/someone.ts'
 
 const AS_ROOT = { skip: process.geteuid?.() === 0 ? false : 'needs root' }
 
-/** All that others have a permission of, in a folder and below; the folder itself too. */
+/** Paths that others have a permission of, of a folder and all below. */
 async function openBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true })
   const open: string[] = []
   for (const path of [folder, ...entries.map(({ parentPath, name }) => join(parentPath, name))]) {
-    const { mode } = await lstat(path)
+    // Undefined: the node has removed it meanwhile.
+    const { mode = 0 } = (await lstat(path).catch(() => undefined)) ?? {}
     if ((mode & 0o077) !== 0) open.push(`${(mode & 0o7777).toString(8)} ${path}`)
   }
   return open

@@ -66,7 +66,7 @@ async function mounted(volume: TestVolume): Promise<AsyncDisposable> {
   }
 }
 
-/** Where that file is in the folder for mounts. */
+/** The path of that file in the folder for mounts. */
 function fileIn({ name }: TestVolume): string {
   return join(name, 'file')
 }
