@@ -209,7 +209,7 @@ export class ShardServer {
     }
     this.#hooks.onKept?.(volume, put.stripe)
     if (this.#random?.unlucky('peers.receipt-lost') === true)
-      throw new ShoalError('unreachable', 'the receipt was lost')
+      return session.end(new ShoalError('unreachable', 'the receipt was lost'))
     await session.reply({ ...DONE, receipt })
   }
 

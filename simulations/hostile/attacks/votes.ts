@@ -19,6 +19,8 @@ import { Asker, codeOf, heardOffice, named } from '../voting.ts'
 const CALL_MS: number = MINUTE_MS
 /** Channels by which it asks each voter without end. */
 const CHANNELS = 3
+/** Names that two make, one after the other. */
+const TRIES = 3
 /** Above what has been promised, and not too far. */
 const STEP = 2 ** 20
 
@@ -32,8 +34,18 @@ interface Promised {
   readonly newest: Report & { readonly entry: Uint8Array }
 }
 
-/** Two make one name at once, strongly: one of them may. */
+/**
+ * Two make one name at once, strongly: one of them may. Where answers were lost for too long, they
+ * make another.
+ */
 async function decide(stage: Stage): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    const answer = await decideOnce(stage)
+    if (tries === TRIES || !answer.includes('NO_QUORUM')) return answer
+  }
+}
+
+async function decideOnce(stage: Stage): Promise<string> {
   const { founder, victim, honest, random, wait } = stage
   const other = victim === founder ? honest.at(-1) : victim
   const path = `/decided-${random.word()}`
