@@ -1,4 +1,5 @@
-// The one door to ciphers: AES-256-GCM, and sealing a small secret to an Ed25519 identity.
+// The one door to ciphers: AES-256-GCM, and sealing a small secret to an Ed25519 identity. And raw
+// keys of Curve25519 as key objects of node:crypto, by the DER wrappers of RFC 8410.
 import {
   createCipheriv,
   createDecipheriv,
@@ -19,9 +20,12 @@ export const TAG_BYTES = 16
 // one first.
 const ZERO_NONCE = new Uint8Array(12)
 
-// DER wrappers of a raw X25519 key (RFC 8410).
-const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
-const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex')
+/** Ed25519 signs, X25519 agrees on secrets. */
+export type Curve = 'ed25519' | 'x25519'
+
+/** The last byte of the object identifier 1.3.101.x of a curve. */
+const CURVES: Readonly<Record<Curve, string>> = { ed25519: '70', x25519: '6e' }
+const PUBLIC_KEY_BYTES = 32
 
 /**
  * AES-256-GCM under a key that seals exactly one message, hence the zero nonce: the key must be
@@ -68,9 +72,10 @@ export function sealTo(
   ephemeralSeed: Uint8Array,
 ): Uint8Array {
   const theirs = ed25519.utils.toMontgomery(publicKey)
-  const ephemeral = exchangeKey(ephemeralSeed)
-  const ours = publicPart(ephemeral)
-  const shared = sharedSecret(ephemeral, theirs)
+  // X25519 of OpenSSL: in JavaScript one takes some milliseconds.
+  const privateKey = rawPrivateKey('x25519', ephemeralSeed)
+  const ours = publicKeyBytes(privateKey)
+  const shared = diffieHellman({ privateKey, publicKey: rawPublicKey('x25519', theirs) })
   const key = deriveKey('shoal 2026 seal-to-identity v1', blake3Concat(shared, ours, theirs))
   return concatBytes([ours, sealOnce(key, secret, ours)])
 }
@@ -78,10 +83,10 @@ export function sealTo(
 /** Inverse of sealTo, with the 32-byte Ed25519 seed. throws ShoalError 'corrupt'. */
 export function openFrom(seed: Uint8Array, sealed: Uint8Array): Uint8Array {
   const theirs = sealed.subarray(0, 32)
-  const mine = exchangeKey(ed25519.utils.toMontgomerySecret(seed))
+  const privateKey = rawPrivateKey('x25519', ed25519.utils.toMontgomerySecret(seed))
   try {
-    const shared = sharedSecret(mine, theirs)
-    const material = blake3Concat(shared, theirs, publicPart(mine))
+    const shared = diffieHellman({ privateKey, publicKey: rawPublicKey('x25519', theirs) })
+    const material = blake3Concat(shared, theirs, publicKeyBytes(privateKey))
     const key = deriveKey('shoal 2026 seal-to-identity v1', material)
     return openOnce(key, sealed.subarray(32), theirs)
   } catch (cause) {
@@ -89,21 +94,22 @@ export function openFrom(seed: Uint8Array, sealed: Uint8Array): Uint8Array {
   }
 }
 
-// X25519 (RFC 7748) of OpenSSL: in JavaScript one takes some milliseconds.
-
-function exchangeKey(secret: Uint8Array): KeyObject {
-  const key = Buffer.concat([PKCS8_PREFIX, secret])
+/** secret: a seed of Ed25519, or a scalar of X25519. */
+export function rawPrivateKey(curve: Curve, secret: Uint8Array): KeyObject {
+  const prefix = Buffer.from(`302e020100300506032b65${CURVES[curve]}04220420`, 'hex')
+  const key = Buffer.concat([prefix, secret])
   return createPrivateKey({ key, format: 'der', type: 'pkcs8' })
 }
 
-function publicPart(key: KeyObject): Uint8Array {
-  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
-  return new Uint8Array(spki.subarray(SPKI_PREFIX.length))
+/** throws if the bytes are no key. */
+export function rawPublicKey(curve: Curve, bytes: Uint8Array): KeyObject {
+  const prefix = Buffer.from(`302a300506032b65${CURVES[curve]}032100`, 'hex')
+  const key = Buffer.concat([prefix, bytes])
+  return createPublicKey({ key, format: 'der', type: 'spki' })
 }
 
-/** throws if `theirs` is no key, or one that gives the same secret with each. */
-function sharedSecret(privateKey: KeyObject, theirs: Uint8Array): Uint8Array {
-  const key = Buffer.concat([SPKI_PREFIX, theirs])
-  const publicKey = createPublicKey({ key, format: 'der', type: 'spki' })
-  return diffieHellman({ privateKey, publicKey })
+/** The 32 bytes of the public key that belongs to a private one. */
+export function publicKeyBytes(privateKey: KeyObject): Uint8Array {
+  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
+  return new Uint8Array(spki.subarray(-PUBLIC_KEY_BYTES))
 }

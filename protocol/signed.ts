@@ -1,12 +1,8 @@
 // The one door to signatures: Ed25519 (RFC 8032), native and synchronous, domain-separated.
-import {
-  createPrivateKey,
-  createPublicKey,
-  sign as nodeSign,
-  verify as nodeVerify,
-} from 'node:crypto'
+import { sign as nodeSign, verify as nodeVerify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { concatBytes, toByteString, utf8 } from './bytes.ts'
+import { publicKeyBytes, rawPrivateKey, rawPublicKey } from './cipher.ts'
 import { peerIdFromPublicKey } from './ids.ts'
 import type { PeerId } from './ids.ts'
 
@@ -34,19 +30,10 @@ export type SignatureDomain =
   | 'shoal/backup-head/1'
   | 'shoal/vote/1'
 
-// DER wrappers of a raw Ed25519 key (RFC 8410).
-const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
-const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
-
 /** Identity of a 32-byte seed. */
 export function identityFromSeed(seed: Uint8Array): Identity {
-  const key = createPrivateKey({
-    key: Buffer.concat([PKCS8_PREFIX, seed]),
-    format: 'der',
-    type: 'pkcs8',
-  })
-  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
-  const publicKey = new Uint8Array(spki.subarray(SPKI_PREFIX.length))
+  const key = rawPrivateKey('ed25519', seed)
+  const publicKey = publicKeyBytes(key)
   return {
     peer: peerIdFromPublicKey(publicKey),
     publicKey,
@@ -77,11 +64,7 @@ function keyOf(publicKey: Uint8Array): KeyObject {
   const name = toByteString(publicKey)
   const known = keys.get(name)
   if (known !== undefined) return known
-  const key = createPublicKey({
-    key: Buffer.concat([SPKI_PREFIX, publicKey]),
-    format: 'der',
-    type: 'spki',
-  })
+  const key = rawPublicKey('ed25519', publicKey)
   if (keys.size >= KEYS_MAX) keys.clear()
   keys.set(name, key)
   return key

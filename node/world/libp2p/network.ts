@@ -118,11 +118,14 @@ export class Libp2pNetwork implements Network {
     for (const address of [...listen, ...announce]) parseAddress(address)
     const forStrangers = new Set<string>()
     const identity = identityFromSeed(seed)
-    const forNow = (): string[] => [...forStrangers]
-    const threshold = new Threshold({ self: identity.peer, log, forStrangers: forNow })
+    const threshold = new Threshold({
+      self: identity.peer,
+      log,
+      forStrangers: () => [...forStrangers],
+    })
     const blame = new Blame()
-    const given = { identity, announce, threshold, scoreOf: blame.scoreOf }
-    const host = await createHost({ ...options, ...given })
+    const { scoreOf } = blame
+    const host = await createHost({ ...options, identity, announce, threshold, scoreOf })
     host.store.keepOnly((peer) => threshold.isMember(peer) || !enforces('members-only-kept'))
     return new Libp2pNetwork({ host, threshold, blame, forStrangers, log })
   }
