@@ -18,9 +18,10 @@ import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { BUNDLES, MANIFEST, PACKAGES } from '../cli/bundle.mjs'
 import { startsOfLines } from '../cli/source-positions.mjs'
+import { BUNDLING } from './bundling.ts'
 
-/** Packages that find files of their own beside their code: native addons. */
-const OUTSIDE = ['@napi-rs/blake-hash', 'classic-level', 'fuse-native', 'koffi']
+/** How a bundle is made. */
+const OWN = ['scripts/build-bundle.mjs', 'scripts/bundling.ts']
 const KERNELS = ['protocol/kernels/galois.wasm', 'protocol/kernels/gear.wasm']
 /** Older bundles stay for a while: nodes that run from one have yet to load parts of it. */
 const KEPT = 3
@@ -46,15 +47,11 @@ try {
 removeOld()
 
 async function build() {
-  for (const path of [PACKAGES, relative(root, fileURLToPath(import.meta.url)), ...KERNELS])
-    note(path)
+  for (const path of [PACKAGES, ...OWN, ...KERNELS]) note(path)
   const bundle = await rolldown({
     cwd: root,
     input: { main: 'cli/main.ts' },
-    platform: 'node',
-    external: [/^node:/, ...OUTSIDE],
-    // The files that Node would load, where a package has others for browsers and bundlers.
-    resolve: { mainFields: ['main'] },
+    ...BUNDLING,
     plugins: [{ name: 'sources', load: noteSource, transform: placeThreads }],
   })
   await bundle.write({

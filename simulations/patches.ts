@@ -27,13 +27,14 @@ export function patchSource(patch: Patch): void {
   })
 }
 
-/** Load the module `substitute` wherever `replaced` is asked for, but by `substitute` itself. */
-export function replaceModule(replaced: URL, substitute: URL): void {
-  const url = substitute.href
+/** Sign as signed.ts does: it is loaded wherever protocol/signed.ts is asked for, but by itself. */
+export function signCheaply(): void {
+  const replaced = urlOf('protocol/signed.ts')
+  const url = new URL('./signed.ts', import.meta.url).href
   registerHooks({
     resolve: (specifier, context, nextResolve) => {
       const resolved = nextResolve(specifier, context)
-      return resolved.url === replaced.href && context.parentURL !== url
+      return resolved.url === replaced && context.parentURL !== url
         ? { ...resolved, url }
         : resolved
     },

@@ -3,13 +3,12 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { plantFault } from '../protocol/planted-faults.ts'
 import { faultNamed } from './mutations.ts'
-import { replaceModule } from './patches.ts'
+import { signCheaply } from './patches.ts'
 import type { Request, Reply } from './performer.ts'
 import type { Step } from './script.ts'
 
 const { mutation } = workerData as { readonly mutation: string | undefined }
-const urlOf = (file: string): URL => new URL(file, import.meta.url)
-replaceModule(urlOf('../protocol/signed.ts'), urlOf('./signed.ts'))
+signCheaply()
 if (mutation !== undefined) plantFault(faultNamed(mutation))
 const { perform } = await import('./perform.ts')
 const { invariantOf } = await import('./check-error.ts')

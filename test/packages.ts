@@ -15,13 +15,12 @@ import {
 import { registerHooks } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { BUNDLING, NATIVE } from '../scripts/bundling.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const CACHE = join(ROOT, 'node_modules', '.cache')
 const FOLDER = join(CACHE, 'packages')
 const LIST = 'packages.json'
-/** They find files of their own beside their code. */
-const NATIVE: readonly string[] = ['@napi-rs/blake-hash', 'classic-level', 'fuse-native', 'koffi']
 const IMPORT = /(?:from|import\() *'((?:@[\w-]+\/)?[a-z][\w./-]*)'/g
 
 /** The names that the sources import, and those of them that are bundled. */
@@ -86,9 +85,7 @@ async function bundle(imported: readonly string[], folder: string): Promise<read
   const made = await rolldown({
     cwd: ROOT,
     input: Object.fromEntries(imported.map((name) => [fileOf(name), name])),
-    platform: 'node',
-    external: [/^node:/, ...NATIVE],
-    resolve: { mainFields: ['main'] },
+    ...BUNDLING,
     logLevel: 'silent',
   })
   await made.write({ dir: folder, format: 'esm', entryFileNames: '[name]', comments: false })

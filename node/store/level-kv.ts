@@ -102,7 +102,7 @@ export class LevelKv implements Kv {
 
   async sizeBytes(): Promise<number> {
     try {
-      // That leaves out what has not left the log yet.
+      // Without what has not left the log yet.
       const sorted = await this.#database.approximateSize('', LAST_KEY)
       return sorted + (await logBytes(this.#folder))
     } catch (error) {

@@ -2,13 +2,12 @@
 // ../seed-worker.ts signatures are made cheap before any of the nodes' code is loaded; nobody signs
 // in the name of another.
 import { parentPort } from 'node:worker_threads'
-import { replaceModule } from '../patches.ts'
+import { signCheaply } from '../patches.ts'
 import type { Reply, Request } from '../performer.ts'
 import type { HostilePlan } from './plan.ts'
 import type { HostileResult } from './run.ts'
 
-const urlOf = (file: string): URL => new URL(file, import.meta.url)
-replaceModule(urlOf('../../protocol/signed.ts'), urlOf('../signed.ts'))
+signCheaply()
 const { performHostile } = await import('./run.ts')
 const { invariantOf } = await import('../check-error.ts')
 

@@ -26,7 +26,7 @@ class Kept extends Writable {
   }
 
   override _write(part: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    // Who wrote it may use it again.
+    // Its writer may use it again.
     this.#parts.push(Buffer.from(part))
     done()
   }

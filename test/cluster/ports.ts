@@ -17,15 +17,15 @@ export async function claimPort(): Promise<number> {
   await mkdir(folder, { recursive: true })
   for (;;) {
     const port = randomInt(FIRST, END)
-    if ((await isClaimed(join(folder, String(port)))) && (await isFree(port))) return port
+    if ((await claim(join(folder, String(port)))) && (await isFree(port))) return port
   }
 }
 
 /** Resolves with false if another test has it. A process that has ended has none. */
-async function isClaimed(file: string): Promise<boolean> {
+async function claim(file: string): Promise<boolean> {
   try {
-    const claim = Number(await readFile(file, 'utf8'))
-    if (claim !== process.pid && !existsSync(`/proc/${claim}`)) await rm(file, { force: true })
+    const owner = Number(await readFile(file, 'utf8'))
+    if (owner !== process.pid && !existsSync(`/proc/${owner}`)) await rm(file, { force: true })
   } catch {
     // Nobody has claimed it.
   }

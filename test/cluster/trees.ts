@@ -47,6 +47,17 @@ export async function digestFile(path: string): Promise<string> {
   return `${size} ${hash.digest('hex')}`
 }
 
+/** Bytes of the files in a folder, some of which may go meanwhile. */
+export async function bytesOfFiles(folder: string): Promise<number> {
+  const sizes = (await readdir(folder)).map(async (name) =>
+    lstat(join(folder, name)).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  )
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+}
+
 /** The same paths with the same content; says the first few differences. */
 export function assertSameTree(actual: TreeDigest, expected: TreeDigest, what: string): void {
   const paths = new Set([...actual.keys(), ...expected.keys()])

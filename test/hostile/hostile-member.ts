@@ -120,7 +120,7 @@ export class HostileMember implements AsyncDisposable {
     await eventually('the victim has seen it go', async () =>
       (await victim.status()).peers.every((peer) => !isSelf(peer) || !peer.isConnected),
     )
-    // What the victim writes after it makes all others ask for it.
+    // An op of the victim that follows it makes all others ask for it.
     const path = `${volume === undefined ? '' : `${volume}:`}/joined`
     await victim.ask((client) => client.makeFolder(path).then(() => client.remove(path)))
     // As one that was taken over: where nobody looks for it, and connected to nobody.

@@ -136,7 +136,7 @@ async function removedFromOne(): Promise<InTwo> {
   return { admin, mallory, main: mallory.volume.id, side }
 }
 
-test('who is a member of one volume of a node hears nothing of another, of topics told or known', async () => {
+test('a member of one volume hears nothing of another, of topics told or known', async () => {
   inTwo = await removedFromOne()
   const { admin, mallory, main } = inTwo
   await using peer = await RawPeer.start({ seed: mallory.identity.seed })

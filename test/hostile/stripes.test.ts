@@ -100,7 +100,7 @@ describe('stripes that three nodes hold', () => {
     written.push([volume, '/file', file])
   })
 
-  test('a stripe without what it lists neither takes the place of what is written nor hides it', async () => {
+  test('a stripe without what it lists takes the place of nothing, and hides nothing', async () => {
     const [first, second, third] = victims
     const volume = await fresh('false-stripe')
     const [isNew, known] = [join(cluster.folder, 'new'), join(cluster.folder, 'known')]
@@ -137,7 +137,7 @@ describe('stripes that three nodes hold', () => {
 
     await first.shoal('put', '--ack', 'placed', isNew, volume.at('/new'))
     written.push([volume, '/new', isNew], [volume, '/known', known])
-    // What is given up goes once all members have word of it, the liar, too.
+    // It goes once all members have word that it is given up, the liar, too.
     const collecting = third.json<GarbageReport>('gc', '--volume', volume.name)
     const [report] = (await confirming(mallory, third, collecting)).volumes
     assert.deepEqual([report?.waiting, (report?.swept ?? 0) > 0], [0, true], 'lies are given up')

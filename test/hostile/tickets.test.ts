@@ -99,7 +99,7 @@ test('a ticket that was taken back lets nobody in, and who used it is known', as
   assert.match(text, /ben/)
 })
 
-test("however a ticket is given, no command line or environment shows it for a node's life", async () => {
+test('no command line or environment of a node shows its ticket, however it is given', async () => {
   const ticket = await admin.invite('--uses', String(WAYS.length))
   const folder = await mkdtemp(join(tmpdir(), 'ticket-'))
   for (const { what, words, stdin = false } of WAYS) {

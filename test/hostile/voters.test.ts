@@ -22,8 +22,9 @@ const STRONG = ['--consistency', 'strong'] as const
 
 type State = Extract<StrongReply, { kind: 'state' }>
 
-/** As a voter that has just been asked tells whoever wants the least ballot. */
-async function termOf(asker: Asker): Promise<number> {
+/** As the first voter, which has just been asked, tells whoever wants the least ballot. */
+async function termOf([asker]: readonly Asker[]): Promise<number> {
+  assert.ok(asker !== undefined)
   for (let term = 0; term < 4; term++) {
     const answer = await asker.ask({ kind: 'prepare', counter: 1, term })
     if (codeOf(answer) !== 'missing-past') return term
@@ -126,9 +127,7 @@ describe('the voters of a volume', () => {
     const volume = await fresh()
     await using mallory = await besideMallory(volume, 'writer')
     const all = await askers(mallory, volume)
-    const [first] = all
-    assert.ok(first !== undefined)
-    const term = await termOf(first)
+    const term = await termOf(all)
     let [isOver, promised] = [false, 0]
     const outbid = async (asker: Asker): Promise<void> => {
       for (let counter = 1; !isOver; counter++) {
@@ -180,9 +179,7 @@ describe('the voters of a volume', () => {
     const volume = await fresh()
     await using mallory = await besideMallory(volume, 'writer')
     const all = await askers(mallory, volume)
-    const [first] = all
-    assert.ok(first !== undefined)
-    const term = await termOf(first)
+    const term = await termOf(all)
     for (const asker of all) {
       for (const counter of [
         BALLOT_MAX,

@@ -138,7 +138,7 @@ test('a cut that leaves out what others wrote makes nothing of that vanish', asy
   await using mallory = await join()
   // Acknowledged, on two disks, and not known to mallory.
   await ben.shoal('put', '--ack', 'copied', ben.home + '/config.yaml', '/acked')
-  // What ben had not seen when it wrote that.
+  // An entry that ben had not seen when it wrote that.
   const { peer } = mallory.identity
   const own = mallory.entry([
     { kind: 'member-info', peer, name: 'mallory2', zone: '', capacityBytes: 7 },
@@ -177,7 +177,7 @@ test('a role that a writer grants itself is none, whatever it is written under',
   await assertUnharmed(mallory, [anna, ben], ['kept/'])
 })
 
-test('what a writer names and has not seen is not there for it, whoever has it by then', async () => {
+test('what a writer names and has not seen is not there for it, whoever has it', async () => {
   const volume = await TestVolume.make([anna, ben], 'unseen')
   await anna.shoal('mkdir', volume.at('/kept'))
   await using mallory = await HostileMember.join(anna, { volume: volume.name })

@@ -1,6 +1,6 @@
 // Three real nodes: removed files give their space back on every disk, and the others stay whole.
 import assert from 'node:assert/strict'
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { MIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
@@ -8,7 +8,7 @@ import type { GarbageReport } from '../../node/control/garbage.ts'
 import { xorshiftBytes } from '../protocol/vectors.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
-import { assertSameTree, digestTree, writeSmallTree } from '../cluster/trees.ts'
+import { assertSameTree, bytesOfFiles, digestTree, writeSmallTree } from '../cluster/trees.ts'
 
 const GONE_BYTES: number = 64 * MIB
 /** The share of each node: one of two data shards and a parity shard. */
@@ -61,8 +61,6 @@ test('the space of removed files is freed on every node, and the rest stays whol
   }
 })
 
-async function segmentBytes({ home }: TestNode): Promise<number> {
-  const folder = join(home, 'segments')
-  const sizes = (await readdir(folder)).map(async (file) => (await stat(join(folder, file))).size)
-  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+function segmentBytes({ home }: TestNode): Promise<number> {
+  return bytesOfFiles(join(home, 'segments'))
 }

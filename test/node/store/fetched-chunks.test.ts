@@ -1,13 +1,14 @@
 // Chunks fetched from peers and kept for the next reader: how many, which goes first, and that each
 // reads as it was kept.
 import assert from 'node:assert/strict'
-import { open as openFile, readdir, stat, truncate, writeFile } from 'node:fs/promises'
+import { open as openFile, readdir, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { KIB, MIB } from '../../../protocol/units.ts'
 import { FetchedChunks } from '../../../node/store/fetched-chunks.ts'
 import { SystemClock } from '../../../node/world/clock.ts'
 import { SystemDisk } from '../../../node/world/disk.ts'
+import { bytesOfFiles } from '../../cluster/trees.ts'
 import { bytesOf, chunkIdOf, openStore, range, temporaryHome, WatchedDisk } from './fixtures.ts'
 import type { ChunkId } from '../../../protocol/ids.ts'
 import type { TestContext } from 'node:test'
@@ -50,12 +51,8 @@ async function writeAt(path: string, position: number): Promise<void> {
   await file.close()
 }
 
-async function bytesIn(home: string): Promise<number> {
-  const folder = join(home, 'fetched')
-  const sizes = await Promise.all(
-    (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size),
-  )
-  return sizes.reduce((sum, size) => sum + size, 0)
+function bytesIn(home: string): Promise<number> {
+  return bytesOfFiles(join(home, 'fetched'))
 }
 
 test('cached chunks are read again, also after a restart', async (t) => {
