@@ -152,6 +152,7 @@ export class NodeUpkeep {
         random,
         detector,
         budget: this.#budget,
+        quarantine,
         graceMs,
         dedupCheck,
         fetch: (chunk, signal) => fetcher.fetch(chunk, { hints: [], signal }),

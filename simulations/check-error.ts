@@ -36,6 +36,7 @@ export type InvariantId =
   | 'repair traffic is at most 1.3 times the least'
   | 'nothing is repaired needlessly'
   | 'shards moved are at most 1.3 times the least'
+  | 'a peer that keeps nothing is seldom given the same shard again'
   | 'a drain ends'
   | 'operations end'
   | 'operations fail as documented'

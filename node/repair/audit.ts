@@ -33,7 +33,7 @@ export const AUDIT_EVERY_MS: number = 30 * MINUTE_MS
  */
 const BYTES_PER_CHALLENGE: number = 64 * GIB
 const CHALLENGES_MAX = 32
-/** Challenges of a round for a distrusted peer. */
+/** Challenges of a round for a peer that was found out within a day. */
 const SUSPECT_CHALLENGES = 256
 const PAUSE_MS: number = SECOND_MS
 /** Challenges of a round for disbelieved shards. */
@@ -117,7 +117,7 @@ export class Audit {
 
   #countFor(peer: PeerId): number {
     const bytes = this.#groupsOf(peer).reduce((sum, { shardBytes }) => sum + shardBytes, 0)
-    if (this.#parts.quarantine.isAvoided(peer)) return SUSPECT_CHALLENGES
+    if (this.#parts.quarantine.isSuspect(peer)) return SUSPECT_CHALLENGES
     return Math.min(CHALLENGES_MAX, 1 + Math.floor(bytes / BYTES_PER_CHALLENGE))
   }
 
@@ -152,7 +152,7 @@ export class Audit {
     const { network, quarantine, clock, graceMs } = this.#parts
     const { peer } = asked
     if (outcome === 'wrong' || outcome === 'damaged') return true
-    if (outcome === 'absent' && quarantine.isAvoided(peer)) return true
+    if (outcome === 'absent' && quarantine.isSuspect(peer)) return true
     const now = clock.now()
     const contained = this.#contained.get(peer) ?? { ...asked, since: now, failures: 0 }
     this.#contained.set(peer, contained)

@@ -15,6 +15,7 @@ import type { MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
 import type { ShardClient } from '../peers/shards.ts'
 import type { Clock, Network, Random } from '../world/world.ts'
 import type { ClusterObserver } from './cluster-view.ts'
+import type { Quarantine } from './quarantine.ts'
 import type { ShardTransfer } from './shard-transfer.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
 
@@ -26,6 +27,7 @@ export interface RebalanceParts {
   readonly random: Pick<Random, 'number' | 'unlucky'>
   readonly clusterView: Pick<ClusterObserver, 'take' | 'avoid'>
   readonly transfer: ShardTransfer
+  readonly quarantine: Pick<Quarantine, 'noteMoved'>
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -47,7 +49,7 @@ export class Rebalance {
    * 'not-placed' when many did not take it.
    */
   async giveAway(id: StripeId, signal: AbortSignal): Promise<void> {
-    const { map, network, random, clusterView, transfer, log } = this.#parts
+    const { map, network, random, clusterView, transfer, quarantine, log } = this.#parts
     for (let refusals = 0; refusals < REFUSALS_MAX;) {
       signal.throwIfAborted()
       const { stripe, plan } = this.#plan(id)
@@ -75,6 +77,7 @@ export class Rebalance {
         continue
       }
       this.#writtenBytes += shard.length
+      quarantine.noteMoved({ stripe: id, index, peer: to })
       await map.recordShards(id, [taken])
     }
     throw new ShoalError('not-placed', `peers did not accept the shards of ${id}`)

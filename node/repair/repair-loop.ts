@@ -23,6 +23,7 @@ import { ClusterObserver } from './cluster-view.ts'
 import { drainOf } from './drain.ts'
 import type { Drain } from './drain.ts'
 import { Job } from '../jobs/background-job.ts'
+import type { Quarantine } from './quarantine.ts'
 import { Rebalance } from './rebalance.ts'
 import { countOutdated, Recode } from './recode.ts'
 import { ShardTrimming } from './shard-trimming.ts'
@@ -50,6 +51,7 @@ export interface RepairLoopParts {
   readonly detector: Pick<Detector, 'liveness' | 'silentMs' | 'onChange'>
   /** For all that is not urgent. */
   readonly budget: Pick<Budget, 'take'>
+  readonly quarantine: Quarantine
   /** After how long a silence a peer is taken for lost. */
   readonly graceMs: () => number
   /**

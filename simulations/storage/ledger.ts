@@ -8,12 +8,14 @@
 // Systems", 2010.)
 import { choosePlacement } from '../../protocol/placement/choose-placement.ts'
 import { placementGroup } from '../../protocol/placement/placement-group.ts'
+import { DAY_MS } from '../../protocol/units.ts'
 import { CheckError } from '../check-error.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Holders } from '../../node/shard-map/stripe-map.ts'
 import type { Holding, ShardChange } from '../../protocol/op/op.ts'
 import type { Host } from './host.ts'
 import type { MapEntry } from './map-log.ts'
+import type { StorageNode } from './storage-node.ts'
 import type { Swarm } from './swarm.ts'
 
 /**
@@ -25,6 +27,12 @@ const DEVIATIONS_MAX = 4
 /** Nodes that see the swarm otherwise may repair one thing twice. */
 const NEEDLESS_MAX = 10
 const NEEDLESS_SHARE_MAX = 0.1
+/**
+ * A node gives the same shard to a peer that does not keep it so often at first, and then once in
+ * so many days. When it restarts it begins anew.
+ */
+const VAIN_MAX = 4
+const VAIN_EVERY_DAYS = 3
 
 export class Ledger {
   readonly #swarm: Swarm
@@ -36,7 +44,12 @@ export class Ledger {
    */
   repairedCount = 0
   needlessCount = 0
+  /** Those that moved, but for the next. */
   movedCount = 0
+  /** Those that moved to a peer that keeps nothing whole. */
+  #vainCount = 0
+  /** For each node as long as it runs, by `<stripe> <index> <peer>`, how often and since when. */
+  readonly #vain = new WeakMap<StorageNode, Map<string, { count: number; sinceMs: number }>>()
   /**
    * Shards that a newcomer is to get, that who leaves has to give away, and that were written where
    * they don't belong.
@@ -62,7 +75,11 @@ export class Ledger {
     // Who has a shard, and tells that another has it, too, gives it away.
     const isMoved = ({ index, peer }: ShardChange): boolean =>
       peer !== host.peer && held[index]?.includes(host.peer) === true
-    this.movedCount += added.filter(isMoved).length
+    const moved = added.filter(isMoved)
+    const vain = moved.filter(({ peer }) => this.#swarm.hostOf(peer)?.lie !== undefined)
+    this.movedCount += moved.length - vain.length
+    this.#vainCount += vain.length
+    for (const change of vain) this.#checkVain(host, op.stripe, change)
     const rebuilt = added.filter((change) => !isMoved(change))
     if (rebuilt.length === 0) return
     this.#noteRepair(host, op.stripe, rebuilt)
@@ -85,7 +102,7 @@ export class Ledger {
   /** Shards that travelled for repairs: those that move are read where they lie. */
   get repairShards(): number {
     const { fetched, given } = this.#swarm.traffic
-    return fetched + given - this.movedCount
+    return fetched + given - this.movedCount - this.#vainCount
   }
 
   /** throws CheckError. */
@@ -107,6 +124,22 @@ export class Ledger {
         'shards moved are at most 1.3 times the least',
         `${this.movedCount} shards in place of ${this.movesDue.toFixed(1)}`,
       )
+  }
+
+  #checkVain(host: Host, stripe: StripeId, { index, peer }: ShardChange): void {
+    if (host.node === undefined) return
+    const now = this.#swarm.scheduler.nowMs
+    const given = this.#vain.get(host.node) ?? new Map<string, { count: number; sinceMs: number }>()
+    this.#vain.set(host.node, given)
+    const key = `${stripe} ${index} ${peer}`
+    const known = given.get(key) ?? { count: 0, sinceMs: now }
+    given.set(key, known)
+    known.count++
+    if (known.count <= VAIN_MAX + (now - known.sinceMs) / (VAIN_EVERY_DAYS * DAY_MS)) return
+    throw new CheckError(
+      'a peer that keeps nothing is seldom given the same shard again',
+      `${host.name} gave ${peer} shard ${index} of ${stripe} ${known.count} times`,
+    )
   }
 
   /**

@@ -99,6 +99,7 @@ export class StorageNode {
         random,
         detector: this.#promptDetector(),
         budget,
+        quarantine,
         dedupCheck: this.dedupCheck,
         graceMs,
         mayCondemn: () => true,

@@ -6,6 +6,8 @@ import { runCampaign } from '../../simulations/campaign.ts'
 import { planOf } from '../../simulations/hostile/plan.ts'
 import { performHostile } from '../../simulations/hostile/run.ts'
 import { scenarioNamed } from '../../simulations/scenario.ts'
+import { firstStorageFailure } from '../../simulations/storage/campaign.ts'
+import { storageScenarioNamed } from '../../simulations/storage/scenario.ts'
 
 const CAMPAIGNS = [
   { name: 'default', from: 1000, count: 100 },
@@ -33,6 +35,12 @@ for (const { name, from, count } of CAMPAIGNS) {
     if (name === 'default') assert.deepEqual(sightings.missing(scenario), [])
   })
 }
+
+test('scenario storage holds all invariants for 12 seeds', async () => {
+  const scenario = storageScenarioNamed('storage') ?? assert.fail()
+  const options = { scenario, mutation: undefined, jobs: 2 }
+  assert.equal(await firstStorageFailure(options, 12), undefined)
+})
 
 test('scenario hostile does the same in every run of a seed', async () => {
   const { traceHash } = await performHostile(planOf('1'))

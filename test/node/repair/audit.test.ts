@@ -67,6 +67,56 @@ describe('audit', () => {
     assert.equal(quarantine.isAvoided(peerOf(1)), false)
   })
 
+  test('each failure after a quarantine doubles it, until there was none for long', () => {
+    const clock = new ManualClock()
+    const quarantine = new Quarantine(clock)
+    const daysAvoided = (): number => {
+      quarantine.quarantine(peerOf(1))
+      for (let days = 0; ; days++) {
+        if (!quarantine.isAvoided(peerOf(1))) return days
+        clock.advance(DAY_MS)
+      }
+    }
+    assert.deepEqual([1, 2, 3, 4, 5].map(daysAvoided), [1, 2, 4, 8, 8])
+    assert.equal(quarantine.isSuspect(peerOf(1)), false, 'it is not challenged for all that time')
+    clock.advance(32 * DAY_MS)
+    assert.equal(daysAvoided(), 1)
+  })
+
+  test('a peer to which the same shard is moved again within a month has not kept it', () => {
+    const clock = new ManualClock()
+    const quarantine = new Quarantine(clock)
+    const [peer, other] = [peerOf(1), peerOf(2)]
+    const shard = { stripe: first().id, index: 0, peer }
+    quarantine.noteMoved(shard)
+    quarantine.noteMoved({ ...shard, index: 1 })
+    quarantine.noteMoved({ ...shard, peer: other })
+    clock.advance(32 * DAY_MS)
+    quarantine.noteMoved(shard)
+    assert.deepEqual(
+      [peer, other].filter((one) => quarantine.isAvoided(one)),
+      [],
+    )
+    clock.advance(DAY_MS)
+    quarantine.noteMoved(shard)
+    assert.deepEqual(
+      [peer, other].filter((one) => quarantine.isAvoided(one)),
+      [peer],
+    )
+  })
+
+  test('a failure in a quarantine begins it anew, and does not double it', () => {
+    const clock = new ManualClock()
+    const quarantine = new Quarantine(clock)
+    quarantine.quarantine(peerOf(1))
+    clock.advance(DAY_MS / 2)
+    quarantine.quarantine(peerOf(1))
+    clock.advance(DAY_MS - 1)
+    assert.ok(quarantine.isAvoided(peerOf(1)))
+    clock.advance(1)
+    assert.equal(quarantine.isAvoided(peerOf(1)), false)
+  })
+
   scenario('a holder that drops a shard is found out after three rounds', async (swarm) => {
     const { audit, map, quarantine } = await audited(swarm, STRIPES.slice(0, 1))
     swarm.holder.store.shards.delete(first().id, 0)

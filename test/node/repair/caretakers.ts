@@ -9,6 +9,7 @@ import { shardRoot } from '../../../protocol/stripe/shard-tree.ts'
 import { HOUR_MS, divCeil } from '../../../protocol/units.ts'
 import { codeStripe } from '../../../protocol/stripe/stripe.ts'
 import { RepairLoop } from '../../../node/repair/repair-loop.ts'
+import { Quarantine } from '../../../node/repair/quarantine.ts'
 import type { PeerId, StripeId } from '../../../protocol/ids.ts'
 import type { Candidate } from '../../../protocol/placement/rendezvous.ts'
 import type { MappedStripe } from '../../../node/shard-map/stripe-map.ts'
@@ -173,6 +174,7 @@ export class Caretakers {
           onChange: () => () => undefined,
         },
         budget: { take: async () => undefined },
+        quarantine: new Quarantine(clock),
         graceMs: () => GRACE_MS,
         mayCondemn: () => true,
         log: (message) => this.logged.push(message),
