@@ -134,13 +134,14 @@ function seconds(ms: number): string {
 export async function firstFailure(
   options: Pick<CampaignOptions, 'scenario' | 'jobs' | 'mutation'>,
   seedCount: number,
+  firstSeed = 1,
 ): Promise<{ readonly seed: number; readonly failure: Failure } | undefined> {
   const { scenario, jobs, mutation } = options
   const performers = Array.from({ length: jobs }, () => new Performer(mutation))
-  let next = 1
+  let next = firstSeed
   const found: { readonly seed: number; readonly failure: Failure }[] = []
   const work = async (performer: Performer): Promise<void> => {
-    while (next <= seedCount && found.length === 0) {
+    while (next < firstSeed + seedCount && found.length === 0) {
       const seed = next++
       const outcome = await performer.perform(planOf(String(seed), scenario))
       if (outcome.kind === 'failed') found.push({ seed, failure: outcome })

@@ -1,7 +1,8 @@
 // The test runner: `node --test` over test/**/*.test.ts, without test/long and test/programs. Files
 // that mostly wait for nodes, mounts and servers have a process each; of those that only compute
 // several share one, since to load what all of them import takes longer than most of the tests.
-// Both kinds are started in turn, in one process more than there are cores. A run has a folder of
+// Those of each folder are spread over the whole run, so that some that wait always run beside some
+// that compute, in two processes more than there are cores. A run has a folder of
 // its own, which is the tests' TMPDIR and holds their HOME, so that no test touches the user's, and
 // whatever a run leaves behind is known by it. A whole run fails if it takes more CPU time than its
 // budget.
@@ -83,7 +84,7 @@ function chosenFiles(): readonly string[] {
   return all.filter((file) => parts.some((part) => file.includes(part.replace(/^\.\//, ''))))
 }
 
-/** The processes to start, in this order: files by themselves and groups, spread evenly. */
+/** The processes to start, in this order: files by themselves, and groups. */
 function processes(): readonly string[] {
   // Chosen files are each told of by themselves.
   const isShared = (file: string): boolean =>
@@ -97,13 +98,11 @@ function processes(): readonly string[] {
       groupOf(shared.filter((_file, at) => at % count === index)),
     )
   })
-  const each = groups.length / Math.max(1, alone.length)
-  return alone.length === 0
-    ? groups
-    : alone.flatMap((file, index) => [
-        file,
-        ...groups.slice(Math.floor(index * each), Math.floor((index + 1) * each)),
-      ])
+  const folders = Map.groupBy([...alone, ...groups], (file) => file.split('/', 2).join('/'))
+  return [...folders.values()]
+    .flatMap((some) => some.map((file, n) => ({ file, place: (n + 0.5) / some.length })))
+    .toSorted((a, b) => a.place - b.place)
+    .map(({ file }) => file)
 }
 
 /** A file that imports these. */
@@ -145,7 +144,7 @@ function runTests(): Promise<number> {
       '--test-reporter-destination=stdout',
       '--test-reporter=./test/slowest.ts',
       '--test-reporter-destination=stdout',
-      `--test-concurrency=${Math.min(4, availableParallelism() + 1)}`,
+      `--test-concurrency=${Math.min(6, availableParallelism() + 2)}`,
       `--test-timeout=${FILE_TIMEOUT_MS * factor}`,
       ...flags,
       ...processes(),

@@ -70,10 +70,10 @@ describe('with every site on', () => {
 
   for (const scenario of SHORT) {
     test(`what is promised holds: ${scenario.name}`, async () => {
-      const { unlucky, opCount, refusedCount } = await perform(planOf('1', scenario), {
-        unlucky: ALL,
-      })
+      const script = planOf('1', scenario)
+      const { unlucky, opCount, refusedCount, sightings } = await perform(script, { unlucky: ALL })
       tally.merge(unlucky)
+      if (scenario.name === 'cold') assert.equal(sightings['volume rebuilt from the tier'], 1)
       assert.ok(opCount - refusedCount > 10, `${opCount} ops, ${refusedCount} refused`)
     })
   }
