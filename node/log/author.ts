@@ -37,6 +37,7 @@ export class Author {
   readonly #originKey: ByteString
   #origin: Origin
   #actor: ActorId
+  #heldGrant: EntryHash | undefined
 
   /** originKey: of the record that tells its incarnation from others of this node. */
   constructor(components: AuthorComponents, originKey: ByteString = ORIGIN_KEY) {
@@ -73,7 +74,7 @@ export class Author {
 
   /**
    * Refuse what the other replicas would not take from this node. throws ShoalError 'EACCES',
-   * 'ENOSPC'.
+   * 'ENOSPC', 'ESTALE' before the log here tells of its role.
    */
   checkRight(op: Op): void {
     const { identity } = this.#c
@@ -88,7 +89,22 @@ export class Author {
       )
     if (!isClearOp(op) && membership.secret(membership.epoch) === undefined)
       throw new ShoalError('EACCES', 'this node has no key of the volume')
+    if (!this.#holdsGrant()) throw awaitsGrant()
     this.#checkRoom()
+  }
+
+  /**
+   * Is the entry held that grants this node its role? It may be known before, as one that governs;
+   * but what is written before it is held, nobody takes.
+   */
+  #holdsGrant(): boolean {
+    const { actors, ancestry, membership } = this.#tables
+    const grant = membership.member(this.#c.identity.peer)?.grant
+    if (grant === undefined || grant === this.#heldGrant) return true
+    const granting = membership.governance.dag.get(grant)
+    if (granting !== undefined && !ancestry.covers(actors.vector(), granting)) return false
+    this.#heldGrant = grant
+    return true
   }
 
   /** A new incarnation is one actor more. throws ShoalError 'ENOSPC'. */
@@ -178,4 +194,13 @@ export class Author {
   #originOf(nonce: Uint8Array): Origin {
     return { publicKey: this.#c.identity.publicKey, nonce }
   }
+}
+
+/** Says that the entry that admits this node has not come yet. */
+export function awaitsGrant(): ShoalError {
+  return new ShoalError(
+    'ESTALE',
+    'this node has joined, but has not received that log entry yet: ' +
+      "the admin is unreachable, or the admin's clock is ahead; try again later",
+  )
 }

@@ -208,8 +208,8 @@ export class Volume {
 
   /**
    * Applies an op at once; it is durable after commit(). returns its dot. throws without effect:
-   * 'ENOSPC' (the node is full), 'EACCES', 'EINVAL' and 'EFBIG' (the format cannot hold it), and
-   * the failure of an earlier commit: a node that could not sync must restart.
+   * 'ENOSPC' (the node is full), 'EACCES', 'ESTALE' (no role yet by the log here), 'EINVAL' and
+   * 'EFBIG' (the format cannot hold it), and why an earlier commit failed: the node must restart.
    */
   submit(op: Op): Dot {
     this.#commits.check()

@@ -4,7 +4,7 @@
 import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import {
   checkVolumeName,
@@ -307,15 +307,25 @@ export class Volumes {
     )
   }
 
-  /** After the log is held: say who we are, if the log has it otherwise. */
-  async describeSelf(volume: Volume): Promise<void> {
+  /**
+   * Says who this node is, if the log has it otherwise. returns false, having said nothing, while
+   * the log held here does not tell that it is a member.
+   */
+  async describeSelf(volume: Volume): Promise<boolean> {
     const { peer } = this.#c.identity
     const known = volume.membership.member(peer)
-    if (known === undefined) return
+    if (known === undefined) return false
     const { name, zone, capacityBytes } = this.#self
-    if (known.name === name && known.zone === zone && known.capacityBytes === capacityBytes) return
-    volume.submit({ kind: 'member-info', peer, name, zone, capacityBytes })
+    if (known.name === name && known.zone === zone && known.capacityBytes === capacityBytes)
+      return true
+    try {
+      volume.submit({ kind: 'member-info', peer, name, zone, capacityBytes })
+    } catch (error) {
+      if (hasCode(error, 'ESTALE')) return false
+      throw error
+    }
     await volume.commit()
+    return true
   }
 
   /** Every volume is closed; the first failure is thrown at the end. */

@@ -32,6 +32,7 @@ import { LockClaims } from '../consensus/lock-claims.ts'
 import type { LockProtocol, StrongProtocol } from '../consensus/voter-protocol.ts'
 import { waitForSeen } from '../sync/sessions.ts'
 import { StrongVolume } from '../consensus/strong.ts'
+import { awaitsGrant } from '../log/author.ts'
 import type { Volume } from '../log/volume.ts'
 import { ShardClient } from '../peers/shards.ts'
 import type { Swarm } from '../sync/swarm.ts'
@@ -298,13 +299,7 @@ export class HostedVolume {
     const { membership } = this.volume
     const role = membership.member(this.#self)?.role
     if (role !== undefined && mayWrite(role)) return
-    if (membership.isAwaited()) {
-      throw new ShoalError(
-        'ESTALE',
-        'this node has joined, but has not received that log entry yet: ' +
-          "the admin is unreachable, or the admin's clock is ahead; try again later",
-      )
-    }
+    if (membership.isAwaited()) throw awaitsGrant()
     throw new ShoalError(
       'EPERM',
       `this node is ${role === undefined ? 'no member' : `a ${role}`} of the volume and may ` +

@@ -18,6 +18,7 @@ import type { RecordSecurity } from '../observe/security.ts'
 import type { Asked } from '../peers/shard-protocol-server.ts'
 import type { Store } from '../store/store.ts'
 import { Budget } from '../world/budget.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 import type { World } from '../world/world.ts'
 import { HostedVolume } from './hosted-volume.ts'
 import type { PeersKnown } from './hosted-volume.ts'
@@ -209,11 +210,21 @@ export class HostedVolumes {
       const adopted = await volumes.adopt(reply, ticket.role)
       const hosted = await this.host(adopted.volume)
       await this.#syncFirst(adopted.volume, from)
-      await volumes.describeSelf(adopted.volume)
+      await this.#introduce(adopted.volume)
       swarm.addVolume(adopted.volume)
       hosted.start()
       swarm.syncSoon(adopted.volume, from)
       return adopted
+    })
+  }
+
+  /** Says who this node is, at once or when the log tells that it is a member. */
+  async #introduce(volume: Volume): Promise<void> {
+    const { volumes } = this.#c
+    if (await volumes.describeSelf(volume)) return
+    const unlisten = volume.events.members.add(() => {
+      const said = volumes.describeSelf(volume).then((isSaid) => isSaid && unlisten())
+      void ignoreFailure(said, 'it is said at the next start of the node')
     })
   }
 
