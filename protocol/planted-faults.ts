@@ -26,6 +26,8 @@ export type PlantedFault =
   | 'last-version-alone'
   /** A removal covers what its author had not seen. */
   | 'delete-covers-unseen'
+  /** Conflict copies go with the plain name when that is removed or replaced. */
+  | 'conflict-copies-go-along'
   /** The attribute that comes last wins, not the newest. */
   | 'last-attribute-wins'
   /** The extended attribute that comes last wins. */

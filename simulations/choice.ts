@@ -62,6 +62,14 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
       return { kind, path: await something(by) }
     case 'keep':
       return { kind, path: await someConflict(by) }
+    case 'save': {
+      const path = await someConflict(by, 'plain')
+      const fate = random.number()
+      if (fate < 0.35) return { kind: 'remove', path, recursive: false }
+      return fate < 0.75
+        ? { kind: 'move', from: await something(by, 'file'), to: path }
+        : { kind: 'move', from: path, to: target(random) }
+    }
     case 'roam': {
       const path = `/${OWN}/${node}-${random.word().toString(36)}`
       return {
@@ -180,10 +188,11 @@ function target(random: SeededRandom): string {
 }
 
 /** The path of a side of a conflict; of what is not there if there is none. */
-async function someConflict({ api, random }: Chooser): Promise<string> {
+async function someConflict({ api, random }: Chooser, which?: 'plain'): Promise<string> {
   const paths: string[] = []
   for await (const page of api.listConflicts('/')) {
-    for (const { sides } of page) paths.push(...sides.map(({ path }) => path))
+    for (const { path, sides } of page)
+      paths.push(...(which === 'plain' ? [path] : sides.map((side) => side.path)))
   }
   return paths.length === 0 ? `/${FOLDER_NAMES[0]}` : random.pick(paths)
 }

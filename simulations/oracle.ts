@@ -38,10 +38,12 @@ export class Oracle {
   /** Values of extended attributes; with who replaced or removed them that had them in view. */
   readonly #xattrs = new Map<string, { readonly node: string; readonly what: string } | undefined>()
   /**
-   * Contents that somebody chose to keep: that says them again, beside what replaces them
-   * meanwhile.
+   * Contents that somebody chose to keep, or that stayed when the name they were beside went: that
+   * says them again, beside what replaces them meanwhile.
    */
   readonly #kept = new Set<number>()
+  /** Values of extended attributes that a file of its own may have got meanwhile. */
+  readonly #copied = new Set<string>()
   readonly #sweeps: Sweep[] = []
   readonly #forgetful = new Set<string>()
   readonly #banned = new Set<string>()
@@ -108,7 +110,7 @@ export class Oracle {
     this.#replaced.set(size, by)
   }
 
-  /** A user begins to settle a conflict for this content. */
+  /** A user begins to settle a conflict for this content, or to remove what it is beside. */
   keeps(size: number): void {
     this.#kept.add(size)
   }
@@ -116,6 +118,11 @@ export class Oracle {
   /** An extended attribute is about to get this value. */
   setsXattr(value: string): void {
     this.#xattrs.set(value, undefined)
+  }
+
+  /** A file with these values may be made beside the one that has them. */
+  copiesXattrs(values: Iterable<string>): void {
+    for (const value of values) this.#copied.add(value)
   }
 
   /** It was acknowledged as durable that this value was replaced or removed. */
@@ -129,7 +136,7 @@ export class Oracle {
       const by = this.#xattrs.get(value)
       if (!this.#xattrs.has(value))
         throw new CheckError('contents are true', `nobody set an xattr to "${value}"`)
-      if (by === undefined || this.#forgetful.has(by.node)) continue
+      if (by === undefined || this.#copied.has(value) || this.#forgetful.has(by.node)) continue
       throw new CheckError(
         '12 no silent overwrite',
         `xattr "${value}" was replaced by ${by.what}, and is back`,

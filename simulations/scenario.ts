@@ -70,6 +70,7 @@ const OPS: Scenario['ops'] = {
   xattr: 3,
   read: 1,
   keep: 1,
+  save: 3,
   roam: 1,
   strong: 0,
   store: 0,

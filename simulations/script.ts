@@ -61,6 +61,8 @@ export type OpKind =
   | 'xattr'
   | 'read'
   | 'keep'
+  /** To remove, replace or rename what has the plain name in a conflict. */
+  | 'save'
   | 'roam'
   | 'strong'
   /** A write of what is too long for the log. */

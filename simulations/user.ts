@@ -2,15 +2,15 @@
 // what was in view, and what the node answered. Refusals that a user of a file system expects are
 // counted; any other error fails the run.
 import { utf8 } from '../protocol/bytes.ts'
-import { ShoalError, hasCode } from '../protocol/errors.ts'
+import { ShoalError } from '../protocol/errors.ts'
 import { MINUTE_MS } from '../protocol/units.ts'
-import { nameFromText, nameText, plainNameOf } from '../protocol/op/names.ts'
 import { CheckError } from './check-error.ts'
 import { chooseOp } from './choice.ts'
 import { readVolume } from './inspection.ts'
 import { withInode } from './mount.ts'
 import { SeededRandom } from './random.ts'
 import { describeOp } from './script.ts'
+import { baseOf, inView, isFolder, sizeAt } from './shown.ts'
 import type { ClusterNode } from './cluster.ts'
 import type { Contents } from './content.ts'
 import type { LogWatch } from './log-watch.ts'
@@ -18,7 +18,6 @@ import type { Oracle } from './oracle.ts'
 import type { Action, UserOp } from './script.ts'
 import type { StrongHistory, StrongOp } from './strong-calls.ts'
 import type { NodeApi } from '../node/control/api.ts'
-import type { FileCallOptions } from '../node/control/files.ts'
 import type { FileSystem } from '../node/mount/file-system.ts'
 import type { Clock } from '../node/world/world.ts'
 import type { VersionVector } from '../protocol/clock/vector-clock.ts'
@@ -169,13 +168,14 @@ export class User {
         return this.#write(api, op, what)
       case 'move': {
         const to = (await isFolder(api, op.to)) ? `${op.to}/${baseOf(op.from)}` : op.to
-        if (to !== op.from) oracle.covers(await inView(api, to), what)
-        return api.move(op.from, op.to)
+        if (to === op.from) return api.move(op.from, op.to)
+        const paths = { replaced: to, moved: op.from }
+        return this.#take(api, paths, what, () => api.move(op.from, op.to))
       }
       case 'remove': {
-        if (op.recursive || !(await isFolder(api, op.path)))
-          oracle.covers(await inView(api, op.path), what)
-        if (!op.recursive) return api.remove(op.path)
+        if (!op.recursive)
+          return this.#take(api, { replaced: op.path }, what, () => api.remove(op.path))
+        oracle.covers(await inView(api, op.path), what)
         const before = await this.#held()
         try {
           return await api.remove(op.path, { recursive: true })
@@ -211,6 +211,36 @@ export class User {
         const [volume] = await api.listVolumes()
         if (volume !== undefined) await api.setVolume(volume.id, op.settings)
       }
+    }
+  }
+
+  /**
+   * Takes names away, with what is under the first. What shows beside it stays, and is said again,
+   * as is what shows beside the other; but what came while it was done may have had the name.
+   */
+  async #take(
+    api: NodeApi,
+    { replaced, moved }: { readonly replaced: string; readonly moved?: string },
+    what: string,
+    act: () => Promise<void>,
+  ): Promise<void> {
+    const { oracle } = this.#c
+    const before = await this.#heard()
+    const all = await inView(api, replaced)
+    const size = await sizeAt(api, replaced)
+    if (size !== undefined) oracle.covers([size], what)
+    for (const path of moved === undefined ? [replaced] : [replaced, moved]) {
+      const sides = await inView(api, path)
+      if (sides.length < 2) continue
+      for (const size of sides) oracle.keeps(size)
+      oracle.copiesXattrs(await this.#xattrValues(path))
+    }
+    let isAlone = false
+    try {
+      await act()
+      isAlone = before !== undefined && before === (await this.#heard())
+    } finally {
+      if (!isAlone) oracle.covers(all, what)
     }
   }
 
@@ -280,89 +310,36 @@ export class User {
     return (await readVolume(kv, identity))?.replica.actors.vector() ?? new Map()
   }
 
+  /** Entries of others in its store, to compare. */
+  async #heard(): Promise<string | undefined> {
+    const { kv, identity } = this.#c.node.machine
+    const actors = (await readVolume(kv, identity))?.replica.actors
+    const others = [...(actors?.vector() ?? [])].flatMap(([actor, seq]) =>
+      actors?.get(actor)?.peer === identity.peer ? [] : [`${actor} ${seq}`],
+    )
+    return actors && others.sort().join()
+  }
+
+  /** Values of the extended attributes of a file, as far as there are any. */
+  async #xattrValues(path: string): Promise<readonly string[]> {
+    try {
+      return await this.#c.node.askMount((mount) =>
+        withInode(mount, path, async (inode) => {
+          const names = await mount.listXattrs(inode)
+          const values = await Promise.all(names.map((name) => mount.getXattr(inode, name)))
+          return values.map((value) => Buffer.from(value ?? []).toString())
+        }),
+      )
+    } catch (error) {
+      if (this.#isRefusal(error)) return []
+      throw error
+    }
+  }
+
   #isRefusal(error: unknown): boolean {
     // Nothing is promised to who was a member.
     return error instanceof ShoalError && (REFUSALS.has(error.code) || !this.#c.node.isMember)
   }
-}
-
-/**
- * Contents that a node shows at a path: of all below a folder, or of a file and all that conflict
- * with it. One who removes a file removes the versions of it that show beside it, whichever of them
- * has the plain name.
- */
-async function inView(api: NodeApi, path: string): Promise<readonly number[]> {
-  // A name may look like that of a conflict and be a file's own.
-  const names = new Set([baseOf(path), plainName(baseOf(path))])
-  // A folder may go meanwhile, and a file that conflicts with it have the name.
-  const below = (await isFolder(api, path)) ? (await contentsBelow(api, path)).keys() : []
-  const sizes = [...below]
-  try {
-    for await (const page of api.list(parentOf(path))) {
-      for (const stat of page) {
-        const isOne = names.has(stat.name) || names.has(plainName(stat.name))
-        if (stat.kind === 'file' && isOne) sizes.push(stat.sizeBytes)
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof ShoalError)) throw error // no such folder: nothing in view
-  }
-  return sizes
-}
-
-/** Every file below a folder: paths by content. Files that were never written to are left out. */
-export async function contentsBelow(api: NodeApi, path: string): Promise<Map<number, string[]>> {
-  const found = new Map<number, string[]>()
-  const walk = async (folder: string): Promise<void> => {
-    const folders: string[] = []
-    for await (const page of api.list(folder === '' ? '/' : folder)) {
-      for (const { name, kind, sizeBytes } of page) {
-        if (kind === 'folder') folders.push(`${folder}/${name}`)
-        else if (sizeBytes > 0) {
-          found.set(sizeBytes, [...(found.get(sizeBytes) ?? []), `${folder}/${name}`])
-        }
-      }
-    }
-    for (const below of folders) await walk(below)
-  }
-  await walk(path === '/' ? '' : path)
-  return found
-}
-
-/** Undefined where no file is. throws what a session may be refused with. */
-async function sizeAt(
-  api: NodeApi,
-  path: string,
-  options: FileCallOptions = {},
-): Promise<number | undefined> {
-  try {
-    const { kind, sizeBytes } = await api.stat(path, options)
-    return kind === 'file' ? sizeBytes : undefined
-  } catch (error) {
-    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined
-    throw error
-  }
-}
-
-async function isFolder(api: NodeApi, path: string): Promise<boolean> {
-  try {
-    return (await api.stat(path)).kind === 'folder'
-  } catch {
-    return false
-  }
-}
-
-function plainName(name: string): string {
-  const plain = plainNameOf(nameFromText(name))
-  return plain !== undefined && 'name' in plain ? nameText(plain.name) : name
-}
-
-function baseOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, Math.max(1, path.lastIndexOf('/')))
 }
 
 export async function* inParts(content: Uint8Array): AsyncGenerator<Uint8Array> {

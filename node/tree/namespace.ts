@@ -9,7 +9,7 @@ import type { ActorId, NodeId, PeerId } from '../../protocol/ids.ts'
 import { dotActor } from '../../protocol/clock/dot.ts'
 import type { Dot } from '../../protocol/clock/dot.ts'
 import {
-  clampTime,
+  clampTimes,
   dirAttributes,
   inodeAttributes,
   shownVersion,
@@ -31,7 +31,8 @@ import type { NameConflict } from './conflict-listing.ts'
 import { namesOf } from './all-inodes.ts'
 import { conflictsOf } from '../log/settings.ts'
 import { prefixEnd } from '../state/state-view.ts'
-import { checkNotCopy, moveOps, removeOps, versionOps } from './target-ops.ts'
+import { SeparateFiles, setAside } from './set-aside.ts'
+import { checkNotCopy, checkSameKind, moveOps, removeOps, versionOps } from './target-ops.ts'
 import type { NewVersion } from './target-ops.ts'
 import type { Volume } from '../log/volume.ts'
 import { Xattrs } from './xattrs.ts'
@@ -59,6 +60,7 @@ export class Namespace {
   readonly volume: Volume
   readonly xattrs: Xattrs
   readonly #random: Random
+  readonly #separate = new SeparateFiles()
 
   constructor(components: { readonly volume: Volume; readonly random: Random }) {
     this.volume = components.volume
@@ -203,7 +205,7 @@ export class Namespace {
   unlink(parent: NodeId, name: Name): InodeTarget {
     const target = this.#present(parent, name)
     if (target.kind === 'dir') throw new ShoalError('EISDIR', `"${nameText(name)}" is a folder`)
-    this.#submit(removeOps(this.volume.view, target))
+    this.#remove(target)
     return target
   }
 
@@ -213,7 +215,7 @@ export class Namespace {
     if (target.kind !== 'dir')
       throw new ShoalError('ENOTDIR', `"${nameText(name)}" is not a folder`)
     this.#checkEmpty(target.id, name)
-    this.#submit(removeOps(this.volume.view, target))
+    this.#remove(target)
   }
 
   /**
@@ -244,9 +246,9 @@ export class Namespace {
       if (replaced.kind === 'dir' && isWithin(this.volume.view, from, replaced.id)) {
         throw new ShoalError('EINVAL', `"${nameText(toName)}" cannot be moved into itself`)
       }
-      this.#submit([
-        ...this.#moveOps(moved, to, toName),
-        ...this.#moveOps(replaced, from, fromName),
+      this.#takeNames([moved, replaced], (view) => [
+        ...moveOps(view, moved, to, toName),
+        ...moveOps(view, replaced, from, fromName),
       ])
       return undefined
     }
@@ -254,29 +256,38 @@ export class Namespace {
       // Two names of one inode: POSIX does nothing. One in another case or form: take the new name.
       const same =
         moved.kind === 'dir' || (replaced.kind === 'inode' && replaced.link === moved.link)
-      if (same) this.#submit(this.#moveOps(moved, to, toName))
+      if (same) this.#submit(moveOps(this.volume.view, moved, to, toName))
       return undefined
     }
-    this.#checkReplaceable(moved, replaced, toName)
-    const removal = replaced === undefined ? [] : removeOps(this.volume.view, replaced)
-    this.#submit([...removal, ...this.#moveOps(moved, to, toName)])
+    checkSameKind(moved, replaced, toName)
+    if (replaced?.kind === 'dir') this.#checkEmpty(replaced.id, toName)
+    const gone = replaced === undefined ? [] : [replaced]
+    this.#takeNames([moved, ...gone], (view) => [
+      ...gone.flatMap((target) => removeOps(view, target)),
+      ...moveOps(view, moved, to, toName),
+    ])
     return replaced
   }
 
   setAttributes(target: ViewTarget, attributes: AttributeValues): void {
     if (target.kind === 'dir') this.#known(target.id)
     else this.#inode(target.id)
-    this.volume.submit({ kind: 'attributes', id: target.id, attributes: clamped(attributes) })
+    this.volume.submit({ kind: 'attributes', id: target.id, attributes: clampTimes(attributes) })
   }
 
-  /** Replaces the versions in `base`. returns the new dot, the next base. throws 'ESTALE'. */
+  /**
+   * Replaces the versions in `base`. returns the new dot, the next base. What is written to a
+   * conflict copy that became a file here meanwhile is written to that. throws 'ESTALE'.
+   */
   putVersion(inode: NodeId, version: NewVersion): Dot {
-    this.#inode(inode)
     const { view, actors, identity } = this.volume
     const isSelf = (actor: ActorId): boolean => actors.get(actor)?.peer === identity.peer
-    const dot = this.#submit(versionOps(view, inode, version, isSelf))
-    assert(dot !== undefined, 'writing is at least one op')
-    return dot
+    return this.#separate.write(inode, version, (file, over) => {
+      this.#inode(file)
+      const dot = this.#submit(versionOps(view, file, over, isSelf))
+      assert(dot !== undefined, 'writing is at least one op')
+      return dot
+    })
   }
 
   /** Parent of a directory; the root is its own. */
@@ -329,19 +340,19 @@ export class Namespace {
     return this.volume.atomically(() => ops.map((op) => this.volume.submit(op)).at(-1))
   }
 
-  #moveOps(target: ViewTarget, parent: NodeId, name: Name): TreeOp[] {
-    return moveOps(this.volume.view, target, parent, name)
+  #remove(target: ViewTarget): void {
+    this.#takeNames([target], (view) => removeOps(view, target))
   }
 
-  #checkReplaceable(moved: ViewTarget, replaced: ViewTarget | undefined, name: Name): void {
-    if (replaced === undefined) return
-    if (moved.kind === 'dir' && replaced.kind !== 'dir') {
-      throw new ShoalError('ENOTDIR', `"${nameText(name)}" is not a folder`)
-    }
-    if (moved.kind !== 'dir' && replaced.kind === 'dir') {
-      throw new ShoalError('EISDIR', `"${nameText(name)}" is a folder`)
-    }
-    if (replaced.kind === 'dir') this.#checkEmpty(replaced.id, name)
+  /** Takes names away by these ops; what shows beside them in conflict names stays. */
+  #takeNames(
+    targets: readonly ViewTarget[],
+    opsOf: (view: Volume['view']) => readonly TreeOp[],
+  ): void {
+    const { view } = this.volume
+    const aside = setAside(this.volume, targets, () => this.freshId())
+    this.#submit([...aside.ops, ...opsOf(view)])
+    this.#separate.made(view, aside.versions)
   }
 
   #checkEmpty(dir: NodeId, name: Name): void {
@@ -381,15 +392,6 @@ export class Namespace {
 
   #withTimes(attributes: AttributeValues): AttributeValues {
     const now = this.nowNs()
-    return clamped({ accessedNs: now, modifiedNs: now, ...attributes })
-  }
-}
-
-function clamped(attributes: AttributeValues): AttributeValues {
-  const { accessedNs, modifiedNs, ...rest } = attributes
-  return {
-    ...rest,
-    ...(accessedNs === undefined ? {} : { accessedNs: clampTime(accessedNs) }),
-    ...(modifiedNs === undefined ? {} : { modifiedNs: clampTime(modifiedNs) }),
+    return clampTimes({ accessedNs: now, modifiedNs: now, ...attributes })
   }
 }

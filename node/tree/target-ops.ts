@@ -58,6 +58,17 @@ export function checkNotCopy(target: ViewTarget, name: Name): void {
   throw new ShoalError('EXDEV', `"${nameText(name)}": ${why}`)
 }
 
+/** throws ShoalError 'ENOTDIR' or 'EISDIR' if one is a folder and what it replaces is none. */
+export function checkSameKind(
+  moved: ViewTarget,
+  replaced: ViewTarget | undefined,
+  name: Name,
+): void {
+  if (replaced === undefined || (moved.kind === 'dir') === (replaced.kind === 'dir')) return
+  if (moved.kind === 'dir') throw new ShoalError('ENOTDIR', `"${nameText(name)}" is not a folder`)
+  throw new ShoalError('EISDIR', `"${nameText(name)}" is a folder`)
+}
+
 /** Remove a directory, a name of a file, or of a conflict copy that version. */
 export function removeOps(view: StateStore, target: ViewTarget): TreeOp[] {
   if (target.kind === 'dir') {

@@ -6,7 +6,7 @@ import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
 import { stampActor, stampHlc } from '../../protocol/clock/dot.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
-import { hiddenName, nameFromText, nameText } from '../../protocol/op/names.ts'
+import { hiddenName, nameFromText, nameText, plainNameOf } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import { readLink } from '../../protocol/tree/records.ts'
 import type { Conflict, ConflictSide, KeptConflict } from '../control/conflicts.ts'
@@ -72,13 +72,16 @@ export function moreOfConflict(
 }
 
 /**
- * Let the side at a path have the name, and the others that show go. Durable after commit(). throws
- * as conflictAt, and 'EISDIR'. returns the path by which the side is found if there are others yet.
+ * Let the side at a path have the name, and the others that show go. A copy that is alone, since
+ * the plain name was removed or replaced, takes that. Durable after commit(). throws as conflictAt,
+ * and 'EISDIR'. returns the path by which the side is found if there are others yet.
  */
 export function keepConflict(
   namespace: Namespace,
   path: readonly string[],
 ): KeptConflict & { readonly next?: readonly string[] } {
+  const alone = keepAlone(namespace, path)
+  if (alone !== undefined) return alone
   const conflict = sidesAt(namespace, path)
   const { dir, sides } = conflict
   checkCanKeep(described(namespace, conflict))
@@ -94,6 +97,19 @@ export function keepConflict(
   const found = hiddenName(link.name, id)
   const next = [...path.slice(0, -1), nameText(found)]
   return { path: pathOf(namespace, dir, found), removed, next }
+}
+
+/** Undefined for a path that is in a conflict, or whose name is no conflict name. */
+function keepAlone(namespace: Namespace, path: readonly string[]): KeptConflict | undefined {
+  if (sidesBeside(namespace, path) !== undefined) return undefined
+  namespace.resolvePath(path)
+  const { id: dir } = namespace.resolvePath(path.slice(0, -1))
+  const name = nameFromText(path.at(-1) ?? '')
+  const plain = plainNameOf(name)
+  if (plain === undefined || !('name' in plain)) return undefined
+  const replaced = namespace.rename(dir, name, dir, plain.name)
+  const kept = pathOf(namespace, dir, plain.name)
+  return { path: kept, removed: replaced === undefined ? [] : [kept] }
 }
 
 function sidesAt(namespace: Namespace, path: readonly string[]): Sides {

@@ -6,7 +6,7 @@ import type { Dot, Stamp } from '../clock/dot.ts'
 import type { NodeId } from '../ids.ts'
 import { TIME_NS_MAX, TIME_NS_MIN } from '../op/op.ts'
 import type { FileKind } from '../op/file-kind.ts'
-import type { SpecialFile } from '../op/op.ts'
+import type { AttributeValues, SpecialFile } from '../op/op.ts'
 import { isDirVisible } from './records.ts'
 import type { Dir, Inode, StateStore, Version } from './records.ts'
 import type { StampedAttributes } from './stamped-attributes.ts'
@@ -127,4 +127,14 @@ function stampNs(stamp: Stamp): bigint {
 export function clampTime(timeNs: bigint): bigint {
   if (timeNs < TIME_NS_MIN) return TIME_NS_MIN
   return timeNs > TIME_NS_MAX ? TIME_NS_MAX : timeNs
+}
+
+/** Attributes whose times an op can hold. */
+export function clampTimes(attributes: AttributeValues): AttributeValues {
+  const { accessedNs, modifiedNs, ...rest } = attributes
+  return {
+    ...rest,
+    ...(accessedNs === undefined ? {} : { accessedNs: clampTime(accessedNs) }),
+    ...(modifiedNs === undefined ? {} : { modifiedNs: clampTime(modifiedNs) }),
+  }
 }
