@@ -87,6 +87,11 @@ export class Context {
     if (!this.json) this.stderr.write(`${printableLines(text)}\n`)
   }
 
+  /** The same of what went wrong, for programs too. */
+  warn(text: string): void {
+    this.stderr.write(`${printableLines(`warning: ${text}`)}\n`)
+  }
+
   /** How to call this command again, for texts that tell the next step. */
   commandLine(rest: string): string {
     const started = isByNpm() ? 'npx shoal' : 'shoal'

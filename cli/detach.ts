@@ -27,17 +27,20 @@ export interface Given {
   readonly secret: Uint8Array | undefined
 }
 
-type Report = NodeStatus | ErrorBody
+/** The report of a node that is up. warning: of something asked for that it does without. */
+export interface Started {
+  readonly status: NodeStatus
+  readonly warning?: string | undefined
+}
+
+type Report = Started | ErrorBody
 
 /**
  * Start this command again without --detach and wait until its node is ready. An interrupt ends it.
  * What is given goes by pipes: what is on a command line, every user of the machine may read.
  * throws what the process reports, or 'internal' with its last words if it ends before it could.
  */
-export async function startDetached(
-  context: Context,
-  { ticket, secret }: Given,
-): Promise<NodeStatus> {
+export async function startDetached(context: Context, { ticket, secret }: Given): Promise<Started> {
   const { home, signal } = context
   await mkdir(join(home, 'logs'), { recursive: true, mode: 0o700 })
   const path = join(home, 'logs', 'output.log')
@@ -82,7 +85,7 @@ function wordsAgain(): string[] {
  * Tell the process that started this one how it went. Only the first report counts. returns false
  * if there is none.
  */
-export function reportToStarter(report: NodeStatus | ShoalError): boolean {
+export function reportToStarter(report: Started | ShoalError): boolean {
   if (process.env[MARK] === undefined) return false
   if (process.connected) {
     process.send?.(report instanceof ShoalError ? errorBody(report) : report)

@@ -1,4 +1,5 @@
 // The process of the `shoal` command: its signals, its output, and its end.
+import { flushCompileCache } from 'node:module'
 import { isatty } from 'node:tty'
 import { ShoalError } from '../protocol/errors.ts'
 import { OUTPUT_GONE, report, runCommand } from './program.ts'
@@ -8,6 +9,8 @@ import { OUTPUT_GONE, report, runCommand } from './program.ts'
  * first, it is that one.
  */
 const ECHO_MS = 1000
+/** A command that ends within this time has compiled too little to be held up by it. */
+const SHORT_MS = 250
 
 await main(process.argv)
 
@@ -19,7 +22,23 @@ async function main(argv: readonly string[]): Promise<void> {
   // Output that could not be written has set one.
   process.exitCode ||= code
   // Now, whatever libraries have left open, but with the output written, or its failure told.
-  process.stdout.write('', () => setImmediate(() => process.exit()))
+  process.stdout.write('', () => process.stderr.write('', () => setImmediate(() => void end())))
+}
+
+/** Ends the process, without waiting for threads unless somebody watches its end. */
+async function end(): Promise<never> {
+  const isWatched =
+    process.env['NODE_V8_COVERAGE'] !== undefined ||
+    process.execArgv.some((option) => option.includes('-prof'))
+  if (!isWatched && performance.now() > SHORT_MS) {
+    const { loadExitNow } = await import('../node/world/exit-now.ts')
+    const exitNow = await loadExitNow()
+    const code = Number(process.exitCode)
+    flushCompileCache()
+    process.emit('exit', code)
+    exitNow?.(code)
+  }
+  process.exit()
 }
 
 /** The first signal ends the work in order, the second at once. */
@@ -27,7 +46,10 @@ function stopOnSignals(interrupt: AbortController): void {
   const message = 'interrupted. Completed work is kept; run the same command again to continue.'
   let firstMs: number | undefined
   const stop = (): void => {
-    if (firstMs !== undefined && performance.now() - firstMs > ECHO_MS) process.exit(130)
+    if (firstMs !== undefined && performance.now() - firstMs > ECHO_MS) {
+      process.exitCode = 130
+      void end()
+    }
     firstMs ??= performance.now()
     interrupt.abort(new ShoalError('aborted', message))
   }

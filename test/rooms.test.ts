@@ -114,6 +114,7 @@ const CLI_DOORS: ReadonlySet<string> = new Set([
   'node/control/client.ts',
   'node/control/wire.ts',
   'node/control/small-files.ts',
+  'node/world/exit-now.ts',
 ])
 
 test('imports between folders go down only', () => {

@@ -68,7 +68,8 @@ async function secretToPass(context: Context, options: UpOptions): Promise<Uint8
 }
 
 async function detach(context: Context, given: Given): Promise<void> {
-  const status = await startDetached(context, given)
+  const { status, warning } = await startDetached(context, given)
+  if (warning !== undefined) context.warn(warning)
   context.print(status, () => describe(context, status, true))
   if (given.ticket !== undefined) await askAboutTiersOf(context, context.client, status)
 }
@@ -104,9 +105,10 @@ async function runUntilStopped(
 ): Promise<void> {
   node.stopped.catch(() => {}) // thrown where it is awaited, below
   try {
-    await start(node, options, context.signal)
+    const warning = await start(node, options, context.signal)
     const status = await node.api.status()
-    if (!reportToStarter(status)) {
+    if (warning !== undefined) context.warn(warning)
+    if (!reportToStarter({ status, warning })) {
       context.print(status, () => describe(context, status, false))
       if (options.join !== undefined) await askAboutTiersOf(context, node.api, status)
     }
@@ -119,12 +121,24 @@ async function runUntilStopped(
   context.tell('Stopped.')
 }
 
-async function start(node: LocalNode, options: UpOptions, signal: AbortSignal): Promise<void> {
+/** returns what went wrong that is no reason not to run. */
+async function start(
+  node: LocalNode,
+  options: UpOptions,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   await node.start()
   if (options.join !== undefined) await node.api.join(options.join, { signal })
   const { mount, allowOther, driver, wait: waitMs } = options
   const how = { allowOther, driver, waitMs, signal }
-  if (mount !== undefined) await node.api.mount(resolve(mount), how)
+  if (mount === undefined) return undefined
+  try {
+    await node.api.mount(resolve(mount), how)
+    return undefined
+  } catch (error) {
+    signal.throwIfAborted()
+    return `the node runs, but without its mount: ${explain(error).message}`
+  }
 }
 
 async function refuseIfRunning(context: Context): Promise<void> {

@@ -1,13 +1,15 @@
 // Real node processes for tests: one home each in a temp folder, on loopback, run and asked through
 // the command as a person would. Whatever a test started is ended with it.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseMountInfo } from '../../node/mount/drivers/mount-table.ts'
 import { openClient } from '../../node/control/client.ts'
 import type { Client } from '../../node/control/client.ts'
 import type { Pin } from '../../node/control/pins.ts'
@@ -313,7 +315,11 @@ export class TestCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const node of this.nodes) await node.kill('SIGTERM')
+    for (const node of this.nodes) {
+      await node.kill('SIGTERM')
+      // Left by one that was killed.
+      for (const mount of mountsIn(node.folder)) spawnSync('umount', ['-l', mount])
+    }
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 })
   }
 }
@@ -332,4 +338,11 @@ export async function eventually(
     assert(Date.now() < end, `not within ${timeoutMs} ms: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
+}
+
+/** The mounts in a folder, the topmost first; none where there is no such table. */
+function mountsIn(folder: string): readonly string[] {
+  if (process.platform !== 'linux') return []
+  const all = parseMountInfo(readFileSync('/proc/self/mountinfo', 'latin1'))
+  return all.flatMap((one) => (one.folder.startsWith(`${folder}/`) ? [one.folder] : [])).reverse()
 }

@@ -25,7 +25,7 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { TestCluster } from './cluster.ts'
+import { TestCluster, runShoal } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 import { assertSameTree, digestTree, writeSmallTree } from './trees.ts'
 
@@ -157,8 +157,29 @@ async function endMounts(node: TestNode): Promise<void> {
   assert.equal(await isMounted(node.mountFolder), false, 'after Ctrl-C')
   await node.start({ mount: node.mountFolder })
   await node.kill('SIGKILL')
+  await assert.rejects(readdir(node.mountFolder), { code: 'ENOTCONN' })
+  await assert.rejects(writeFile(join(node.mountFolder, 'local'), ''), { code: 'ENOTCONN' })
   await node.start({ mount: node.mountFolder })
   assertSameTree(await digestTree(node.mountFolder), expected, 'the mount after kill -9')
+
+  await node.kill('SIGTERM')
+  await writeFile(join(node.mountFolder, 'in the way'), '')
+  await node.start({ mount: node.mountFolder })
+  assert.match(node.output, /warning: the node runs, but without its mount: .* is not empty/)
+  assert.equal((await node.status()).mounts.length, 0)
+  await node.kill('SIGTERM')
+  const { stderr, code } = await runShoal([
+    '--home',
+    node.home,
+    'up',
+    '--detach',
+    '--no-mdns',
+    '--mount',
+    node.mountFolder,
+  ])
+  assert.match(stderr, /^warning: the node runs, but without its mount: .* is not empty/)
+  assert.equal(code, 0)
+  await node.shoal('down')
 }
 
 async function isMounted(folder: string): Promise<boolean> {

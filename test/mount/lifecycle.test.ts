@@ -18,7 +18,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { rootMounter } from '../../node/mount/drivers/kernel/mount-process.ts'
+import { MOUNT_TYPE } from '../../node/mount/drivers/mounter.ts'
 import { mountAt, parseMountInfo, parseMountList } from '../../node/mount/drivers/mount-table.ts'
+import { startWatchdog } from '../../node/mount/drivers/watchdog.ts'
 import { behaves } from './drivers.ts'
 import { MemoryFileSystem } from './memory-file-system.ts'
 import { emptyFolder, mounted, run, skip, until } from './mounted.ts'
@@ -31,9 +33,14 @@ const SERVE = fileURLToPath(import.meta.resolve('./serve.ts'))
 const options = { skip, timeout: TIMEOUT_MS }
 
 /** A child that serves a mount at `folder`. */
-async function serving(t: TestContext, driver: DriverName, folder: string): Promise<ChildProcess> {
+async function serving(
+  t: TestContext,
+  driver: DriverName,
+  folder: string,
+  stderr: 'inherit' | 'ignore' = 'inherit',
+): Promise<ChildProcess> {
   const child = spawn(process.execPath, [SERVE, folder, driver], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', stderr],
   })
   t.after(() => child.kill('SIGKILL'))
   const [said] = (await once(child.stdout, 'data')) as [Buffer]
@@ -137,11 +144,31 @@ behaves('the mount of a killed process can be taken over at once', async (mounte
   assert.deepEqual(await readdir(mount.folder), [])
 })
 
-behaves('the mount of a killed process goes away by itself', async (mounted, t) => {
+for (const how of ['is killed', 'fails'] as const) {
+  behaves(`the mount of a process that ${how} stays, and answers nothing`, async (mounted, t) => {
+    const folder = await emptyFolder(t)
+    const child = await serving(t, mounted.driver, folder, how === 'fails' ? 'ignore' : 'inherit')
+    const closed = once(child, 'exit')
+    if (how === 'is killed') child.kill('SIGKILL')
+    else child.stdin?.write('fail\n')
+    await closed
+    await assert.rejects(readdir(folder), { code: 'ENOTCONN' })
+    await assert.rejects(writeFile(join(folder, 'local'), ''), { code: 'ENOTCONN' })
+    assert.equal(mountAt(folder)?.type, MOUNT_TYPE)
+    await run('umount', folder)
+    assert.deepEqual(await readdir(folder), [])
+  })
+}
+
+behaves('an unmount that a killed process had begun is finished', async (_mounted, t) => {
   const folder = await emptyFolder(t)
-  const child = await serving(t, mounted.driver, folder)
-  child.kill('SIGKILL')
-  await until(async () => mountAt(folder) === undefined && (await readdir(folder)).length === 0)
+  const settings = { name: 'shoal', readOnly: false, allowOther: true }
+  const descriptor = await rootMounter.mount(folder, settings)
+  const watchdog = startWatchdog(folder, rootMounter.unmountCommand(folder, true))
+  watchdog.unmounting()
+  closeSync(descriptor)
+  watchdog.letGo()
+  await until(() => mountAt(folder) === undefined)
 })
 
 behaves('exit() unmounts, without delay', async (mounted, t) => {

@@ -1,12 +1,15 @@
-// A folder with a file system of ours mounted on it, and how that is taken away: on demand, at
-// exit(), and after SIGKILL by a watchdog.
+// A folder with a file system of ours mounted on it, and how that is taken away: on demand and at
+// exit(); if the process is killed meanwhile, by a watchdog. Where a failure ends the process the
+// mount stays, dead.
 import { spawnSync } from 'node:child_process'
 import { writeFile, readFile, readdir, readlink } from 'node:fs/promises'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { mountAt } from './mount-table.ts'
 import { failureOf } from './mounter.ts'
 import { startWatchdog } from './watchdog.ts'
+import type { Watchdog } from './watchdog.ts'
 import type { Unmounter } from './mounter.ts'
+import type { ExitNow } from '../../world/exit-now.ts'
 import { ignoreFailure } from '../../world/ignore-failure.ts'
 
 /** More are not named. */
@@ -17,15 +20,18 @@ export class MountPoint {
   /** 'major:minor' of the mount. */
   readonly number: string | undefined
   readonly #mounter: Unmounter
-  readonly #letGo: () => void
+  readonly #watchdog: Watchdog
+  readonly #exitNow: ExitNow | undefined
+  #isUnmounting = false
   #isOver = false
 
-  /** The mount must be there. */
-  constructor(folder: string, mounter: Unmounter) {
+  /** The mount must be there. exitNow: ends the process where a failure does, if it can be. */
+  constructor(folder: string, mounter: Unmounter, exitNow: ExitNow | undefined) {
     this.folder = folder
+    this.#exitNow = exitNow
     this.number = mountAt(folder)?.device
     this.#mounter = mounter
-    this.#letGo = startWatchdog(folder, mounter.unmountCommand(folder, true))
+    this.#watchdog = startWatchdog(folder, mounter.unmountCommand(folder, true))
     process.on('exit', this.#atExit)
   }
 
@@ -40,7 +46,20 @@ export class MountPoint {
    * 'mount-failed'.
    */
   async unmount(force: boolean): Promise<void> {
-    if (force) await this.#abort()
+    this.#isUnmounting = true
+    try {
+      await this.#unmount(force)
+    } catch (error) {
+      this.#isUnmounting = false
+      throw error
+    }
+  }
+
+  async #unmount(force: boolean): Promise<void> {
+    if (force) {
+      this.#watchdog.unmounting()
+      await this.#abort()
+    }
     if (!this.isThere()) return
     const failure = await failureOf(this.#mounter.unmountCommand(this.folder, force))
     if (failure === undefined || !this.isThere()) return
@@ -58,7 +77,7 @@ export class MountPoint {
     if (this.isThere()) await failureOf(this.#mounter.unmountCommand(this.folder, true))
     this.#isOver = true
     process.off('exit', this.#atExit)
-    this.#letGo()
+    this.#watchdog.letGo()
   }
 
   /**
@@ -71,18 +90,19 @@ export class MountPoint {
     await ignoreFailure(writeFile(file, '1'), 'the mount ends without it, later')
   }
 
-  readonly #atExit = (): void => {
+  /** The thread that waits for the kernel would keep the process from ending. */
+  readonly #atExit = (code: number): void => {
     if (!this.isThere()) return
+    if (code !== 0 && !this.#isUnmounting) this.#exitNow?.(code)
     const { program, args } = this.#mounter.unmountCommand(this.folder, true)
     spawnSync(program, args, { cwd: '/', stdio: 'ignore' })
   }
 }
 
-/** For people: "vim (process 812), bash (process 77)"; empty if none is found. */
 /**
- * Names the programs that keep a mount busy: those with a file of it open, or that are in it, as
- * far as this process may see. Only links of /proc are read, which asks nothing of the mount.
- * Source: proc(5), as fuser(1) uses it.
+ * Names the programs that keep a mount busy, as "vim (process 812), bash (process 77)": those with
+ * a file of it open, or that are in it, as far as this process may see. Only links of /proc are
+ * read, which asks nothing of the mount. Source: proc(5), as fuser(1) uses it.
  */
 async function usersOf(folder: string): Promise<string> {
   const users: string[] = []

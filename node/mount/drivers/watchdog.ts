@@ -1,19 +1,23 @@
-// A child that outlives this process, even SIGKILL, and then unmounts what it left: a dead mount
-// would answer ENOTCONN to everybody who looks in. It reads from a pipe that only ends when this
-// process does (or lets it go).
+// A child that outlives this process, even SIGKILL, and finishes an unmount that it had begun. A
+// mount whose process died unawares stays, and answers ENOTCONN to everybody who looks in: in place
+// of it they would find an empty folder, and write to the local disk. The child reads from a pipe
+// that only ends when this process does (or lets it go).
 import { spawn } from 'node:child_process'
 import { dirname } from 'node:path'
 import type { Command } from './mounter.ts'
 
-const WAIT_AND_RUN = 'read -r _; exec "$@"'
+const WAIT_AND_RUN = 'read -r _ || exit 0; read -r _; exec "$@"'
 /** statfs(2), unlike stat(2), is never answered from the kernel's cache. */
 const RUN_IF_DEAD = 'stat -f "$0" >/dev/null 2>&1 || exec "$@"'
 
-/**
- * Watch over the mount at `folder`; `unmount` is run if it is dead when this process is. returns
- * how to let go.
- */
-export function startWatchdog(folder: string, unmount: Command): () => void {
+export interface Watchdog {
+  /** The mount is being taken away: if it is dead when this process is, `unmount` is run. */
+  readonly unmounting: () => void
+  readonly letGo: () => void
+}
+
+/** Watches over the mount at `folder`. */
+export function startWatchdog(folder: string, unmount: Command): Watchdog {
   const { program, args } = unmountDeadCommand(folder, unmount)
   const child = spawn('sh', ['-c', WAIT_AND_RUN, 'sh', program, ...args], {
     cwd: '/',
@@ -23,7 +27,10 @@ export function startWatchdog(folder: string, unmount: Command): () => void {
   child.unref()
   child.on('error', () => undefined) // without sh there is no watchdog; the next mount clears up
   child.stdin.on('error', () => undefined)
-  return () => child.stdin.destroy()
+  return {
+    unmounting: () => void child.stdin.write('\n'),
+    letGo: () => void child.stdin.destroy(),
+  }
 }
 
 /**

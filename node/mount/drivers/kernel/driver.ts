@@ -3,9 +3,9 @@
 //
 // - The mount lives until unmount() or an outer umount(8); either way `ended` resolves after every
 //   handle is released.
-// - Whatever ends this process, the mount goes too: exit() is preceded by a forced unmount (or the
-//   reader thread, blocked in /dev/fuse, would keep the process from ending), and after SIGKILL the
-//   watchdog unmounts.
+// - exit(0) is preceded by a forced unmount, or the reader thread, blocked in /dev/fuse, would keep
+//   the process from ending. After SIGKILL, and a failure that ends the process, the mount stays
+//   and answers ENOTCONN: nobody is to take the folder below for an empty volume.
 // - The thread that calls mountKernel() answers the kernel: it must not use the mount by
 //   synchronous calls, and its process must start no other while it has a file of the mount open
 //   (the fork closes it, and waits for the answer).
@@ -23,6 +23,7 @@ import { IO_MAX, MINOR_WITH_EPOCH } from './protocol.ts'
 import { Session } from './session.ts'
 import type { FileSystem, Invalidator, MountOptions, MountedFileSystem } from '../../file-system.ts'
 import type { Mounter } from '../mounter.ts'
+import { loadExitNow } from '../../../world/exit-now.ts'
 import { ignoreFailure } from '../../../world/ignore-failure.ts'
 
 /** Changes are notified; this bounds the harm should a notification fail. */
@@ -76,12 +77,13 @@ class KernelMount implements MountedFileSystem {
       attributeMs: options.attributeTimeoutMs ?? TIMEOUT_MS,
       entryMs: options.entryTimeoutMs ?? TIMEOUT_MS,
     }
+    const exitNow = await loadExitNow()
     const device = new Device(descriptor, warn)
     const session = new Session({ fileSystem, send: device.send, report: warn }, { timeouts })
     const hasEpoch = (): boolean => session.minor >= MINOR_WITH_EPOCH
     const notifier = new Notifier({ descriptor, report: warn }, { hasEpoch })
     device.start((frame) => session.receive(frame))
-    const point = new MountPoint(folder, mounter)
+    const point = new MountPoint(folder, mounter, exitNow)
     const mount = new KernelMount({ device, session, notifier, point })
     try {
       await session.ready

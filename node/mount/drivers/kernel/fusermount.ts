@@ -1,7 +1,6 @@
 // Mounting without being root: the set-user-id program fusermount3 mounts, and hands back the
 // descriptor over a Unix socket (SCM_RIGHTS). Node can receive no descriptors so, hence recvmsg(2)
-// from the C library through koffi, which is loaded here and nowhere else, and only when it is
-// needed.
+// from the C library through koffi, which is loaded only when it is needed.
 //
 // Source: util/fusermount.c of libfuse 3 (_FUSE_COMMFD); socketpair(2), recvmsg(2), unix(7),
 // cmsg(3); struct layouts of 64-bit Linux.
