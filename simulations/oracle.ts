@@ -86,6 +86,10 @@ export class Oracle {
     this.#banned.add(path)
   }
 
+  isBanned(path: string): boolean {
+    return this.#banned.has(path)
+  }
+
   /**
    * The disk of a node is an old copy: of its contents only those whose entries are held somewhere
    * are promised.

@@ -130,11 +130,15 @@ function planOf(node: TestNode, name: string): string {
   return join(node.mountFolder, name, 'plan.txt')
 }
 
-/** Names of a folder with what they hold; none of one that is gone. */
+/** Names of a folder with what they hold; none of one that is gone, or changes meanwhile. */
 async function contentsOf(folder: string): Promise<Files> {
-  const names = await readdir(folder).catch(() => [])
-  const texts = names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')])
-  return Object.fromEntries(await Promise.all(texts)) as Files
+  try {
+    const names = await readdir(folder)
+    const texts = names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')])
+    return Object.fromEntries(await Promise.all(texts)) as Files
+  } catch {
+    return {}
+  }
 }
 
 function isEqual(found: Files, expected: Files): boolean {
