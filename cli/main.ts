@@ -2,6 +2,7 @@
 import { flushCompileCache } from 'node:module'
 import { isatty } from 'node:tty'
 import { ShoalError } from '../protocol/errors.ts'
+import type { ExitNow } from '../node/world/exit-now.ts'
 import { OUTPUT_GONE, report, runCommand } from './program.ts'
 
 /**
@@ -31,14 +32,23 @@ async function end(): Promise<never> {
     process.env['NODE_V8_COVERAGE'] !== undefined ||
     process.execArgv.some((option) => option.includes('-prof'))
   if (!isWatched && performance.now() > SHORT_MS) {
-    const { loadExitNow } = await import('../node/world/exit-now.ts')
-    const exitNow = await loadExitNow()
+    const exitNow = await loadedExitNow()
     const code = Number(process.exitCode)
     flushCompileCache()
     process.emit('exit', code)
     exitNow?.(code)
   }
   process.exit()
+}
+
+async function loadedExitNow(): Promise<ExitNow | undefined> {
+  try {
+    const { loadExitNow } = await import('../node/world/exit-now.ts')
+    return await loadExitNow()
+  } catch {
+    // The sources may have changed while the command ran.
+    return undefined
+  }
 }
 
 /** The first signal ends the work in order, the second at once. */

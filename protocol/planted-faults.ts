@@ -26,6 +26,8 @@ export type PlantedFault =
   | 'last-version-alone'
   /** A removal covers what its author had not seen. */
   | 'delete-covers-unseen'
+  /** Content that was removed with its file is beside what is written to that at the same time. */
+  | 'removed-content-returns'
   /** Conflict copies go with the plain name when that is removed or replaced. */
   | 'conflict-copies-go-along'
   /** The attribute that comes last wins, not the newest. */

@@ -150,6 +150,14 @@ export async function chooseDuel(
         index === 0 ? { kind: 'remove', path: folder, recursive: true } : write(inside, by),
       )
     }
+    case 'discard while written': {
+      const path = await something(by, 'file')
+      const over = random.chance(0.5) ? { by: await something(by, 'file') } : {}
+      const sizeBytes = by.contents.freshSize(random)
+      return each((index) =>
+        index === 0 ? { kind: 'discard', path, sizeBytes, ...over } : write(path, by),
+      )
+    }
     case 'remove while moved': {
       const path = await something(by)
       return each((index) =>

@@ -21,6 +21,7 @@ export const MUTATIONS: readonly Mutation[] = [
   { fault: 'version-replaces-unseen', scenario: 'partition', caughtWithinSeeds: 20 },
   { fault: 'last-version-alone', scenario: 'partition', caughtWithinSeeds: 5 },
   { fault: 'delete-covers-unseen', scenario: 'partition', caughtWithinSeeds: 10 },
+  { fault: 'removed-content-returns', scenario: 'partition', caughtWithinSeeds: 20 },
   { fault: 'conflict-copies-go-along', scenario: 'partition', caughtWithinSeeds: 10 },
   { fault: 'last-attribute-wins', scenario: 'partition', caughtWithinSeeds: 10 },
   { fault: 'last-xattr-wins', scenario: 'partition', caughtWithinSeeds: 20 },

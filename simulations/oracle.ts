@@ -109,7 +109,7 @@ export class Oracle {
     for (const size of sizes) this.#covered.set(size, what)
   }
 
-  /** A write over a content was acknowledged as durable. */
+  /** A write over a content, or its removal, was acknowledged as durable. */
   replaced(size: number, by: { readonly node: string; readonly what: string }): void {
     this.#replaced.set(size, by)
   }

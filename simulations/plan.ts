@@ -28,6 +28,7 @@ const DUELS: readonly DuelKind[] = [
   'move onto one name',
   'replace while written',
   'remove while written',
+  'discard while written',
   'remove while moved',
 ]
 

@@ -23,6 +23,13 @@ export type UserOp =
     }
   | { readonly kind: 'move'; readonly from: string; readonly to: string }
   | { readonly kind: 'remove'; readonly path: string; readonly recursive: boolean }
+  /** Write to a file and remove it, or rename another over it. */
+  | {
+      readonly kind: 'discard'
+      readonly path: string
+      readonly sizeBytes: number
+      readonly by?: string
+    }
   | { readonly kind: 'attributes'; readonly path: string; readonly mode: number }
   /** Set an extended attribute to a text that is unique in a run, or remove it. */
   | {
@@ -81,6 +88,7 @@ export type DuelKind =
   | 'move onto one name'
   | 'replace while written'
   | 'remove while written'
+  | 'discard while written'
   | 'remove while moved'
 
 export type Action =

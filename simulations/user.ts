@@ -183,6 +183,17 @@ export class User {
           oracle.swept({ before, after: await this.#held() })
         }
       }
+      case 'discard': {
+        const { path, sizeBytes, by } = op
+        await this.#write(api, { kind: 'write', path, sizeBytes, ack: 'local' }, what)
+        return this.#ask(
+          api,
+          by === undefined
+            ? { kind: 'remove', path, recursive: false }
+            : { kind: 'move', from: by, to: path },
+          what,
+        )
+      }
       case 'attributes':
         return api.setAttributes(op.path, { mode: op.mode })
       case 'read':
@@ -215,8 +226,9 @@ export class User {
   }
 
   /**
-   * Takes names away, with what is under the first. What shows beside it stays, and is said again,
-   * as is what shows beside the other; but what came while it was done may have had the name.
+   * Takes names away, with what is under the first, which is not to come back. What shows beside it
+   * stays, and is said again, as is what the other stands for; but what came while it was done may
+   * have had the name.
    */
   async #take(
     api: NodeApi,
@@ -224,16 +236,15 @@ export class User {
     what: string,
     act: () => Promise<void>,
   ): Promise<void> {
-    const { oracle } = this.#c
+    const { node, oracle } = this.#c
     const before = await this.#heard()
     const all = await inView(api, replaced)
     const size = await sizeAt(api, replaced)
     if (size !== undefined) oracle.covers([size], what)
     for (const path of moved === undefined ? [replaced] : [replaced, moved]) {
       const sides = await inView(api, path)
-      if (sides.length < 2) continue
-      for (const size of sides) oracle.keeps(size)
-      oracle.copiesXattrs(await this.#xattrValues(path))
+      for (const side of sides) if (path === moved || side !== size) oracle.keeps(side)
+      if (sides.length > 1) oracle.copiesXattrs(await this.#xattrValues(path))
     }
     let isAlone = false
     try {
@@ -242,6 +253,7 @@ export class User {
     } finally {
       if (!isAlone) oracle.covers(all, what)
     }
+    if (isAlone && size !== undefined) oracle.replaced(size, { node: node.name, what })
   }
 
   /** Sets an attribute, and checks that values once replaced do not come back. */
@@ -301,6 +313,8 @@ export class User {
     const parts: Uint8Array[] = []
     for await (const part of content) parts.push(part.slice())
     const { contents, oracle } = this.#c
+    // Its content may be on the way.
+    if (stat.sizeBytes === 0) return
     // Until it hears of a removal, a node takes what that member writes.
     if (contents.isContent(stat.sizeBytes, parts) || oracle.isBanned(path)) return
     throw new CheckError('contents are true', `${this.#c.node.name} reads other bytes at ${path}`)

@@ -10,8 +10,9 @@ import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { ChunkId, NodeId, PeerId } from '../../protocol/ids.ts'
 import { dotActor } from '../../protocol/clock/dot.ts'
-import type { Inode, Version } from '../../protocol/tree/records.ts'
-import { versionsOf } from '../../protocol/tree/versions.ts'
+import type { Inode, StateStore } from '../../protocol/tree/records.ts'
+import type { Version } from '../../protocol/tree/version-records.ts'
+import { removedVersions, versionsOf } from '../../protocol/tree/versions.ts'
 import { nodeCache } from '../content/decoded-cache.ts'
 import type { ChunkReader } from '../content/chunk-io.ts'
 import type { Content } from '../content/content.ts'
@@ -168,6 +169,16 @@ async function expectedCount(
   return Math.ceil(count)
 }
 
+/** Those that show, and those that will if what was written since they were removed goes. */
+function* keptVersions(
+  view: StateStore,
+  id: NodeId,
+  inode: Inode,
+): Generator<Version, void, undefined> {
+  yield* removedVersions(view, id, inode)
+  yield* versionsOf(view, id, inode)
+}
+
 type Found = (chunk: ChunkId, classes: readonly ClassOf[], file: NodeId | undefined) => void
 
 class Survey {
@@ -192,7 +203,7 @@ class Survey {
     const { volume, classesOf, inFlight } = this.#parts
     for await (const [id, inode] of inodesOf(volume.view)) {
       if (inode.links.length > 0) {
-        const versions = versionsOf(volume.view, id, inode)
+        const versions = keptVersions(volume.view, id, inode)
         const classes = versions.some(isInChunks) ? classesOf(id) : []
         await this.#addInode(id, inode, classes)
       }
@@ -207,7 +218,7 @@ class Survey {
   }
 
   async #addInode(id: NodeId, inode: Inode, classes: readonly ClassOf[]): Promise<void> {
-    for (const version of versionsOf(this.#parts.volume.view, id, inode)) {
+    for (const version of keptVersions(this.#parts.volume.view, id, inode)) {
       const author = this.#parts.volume.actors.get(dotActor(version.dot))?.peer
       const hints = author === undefined ? [] : [author]
       const onFalse = ({ message }: ShoalError): void => this.#tell(id, author, message)

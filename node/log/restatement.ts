@@ -96,12 +96,8 @@ export class Restatement {
         const parent = this.#parent(op.parent)
         return this.#volume.submit({ ...op, id, parent, saw: this.#seen(op.saw) })
       }
-      case 'unlink': {
-        const link = this.#linkOf(op.link)
-        if (readLink(view, link) === undefined) return undefined
-        const inode = this.#inodes.get(op.inode) ?? op.inode
-        return this.#volume.submit({ ...op, link, inode, saw: this.#seen(op.saw) })
-      }
+      case 'unlink':
+        return this.#unlink(op)
       case 'rmdir': {
         const id = this.#dirs.get(op.id) ?? op.id
         if (readDir(view, id) === undefined) return undefined
@@ -184,6 +180,14 @@ export class Restatement {
     const { name, attributes } = op
     this.#volume.submit({ kind: 'attributes', id, attributes })
     return this.#volume.submit({ kind: 'move-dir', id, from: parent, parent, name, saw: [] })
+  }
+
+  #unlink({ versions = [], ...op }: OpOf<'unlink'>): Dot | undefined {
+    const link = this.#linkOf(op.link)
+    if (readLink(this.#volume.view, link) === undefined) return undefined
+    const inode = this.#inodes.get(op.inode) ?? op.inode
+    const contents = versions.length === 0 ? {} : { versions: this.#seen(versions) }
+    return this.#volume.submit({ ...op, ...contents, link, inode, saw: this.#seen(op.saw) })
   }
 
   #writeVersion(op: OpOf<'version'>, place: UnsaidOp['place']): Dot | undefined {

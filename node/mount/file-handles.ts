@@ -73,10 +73,12 @@ export class FileHandles {
   ): Promise<readonly Uint8Array[]> {
     const { files } = this.#c
     const file = this.#file(handle)
-    if (file.editor === undefined) return files.reader(file).read(position, length, { signal })
-    return files.inOrder(file, () =>
-      (file.editor ?? files.reader(file)).read(position, length, { signal }),
-    )
+    const read = async (): Promise<readonly Uint8Array[]> => {
+      const content = file.editor ?? files.reader(file)
+      file.seen.read(position, length)
+      return content.read(position, length, { signal })
+    }
+    return file.editor === undefined ? read() : files.inOrder(file, read)
   }
 
   /** returns bytes written. */
@@ -85,10 +87,12 @@ export class FileHandles {
     const file = this.#file(handle)
     // Appended data goes behind all that has come, and a writer that goes by a reported size does
     // so too.
-    if (position === 'end' || position > file.seen.size) this.#c.files.see(file)
-    await this.#edit(file, (editor) =>
-      editor.write(position === 'end' ? editor.size : position, bytes, { signal }),
-    )
+    if (position === 'end' || position > file.seen.version.size) this.#c.files.see(file)
+    await this.#edit(file, (editor) => {
+      const start = position === 'end' ? editor.size : position
+      file.seen.overwrite(start, start + bytes.byteLength)
+      return editor.write(start, bytes, { signal })
+    })
     return bytes.byteLength
   }
 
@@ -103,7 +107,9 @@ export class FileHandles {
     const isKnown = what === 0 || what === ZERO_RANGE || (what === PUNCH_HOLE && keepsSize)
     if (!isKnown) throw new ShoalError('unsupported', `fallocate with mode ${mode}`)
     const end = position + length
-    await this.#edit(this.#file(handle), async (editor) => {
+    const file = this.#file(handle)
+    await this.#edit(file, async (editor) => {
+      if (what !== 0) file.seen.overwrite(position, end)
       if (what === 0) await this.#checkRoom(editor, position, end)
       if (!keepsSize && end > editor.size) await editor.truncate(end, { signal })
       if (what !== 0) await editor.punch(position, end, { signal })
@@ -146,9 +152,11 @@ export class FileHandles {
       if (length <= 0) return 0
       if (file === target && Math.abs(from.position - to.position) < length)
         throw new ShoalError('EINVAL', 'source and destination ranges overlap')
-      await this.#edit(target, (editor) =>
-        editor.copyFrom(source, from.position, to.position, length, { signal }),
-      )
+      file.seen.read(from.position, length)
+      await this.#edit(target, (editor) => {
+        target.seen.overwrite(to.position, to.position + length)
+        return editor.copyFrom(source, from.position, to.position, length, { signal })
+      })
       return length
     } finally {
       source.lease.end()
@@ -198,7 +206,10 @@ export class FileHandles {
 
   #truncate(file: OpenFile, sizeBytes: number): Promise<void> {
     const { signal } = this.#c
-    return this.#edit(file, (editor) => editor.truncate(sizeBytes, { signal }))
+    return this.#edit(file, (editor) => {
+      file.seen.overwrite(sizeBytes, Number.POSITIVE_INFINITY)
+      return editor.truncate(sizeBytes, { signal })
+    })
   }
 
   #edit(file: OpenFile, change: (editor: ContentEditor) => Promise<void>): Promise<void> {

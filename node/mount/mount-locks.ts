@@ -86,7 +86,7 @@ export class MountLocks implements Locks, LockUser {
   async refresh(id: NodeId): Promise<void> {
     const { files } = this.#c
     const file = files.get(targetOf(id))
-    if (file !== undefined) files.see(file)
+    if (file !== undefined) files.seeAll(file)
     await this.#c.cache.forget(targetOf(id))
   }
 

@@ -1,7 +1,7 @@
 // Open files of a mount, one record per inode however many handles it has, so that all handles of
 // this node see each other's writes at once. A record keeps what its handles have seen: what is
-// written is an edit of that, and replaces nothing else. What has come since from elsewhere and
-// nobody here has read stays, as the other side of a conflict.
+// written is an edit of that, and replaces nothing else (seen-versions.ts). What has come since
+// from elsewhere stays, as the other side of a conflict.
 import { asShoalError } from '../../protocol/errors.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
@@ -16,6 +16,7 @@ import type { Lease } from '../content/in-flight-references.ts'
 import type { ContentReader } from '../content/read-pipeline.ts'
 import type { InodeTable } from './inode-table.ts'
 import type { RemoteChanges } from './remote-changes.ts'
+import { SeenVersions } from './seen-versions.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 
 export type FileTarget = Extract<ViewTarget, { kind: 'inode' }>
@@ -28,8 +29,7 @@ export interface OpenFile {
   editor: ContentEditor | undefined
   /** While there is an editor. */
   edit: Lease | undefined
-  /** The version that its handles have seen. */
-  seen: FileVersion
+  readonly seen: SeenVersions
   /** Its content stays readable though it is replaced. */
   kept: Lease | undefined
   reader: { readonly dots: string; readonly reader: ContentReader } | undefined
@@ -89,10 +89,19 @@ export class OpenFiles {
     return this.#byKey.get(fileKey(target))
   }
 
+  /** The attributes of a target for the kernel, with what its handles have made of it. */
+  attributes(target: ViewTarget, logged: Attributes): Attributes {
+    const file = this.get(target)
+    if (file === undefined) return logged
+    const shown = withEdits(logged, file)
+    file.seen.toldSize = shown.sizeBytes
+    return shown
+  }
+
   open(target: FileTarget, { isUnlinked = false }: { isUnlinked?: boolean } = {}): OpenFile {
     let file = this.get(target)
     if (file === undefined) file = this.#begin(target, isUnlinked ? UNWRITTEN : undefined)
-    else this.see(file)
+    else this.seeAll(file)
     file.handles++
     return file
   }
@@ -115,15 +124,15 @@ export class OpenFiles {
 
   #begin(target: FileTarget, unlinked: FileVersion | undefined): OpenFile {
     const key = fileKey(target)
-    const seen = unlinked ?? this.#contents.version(target)
+    const version = unlinked ?? this.#contents.version(target)
     const file: OpenFile = {
       target,
       key,
       handles: 0,
       editor: undefined,
       edit: undefined,
-      seen,
-      kept: this.#hold(target, seen),
+      seen: new SeenVersions(version),
+      kept: this.#hold(target, version),
       reader: undefined,
       modifiedNs: undefined,
       changedNs: 0n,
@@ -139,12 +148,22 @@ export class OpenFiles {
   }
 
   /**
-   * Somebody looks: its handles see what the file holds by now, unless they are writing. A conflict
-   * copy is one version, and what they make of it.
+   * Somebody looks: its handles look at what the file holds by now, unless they are writing. A
+   * conflict copy is one version, and what they make of it.
    */
   see(file: OpenFile): void {
     if (file.editor !== undefined || file.unlinked !== undefined) return
-    if (file.target.version === undefined) this.#saw(file, this.#contents.version(file.target))
+    if (file.target.version !== undefined) return
+    const version = this.#contents.version(file.target)
+    if (file.seen.version.base.join() === version.base.join()) return
+    file.seen.lookAt(version)
+    this.#keepReadable(file)
+  }
+
+  /** The same of who goes on from all that it holds. */
+  seeAll(file: OpenFile): void {
+    this.see(file)
+    if (file.editor === undefined) file.seen.all()
   }
 
   /** The content a reader without own writes sees now. */
@@ -287,17 +306,18 @@ export class OpenFiles {
       this.#locks?.check(file.target.id)
       return make(put)
     })
-    if (written !== undefined) this.#saw(file, written)
+    if (written !== undefined) {
+      file.seen.wrote(written)
+      this.#keepReadable(file)
+    }
     endEdit(file)
     endReading(file)
     file.modifiedNs = undefined
   }
 
-  #saw(file: OpenFile, version: FileVersion): void {
-    if (file.seen.base.join() === version.base.join()) return
+  #keepReadable(file: OpenFile): void {
     file.kept?.end()
-    file.seen = version
-    file.kept = this.#hold(file.target, version)
+    file.kept = this.#hold(file.target, file.seen.version)
   }
 
   #hold({ id }: FileTarget, version: FileVersion): Lease | undefined {
@@ -322,14 +342,13 @@ export function isUnlinked({ unlinked, isRemoved }: OpenFile): boolean {
 }
 
 /** The attributes of a file as its handles have made it, which may be more than is logged. */
-export function withEdits(logged: Attributes, open: OpenFile | undefined): Attributes {
-  if (open === undefined) return logged
+function withEdits(logged: Attributes, open: OpenFile): Attributes {
   const { editor, seen, target } = open
   const changedNs = open.changedNs > logged.changedNs ? open.changedNs : logged.changedNs
   if (editor === undefined) {
     // The version after a write is known to its handles alone.
     const isCopy = target.kind === 'inode' && target.version !== undefined
-    return isCopy ? { ...logged, ...sizesOf(seen), changedNs } : { ...logged, changedNs }
+    return isCopy ? { ...logged, ...sizesOf(seen.version), changedNs } : { ...logged, changedNs }
   }
   const modifiedNs = open.modifiedNs ?? logged.modifiedNs
   const { size: sizeBytes, allocated: allocatedBytes } = editor
@@ -338,7 +357,7 @@ export function withEdits(logged: Attributes, open: OpenFile | undefined): Attri
 
 /** The version that its handles edit and read. */
 function seenBy({ unlinked, seen }: OpenFile): FileVersion {
-  return unlinked ?? seen
+  return unlinked ?? seen.version
 }
 
 function sizesOf({ size, content }: FileVersion): Pick<Attributes, 'sizeBytes' | 'allocatedBytes'> {

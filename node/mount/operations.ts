@@ -39,7 +39,7 @@ import { InodeTable } from './inode-table.ts'
 import { RemoteChanges, keepsName } from './remote-changes.ts'
 import { MountLocks } from './mount-locks.ts'
 import { UnlinkedInodes } from './unlinked-inodes.ts'
-import { OpenFiles, withEdits } from './open-files.ts'
+import { OpenFiles } from './open-files.ts'
 import { OpenFolders } from './open-folders.ts'
 
 const BLOCK_BYTES = 4096
@@ -378,7 +378,7 @@ export class VolumeFileSystem implements FileSystem {
 
   #attributes(inode: number, target: ViewTarget): Attributes {
     const shown = shownAs(this.#unlinked.attributes(target), this.#owner)
-    return withEdits({ ...shown, inode }, this.#files.get(target))
+    return this.#files.attributes(target, { ...shown, inode })
   }
 
   /** Make something in a folder, with what it inherits there. */

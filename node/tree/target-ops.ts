@@ -11,7 +11,8 @@ import type { Name } from '../../protocol/op/names.ts'
 import type { ContentRef, TreeOp } from '../../protocol/op/op.ts'
 import { linksOf, readDir, readInode, readLink, seenOf } from '../../protocol/tree/records.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
-import { versionsOf } from '../../protocol/tree/versions.ts'
+import type { Version } from '../../protocol/tree/version-records.ts'
+import { removedVersions, versionsOf } from '../../protocol/tree/versions.ts'
 import { twinsOf } from '../../protocol/tree/view.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
@@ -108,8 +109,8 @@ export function versionOps(
     .filter((twin) => !links.includes(twin))
   const base =
     isPlanted('version-replaces-unseen') && file !== undefined
-      ? Array.from(versionsOf(view, inode, file), ({ dot }) => dot)
-      : version.base
+      ? dotsOf(versionsOf(view, inode, file))
+      : [...version.base, ...(file === undefined ? [] : dotsOf(removedVersions(view, inode, file)))]
   const op: TreeOp = {
     kind: 'version',
     inode,
@@ -125,7 +126,15 @@ function unlinkOps(view: StateStore, id: NodeId): TreeOp[] {
   const link = readLink(view, id)
   if (link === undefined) return []
   const { inode, parent: from } = link
-  return [{ kind: 'unlink', link: id, inode, from, saw: seenOf(view, 'link', id, link) }]
+  const saw = seenOf(view, 'link', id, link)
+  const file = readInode(view, inode)
+  const isLast = file?.newest !== undefined && file.links.length === 1
+  const contents = isLast ? { versions: seen(dotsOf(versionsOf(view, inode, file))) } : {}
+  return [{ kind: 'unlink', link: id, inode, from, saw, ...contents }]
+}
+
+function dotsOf(versions: Iterable<Version>): readonly Dot[] {
+  return Array.from(versions, ({ dot }) => dot)
 }
 
 /**

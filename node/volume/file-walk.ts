@@ -4,7 +4,7 @@
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { readInode } from '../../protocol/tree/records.ts'
 import type { ChunkId, NodeId, StripeId } from '../../protocol/ids.ts'
-import type { Version } from '../../protocol/tree/records.ts'
+import type { Version } from '../../protocol/tree/version-records.ts'
 import { versionsOf } from '../../protocol/tree/versions.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { nodeCache } from '../content/decoded-cache.ts'

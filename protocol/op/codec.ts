@@ -65,7 +65,12 @@ export function encodeOp(op: Op): Record<string, unknown> {
     case 'move-dir':
       return { o, id: fromHex(op.id), ...encodePlace(op), ...encodeLeft(op) }
     case 'unlink':
-      return { o, ...encodeLink(op), ...encodeLeft(op) }
+      return {
+        o,
+        ...encodeLink(op),
+        ...encodeLeft(op),
+        ...(op.versions === undefined ? {} : { v: op.versions.map(encodeDot) }),
+      }
     case 'rmdir':
       return { o, id: fromHex(op.id), ...encodeLeft(op) }
     case 'attributes':
@@ -158,7 +163,14 @@ function decodeKnownOp(value: unknown): Op | undefined {
     case 'move-dir':
       return { kind, id: id(f, 'id'), from: id(f, 'f'), ...place(f), saw: saw(f) }
     case 'unlink':
-      return { kind, inode: id(f, 'i'), link: id(f, 'l'), from: id(f, 'f'), saw: saw(f) }
+      return {
+        kind,
+        inode: id(f, 'i'),
+        link: id(f, 'l'),
+        from: id(f, 'f'),
+        saw: saw(f),
+        ...(f.has('v') ? { versions: dots(f.list('v', OP_DOTS_MAX)) } : {}),
+      }
     case 'rmdir':
       return { kind, id: id(f, 'id'), from: id(f, 'f'), saw: saw(f) }
     case 'attributes':

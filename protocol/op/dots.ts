@@ -15,10 +15,14 @@ export function translateOp(op: Op, translate: Translate): Op {
   switch (op.kind) {
     case 'move':
     case 'move-dir':
-    case 'unlink':
     case 'rmdir':
     case 'drop-version':
       return { ...op, saw: each(op.saw) }
+    case 'unlink': {
+      const { versions, ...rest } = op
+      const removed = versions === undefined ? {} : { versions: each(versions) }
+      return { ...rest, ...removed, saw: each(op.saw) }
+    }
     case 'restated':
       return { ...op, entries: each(op.entries) }
     case 'version': {

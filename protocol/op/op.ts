@@ -100,6 +100,8 @@ export type TreeOp =
       readonly inode: NodeId
       readonly from: NodeId
       readonly saw: readonly Dot[]
+      /** If this was its last name, the contents that the writer removed with it. */
+      readonly versions?: readonly Dot[]
     }
   | {
       readonly kind: 'rmdir'

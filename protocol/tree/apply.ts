@@ -8,7 +8,8 @@
 //   presence               observed-remove: a delete covers the dots it saw, anything
 //                          concurrent keeps the object alive;
 //                          causal delivery makes "remove the dots from the live set" enough
-//   contents               multi-value: a version replaces the versions in its base
+//   contents               multi-value: a version replaces the versions in its base; one that was
+//                          removed with the file's last name shows only where no other is
 //   attributes, xattrs     each last writer wins by stamp
 // A directory shows while it is alive or has a child that shows, so deletes never orphan a
 // concurrent child. What an op names is there for it if its writer had seen it made (made.ts): so
@@ -17,7 +18,7 @@ import { assertNever } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import { dotSeq } from '../clock/dot.ts'
 import type { Dot } from '../clock/dot.ts'
-import { isIndexed } from './conflict-counts.ts'
+import { applyDropVersion, changeVersions, removeContents } from './change-versions.ts'
 import { isIdOf, isRetired } from './dir-ids.ts'
 import type { MoveLog } from './moves.ts'
 import type { Name } from '../op/names.ts'
@@ -40,7 +41,6 @@ import { ROOT, newDir } from './records.ts'
 import type { Inode, Link, StateStore } from './records.ts'
 import { mergeAttributes } from './stamped-attributes.ts'
 import { addVersion, dropVersion } from './versions.ts'
-import { versionLinks } from './view.ts'
 import { mergeXattr } from './xattrs.ts'
 import { isPlanted } from '../planted-faults.ts'
 
@@ -225,6 +225,8 @@ function newInode({ dot, stamp }: OpEdit, { target, special }: OpOf<'create'>): 
     attributes: {},
     newest: undefined,
     losers: [],
+    isRemoved: false,
+    removed: [],
     links: [],
     created: stamp,
     madeSeq: dotSeq(dot),
@@ -266,6 +268,7 @@ function applyMoveDir(edit: OpEdit, moves: MoveLog, op: OpOf<'move-dir'>): void 
 function applyUnlink(edit: OpEdit, op: OpOf<'unlink'>): void {
   const link = edit.seenLink(op.link)
   if (link === undefined) return
+  removeContents(edit, op)
   const saw = edit.seenDots(op.saw)
   const left = isPlanted('delete-covers-unseen')
     ? []
@@ -331,36 +334,6 @@ function applyVersion(edit: OpEdit, op: OpOf<'version'>): void {
     setLinkLive(edit, id, link, replaced(edit, 'link', id, link.live, saw))
     // A conflict copy may begin or cease to show beside it.
     edit.changes.names.push([link.parent, link.name])
-  }
-}
-
-function applyDropVersion(edit: OpEdit, op: OpOf<'drop-version'>): void {
-  const inode = edit.seenInode(op.inode)
-  if (inode === undefined) return
-  changeVersions(edit, op.inode, inode, () => {
-    for (const dot of edit.seenDots(op.saw)) dropVersion(edit.store, op.inode, inode, dot)
-  })
-  edit.putInode(op.inode, inode)
-  edit.changes.inodes.add(op.inode)
-  for (const id of versionLinks(edit.store, op.inode, inode)) {
-    const link = edit.link(id)
-    if (link !== undefined) edit.changes.names.push([link.parent, link.name])
-  }
-}
-
-/**
- * Which versions an inode has may be what makes a conflict. Mutates `inode`; the caller puts it.
- */
-function changeVersions(edit: OpEdit, id: NodeId, inode: Inode, change: () => void): void {
-  const wasConflict = inode.losers.length > 0
-  change()
-  const isConflict = wasConflict || inode.losers.length > 0
-  for (const name of versionLinks(edit.store, id, inode)) {
-    const link = edit.link(name)
-    if (link === undefined) continue
-    // Also files that held the same may differ now.
-    if (isConflict || isIndexed(edit.store, link.parent, link.name))
-      edit.recount(link.parent, link.name)
   }
 }
 

@@ -7,17 +7,18 @@ import { fromByteString, hexToByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import { assertNever } from '../errors.ts'
 import { OP_DOTS_MAX } from '../limits.ts'
-import { STAMP_ZERO, dotSeq, stampDot } from '../clock/dot.ts'
+import { STAMP_ZERO } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
 import type { NodeId } from '../ids.ts'
 import type { Made } from './made.ts'
 import type { Name } from '../op/names.ts'
-import type { ContentRef, SpecialFile } from '../op/op.ts'
-import { decodeContent, encodeContent } from '../op/codec.ts'
+import type { SpecialFile } from '../op/op.ts'
 import { RecordReader, RecordWriter } from './record-codec.ts'
 import { firstItems, isList, itemsOf } from './record-set.ts'
 import type { ItemSet } from './record-set.ts'
 import { decodeSpecial, encodeSpecial } from '../op/special-codec.ts'
+import { readVersion, writeVersion } from './version-records.ts'
+import type { Version } from './version-records.ts'
 import { readAttributes, writeAttributes } from './stamped-attributes.ts'
 import type { StampedAttributes } from './stamped-attributes.ts'
 
@@ -58,14 +59,6 @@ export interface Link extends Made {
   made: Stamp
 }
 
-export interface Version {
-  readonly dot: Dot
-  readonly stamp: Stamp
-  readonly size: number
-  readonly content: ContentRef
-  readonly modifiedNs: bigint
-}
-
 /** A file, symlink or special file. */
 export interface Inode extends Made {
   /** Bytes a symlink points to; else undefined. */
@@ -73,10 +66,14 @@ export interface Inode extends Made {
   /** Undefined for a file or symlink. */
   special: SpecialFile | undefined
   attributes: StampedAttributes
-  /** The live version of the greatest stamp. */
+  /** The version of the greatest stamp, of those that nobody has removed while there are such. */
   newest: Version | undefined
-  /** The others, if there are any: a conflict (versions.ts). By stamp. */
+  /** The others that nobody has removed, if there are any: a conflict (versions.ts). By stamp. */
   losers: ItemSet<VersionRank>
+  /** Is the newest one that somebody has removed? Then there are no losers. */
+  isRemoved: boolean
+  /** Other versions that somebody has removed, by stamp. */
+  removed: ItemSet<VersionRank>
   /** Names that show. */
   links: ItemSet<NodeId>
   /** Earliest op that made it, which says what it is. */
@@ -105,11 +102,9 @@ export function inodeOfKey(key: ByteString): NodeId {
 const dirKey = (id: NodeId): ByteString => `${TREE_PREFIXES.directory}${idKey(id)}`
 const linkKey = (id: NodeId): ByteString => `${TREE_PREFIXES.link}${idKey(id)}`
 const inodeKey = (id: NodeId): ByteString => `${INODE_PREFIX}${idKey(id)}`
-const versionKey = (inode: NodeId, dot: Dot): ByteString =>
-  `${TREE_PREFIXES.version}${idKey(inode)}${dot}`
-
 /** Keys of the sets in a record: presence dots, links and losers of an inode, creators of each. */
-export type SetName = 'dir' | 'link' | 'links' | 'losers' | 'dir-made' | 'link-made' | 'inode-made'
+export type SetName =
+  'dir' | 'link' | 'links' | 'losers' | 'removed' | 'dir-made' | 'link-made' | 'inode-made'
 
 export function setKey(set: SetName, id: NodeId): ByteString {
   switch (set) {
@@ -121,6 +116,8 @@ export function setKey(set: SetName, id: NodeId): ByteString {
       return `${inodeKey(id)}l`
     case 'losers':
       return `${inodeKey(id)}v`
+    case 'removed':
+      return `${inodeKey(id)}r`
     case 'dir-made':
       return `${dirKey(id)}m`
     case 'link-made':
@@ -157,7 +154,6 @@ const writer = new RecordWriter()
 const DIR_FIELDS = 9
 const LINK_FIELDS = 6
 const INODE_FIELDS = 7
-const VERSION_FIELDS = 5
 
 export function readDir(store: StateStore, id: NodeId): Dir | undefined {
   const bytes = store.get(dirKey(id))
@@ -278,14 +274,17 @@ export function readInode(store: StateStore, id: NodeId): Inode | undefined {
     created: r.stamp(),
     madeSeq: r.integer(),
     changed: r.stamp(),
-    losers: r.count > INODE_FIELDS ? readSet(r, () => r.items(() => r.byteString())) : [],
+    losers: r.count > INODE_FIELDS ? readRanks(r) : [],
     madeAlso: r.count > INODE_FIELDS + 1 ? readSet(r, () => r.dots()) : [],
+    removed: r.count > INODE_FIELDS + 2 ? readRanks(r) : [],
+    isRemoved: r.count > INODE_FIELDS + 3,
   }
 }
 
 export function writeInode(store: StateStore, id: NodeId, inode: Inode): void {
-  const { losers, madeAlso } = inode
-  const more = madeAlso.length > 0 ? 2 : losers.length > 0 ? 1 : 0
+  const { losers, madeAlso, removed, isRemoved } = inode
+  const present = [losers.length > 0, madeAlso.length > 0, removed.length > 0, isRemoved]
+  const more = present.lastIndexOf(true) + 1
   const w = writer.begin(INODE_FIELDS + more)
   if (inode.target !== undefined) w.bytes(inode.target)
   else if (inode.special !== undefined) writeSpecial(w, inode.special)
@@ -297,13 +296,10 @@ export function writeInode(store: StateStore, id: NodeId, inode: Inode): void {
   w.stamp(inode.created)
   w.integer(inode.madeSeq)
   w.stamp(inode.changed)
-  if (more > 0) {
-    writeSet(w, losers, (ranks) => {
-      w.list(ranks.length)
-      for (const rank of ranks) w.byteString(rank)
-    })
-  }
-  if (madeAlso.length > 0) writeSet(w, madeAlso, (dots) => w.dots(dots))
+  if (more > 0) writeRanks(w, losers)
+  if (more > 1) writeSet(w, madeAlso, (dots) => w.dots(dots))
+  if (more > 2) writeRanks(w, removed)
+  if (more > 3) w.integer(1)
   store.put(inodeKey(id), w.finish())
 }
 
@@ -321,24 +317,19 @@ function writeSet<Item extends string>(
   else w.integer(set.length)
 }
 
+function writeRanks(w: RecordWriter, set: ItemSet<VersionRank>): void {
+  writeSet(w, set, (ranks) => {
+    w.list(ranks.length)
+    for (const rank of ranks) w.byteString(rank)
+  })
+}
+
+function readRanks(r: RecordReader): ItemSet<VersionRank> {
+  return readSet(r, () => r.items(() => r.byteString()))
+}
+
 function readSet<Item extends string>(r: RecordReader, readList: () => string[]): ItemSet<Item> {
   return r.isInteger() ? { length: r.integer() } : (readList() as Item[])
-}
-
-/** A version that lost is a record of its own: as in that of its inode. */
-export function readLoser(store: StateStore, inode: NodeId, dot: Dot): Version | undefined {
-  const bytes = store.get(versionKey(inode, dot))
-  return bytes === undefined ? undefined : versionIn(new RecordReader(bytes, VERSION_FIELDS))
-}
-
-export function writeLoser(store: StateStore, inode: NodeId, version: Version): void {
-  const w = writer.begin(VERSION_FIELDS)
-  writeFields(w, version)
-  store.put(versionKey(inode, version.dot), w.finish())
-}
-
-export function deleteLoser(store: StateStore, inode: NodeId, dot: Dot): void {
-  store.delete(versionKey(inode, dot))
 }
 
 /** As an op carries it. */
@@ -349,50 +340,4 @@ function writeSpecial(w: RecordWriter, special: SpecialFile): void {
 
 function readSpecial(r: RecordReader): SpecialFile {
   return decodeSpecial(r.items(() => r.integer()))
-}
-
-/** The actor and the index of a version's dot are those of its stamp. */
-function writeVersion(w: RecordWriter, version: Version): void {
-  w.list(VERSION_FIELDS)
-  writeFields(w, version)
-}
-
-function writeFields(w: RecordWriter, version: Version): void {
-  w.stamp(version.stamp)
-  w.integer(dotSeq(version.dot))
-  w.integer(version.size)
-  writeContent(w, version.content)
-  w.bigint(version.modifiedNs)
-}
-
-function readVersion(r: RecordReader): Version {
-  r.list()
-  return versionIn(r)
-}
-
-function versionIn(r: RecordReader): Version {
-  const stamp = r.stamp()
-  return {
-    stamp,
-    dot: stampDot(stamp, r.integer()),
-    size: r.integer(),
-    content: readContent(r),
-    modifiedNs: r.bigint(),
-  }
-}
-
-/** As an op carries it. */
-function writeContent(w: RecordWriter, content: ContentRef): void {
-  if (content.kind === 'inline') return w.bytes(content.bytes)
-  const items = encodeContent(content) as readonly (Uint8Array | number)[]
-  w.list(items.length)
-  for (const item of items) {
-    if (typeof item === 'number') w.integer(item)
-    else w.bytes(item)
-  }
-}
-
-function readContent(r: RecordReader): ContentRef {
-  if (r.isBytes()) return { kind: 'inline', bytes: r.bytes() }
-  return decodeContent(r.items(() => (r.isBytes() ? r.bytes() : r.integer())))
 }

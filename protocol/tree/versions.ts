@@ -1,17 +1,20 @@
-// The versions of a file: the one of the greatest stamp in the record of the inode, each other in a
-// record of its own, and a set of those by stamp. So an op costs the same however many contents
-// were written at once.
+// The versions of a file: the one that shows first in the record of the inode, each other in a
+// record of its own, and sets of those by stamp. So an op costs the same however many contents were
+// written at once. Versions that somebody removed with the file are kept apart: the newest of them
+// shows if there is no other, as where the file was renamed at the same time.
 import { assert } from '../errors.ts'
 import { dotSeq, STAMP_BYTES, stampDot } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
 import type { NodeId } from '../ids.ts'
 import { addItem, firstItems, forgetItems, itemsOf, lastItem, removeItem } from './record-set.ts'
-import { deleteLoser, readLoser, setKey, writeLoser } from './records.ts'
-import type { Inode, StateStore, Version, VersionRank } from './records.ts'
+import { setKey } from './records.ts'
+import { deleteLoser, readLoser, writeLoser } from './version-records.ts'
+import type { Inode, StateStore, VersionRank } from './records.ts'
+import type { Version } from './version-records.ts'
 
 const SEQ_BYTES = 8
 
-/** All of them, the newest last. In memory is one. */
+/** All that show, the newest last. In memory is one. */
 export function* versionsOf(
   store: StateStore,
   id: NodeId,
@@ -43,37 +46,106 @@ export function findVersion(
   return inode.losers.length === 0 ? undefined : readLoser(store, id, dot)
 }
 
+/** Those that somebody removed and that do not show, the oldest first. In memory is one. */
+export function* removedVersions(
+  store: StateStore,
+  id: NodeId,
+  { removed }: Pick<Inode, 'removed'>,
+): Generator<Version, void, undefined> {
+  for (const rank of itemsOf(store, setKey('removed', id), removed)) yield loserAt(store, id, rank)
+}
+
 /** Mutates `inode`; the caller puts it. */
 export function addVersion(store: StateStore, id: NodeId, inode: Inode, version: Version): void {
+  if (inode.newest?.dot === version.dot) return
+  if (inode.isRemoved) putAside(store, id, inode, 'removed', takeNewest(inode))
   const { newest } = inode
-  if (newest?.dot === version.dot) return
   const isNewest = newest === undefined || newest.stamp < version.stamp
   if (isNewest) inode.newest = version
-  const loser = isNewest ? newest : version
-  if (loser === undefined) return
-  writeLoser(store, id, loser)
-  inode.losers = addItem(store, setKey('losers', id), inode.losers, rankOf(loser))
+  putAside(store, id, inode, 'losers', isNewest ? newest : version)
 }
 
 /** Mutates `inode`; the caller puts it. returns whether there was one with this dot. */
 export function dropVersion(store: StateStore, id: NodeId, inode: Inode, dot: Dot): boolean {
-  const isNewest = inode.newest?.dot === dot
-  if (isNewest) {
-    const next = lastItem(store, setKey('losers', id), inode.losers)
-    inode.newest = next === undefined ? undefined : loserAt(store, id, next)
+  if (inode.newest?.dot === dot) {
+    takeNewest(inode)
+    showNext(store, id, inode)
+    return true
   }
-  if (inode.losers.length === 0) return isNewest
-  const gone = isNewest ? inode.newest : readLoser(store, id, dot)
-  if (gone === undefined) return isNewest
-  inode.losers = removeItem(store, setKey('losers', id), inode.losers, rankOf(gone))
-  deleteLoser(store, id, gone.dot)
+  if (inode.losers.length === 0 && inode.removed.length === 0) return false
+  const gone = readLoser(store, id, dot)
+  if (gone === undefined) return false
+  takeOut(store, id, inode, 'losers', gone)
+  takeOut(store, id, inode, 'removed', gone)
+  deleteLoser(store, id, dot)
   return true
+}
+
+/** Removes one, if it is there, with its file. Mutates `inode`; the caller puts it. */
+export function removeVersion(store: StateStore, id: NodeId, inode: Inode, dot: Dot): void {
+  if (inode.newest?.dot === dot) {
+    if (inode.isRemoved) return
+    putAside(store, id, inode, 'removed', takeNewest(inode))
+    return showNext(store, id, inode)
+  }
+  const gone = inode.losers.length === 0 ? undefined : readLoser(store, id, dot)
+  if (gone === undefined || !takeOut(store, id, inode, 'losers', gone)) return
+  putAside(store, id, inode, 'removed', gone)
+}
+
+function takeNewest(inode: Inode): Version | undefined {
+  const { newest } = inode
+  inode.newest = undefined
+  inode.isRemoved = false
+  return newest
+}
+
+/** The newest is gone: the next takes its place, one that was removed if there is no other. */
+function showNext(store: StateStore, id: NodeId, inode: Inode): void {
+  const set = inode.losers.length > 0 ? 'losers' : 'removed'
+  const rank = lastItem(store, setKey(set, id), inode[set])
+  if (rank === undefined) return
+  const next = loserAt(store, id, rank)
+  inode.newest = next
+  inode.isRemoved = set === 'removed'
+  inode[set] = removeItem(store, setKey(set, id), inode[set], rank)
+  deleteLoser(store, id, next.dot)
+}
+
+type SideSet = 'losers' | 'removed'
+
+function putAside(
+  store: StateStore,
+  id: NodeId,
+  inode: Inode,
+  set: SideSet,
+  version: Version | undefined,
+): void {
+  if (version === undefined) return
+  writeLoser(store, id, version)
+  inode[set] = addItem(store, setKey(set, id), inode[set], rankOf(version))
+}
+
+/** returns whether it was in the set. */
+function takeOut(
+  store: StateStore,
+  id: NodeId,
+  inode: Inode,
+  set: SideSet,
+  version: Version,
+): boolean {
+  const before = inode[set].length
+  if (before === 0) return false
+  inode[set] = removeItem(store, setKey(set, id), inode[set], rankOf(version))
+  return inode[set].length < before
 }
 
 /** Their inode is purged. */
 export function forgetVersions(store: StateStore, id: NodeId, inode: Inode): void {
   for (const { dot } of firstLosers(store, id, inode, Infinity)) deleteLoser(store, id, dot)
+  for (const { dot } of removedVersions(store, id, inode)) deleteLoser(store, id, dot)
   forgetItems(store, setKey('losers', id), inode.losers)
+  forgetItems(store, setKey('removed', id), inode.removed)
 }
 
 function rankOf({ stamp, dot }: Version): VersionRank {

@@ -15,7 +15,8 @@ import type { Name } from '../op/names.ts'
 import type { ContentRef } from '../op/op.ts'
 import { firstItems } from './record-set.ts'
 import { isDirVisible, readDir, readInode, readLink, setKey } from './records.ts'
-import type { Dir, Inode, StateStore, Version } from './records.ts'
+import type { Dir, Inode, StateStore } from './records.ts'
+import type { Version } from './version-records.ts'
 import { findVersion, firstLosers, versionsOf } from './versions.ts'
 
 export type ViewTarget =

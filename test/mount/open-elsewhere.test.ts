@@ -84,15 +84,30 @@ test('a write without a new read replaces the version at open, and no other', as
   assert.equal(await textAt(fs, await conflictCopy(mount)), 'theirs, and longer')
 })
 
-for (const [how, look] of [
-  ['reads', ({ fs }: Shared, handle: number) => fs.read(handle, 0, 1, signal)],
-  ['opens it again', async ({ fs, inode }: Shared) => fs.release(await fs.open(inode, 0))],
-] as const) {
+const THEIRS = 'theirs, and longer'
+
+for (const { how, look } of [
+  {
+    how: 'reads all of it',
+    look: async ({ fs, inode }: Shared, handle: number) => {
+      await fs.getAttributes(inode)
+      await fs.read(handle, 0, 100, signal)
+    },
+  },
+  {
+    how: 'reads what it then writes over',
+    look: async ({ fs }: Shared, handle: number) => fs.read(handle, 0, 3, signal),
+  },
+  {
+    how: 'opens it again',
+    look: async ({ fs, inode }: Shared) => fs.release(await fs.open(inode, 0)),
+  },
+]) {
   test(`a handle that ${how} edits the version that has arrived`, async () => {
     const mount = await shared()
     const { fs, inode, replica, rewritten } = mount
     const handle = await fs.open(inode, READ_WRITE)
-    await rewritten('theirs, and longer')
+    await rewritten(THEIRS)
     await look(mount, handle)
     await fs.write(handle, 0, Buffer.from('THE'))
     await close(fs, handle)
@@ -100,6 +115,61 @@ for (const [how, look] of [
     assert.deepEqual(await replica.names(), ['f'])
   })
 }
+
+for (const { how, act, left } of [
+  {
+    how: 'was read in part and is written over elsewhere',
+    act: async ({ fs }: Shared, handle: number) => {
+      await fs.read(handle, 0, 3, signal)
+      await fs.write(handle, 2, Buffer.from('EI'))
+    },
+    left: 'thEIrs, and longer',
+  },
+  {
+    how: 'was read up to the size of the one before, and is truncated',
+    act: async ({ fs, inode }: Shared, handle: number) => {
+      // A page, of which the kernel gives the program what the size allows that it knows.
+      await fs.read(handle, 0, 4096, signal)
+      await fs.setAttributes(inode, { sizeBytes: 6 }, handle)
+      await fs.write(handle, 0, Buffer.from('before'))
+    },
+    left: 'before',
+  },
+  {
+    how: 'was read in part and is replaced by zeros',
+    act: async ({ fs }: Shared, handle: number) => {
+      await fs.read(handle, 0, 3, signal)
+      await fs.allocate(handle, 16, 0, 18)
+    },
+    left: '\0'.repeat(18),
+  },
+]) {
+  test(`a version that came after open, ${how}, stays as a conflict copy`, async () => {
+    const mount = await shared()
+    const { fs, inode, rewritten } = mount
+    const handle = await fs.open(inode, READ_WRITE)
+    await rewritten(THEIRS)
+    await act(mount, handle)
+    await close(fs, handle)
+    assert.equal(await textAt(fs, 'f'), left)
+    assert.equal(await textAt(fs, await conflictCopy(mount)), THEIRS)
+  })
+}
+
+test('after a conflict the handle has seen what it wrote, and no more', async () => {
+  const mount = await shared()
+  const { fs, inode, rewritten, replica, other } = mount
+  const handle = await fs.open(inode, READ_WRITE)
+  await rewritten(THEIRS)
+  await fs.read(handle, 0, 3, signal)
+  await fs.write(handle, 2, Buffer.from('EI'))
+  await fs.fsync(handle)
+  await fs.write(handle, 0, Buffer.from('TH'))
+  await close(fs, handle)
+  await exchange(replica, other)
+  assert.equal(await textAt(fs, 'f'), 'THEIrs, and longer')
+  assert.equal(await textAt(fs, await conflictCopy(mount)), THEIRS)
+})
 
 test('an append goes to the version that has arrived', async () => {
   const { fs, inode, other, replica, rewritten } = await shared()

@@ -171,6 +171,7 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
   op('move', { ...link, inode: anyNode, from: anyNode, saw: anyDots }),
   op('move-dir', { id: anyNode, from: anyNode, parent: anyNode, name: anyName, saw: anyDots }),
   op('unlink', { link: anyNode, inode: anyNode, from: anyNode, saw: anyDots }),
+  op('unlink', { link: anyNode, inode: anyNode, from: anyNode, saw: anyDots, versions: anyDots }),
   op('rmdir', { id: anyNode, from: anyNode, saw: anyDots }),
   op('attributes', { id: anyNode, attributes: anyAttributes }),
   op('xattr', {

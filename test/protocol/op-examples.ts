@@ -110,6 +110,14 @@ export const EXAMPLES: Readonly<Record<string, Op>> = {
     saw: SAW.slice(0, 1),
   },
   unlink: { kind: 'unlink', link: LINK, inode: FILE, from: DIR, saw: SAW },
+  'unlink-last': {
+    kind: 'unlink',
+    link: LINK,
+    inode: FILE,
+    from: DIR,
+    saw: SAW.slice(0, 1),
+    versions: SAW.slice(0, 1),
+  },
   rmdir: { kind: 'rmdir', id: DIR, from: ROOT, saw: [] },
   attributes: { kind: 'attributes', id: FILE, attributes: { mode: 0o600 } },
   xattr: {

@@ -14,6 +14,7 @@ import {
   readInode,
   readLink,
 } from '../../../protocol/tree/records.ts'
+import { removedVersions } from '../../../protocol/tree/versions.ts'
 import { lookupName } from '../../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
 import { entriesOf } from './script.ts'
@@ -151,7 +152,9 @@ function toHexOr(bytes: Uint8Array | undefined): string {
  */
 function checkVersions(site: Site, log: readonly LoggedOp[]): void {
   const gone = new Set<Dot>()
+  const removed = new Set<Dot>()
   for (const { op } of log) {
+    if (op.kind === 'unlink') for (const dot of op.versions ?? []) removed.add(dot)
     if (op.kind === 'version') for (const dot of op.base) gone.add(dot)
     if (op.kind === 'drop-version') for (const dot of op.saw) gone.add(dot)
   }
@@ -169,7 +172,17 @@ function checkVersions(site: Site, log: readonly LoggedOp[]): void {
     if (op.kind !== 'version' || gone.has(dot)) continue
     const inode = readInode(site.state, op.inode)
     if (inode === undefined) continue
-    assert.ok(site.versions(op.inode).includes(dot), `version ${dot} is lost`)
+    const hidden = [...removedVersions(site.state, op.inode, inode)].map(({ dot: known }) => known)
+    const shown = site.versions(op.inode)
+    assert.ok([...shown, ...hidden].includes(dot), `version ${dot} is lost`)
+    const others = [...shown, ...hidden].filter((known) => known !== dot)
+    // What was removed with its file shows where nothing else would, or only what went so, too.
+    const mayHide = removed.has(dot) && others.length > 0
+    assert.ok(shown.includes(dot) || mayHide, `version ${dot} is hidden`)
+    assert.ok(
+      !shown.includes(dot) || !removed.has(dot) || others.every((known) => removed.has(known)),
+    )
+    if (!shown.includes(dot)) continue
     const text = op.content.kind === 'inline' ? Buffer.from(op.content.bytes).toString() : ''
     if (inode.links.length > 0) assert.ok(everywhere.has(` = ${text}`), `${text} does not show`)
   }

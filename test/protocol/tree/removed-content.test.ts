@@ -1,0 +1,100 @@
+// Content that was removed with the last name of its file (docs/formats/tree.md), beside concurrent
+// changes of that file: a test a row.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { readInode } from '../../../protocol/tree/records.ts'
+import { row } from './rows.ts'
+import { newSite } from './sites.ts'
+import type { Site } from './sites.ts'
+
+const file = (site: Site): void => site.write('f', '0')
+
+function two(site: Site): void {
+  site.write('f', 'f')
+  site.write('g', 'g')
+}
+
+describe('removed content', () => {
+  row('write and remove f ∥ write f: what was removed does not come back', {
+    before: file,
+    one: (site) => {
+      site.write('f', '1')
+      site.remove('f')
+    },
+    other: (site) => site.write('f', '2'),
+    then: ['f = 2'],
+  })
+
+  row('write f and rename g over it ∥ write f: beside g is what was written, not removed', {
+    before: two,
+    one: (site) => {
+      site.write('f', '1')
+      site.rename('g', 'f')
+    },
+    other: (site) => site.write('f', '2'),
+    then: ['f = g', 'f~base = 2'],
+  })
+
+  row('write and remove f ∥ rename f to g: g has what it held last', {
+    before: file,
+    one: (site) => {
+      site.write('f', '1')
+      site.remove('f')
+    },
+    other: (site) => site.rename('f', 'g'),
+    then: ['g = 1'],
+  })
+
+  row('write and remove f ∥ rename f to g and write g: g has what was written to it', {
+    before: file,
+    one: (site) => {
+      site.write('f', '1')
+      site.remove('f')
+    },
+    other: (site) => {
+      site.rename('f', 'g')
+      site.write('g', '2')
+    },
+    then: ['g = 2'],
+  })
+
+  row('write and remove f ∥ write f and remove f: nothing is left', {
+    before: file,
+    one: (site) => {
+      site.write('f', '1')
+      site.remove('f')
+    },
+    other: (site) => {
+      site.write('f', '2')
+      site.remove('f')
+    },
+    then: [],
+  })
+
+  row('write and remove f ∥ write f ∥ rename f to g: g has what nobody removed', {
+    before: file,
+    one: (site) => {
+      site.write('f', '1')
+      site.remove('f')
+    },
+    other: (site) => site.write('f', '2'),
+    third: (site) => site.rename('f', 'g'),
+    then: ['g = 2'],
+    and: (site) => assert.equal(readInode(site.state, site.at('g').id)?.removed.length, 1),
+  })
+
+  test('what was removed and does not show goes with the next write', () => {
+    const [one, other] = [newSite('one'), newSite('other')]
+    one.write('f', '0')
+    other.receive(one)
+    one.write('f', '1')
+    one.remove('f')
+    other.write('f', '2')
+    other.receive(one)
+    const { id } = other.at('f')
+    assert.equal(readInode(other.state, id)?.removed.length, 1)
+    other.write('f', '3')
+    assert.equal(readInode(other.state, id)?.removed.length, 0)
+    assert.deepEqual(other.shown(), ['f = 3'])
+  })
+})
