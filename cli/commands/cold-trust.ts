@@ -1,12 +1,12 @@
 // `shoal cold trust`: an owner's word that a node uses a cold tier, which some admin told the
 // volume of, and just that one. Whoever joins a volume on a terminal is asked there.
 import { resolve } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { parseTierLocation } from '../../protocol/cold/location.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { parseSize } from '../../protocol/size.ts'
 import { ofVolumeOption } from '../arguments.ts'
 import { printable, table } from '../output.ts'
+import { confirm, isAsked } from '../confirm.ts'
 import type { Command } from 'commander'
 import type { VolumeInfo } from '../../node/control/volumes.ts'
 import type { ColdApi, Tier, TierStatus } from '../../node/control/cold.ts'
@@ -109,10 +109,6 @@ function placeOf({ name, url, endpoint, region, storageClass }: Tier): Tier {
   return { name, url, endpoint, region, storageClass }
 }
 
-function isAsked({ json }: Context): boolean {
-  return !json && process.stdin.isTTY && process.stderr.isTTY
-}
-
 /** Show where a tier is; on a terminal, ask. */
 async function agrees(context: Context, tier: Tier): Promise<boolean> {
   context.tell(
@@ -122,14 +118,7 @@ async function agrees(context: Context, tier: Tier): Promise<boolean> {
       'If you agree, this node stores, reads and removes encrypted data of the volume there.',
     ].join('\n'),
   )
-  if (!isAsked(context)) return false
-  const asking = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    const answer = await asking.question('Agree? [y/N] ', { signal: context.signal })
-    return /^y(es)?$/i.test(answer.trim())
-  } finally {
-    asking.close()
-  }
+  return confirm(context, 'Agree?')
 }
 
 function rowsOf({ url, endpoint, region, storageClass }: Tier): (readonly [string, string])[] {

@@ -8,6 +8,9 @@ import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import { ackOption, addConsistency } from '../arguments.ts'
 import { baseName, joinPath, namesFolder, parentPath, rootOf } from '../paths.ts'
+import { LeftOut } from '../left-out.ts'
+import type { LeftOutOptions } from '../left-out.ts'
+import { printable } from '../output.ts'
 import { Transfer, sameTime } from '../transfer.ts'
 import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
@@ -31,9 +34,13 @@ if DEST ends in /, each SRC is copied into DEST. Modes and times are preserved,
 and symlinks are copied as symlinks. If SRC is -, stdin is written to the file
 DEST. Files that exist with the same size and time are skipped.
 
+Patterns are as in .gitignore, relative to each SRC. The home of the node and
+its mounts are never copied.
+
 Examples:
   shoal put cat.jpg dog.jpg /photos/
   shoal put --ack placed ~/thesis /thesis
+  shoal put --exclude node_modules --exclude '*.tmp' ~/code /code
   pg_dump shop | shoal put - /backups/shop.sql`
 
 export function addPut(program: Command, context: Context): void {
@@ -43,26 +50,54 @@ export function addPut(program: Command, context: Context): void {
     .usage('[options] SRC... DEST')
     .description('copy local files and folders into the namespace')
     .addOption(ackOption())
+    .option('--exclude <pattern>', 'leave out what matches (repeatable)', collect)
+    .option('--exclude-from <file>', 'leave out what matches a pattern in FILE', collect)
+    .option('--no-one-file-system', 'copy what is mounted below SRC, too')
+    .option('--dry-run', 'print what would be copied, and copy nothing')
     .addHelpText('after', HELP)
-    .action(async (paths: readonly string[], { ack }: { ack?: Ack }) => {
+    .action(async (paths: readonly string[], options: PutOptions) => {
       const dest = paths.at(-1)
       if (paths.length < 2 || dest === undefined)
         throw new ShoalError('usage', 'put needs SRC and DEST. See "shoal put --help".')
-      const put = new Put(context)
-      await put.run(paths.slice(0, -1), dest, ack)
-      context.print(put.transfer.tally, () => put.transfer.summary('Put'))
+      const put = new Put(context, await LeftOut.of(context, options), options.dryRun === true)
+      await put.run(paths.slice(0, -1), dest, options.ack)
+      const verb = options.dryRun === true ? 'Would put' : 'Put'
+      context.print(put.transfer.tally, () => put.transfer.summary(verb))
     })
   addConsistency(command, context)
 }
 
+/** The values of an option that may be given several times. */
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value]
+}
+
+interface PutOptions extends LeftOutOptions {
+  readonly ack?: Ack
+  readonly dryRun?: boolean
+}
+
+/** A file or folder of this machine, within the SRC that is put. */
+interface Source {
+  readonly path: string
+  /** From that SRC on; '' for itself. */
+  readonly relativePath: string
+  /** The device that SRC is on. */
+  readonly device: bigint
+}
+
 class Put {
   readonly transfer: Transfer
+  readonly #leftOut: LeftOut
+  readonly #isDryRun: boolean
   readonly #context: Context
   readonly #folders: { readonly path: string; readonly stat: BigIntStats }[] = []
   readonly #large = new PQueue({ concurrency: 1 })
 
-  constructor(context: Context) {
+  constructor(context: Context, leftOut: LeftOut, isDryRun: boolean) {
     this.#context = context
+    this.#leftOut = leftOut
+    this.#isDryRun = isDryRun
     this.transfer = new Transfer(context, 'put')
   }
 
@@ -70,7 +105,7 @@ class Put {
     const { client } = this.#context
     try {
       // A node that has no volume yet makes one when it is first written to.
-      await client.makeFolder(rootOf(dest), { parents: true })
+      if (!this.#isDryRun) await client.makeFolder(rootOf(dest), { parents: true })
       for (const source of sources) {
         await this.transfer.attempt(() => this.#putSource(source, dest, sources.length > 1))
       }
@@ -80,7 +115,7 @@ class Put {
         await this.transfer.add(() => client.setAttributes(path, attributesOf(stat)))
       }
       await this.transfer.drain()
-      await client.settle(ack)
+      if (!this.#isDryRun) await client.settle(ack)
     } finally {
       await this.transfer.end()
     }
@@ -90,14 +125,17 @@ class Put {
   async #putSource(source: string, dest: string, several: boolean): Promise<void> {
     if (source === STDIN) return this.#putStdin(dest, several)
     const stat = await lstat(source, { bigint: true })
+    const refusal = stat.isDirectory() ? this.#leftOut.refusalOf(stat) : undefined
+    if (refusal !== undefined)
+      throw new ShoalError('usage', `${source} cannot be copied: ${refusal}`)
     let existing = await this.#find(dest)
     const into =
       several || namesFolder(dest) || (existing?.kind === 'folder' && !stat.isDirectory())
     const path = into ? joinPath(dest, basename(resolve(source))) : dest
     if (into) existing = await this.#find(path)
-    if (existing === undefined)
+    if (existing === undefined && !this.#isDryRun)
       await this.#context.client.makeFolder(parentPath(path), { parents: true, ack: 'none' })
-    await this.#putEntry(source, path, existing)
+    await this.#putEntry({ path: source, relativePath: '', device: stat.dev }, path, existing)
   }
 
   async #putStdin(path: string, several: boolean): Promise<void> {
@@ -108,6 +146,7 @@ class Put {
       )
     }
     const { client } = this.#context
+    if (this.#isDryRun) return this.#wouldPut(STDIN, path, 0)
     await client.makeFolder(parentPath(path), { parents: true, ack: 'none' })
     try {
       await client.writeFile(path, this.transfer.counted(process.stdin), {}, { ack: 'none' })
@@ -117,9 +156,15 @@ class Put {
     this.transfer.tally.files++
   }
 
-  async #putEntry(source: string, path: string, existing: FileStat | undefined): Promise<void> {
+  async #putEntry(from: Source, path: string, existing: FileStat | undefined): Promise<void> {
+    const { path: source, relativePath, device } = from
     const stat = await lstat(source, { bigint: true })
-    if (stat.isDirectory()) return this.#putFolder(source, path, stat, existing)
+    const reason =
+      relativePath === '' ? undefined : this.#leftOut.reasonFor({ relativePath, stat, device })
+    if (reason === 'excluded') return
+    if (reason !== undefined)
+      return this.#context.warn(`${printable(source)} is left out: ${reason}`)
+    if (stat.isDirectory()) return this.#putFolder(from, path, stat, existing)
     if (existing?.kind === 'folder') {
       throw new ShoalError(
         'EISDIR',
@@ -137,7 +182,7 @@ class Put {
   }
 
   async #putFolder(
-    source: string,
+    { path: source, relativePath, device }: Source,
     path: string,
     stat: BigIntStats,
     existing: FileStat | undefined,
@@ -149,21 +194,24 @@ class Put {
       )
     }
     const children = new Map<string, FileStat>()
-    if (existing === undefined)
-      await this.#context.client.makeFolder(path, { parents: true, ack: 'none' })
-    else
+    if (existing !== undefined) {
       for await (const page of this.#context.client.list(path))
         for (const child of page) children.set(child.name, child)
+    } else if (!this.#isDryRun) {
+      await this.#context.client.makeFolder(path, { parents: true, ack: 'none' })
+    }
     // Files that are put one after the other are stored together, and are listed, and so read, in
     // this order.
     for (const name of (await readdir(source)).sort()) {
+      const below = relativePath === '' ? name : `${relativePath}/${name}`
+      const child = { path: join(source, name), relativePath: below, device }
       await this.transfer.attempt(() =>
-        this.#putEntry(join(source, name), joinPath(path, name), children.get(name)),
+        this.#putEntry(child, joinPath(path, name), children.get(name)),
       )
     }
     this.transfer.tally.folders++
     // The root of a volume has no attributes worth keeping.
-    if (baseName(path) !== '') this.#folders.push({ path, stat })
+    if (baseName(path) !== '' && !this.#isDryRun) this.#folders.push({ path, stat })
   }
 
   async #putFile(
@@ -180,9 +228,10 @@ class Put {
       sameTime(existing.modifiedNs, stat.mtimeNs)
     ) {
       const { mode } = attributesOf(stat)
-      if (existing.mode !== mode) await client.setAttributes(path, { mode })
+      if (existing.mode !== mode && !this.#isDryRun) await client.setAttributes(path, { mode })
       return this.transfer.skip(size)
     }
+    if (this.#isDryRun) return this.#wouldPut(source, path, size)
     const file = await open(source)
     try {
       const content = this.transfer.counted(partsOf(file, size))
@@ -196,8 +245,15 @@ class Put {
   async #putSymlink(source: string, path: string, existing: FileStat | undefined): Promise<void> {
     const target = await readlink(source)
     this.transfer.tally.symlinks++
-    if (existing?.target !== target)
+    if (existing?.target !== target && !this.#isDryRun)
       await this.#context.client.makeSymlink(path, target, { ack: 'none' })
+  }
+
+  #wouldPut(source: string, path: string, size: number): void {
+    const { json, stdout } = this.#context
+    if (!json) stdout.write(`${printable(source)} -> ${printable(path)}\n`)
+    this.transfer.tally.files++
+    this.transfer.copied(size)
   }
 
   async #find(path: string): Promise<FileStat | undefined> {

@@ -99,6 +99,7 @@ export class Files {
     signal: AbortSignal,
   ): Promise<void> {
     const { namespace } = this.#c
+    if (path.length === 0) this.#place(path) // before anything below is removed
     const found = recursive ? namespace.resolvePath(path) : undefined
     if (found?.kind === 'dir') await this.#empty(found.id, change, signal)
     await change(() => {
@@ -245,7 +246,8 @@ export class Files {
 
   #place(path: readonly string[]): { parent: NodeId; name: Name } {
     const last = path.at(-1)
-    if (last === undefined) throw new ShoalError('EBUSY', '/: the root cannot be moved or removed')
+    if (last === undefined)
+      throw new ShoalError('EBUSY', '/: the root of a volume cannot be moved or removed')
     return { parent: this.#dirAt(path.slice(0, -1)), name: nameFromText(last) }
   }
 

@@ -25,7 +25,7 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { TestCluster, runShoal } from './cluster.ts'
+import { TestCluster, eventually, runShoal } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 import { assertSameTree, digestTree, writeSmallTree } from './trees.ts'
 
@@ -105,7 +105,18 @@ test('a mount behaves as programs expect of a file system', async (t) => {
     await writeFile(at('x/put'), 'changed')
     assert.equal(await node.shoal('cat', '/x/put'), 'changed')
     await node.shoal('rm', '-r', '/x')
-    assert(!(await readdir(root)).includes('x'))
+    await eventually('the kernel is told', async () => !(await readdir(root)).includes('x'))
+  })
+
+  await t.test('put of what holds the home and the mount leaves these out', async () => {
+    const put = await node.run('put', node.folder, '/copy')
+    assert.equal(put.code, 0)
+    assert.match(put.stderr, /\/home is left out: the home of this node, with its keys/)
+    assert.match(put.stderr, /\/mount is left out: a mount of this node/)
+    assert.deepEqual(await readdir(at('copy')), [])
+    const again = await node.run('put', root, '/copy')
+    assert.match(again.stderr, /cannot be copied: it is in a mount of this node already/)
+    await rmdir(at('copy'))
   })
 
   await t.test(
