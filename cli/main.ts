@@ -1,9 +1,10 @@
 // The process of the `shoal` command: its signals, its output, and its end.
 import { flushCompileCache } from 'node:module'
+import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import { ShoalError } from '../protocol/errors.ts'
 import type { ExitNow } from '../node/world/exit-now.ts'
-import { OUTPUT_GONE, report, runCommand } from './program.ts'
+import { INTERRUPTED, OUTPUT_GONE, report, runCommand } from './program.ts'
 
 /**
  * npm passes on the Ctrl-C that the terminal has sent to its children anyway: so soon after the
@@ -17,11 +18,11 @@ await main(process.argv)
 
 async function main(argv: readonly string[]): Promise<void> {
   const interrupt = new AbortController()
-  stopOnSignals(interrupt)
+  const ended = stopOnSignals(interrupt)
   stopWithoutOutput(interrupt)
   const code = await runCommand(argv, process, interrupt)
   // Output that could not be written has set one.
-  process.exitCode ||= code
+  process.exitCode ||= code === INTERRUPTED ? ended.code : code
   // Now, whatever libraries have left open, but with the output written, or its failure told.
   process.stdout.write('', () => process.stderr.write('', () => setImmediate(() => void end())))
 }
@@ -51,15 +52,20 @@ async function loadedExitNow(): Promise<ExitNow | undefined> {
   }
 }
 
-/** The first signal ends the work in order, the second at once. */
-function stopOnSignals(interrupt: AbortController): void {
+/**
+ * The first signal ends the work in order, the second at once. returns the exit code of what was
+ * ended so.
+ */
+function stopOnSignals(interrupt: AbortController): { readonly code: number } {
   const message = 'interrupted. Completed work is kept; run the same command again to continue.'
   let firstMs: number | undefined
-  const stop = (): void => {
+  const ended = { code: INTERRUPTED }
+  const stop = (signal: NodeJS.Signals): void => {
     if (firstMs !== undefined && performance.now() - firstMs > ECHO_MS) {
-      process.exitCode = 130
+      process.exitCode = ended.code
       void end()
     }
+    ended.code = 128 + constants.signals[signal]
     firstMs ??= performance.now()
     interrupt.abort(new ShoalError('aborted', message))
   }
@@ -67,6 +73,7 @@ function stopOnSignals(interrupt: AbortController): void {
   process.on('SIGTERM', stop)
   // Under nohup(1), which takes the terminal away from stdin, a hangup is to be ignored.
   if (isatty(0)) process.on('SIGHUP', stop)
+  return ended
 }
 
 /**

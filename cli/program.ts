@@ -71,6 +71,9 @@ const COMMANDS = [
   addKey,
 ] as const
 
+/** The exit code of what SIGINT has ended, as shells have it: 128 + 2. */
+export const INTERRUPTED = 130
+
 /** The width of help that no terminal shows. */
 const COLUMNS = 80
 
@@ -90,6 +93,7 @@ export async function runCommand(
   const context = new Context(program, output, { signal })
   describe(program)
   for (const add of COMMANDS) add(program, context)
+  addHelp(program)
   for (const command of [program, ...descendants(program)]) failByThrowing(command, output)
   try {
     await program.parseAsync(argv).finally(() => context.saveSession())
@@ -97,8 +101,10 @@ export async function runCommand(
   } catch (thrown) {
     // A failure caused by the interrupt is reported as the interrupt.
     const { aborted, reason } = signal
-    const failure: unknown = aborted && explain(thrown).code === 'aborted' ? reason : thrown
-    return report(failure, output, { json: argv.includes('--json') })
+    const isInterrupted = aborted && explain(thrown).code === 'aborted'
+    const failure: unknown = isInterrupted ? reason : thrown
+    const code = report(failure, output, { json: argv.includes('--json') })
+    return isInterrupted && code !== 0 ? INTERRUPTED : code
   } finally {
     context.close()
   }
@@ -133,6 +139,27 @@ function describe(program: Command): void {
         '  shoal up --mount ~/Shoal     start a node and mount the namespace\n' +
         '  shoal invite                 print a ticket for another machine',
     )
+}
+
+/** `shoal help peer add`, the same as `shoal peer add --help`. */
+function addHelp(program: Command): void {
+  program
+    .command('help [command...]')
+    .description('display help for a command')
+    .addHelpText('after', '\nExample:\n  shoal help peer add')
+    .action((names: readonly string[]) => {
+      let command = program
+      for (const name of names) {
+        const next = command.commands.find((child) => child.name() === name)
+        if (next === undefined)
+          throw new ShoalError(
+            'usage',
+            `unknown command '${names.join(' ')}'. See "${pathOf(command)} --help".`,
+          )
+        command = next
+      }
+      command.help()
+    })
 }
 
 /** Help that was asked for is no failure; all else that commander finds is wrong usage. */

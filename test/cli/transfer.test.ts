@@ -229,7 +229,7 @@ describe('put and get', { concurrency: 4 }, () => {
       await node.halted
       get.kill('SIGINT')
       const { code, stderr } = await outcomeOf(get)
-      assert.equal(code, 1)
+      assert.equal(code, 130)
       assert.match(stderr, /^shoal: interrupted\. .*run the same command again/)
       assert.equal(await readFile(join(folder, 'big'), 'utf8'), 'the file before')
       assert.deepEqual(await readdir(folder), ['big'])
@@ -247,8 +247,8 @@ describe('put and get', { concurrency: 4 }, () => {
       const put = start('put', '-', '/file')
       put.stdin.write('x'.repeat(200_000))
       await node.writing
-      put.kill('SIGINT')
-      assert.equal((await outcomeOf(put)).code, 1)
+      put.kill('SIGTERM')
+      assert.equal((await outcomeOf(put)).code, 143)
       node.halting = false
       assert.equal((await shoal('cat', '/file')).stdout, 'before')
     }, node)

@@ -81,6 +81,8 @@ const COMMANDS = [
 /** The typed command, and the one line on stderr. */
 const WRONG_USES: readonly (readonly [string, RegExp])[] = [
   ['lss', /unknown command 'lss' \(Did you mean ls\?\)\. See "shoal --help"/],
+  ['help pear', /unknown command 'pear'. See "shoal --help"/],
+  ['help peer ad', /unknown command 'peer ad'. See "shoal peer --help"/],
   ['peer ad', /unknown command 'ad' .*See "shoal peer --help"/],
   ['ls --lng', /unknown option '--lng' \(Did you mean --long\?\)\. See "shoal ls --help"/],
   ['peer ping', /missing required argument 'peer'\. See "shoal peer ping --help"/],
@@ -125,6 +127,8 @@ describe('usage', { concurrency: 4 }, () => {
         const { code, stdout, stderr } = await shoal(...wordsOf(command), '--help')
         assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
         assert.equal(stdout, await helpOf(command))
+        const asked = await shoal('help', ...wordsOf(command))
+        assert.deepEqual([asked.code, asked.stdout, asked.stderr], [0, stdout, ''])
       }
     })
   })

@@ -197,15 +197,15 @@ describe('collect', () => {
     await withMembers(3, 7, async ({ nodes, clock }) => {
       const [a] = nodes
       // More than its shards of all files take, and less than those and copies.
-      await restartWithDisk(a, 44 * MIB)
+      await restartWithDisk(a, 22 * MIB)
       await clock.sleep(MINUTE_MS)
       for (let number = 0; number < 10; number++) {
-        await a.ask((api) => put(api, `/${number}`, contentOf(number, 4 * MIB)))
+        await a.ask((api) => put(api, `/${number}`, contentOf(number, 2 * MIB)))
         await a.ask((api) => api.settle('placed'))
         await clock.sleep(10 * MINUTE_MS)
       }
       const { freeBytes } = (await a.ask((api) => api.status())).node
-      assert.ok((freeBytes ?? 0) > 4 * MIB, `${freeBytes} are free`)
+      assert.ok((freeBytes ?? 0) > 2 * MIB, `${freeBytes} are free`)
       await checkAll(nodes)
     })
   })

@@ -8,7 +8,7 @@ import { withMembers } from '../handlers/members.ts'
 import { pinsOf } from '../handlers/pins-of.ts'
 import { contentOf, put, readFile } from '../gc/garbage-world.ts'
 
-const FILE_BYTES: number = 4 * MIB
+const FILE_BYTES: number = 2 * MIB
 
 describe('local pins', () => {
   test('a full disk drops copies, but none that is pinned, also after a restart', async () => {
@@ -16,7 +16,7 @@ describe('local pins', () => {
       const [a, b] = nodes
       await a.stop()
       // More than its shards of all files and what is pinned take, and less than those and copies.
-      a.machine.disk.capacityBytes = 70 * MIB
+      a.machine.disk.capacityBytes = 35 * MIB
       await a.start()
       await clock.sleep(MINUTE_MS)
       for (const path of ['/safe', '/loose']) {

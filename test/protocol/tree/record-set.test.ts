@@ -93,7 +93,7 @@ describe('a set in records', () => {
       (number) => 'x'.repeat(1 + (number % 16)) + String(number),
     ]
     for (const make of shapes) {
-      const [calls = 0, bytes = 0] = cost(20_000, make)
+      const [calls = 0, bytes = 0] = cost(5000, make)
       assert.ok(calls < 60 && bytes < 12_000, `${calls} calls, ${bytes} bytes`)
     }
   })
