@@ -75,8 +75,11 @@ export class FileHandles {
     const file = this.#file(handle)
     const read = async (): Promise<readonly Uint8Array[]> => {
       const content = file.editor ?? files.reader(file)
-      file.seen.read(position, length)
-      return content.read(position, length, { signal })
+      const { version } = file.seen
+      const parts = await content.read(position, length, { signal })
+      // Another may have come meanwhile, of which this is nothing.
+      if (file.seen.version === version) file.seen.read(position, length)
+      return parts
     }
     return file.editor === undefined ? read() : files.inOrder(file, read)
   }
