@@ -44,6 +44,7 @@ export class Oracle {
   readonly #kept = new Set<number>()
   /** Values of extended attributes that a file of its own may have got meanwhile. */
   readonly #copied = new Set<string>()
+  readonly #renamed = new Set<string>()
   readonly #sweeps: Sweep[] = []
   readonly #forgetful = new Set<string>()
   readonly #banned = new Set<string>()
@@ -119,6 +120,11 @@ export class Oracle {
     this.#kept.add(size)
   }
 
+  /** A user renames what is at this path: that keeps also what was removed from there meanwhile. */
+  renames(path: string): void {
+    this.#renamed.add(plainPath(path))
+  }
+
   /** An extended attribute is about to get this value. */
   setsXattr(value: string): void {
     this.#xattrs.set(value, undefined)
@@ -173,11 +179,12 @@ export class Oracle {
       if (intent === undefined) {
         throw new CheckError('contents are true', `nobody wrote ${size} bytes as ${paths.join()}`)
       }
-      if (paths.length > 1) {
+      if (paths.length > 1 && !this.#kept.has(size)) {
         throw new CheckError('13 each content once', `${describe(size, intent)} is ${paths.join()}`)
       }
       const by = this.#replaced.get(size)
       if (by === undefined || this.#kept.has(size) || this.#forgetful.has(by.node)) continue
+      if (this.#renamed.has(plainPath(intent.path))) continue
       throw new CheckError(
         '12 no silent overwrite',
         `${describe(size, intent)} was replaced by ${by.what}, and is back as ${paths.join()}`,
@@ -210,4 +217,9 @@ export class Oracle {
 
 function describe(size: number, { path, node }: Intent): string {
   return `what ${node} wrote to ${path} (${size} bytes)`
+}
+
+/** The path without what makes a name that of a conflict copy. */
+function plainPath(path: string): string {
+  return path.replace(/\.conflict-\d{8}T\d{6}Z-[^/]*?-[0-9a-f]{8}/g, '')
 }

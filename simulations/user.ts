@@ -176,12 +176,7 @@ export class User {
         if (!op.recursive)
           return this.#take(api, { replaced: op.path }, what, () => api.remove(op.path))
         oracle.covers(await inView(api, op.path), what)
-        const before = await this.#held()
-        try {
-          return await api.remove(op.path, { recursive: true })
-        } finally {
-          oracle.swept({ before, after: await this.#held() })
-        }
+        return await this.#sweeping(() => api.remove(op.path, { recursive: true }))
       }
       case 'discard': {
         const { path, sizeBytes, by } = op
@@ -205,8 +200,7 @@ export class User {
           (await inView(api, op.path)).filter((size) => size !== kept),
           what,
         )
-        await api.keepConflict(op.path)
-        return
+        return await this.#sweeping(() => api.keepConflict(op.path).then(() => undefined))
       }
       case 'roam':
         return this.#roam(api, op, what)
@@ -244,16 +238,27 @@ export class User {
     for (const path of moved === undefined ? [replaced] : [replaced, moved]) {
       const sides = await inView(api, path)
       for (const side of sides) if (path === moved || side !== size) oracle.keeps(side)
+      if (path === moved) oracle.renames(path)
       if (sides.length > 1) oracle.copiesXattrs(await this.#xattrValues(path))
     }
     let isAlone = false
     try {
-      await act()
+      await this.#sweeping(act)
       isAlone = before !== undefined && before === (await this.#heard())
     } finally {
       if (!isAlone) oracle.covers(all, what)
     }
     if (isAlone && size !== undefined) oracle.replaced(size, { node: node.name, what })
+  }
+
+  /** Does what may also remove contents that come meanwhile. */
+  async #sweeping(act: () => Promise<void>): Promise<void> {
+    const before = await this.#held()
+    try {
+      await act()
+    } finally {
+      this.#c.oracle.swept({ before, after: await this.#held() })
+    }
   }
 
   /** Sets an attribute, and checks that values once replaced do not come back. */
@@ -301,7 +306,9 @@ export class User {
     const old = await sizeAt(api, op.path)
     oracle.begins(size, op.path, node.name)
     if (old !== undefined) oracle.covers([old], what)
-    await api.writeFile(op.path, inParts(contents.bytes(size)), {}, { ack: op.ack, onSession })
+    const bytes = inParts(contents.bytes(size))
+    // It replaces what is there when all of it has come.
+    await this.#sweeping(() => api.writeFile(op.path, bytes, {}, { ack: op.ack, onSession }))
     const durable = op.ack !== 'none'
     oracle.wrote(size, { durable, position: durable ? log.lastOf(node.name) : undefined })
     if (durable && old !== undefined) oracle.replaced(old, { node: node.name, what })
