@@ -14,16 +14,8 @@ export interface LeftOutOptions {
   readonly oneFileSystem: boolean
 }
 
-/** An entry below SRC. device: of the file system that SRC is on. */
-export interface Candidate {
-  readonly relativePath: string
-  readonly stat: BigIntStats
-  readonly device: bigint
-}
-
 interface OwnPlaces {
   readonly home: string | undefined
-  readonly mounts: ReadonlySet<string>
   readonly mountDevices: ReadonlySet<bigint>
 }
 
@@ -44,11 +36,9 @@ export class LeftOut {
     for (const file of options.excludeFrom ?? []) patterns.add(await readFile(file, 'utf8'))
     const { mounts } = await context.client.status()
     const stats = await Promise.all(mounts.map(({ folder }) => statOf(folder)))
-    const there = stats.filter((stat) => stat !== undefined)
     return new LeftOut(patterns, options.oneFileSystem, {
       home: identityOf(await statOf(context.home)),
-      mounts: new Set(there.flatMap((stat) => identityOf(stat) ?? [])),
-      mountDevices: new Set(there.map(({ dev }) => dev)),
+      mountDevices: new Set(stats.flatMap((stat) => stat?.dev ?? [])),
     })
   }
 
@@ -59,14 +49,16 @@ export class LeftOut {
     return 'it is in a mount of this node already; copy it there, as with "cp -r"'
   }
 
-  /** Is this left out, and why, if its user did not ask for that? */
-  reasonFor({ relativePath, stat, device }: Candidate): 'excluded' | (string & {}) | undefined {
-    const isFolder = stat.isDirectory()
-    if (this.#patterns.ignores(isFolder ? `${relativePath}/` : relativePath)) return 'excluded'
-    if (!isFolder) return undefined
-    const identity = identityOf(stat)
-    if (identity === this.#own.home) return 'the home of this node, with its keys'
-    if (identity !== undefined && this.#own.mounts.has(identity)) return 'a mount of this node'
+  /** Does its user exclude this? relativePath: from SRC on. */
+  excludes(relativePath: string, stat: BigIntStats): boolean {
+    return this.#patterns.ignores(stat.isDirectory() ? `${relativePath}/` : relativePath)
+  }
+
+  /** Why a folder below SRC is left out unasked. device: of the file system that SRC is on. */
+  reasonFor(stat: BigIntStats, device: bigint): string | undefined {
+    if (!stat.isDirectory()) return undefined
+    if (identityOf(stat) === this.#own.home) return 'the home of this node, with its keys'
+    if (this.#own.mountDevices.has(stat.dev)) return 'a mount of this node'
     if (!this.#isOneFileSystem || stat.dev === device) return undefined
     return 'another file system; include it with --no-one-file-system'
   }

@@ -19,6 +19,7 @@ import type { Action, UserOp } from './script.ts'
 import type { StrongHistory, StrongOp } from './strong-calls.ts'
 import type { NodeApi } from '../node/control/api.ts'
 import type { FileSystem } from '../node/mount/file-system.ts'
+import type { ActorTable } from '../node/replica/actors.ts'
 import type { Clock } from '../node/world/world.ts'
 import type { VersionVector } from '../protocol/clock/vector-clock.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
@@ -329,18 +330,22 @@ export class User {
 
   /** Entries that the node has in its store. */
   async #held(): Promise<VersionVector> {
-    const { kv, identity } = this.#c.node.machine
-    return (await readVolume(kv, identity))?.replica.actors.vector() ?? new Map()
+    return (await this.#actors())?.vector() ?? new Map()
   }
 
   /** Entries of others in its store, to compare. */
   async #heard(): Promise<string | undefined> {
-    const { kv, identity } = this.#c.node.machine
-    const actors = (await readVolume(kv, identity))?.replica.actors
+    const actors = await this.#actors()
+    const own = this.#c.node.machine.identity.peer
     const others = [...(actors?.vector() ?? [])].flatMap(([actor, seq]) =>
-      actors?.get(actor)?.peer === identity.peer ? [] : [`${actor} ${seq}`],
+      actors?.get(actor)?.peer === own ? [] : [`${actor} ${seq}`],
     )
     return actors && others.sort().join()
+  }
+
+  async #actors(): Promise<ActorTable | undefined> {
+    const { kv, identity } = this.#c.node.machine
+    return (await readVolume(kv, identity))?.replica.actors
   }
 
   /** Values of the extended attributes of a file, as far as there are any. */

@@ -24,6 +24,7 @@ import { availableParallelism, constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
+import { mountsBelow } from './mounts.ts'
 import { bundlePackages } from './packages.ts'
 import { TIMES, readTimes } from './times.ts'
 
@@ -175,9 +176,9 @@ async function leftovers(): Promise<readonly string[]> {
     await sleep(100)
   }
   const processes = strayProcesses()
-  const mounts = strayMounts()
+  const mounts = mountsBelow(folder)
   for (const { pid } of processes) kill(pid)
-  for (const mount of strayMounts()) unmount(mount)
+  for (const mount of mountsBelow(folder)) unmount(mount)
   return [
     ...processes.map(({ pid, command }) => `process ${pid}: ${command}`),
     ...mounts.map((mount) => `mount ${mount}`),
@@ -209,18 +210,6 @@ function strayProcesses(): readonly { readonly pid: number; readonly command: st
       return [] // another user's, or gone
     }
   })
-}
-
-function strayMounts(): readonly string[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => (line.split(' ')[4] ?? '').replace(/\\(\d{3})/g, unescapeOctal))
-    .filter((mount) => mount.startsWith(`${folder}/`))
-    .reverse()
-}
-
-function unescapeOctal(_escape: string, digits: string): string {
-  return String.fromCharCode(Number.parseInt(digits, 8))
 }
 
 function unmount(mount: string): void {

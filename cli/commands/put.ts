@@ -6,7 +6,7 @@ import { basename, join, resolve } from 'node:path'
 import PQueue from 'p-queue'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
-import { ackOption, addConsistency } from '../arguments.ts'
+import { ackOption, addConsistency, collect } from '../arguments.ts'
 import { baseName, joinPath, namesFolder, parentPath, rootOf } from '../paths.ts'
 import { LeftOut } from '../left-out.ts'
 import type { LeftOutOptions } from '../left-out.ts'
@@ -67,11 +67,6 @@ export function addPut(program: Command, context: Context): void {
   addConsistency(command, context)
 }
 
-/** The values of an option that may be given several times. */
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value]
-}
-
 interface PutOptions extends LeftOutOptions {
   readonly ack?: Ack
   readonly dryRun?: boolean
@@ -105,17 +100,18 @@ class Put {
     const { client } = this.#context
     try {
       // A node that has no volume yet makes one when it is first written to.
-      if (!this.#isDryRun) await client.makeFolder(rootOf(dest), { parents: true })
+      await this.#change(() => client.makeFolder(rootOf(dest), { parents: true }))
       for (const source of sources) {
         await this.transfer.attempt(() => this.#putSource(source, dest, sources.length > 1))
       }
       await this.transfer.drain()
       // Last, because each file that came in touched its folder.
       for (const { path, stat } of this.#folders) {
-        await this.transfer.add(() => client.setAttributes(path, attributesOf(stat)))
+        const change = (): Promise<void> => client.setAttributes(path, attributesOf(stat))
+        await this.transfer.add(() => this.#change(change))
       }
       await this.transfer.drain()
-      if (!this.#isDryRun) await client.settle(ack)
+      await this.#change(() => client.settle(ack))
     } finally {
       await this.transfer.end()
     }
@@ -133,8 +129,7 @@ class Put {
       several || namesFolder(dest) || (existing?.kind === 'folder' && !stat.isDirectory())
     const path = into ? joinPath(dest, basename(resolve(source))) : dest
     if (into) existing = await this.#find(path)
-    if (existing === undefined && !this.#isDryRun)
-      await this.#context.client.makeFolder(parentPath(path), { parents: true, ack: 'none' })
+    if (existing === undefined) await this.#makeFolder(parentPath(path))
     await this.#putEntry({ path: source, relativePath: '', device: stat.dev }, path, existing)
   }
 
@@ -147,7 +142,7 @@ class Put {
     }
     const { client } = this.#context
     if (this.#isDryRun) return this.#wouldPut(STDIN, path, 0)
-    await client.makeFolder(parentPath(path), { parents: true, ack: 'none' })
+    await this.#makeFolder(parentPath(path))
     try {
       await client.writeFile(path, this.transfer.counted(process.stdin), {}, { ack: 'none' })
     } finally {
@@ -159,11 +154,12 @@ class Put {
   async #putEntry(from: Source, path: string, existing: FileStat | undefined): Promise<void> {
     const { path: source, relativePath, device } = from
     const stat = await lstat(source, { bigint: true })
-    const reason =
-      relativePath === '' ? undefined : this.#leftOut.reasonFor({ relativePath, stat, device })
-    if (reason === 'excluded') return
-    if (reason !== undefined)
-      return this.#context.warn(`${printable(source)} is left out: ${reason}`)
+    if (relativePath !== '') {
+      if (this.#leftOut.excludes(relativePath, stat)) return
+      const reason = this.#leftOut.reasonFor(stat, device)
+      if (reason !== undefined)
+        return this.#context.warn(`${printable(source)} is left out: ${reason}`)
+    }
     if (stat.isDirectory()) return this.#putFolder(from, path, stat, existing)
     if (existing?.kind === 'folder') {
       throw new ShoalError(
@@ -194,12 +190,10 @@ class Put {
       )
     }
     const children = new Map<string, FileStat>()
-    if (existing !== undefined) {
+    if (existing === undefined) await this.#makeFolder(path)
+    else
       for await (const page of this.#context.client.list(path))
         for (const child of page) children.set(child.name, child)
-    } else if (!this.#isDryRun) {
-      await this.#context.client.makeFolder(path, { parents: true, ack: 'none' })
-    }
     // Files that are put one after the other are stored together, and are listed, and so read, in
     // this order.
     for (const name of (await readdir(source)).sort()) {
@@ -211,7 +205,7 @@ class Put {
     }
     this.transfer.tally.folders++
     // The root of a volume has no attributes worth keeping.
-    if (baseName(path) !== '' && !this.#isDryRun) this.#folders.push({ path, stat })
+    if (baseName(path) !== '') this.#folders.push({ path, stat })
   }
 
   async #putFile(
@@ -228,7 +222,7 @@ class Put {
       sameTime(existing.modifiedNs, stat.mtimeNs)
     ) {
       const { mode } = attributesOf(stat)
-      if (existing.mode !== mode && !this.#isDryRun) await client.setAttributes(path, { mode })
+      if (existing.mode !== mode) await this.#change(() => client.setAttributes(path, { mode }))
       return this.transfer.skip(size)
     }
     if (this.#isDryRun) return this.#wouldPut(source, path, size)
@@ -245,8 +239,19 @@ class Put {
   async #putSymlink(source: string, path: string, existing: FileStat | undefined): Promise<void> {
     const target = await readlink(source)
     this.transfer.tally.symlinks++
-    if (existing?.target !== target && !this.#isDryRun)
-      await this.#context.client.makeSymlink(path, target, { ack: 'none' })
+    const { client } = this.#context
+    if (existing?.target !== target)
+      await this.#change(() => client.makeSymlink(path, target, { ack: 'none' }))
+  }
+
+  /** Makes a change, unless it is only to be told of. */
+  async #change(make: () => Promise<unknown>): Promise<void> {
+    if (!this.#isDryRun) await make()
+  }
+
+  #makeFolder(path: string): Promise<void> {
+    const { client } = this.#context
+    return this.#change(() => client.makeFolder(path, { parents: true, ack: 'none' }))
   }
 
   #wouldPut(source: string, path: string, size: number): void {

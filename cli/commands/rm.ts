@@ -44,15 +44,15 @@ async function ask(context: Context, paths: readonly string[]): Promise<void> {
 /** The number of files at these paths and below, counted as far as it matters. */
 async function countFiles({ client }: Context, paths: readonly string[]): Promise<number> {
   let files = 0
-  const open = [...paths]
-  for (let path = open.pop(); path !== undefined; path = open.pop()) {
-    if ((await client.stat(path)).kind !== 'folder') {
-      files++
-      continue
-    }
-    for await (const page of client.list(path)) {
+  const folders: string[] = []
+  for (const path of paths) {
+    if ((await client.stat(path)).kind === 'folder') folders.push(path)
+    else files++
+  }
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for await (const page of client.list(folder)) {
       for (const { name, kind } of page) {
-        if (kind === 'folder') open.push(joinPath(path, name))
+        if (kind === 'folder') folders.push(joinPath(folder, name))
         else if (++files > UNASKED_MAX) return files
       }
     }

@@ -99,7 +99,7 @@ export class Author {
    */
   #holdsGrant(): boolean {
     const { actors, ancestry, membership } = this.#tables
-    const grant = membership.member(this.#c.identity.peer)?.grant
+    const grant = membership.state.member(this.#c.identity.peer)?.grant
     if (grant === undefined || grant === this.#heldGrant) return true
     const granting = membership.governance.dag.get(grant)
     if (granting !== undefined && !ancestry.covers(actors.vector(), granting)) return false

@@ -43,8 +43,7 @@ export class SeenVersions {
   /** From now on the handles look at this one. */
   lookAt(version: FileVersion): void {
     this.#version = version
-    this.#unread = [{ start: 0, end: version.size }]
-    this.read(0, 0)
+    this.#setUnread(version.size > 0 ? [{ start: 0, end: version.size }] : [])
   }
 
   /** Whoever opens a file, locks it or has written it goes on from all that it holds. */

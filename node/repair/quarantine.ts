@@ -2,6 +2,7 @@
 // while they are given no new shards; what else they hold is still read and counted, shard by
 // shard, as audits find it. The while doubles each time, so that a disk that keeps nothing is not
 // given the same shards every day. Not kept over a restart: the next audits find out again.
+import { LRUCache } from 'lru-cache'
 import { DAY_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -13,7 +14,6 @@ const FIRST_MS: number = DAY_MS
 const LONGEST_MS: number = 8 * DAY_MS
 /** After so long without a new failure the next one is a first one. */
 const FORGOTTEN_MS: number = 32 * DAY_MS
-/** The oldest are forgotten. */
 const MOVED_MAX = 4096
 
 interface Spell {
@@ -27,7 +27,7 @@ export class Quarantine {
   /** The last one of each peer. */
   readonly #spells = new Map<PeerId, Spell>()
   /** `<stripe> <index> <peer>` and when it was moved there last. */
-  readonly #moved = new Map<string, Instant>()
+  readonly #moved = new LRUCache<string, Instant>({ max: MOVED_MAX })
 
   constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock
@@ -48,10 +48,7 @@ export class Quarantine {
     const key = `${stripe} ${index} ${peer}`
     const now = this.#clock.now()
     const last = this.#moved.get(key)
-    this.#moved.delete(key)
     this.#moved.set(key, now)
-    const [oldest] = this.#moved.keys()
-    if (this.#moved.size > MOVED_MAX && oldest !== undefined) this.#moved.delete(oldest)
     if (last !== undefined && now < last + FORGOTTEN_MS) this.quarantine(peer)
   }
 

@@ -229,9 +229,10 @@ export class Namespace {
     toName: Name,
     flags = 0,
   ): ViewTarget | undefined {
+    const { view } = this.volume
     const moved = this.#present(from, fromName)
     this.#dir(to)
-    if (moved.kind === 'dir' && isWithin(this.volume.view, to, moved.id)) {
+    if (moved.kind === 'dir' && isWithin(view, to, moved.id)) {
       throw new ShoalError('EINVAL', `"${nameText(fromName)}" cannot be moved into itself`)
     }
     checkNotCopy(moved, fromName)
@@ -243,29 +244,29 @@ export class Namespace {
       if (replaced === undefined)
         throw new ShoalError('ENOENT', `"${nameText(toName)}": no such file or folder`)
       checkNotCopy(replaced, toName)
-      if (replaced.kind === 'dir' && isWithin(this.volume.view, from, replaced.id)) {
+      if (replaced.kind === 'dir' && isWithin(view, from, replaced.id)) {
         throw new ShoalError('EINVAL', `"${nameText(toName)}" cannot be moved into itself`)
       }
-      this.#takeNames([moved, replaced], (view) => [
-        ...moveOps(view, moved, to, toName),
-        ...moveOps(view, replaced, from, fromName),
-      ])
+      this.#takeNames(
+        [moved, replaced],
+        [...moveOps(view, moved, to, toName), ...moveOps(view, replaced, from, fromName)],
+      )
       return undefined
     }
     if (replaced?.id === moved.id) {
       // Two names of one inode: POSIX does nothing. One in another case or form: take the new name.
       const same =
         moved.kind === 'dir' || (replaced.kind === 'inode' && replaced.link === moved.link)
-      if (same) this.#submit(moveOps(this.volume.view, moved, to, toName))
+      if (same) this.#submit(moveOps(view, moved, to, toName))
       return undefined
     }
     checkSameKind(moved, replaced, toName)
     if (replaced?.kind === 'dir') this.#checkEmpty(replaced.id, toName)
     const gone = replaced === undefined ? [] : [replaced]
-    this.#takeNames([moved, ...gone], (view) => [
-      ...gone.flatMap((target) => removeOps(view, target)),
-      ...moveOps(view, moved, to, toName),
-    ])
+    this.#takeNames(
+      [moved, ...gone],
+      [...gone.flatMap((target) => removeOps(view, target)), ...moveOps(view, moved, to, toName)],
+    )
     return replaced
   }
 
@@ -341,18 +342,14 @@ export class Namespace {
   }
 
   #remove(target: ViewTarget): void {
-    this.#takeNames([target], (view) => removeOps(view, target))
+    this.#takeNames([target], removeOps(this.volume.view, target))
   }
 
   /** Takes names away by these ops; what shows beside them in conflict names stays. */
-  #takeNames(
-    targets: readonly ViewTarget[],
-    opsOf: (view: Volume['view']) => readonly TreeOp[],
-  ): void {
-    const { view } = this.volume
+  #takeNames(targets: readonly ViewTarget[], ops: readonly TreeOp[]): void {
     const aside = setAside(this.volume, targets, () => this.freshId())
-    this.#submit([...aside.ops, ...opsOf(view)])
-    this.#separate.made(view, aside.versions)
+    this.#submit([...aside.ops, ...ops])
+    this.#separate.made(this.volume.view, aside.versions)
   }
 
   #checkEmpty(dir: NodeId, name: Name): void {

@@ -13,7 +13,7 @@ import { isPlanted } from '../../protocol/planted-faults.ts'
 import { readDir, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 import { findVersion } from '../../protocol/tree/versions.ts'
-import { resolve } from '../../protocol/tree/view.ts'
+import { resolve, targetKey } from '../../protocol/tree/view.ts'
 import type { ViewEntry, ViewTarget } from '../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
 import { conflictsOf } from '../log/settings.ts'
@@ -52,13 +52,13 @@ export function setAside(
   freshId: () => NodeId,
 ): SetAside {
   const { view } = volume
-  const done = new Set(targets.map(keyOf))
+  const done = new Set(targets.map(targetKey))
   const versions: VersionSide[] = []
   const moves: TreeOp[] = []
   const files: TreeOp[] = []
   for (const { parent, name, target } of targets.flatMap((one) => sidesBeside(volume, one))) {
-    if (done.has(keyOf(target))) continue
-    done.add(keyOf(target))
+    if (done.has(targetKey(target))) continue
+    done.add(targetKey(target))
     if (target.kind === 'dir' || target.version === undefined) {
       moves.push(...moveOps(view, target, parent, name))
       continue
@@ -83,7 +83,7 @@ function sidesBeside(
   const { parent } = at
   const children = readChildren(view, parent, at.name)
   const [plain, ...others] = resolve(view, parent, children, authorName, conflictsOf(volume))
-  const isPlain = plain !== undefined && keyOf(plain.target) === keyOf(target)
+  const isPlain = plain !== undefined && targetKey(plain.target) === targetKey(target)
   const sides = isPlain ? others : others.filter((side) => isVersionOf(side.target, target))
   return sides.map((side) => ({ ...side, parent }))
 }
@@ -93,7 +93,7 @@ function isVersionOf(side: ViewTarget, name: ViewTarget): boolean {
   return (
     side.kind === 'inode' &&
     side.version !== undefined &&
-    keyOf({ ...side, version: undefined }) === keyOf(name)
+    targetKey({ ...side, version: undefined }) === targetKey(name)
   )
 }
 
@@ -125,10 +125,6 @@ function dropOps(view: StateStore, sides: readonly VersionSide[]): TreeOp[] {
     if (readInode(view, inode)?.links.length !== 1) return []
     return [{ kind: 'drop-version', inode, saw: versions.map(({ version }) => version) }]
   })
-}
-
-function keyOf(target: ViewTarget): string {
-  return target.kind === 'dir' ? target.id : target.link + (target.version ?? '')
 }
 
 /** Files that were conflict copies until this node set them aside, for those who have them open. */

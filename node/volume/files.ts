@@ -99,7 +99,7 @@ export class Files {
     signal: AbortSignal,
   ): Promise<void> {
     const { namespace } = this.#c
-    if (path.length === 0) this.#place(path) // before anything below is removed
+    lastName(path) // before anything below a root is removed
     const found = recursive ? namespace.resolvePath(path) : undefined
     if (found?.kind === 'dir') await this.#empty(found.id, change, signal)
     await change(() => {
@@ -245,10 +245,8 @@ export class Files {
   }
 
   #place(path: readonly string[]): { parent: NodeId; name: Name } {
-    const last = path.at(-1)
-    if (last === undefined)
-      throw new ShoalError('EBUSY', '/: the root of a volume cannot be moved or removed')
-    return { parent: this.#dirAt(path.slice(0, -1)), name: nameFromText(last) }
+    const name = lastName(path)
+    return { parent: this.#dirAt(path.slice(0, -1)), name }
   }
 
   #statIfThere(name: string, target: ViewTarget): FileStat | undefined {
@@ -313,4 +311,11 @@ function withPath(path: readonly string[], error: unknown): unknown {
     cause: error,
     permanent: error.permanent,
   })
+}
+
+function lastName(path: readonly string[]): Name {
+  const last = path.at(-1)
+  if (last === undefined)
+    throw new ShoalError('EBUSY', '/: the root of a volume cannot be moved or removed')
+  return nameFromText(last)
 }

@@ -127,14 +127,16 @@ export function* hiddenUnder(
   author: AuthorName,
 ): Generator<ViewEntry, void, undefined> {
   const children = readChildren(store, dir, name)
-  const shown = new Set(resolve(store, dir, children, author).map(({ target }) => keyOf(target)))
+  const shown = new Set(
+    resolve(store, dir, children, author).map(({ target }) => targetKey(target)),
+  )
   const kept = new Set(withoutTwins(store, children.shown).map(({ id }) => id))
   const twins = new Set(children.shown.flatMap(({ id }) => (kept.has(id) ? [] : [id])))
   for (const child of allChildren(store, dir, name)) {
     if (twins.has(child.id)) continue
     const policy = kept.has(child.id) ? 'copies' : 'lww'
     for (const { name: plain, target } of copiesOf(store, child, policy)) {
-      if (shown.has(keyOf(target))) continue
+      if (shown.has(targetKey(target))) continue
       const id = target.kind === 'dir' ? target.id : target.link
       const dot = target.kind === 'dir' ? undefined : target.version
       yield { name: hiddenName(plain, hiddenId(id, dot)), target }
@@ -164,7 +166,8 @@ function hiddenId(id: NodeId, dot: Dot | undefined): string {
   return dot === undefined ? id : `${id}-${dot.replaceAll(':', '-')}`
 }
 
-function keyOf(target: ViewTarget): string {
+/** Tells what shows from all else that does. */
+export function targetKey(target: ViewTarget): string {
   return target.kind === 'dir' ? target.id : target.link + (target.version ?? '')
 }
 

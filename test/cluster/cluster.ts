@@ -4,12 +4,10 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseMountInfo } from '../../node/mount/drivers/mount-table.ts'
 import { openClient } from '../../node/control/client.ts'
 import type { Client } from '../../node/control/client.ts'
 import type { Pin } from '../../node/control/pins.ts'
@@ -17,6 +15,7 @@ import type { NodeStatus, VolumeStatus } from '../../node/control/status.ts'
 import { pinsOf } from '../node/handlers/pins-of.ts'
 import { runInProcess } from '../cli/in-process.ts'
 import type { Outcome } from '../cli/in-process.ts'
+import { mountsBelow } from '../mounts.ts'
 import type { Machine } from './netns.ts'
 import { claimPort } from './ports.ts'
 
@@ -318,7 +317,7 @@ export class TestCluster implements AsyncDisposable {
     for (const node of this.nodes) {
       await node.kill('SIGTERM')
       // Left by one that was killed.
-      for (const mount of mountsIn(node.folder)) spawnSync('umount', ['-l', mount])
+      for (const mount of mountsBelow(node.folder)) spawnSync('umount', ['-l', mount])
     }
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 })
   }
@@ -338,11 +337,4 @@ export async function eventually(
     assert(Date.now() < end, `not within ${timeoutMs} ms: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
-}
-
-/** The mounts in a folder, the topmost first; none where there is no such table. */
-function mountsIn(folder: string): readonly string[] {
-  if (process.platform !== 'linux') return []
-  const all = parseMountInfo(readFileSync('/proc/self/mountinfo', 'latin1'))
-  return all.flatMap((one) => (one.folder.startsWith(`${folder}/`) ? [one.folder] : [])).reverse()
 }

@@ -9,6 +9,7 @@ import { failureOf } from './mounter.ts'
 import { startWatchdog } from './watchdog.ts'
 import type { Watchdog } from './watchdog.ts'
 import type { Unmounter } from './mounter.ts'
+import { loadExitNow } from '../../world/exit-now.ts'
 import type { ExitNow } from '../../world/exit-now.ts'
 import { ignoreFailure } from '../../world/ignore-failure.ts'
 
@@ -21,18 +22,18 @@ export class MountPoint {
   readonly number: string | undefined
   readonly #mounter: Unmounter
   readonly #watchdog: Watchdog
-  readonly #exitNow: ExitNow | undefined
+  #exitNow: ExitNow | undefined
   #isUnmounting = false
   #isOver = false
 
-  /** The mount must be there. exitNow: ends the process where a failure does, if it can be. */
-  constructor(folder: string, mounter: Unmounter, exitNow: ExitNow | undefined) {
+  /** The mount must be there. */
+  constructor(folder: string, mounter: Unmounter) {
     this.folder = folder
-    this.#exitNow = exitNow
     this.number = mountAt(folder)?.device
     this.#mounter = mounter
     this.#watchdog = startWatchdog(folder, mounter.unmountCommand(folder, true))
     process.on('exit', this.#atExit)
+    void loadExitNow().then((exitNow) => (this.#exitNow = exitNow))
   }
 
   /** Is it still in the table of mounts, and on top? */

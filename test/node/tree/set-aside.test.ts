@@ -61,7 +61,7 @@ describe('beside two contents of one file, of which the copy', () => {
     await assertShown([second.anna, second.ben], {})
   })
 
-  test('is a file as any other once it is alone: with a name to change and to write to', async () => {
+  test('once alone, is a file as any other: it can be renamed and written to', async () => {
     const { anna, ben, copy } = await twoContents()
     anna.namespace.unlink(ROOT, PLAN)
     anna.rewrite(anna.at(copy), 'longer than before')

@@ -176,7 +176,7 @@ function checkVersions(site: Site, log: readonly LoggedOp[]): void {
     const shown = site.versions(op.inode)
     assert.ok([...shown, ...hidden].includes(dot), `version ${dot} is lost`)
     const others = [...shown, ...hidden].filter((known) => known !== dot)
-    // What was removed with its file shows where nothing else would, or only what went so, too.
+    // A version removed with its file shows where nothing else would, or only such as went so.
     const mayHide = removed.has(dot) && others.length > 0
     assert.ok(shown.includes(dot) || mayHide, `version ${dot} is hidden`)
     assert.ok(

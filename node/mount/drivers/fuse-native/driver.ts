@@ -19,8 +19,6 @@ import { extendedAttributeOperations } from './operations/extended-attributes.ts
 import { nameOperations } from './operations/names.ts'
 import { Paths } from './paths.ts'
 import { closeConnectionsOnExec, endOf } from './thread.ts'
-import { loadExitNow } from '../../../world/exit-now.ts'
-import type { ExitNow } from '../../../world/exit-now.ts'
 import type { FileSystem, Invalidator, MountOptions, MountedFileSystem } from '../../file-system.ts'
 import type { Command, Unmounter } from '../mounter.ts'
 import type { Binding, Handler, OperationName } from './binding.ts'
@@ -56,10 +54,9 @@ export async function mountFuseNative(
       `fuse-native carries no locks to other machines${OTHERWISE}`,
     )
   const binding = loadBinding()
-  const exitNow = await loadExitNow()
   const { nonEmpty = false } = options
   const place = await preparePlace(folder, { mounter, nonEmpty })
-  const mount = new FuseNativeMount({ binding, fileSystem, exitNow }, { ...options, folder: place })
+  const mount = new FuseNativeMount({ binding, fileSystem }, { ...options, folder: place })
   await mount.ready
   return mount
 }
@@ -79,11 +76,7 @@ class FuseNativeMount implements MountedFileSystem {
   readonly #leaving = new AbortController()
 
   constructor(
-    components: {
-      readonly binding: Binding
-      readonly fileSystem: FileSystem
-      readonly exitNow: ExitNow | undefined
-    },
+    components: { readonly binding: Binding; readonly fileSystem: FileSystem },
     options: MountOptions & { readonly folder: string },
   ) {
     const { binding, fileSystem } = components
@@ -98,7 +91,7 @@ class FuseNativeMount implements MountedFileSystem {
     }
     this.#thread = Buffer.alloc(binding.sizeof_fuse_thread_t)
     this.#mount(libfuseOptions(options))
-    this.#point = new MountPoint(this.folder, mounter, components.exitNow)
+    this.#point = new MountPoint(this.folder, mounter)
     this.ended = this.#end()
   }
 

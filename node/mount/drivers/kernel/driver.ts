@@ -23,7 +23,6 @@ import { IO_MAX, MINOR_WITH_EPOCH } from './protocol.ts'
 import { Session } from './session.ts'
 import type { FileSystem, Invalidator, MountOptions, MountedFileSystem } from '../../file-system.ts'
 import type { Mounter } from '../mounter.ts'
-import { loadExitNow } from '../../../world/exit-now.ts'
 import { ignoreFailure } from '../../../world/ignore-failure.ts'
 
 /** Changes are notified; this bounds the harm should a notification fail. */
@@ -77,13 +76,12 @@ class KernelMount implements MountedFileSystem {
       attributeMs: options.attributeTimeoutMs ?? TIMEOUT_MS,
       entryMs: options.entryTimeoutMs ?? TIMEOUT_MS,
     }
-    const exitNow = await loadExitNow()
     const device = new Device(descriptor, warn)
     const session = new Session({ fileSystem, send: device.send, report: warn }, { timeouts })
     const hasEpoch = (): boolean => session.minor >= MINOR_WITH_EPOCH
     const notifier = new Notifier({ descriptor, report: warn }, { hasEpoch })
     device.start((frame) => session.receive(frame))
-    const point = new MountPoint(folder, mounter, exitNow)
+    const point = new MountPoint(folder, mounter)
     const mount = new KernelMount({ device, session, notifier, point })
     try {
       await session.ready
