@@ -85,7 +85,7 @@ function scrubText({ doneBytes, totalBytes }: NonNullable<NodeStatus['node']['sc
 }
 
 function noticeText(notice: Notice): string {
-  const { kind, timeMs, volumeName, member, isSelf, aheadMs = 0 } = notice
+  const { kind, timeMs, volumeName, member, isSelf, aheadMs = 0, count = 0, inMs = 0 } = notice
   const time = formatTime(timeMs)
   if (kind === 'restored') {
     return (
@@ -100,10 +100,25 @@ function noticeText(notice: Notice): string {
     )
   }
   if (kind === 'clock') {
+    const by = formatDuration(Math.abs(aheadMs))
+    if (isSelf) {
+      return (
+        `Note: the clock of this node is ${by} ${aheadMs > 0 ? 'ahead of' : 'behind'} those of ` +
+        `most members of "${printable(volumeName)}", and writes to the log by theirs. The times ` +
+        'of files are by its own: synchronize it with NTP.'
+      )
+    }
     return (
-      `Note: the clock of ${printable(member)} is ${formatDuration(aheadMs)} ahead of this ` +
-      "node's, or this one is behind. Writes of the node ahead win over later writes of " +
-      'others: synchronize both clocks with NTP.'
+      `Note: the clock of ${printable(member)} differs from this node's by ${by}: it is ` +
+      `${aheadMs > 0 ? 'ahead' : 'behind'}, or this one is wrong. Writes of the node ahead win ` +
+      'over later writes of others: synchronize both clocks with NTP.'
+    )
+  }
+  if (kind === 'future') {
+    return (
+      `Note: ${count} ${count === 1 ? 'change' : 'changes'} of ${printable(member)} to ` +
+      `"${printable(volumeName)}" wait, as the clock there was ahead: the first shows here in ` +
+      `${formatDuration(inMs)}.`
     )
   }
   if (kind === 'voter-lied') {

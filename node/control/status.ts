@@ -291,7 +291,7 @@ export interface MountStatus {
  * a voter and may have forgotten what it promised: it does not vote.
  */
 export interface Notice {
-  readonly kind: 'restored' | 'copies' | 'removed' | 'clock' | 'voter-lied' | 'vote-lost'
+  readonly kind: 'restored' | 'copies' | 'removed' | 'clock' | 'future' | 'voter-lied' | 'vote-lost'
   /** When that was noticed, or last seen. */
   readonly timeMs: WallTime
   readonly volume: VolumeId
@@ -299,5 +299,12 @@ export interface Notice {
   readonly member: string
   /** True for this node's own home. */
   readonly isSelf: boolean
+  /**
+   * Of 'clock': so much ahead of this node's, or behind if negative; its own, of those of most
+   * members.
+   */
   readonly aheadMs?: number | undefined
+  /** Of 'future': so many changes of the member wait, the first so long. */
+  readonly count?: number | undefined
+  readonly inMs?: number | undefined
 }

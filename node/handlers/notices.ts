@@ -10,25 +10,19 @@ import type { WallTime } from '../../protocol/units.ts'
 import type { Notice } from '../control/status.ts'
 import type { Actor } from '../replica/actors.ts'
 import type { Volume } from '../log/volume.ts'
+import { clockNotices } from './clock-notices.ts'
+import type { Heard } from '../sync/heard-peers.ts'
 import type { NamedVolume } from '../log/volumes.ts'
 
 /** Notices older than this are known by then. */
 const TOLD_MS: number = 30 * DAY_MS
 
-/** The input of noticesOf beside the log. */
-interface Heard {
-  readonly nowMs: WallTime
-  /** Members that answered this node that it is none. */
-  readonly refusedBy: readonly PeerId[]
-  /** By how much the clocks of some are ahead. */
-  readonly clocksAhead: readonly (readonly [peer: PeerId, aheadMs: number])[]
-}
-
 /** cost: O(actors, and of one peer its square) */
 export function noticesOf(
-  { name, volume }: NamedVolume,
-  { nowMs, refusedBy, clocksAhead }: Heard,
+  named: NamedVolume,
+  { nowMs, refusedBy, ...clocks }: Heard & { readonly nowMs: WallTime },
 ): Notice[] {
+  const { name, volume } = named
   const self = volume.identity.peer
   const byPeer = Map.groupBy(volume.actors.all(), ({ peer }) => peer)
   const noticeOf = (kind: Notice['kind'], peer: PeerId, lastHlc: Hlc | undefined): Notice[] => {
@@ -45,15 +39,7 @@ export function noticesOf(
   const { membership } = volume
   for (const peer of refusedBy.slice(0, 1))
     notices.push({ kind: 'removed', ...about, isSelf: true, member: membership.nameOf(peer) })
-  for (const [peer, aheadMs] of clocksAhead)
-    if (membership.member(peer) !== undefined)
-      notices.push({
-        kind: 'clock',
-        ...about,
-        isSelf: false,
-        member: membership.nameOf(peer),
-        aheadMs,
-      })
+  notices.push(...clockNotices(named, clocks, nowMs))
   const isCopied = notices.some(({ kind, isSelf }) => kind === 'copies' && isSelf)
   return isCopied ? notices : [...notices, ...noticeOf('restored', self, restored(volume, own))]
 }

@@ -76,9 +76,8 @@ export function ownersApi(
         notices: volumes
           .all()
           .flatMap((named) => {
-            const refusedBy = swarm.refusedBy(named.volume)
-            const { clocksAhead } = swarm
-            return noticesOf(named, { nowMs: world.clock.wall(), refusedBy, clocksAhead })
+            const heard = swarm.heardOf(named.volume)
+            return noticesOf(named, { nowMs: world.clock.wall(), ...heard })
           })
           .concat(
             hostedNow(parts).flatMap(([named, hosted]) =>

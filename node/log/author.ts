@@ -17,6 +17,7 @@ import type { World } from '../world/world.ts'
 import { FLAGS_OF } from './open-batch.ts'
 import type { OpenBatch } from './open-batch.ts'
 import type { Replica } from '../replica/replica.ts'
+import type { VolumeTime } from './volume-time.ts'
 import type { ReplicaView } from '../state/state-view.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
 
@@ -24,7 +25,8 @@ const ORIGIN_KEY: ByteString = STATE_PREFIXES.origin
 const NONCE_BYTES = 16
 
 export interface AuthorComponents {
-  readonly world: Pick<World, 'clock' | 'random'>
+  readonly world: Pick<World, 'random'>
+  readonly time: Pick<VolumeTime, 'now'>
   readonly identity: Identity
   readonly volume: VolumeId
   readonly view: ReplicaView
@@ -69,7 +71,7 @@ export class Author {
   /** Clock of the next entry: above that of every entry held. */
   nextHlc(): Hlc {
     const seen = isPlanted('wall-clock-alone') ? HLC_ZERO : this.#tables.actors.hlc
-    return nextHlc(seen, this.#c.world.clock.wall())
+    return nextHlc(seen, this.#c.time.now())
   }
 
   /**

@@ -95,11 +95,16 @@ export class Beacons {
   /**
    * A member's beacon has come. checkpoint: the newest here; who has the same holds all up to it,
    * also where its beacon leaves actors out. False for one that is older than what was heard, or
-   * from the future.
+   * from the future. agreedMs: by the time of the volume.
    */
-  hear(beacon: Beacon, checkpoint: (Cut & Roots) | undefined, nowMs: WallTime): boolean {
+  hear(
+    beacon: Beacon,
+    checkpoint: (Cut & Roots) | undefined,
+    nowMs: WallTime,
+    agreedMs: WallTime = nowMs,
+  ): boolean {
     const known = this.#claims.get(beacon.peer)
-    const latestMs = nowMs + CLOCK_AHEAD_MS
+    const latestMs = agreedMs + CLOCK_AHEAD_MS
     if (enforces('beacons-advance') && beacon.sentMs > latestMs) return false
     // One clock or the other was wrong then.
     const isTimely = known !== undefined && known.sentMs <= latestMs

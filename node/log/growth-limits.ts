@@ -12,7 +12,7 @@ import { mayAdminister } from '../../protocol/roles.ts'
 import { enforces } from '../../protocol/trust.ts'
 import { HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { Clock } from '../world/world.ts'
+import type { VolumeTime } from './volume-time.ts'
 import type { Volume } from './volume.ts'
 
 /** A full node looks again after this long. */
@@ -22,7 +22,7 @@ const NEWS_MS: number = 1 * HOUR_MS
 
 export interface GrowthComponents {
   readonly volume: Pick<Volume, 'actors' | 'identity' | 'membership'>
-  readonly clock: Pick<Clock, 'wall'>
+  readonly time: Pick<VolumeTime, 'now'>
   /** Do log and index fill what this node may store? */
   readonly isFull: () => boolean
 }
@@ -63,17 +63,17 @@ export class GrowthLimits {
 
   isPaused(peer: PeerId | undefined): boolean {
     const untilMs = peer === undefined ? undefined : this.#paused.get(peer)?.untilMs
-    return untilMs !== undefined && untilMs > this.#c.clock.wall()
+    return untilMs !== undefined && untilMs > this.#c.time.now()
   }
 
   /** How long an entry must wait that is of the share of this member; 0: it may be taken. */
   waitMs(payer: PeerId, { header }: Entry): number {
     if (this.#isSelf(payer) || !enforces('log-growth-bounded')) return 0
-    const nowMs = this.#c.clock.wall()
+    const nowMs = this.#c.time.now()
     const role = this.#c.volume.membership.roleOf(payer)
     const rate = growthRateOf(role)
     const madeMs = hlcMillis(header.hlc)
-    const used = use(this.#usedBy(payer), header.bodyBytes, { rate, madeMs, nowMs })
+    const used = use(this.#usedBy(payer, nowMs), header.bodyBytes, { rate, madeMs, nowMs })
     const ofMoves = waitMs(this.#redone.get(payer) ?? 0, REDONE, nowMs)
     const wait = Math.max(ofMoves, waitMs(used, rate, nowMs))
     if (wait > 0) return wait
@@ -86,10 +86,10 @@ export class GrowthLimits {
    */
   charge(payer: PeerId, { bytes, redone }: { bytes: number; redone: number }, entry: Entry): void {
     if (this.#isSelf(payer)) return
-    const nowMs = this.#c.clock.wall()
+    const nowMs = this.#c.time.now()
     const rate = growthRateOf(this.#c.volume.membership.roleOf(payer))
     const at = { rate, madeMs: hlcMillis(entry.header.hlc), nowMs }
-    this.#used.set(payer, use(this.#usedBy(payer), bytes + ENTRY_OVERHEAD, at))
+    this.#used.set(payer, use(this.#usedBy(payer, nowMs), bytes + ENTRY_OVERHEAD, at))
     if (redone === 0) return
     // It is old by what it says itself: that counts for nothing.
     const now = { rate: REDONE, madeMs: nowMs, nowMs }
@@ -98,7 +98,7 @@ export class GrowthLimits {
 
   /** Entries of a member wait. returns whether that is news. */
   pause(peer: PeerId, forMs: number): boolean {
-    const nowMs = this.#c.clock.wall()
+    const nowMs = this.#c.time.now()
     const before = this.#paused.get(peer)
     const isNews = before === undefined || before.toldMs + NEWS_MS <= nowMs
     const untilMs = (nowMs + forMs) as WallTime
@@ -112,13 +112,13 @@ export class GrowthLimits {
   }
 
   /** After a start: as if it had used up to its last entry. */
-  #usedBy(peer: PeerId): number {
+  #usedBy(peer: PeerId, nowMs: WallTime): number {
     const used = this.#used.get(peer)
     if (used !== undefined) return used
     let lastMs = 0
     for (const actor of this.#c.volume.actors.all())
       if (actor.peer === peer) lastMs = Math.max(lastMs, hlcMillis(actor.hlc))
-    return lastMs
+    return Math.min(lastMs, nowMs)
   }
 }
 

@@ -11,6 +11,7 @@ import { ACTORS_MAX, CLOCK_AHEAD_MS, HELD_BACK_BYTES_MAX } from '../../protocol/
 import { actorIdOf, verifyEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import type { Clock, Timer } from '../world/world.ts'
 import type { EntryVerdict } from '../replica/entry-check.ts'
 import { InboxBudget } from './inbox-budget.ts'
@@ -23,6 +24,8 @@ const RELABELLED = 'relabelled'
 const GROWTH = 'growth'
 /** Look again at what waits for its time, or for growth, no sooner than this. */
 const LOOK_MS: number = 1 * SECOND_MS
+/** And at what waits for its time no later than this. */
+const FUTURE_LOOK_MS: number = 60 * SECOND_MS
 
 export interface InboxComponents {
   readonly volume: Volume
@@ -76,14 +79,18 @@ export class Inbox {
    */
   readonly #heldBack = new Map<PeerId, number>()
   readonly #newActors = new Map<ActorId, PeerId>()
-  readonly #unlisten: () => void
+  readonly #unlisten: readonly (() => void)[]
   #timer: Timer | undefined
   #growthTimer: Timer | undefined
 
   constructor(components: InboxComponents) {
     this.#c = components
     this.#room = components.room ?? new InboxBudget()
-    this.#unlisten = components.volume.forks.onChange(() => this.#forked())
+    const { forks, time } = components.volume
+    this.#unlisten = [
+      forks.onChange(() => this.#forked()),
+      time.onMoved.add(() => this.#lookAtFuture()),
+    ]
   }
 
   /** Entries that wait. */
@@ -94,7 +101,21 @@ export class Inbox {
   stop(): void {
     this.#timer?.cancel()
     this.#growthTimer?.cancel()
-    this.#unlisten()
+    for (const unlisten of this.#unlisten) unlisten()
+  }
+
+  /** Entries that wait for their time, by author, and when the first of them is taken. */
+  future(): ReadonlyMap<PeerId, { readonly count: number; readonly fromMs: WallTime }> {
+    const byAuthor = new Map<PeerId, { count: number; fromMs: WallTime }>()
+    for (const hash of this.#waiting.get(undefined) ?? []) {
+      const parked = this.#parked.get(hash)
+      if (parked === undefined) continue
+      const atMs = dueMs(parked.entry)
+      const known = byAuthor.get(parked.author) ?? { count: 0, fromMs: atMs }
+      known.fromMs = Math.min(known.fromMs, atMs) as WallTime
+      byAuthor.set(parked.author, { ...known, count: known.count + 1 })
+    }
+    return byAuthor
   }
 
   /**
@@ -144,7 +165,7 @@ export class Inbox {
   heldBackMs(peer: PeerId): number {
     const { growth } = this.#c.volume
     const paused = growth.paused.find((one) => one.peer === peer)
-    return paused === undefined ? 0 : Math.max(0, paused.untilMs - this.#c.clock.wall())
+    return paused === undefined ? 0 : Math.max(0, paused.untilMs - this.#c.volume.time.now())
   }
 
   /** Apply an entry if it may be, or keep it. throws as Volume.receive. */
@@ -313,15 +334,38 @@ export class Inbox {
   }
 
   /** Look again when the clock of this entry is no longer too far ahead; one timer is enough. */
-  #wakeAt({ header }: Entry): void {
-    const { clock } = this.#c
-    const delayMs = hlcMillis(header.hlc) - CLOCK_AHEAD_MS - clock.wall()
-    this.#timer ??= clock.timer(Math.max(LOOK_MS, delayMs), () => {
-      this.#timer = undefined
-      this.#takeAgain([...this.#takeWaiting(undefined)])
-      commitSoon(this.#c.volume)
-    })
+  #wakeAt(entry: Entry): void {
+    const { clock, volume } = this.#c
+    // The clock may be set meanwhile.
+    const delayMs = Math.min(FUTURE_LOOK_MS, dueMs(entry) - volume.time.now())
+    this.#timer ??= clock.timer(Math.max(LOOK_MS, delayMs), () => this.#lookAtFuture())
   }
+
+  #lookAtFuture(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    const nowMs = this.#c.volume.time.now()
+    const ready: ParkedEntry[] = []
+    let next: Entry | undefined
+    for (const hash of [...(this.#waiting.get(undefined) ?? [])]) {
+      const entry = this.#parked.get(hash)?.entry
+      if (entry === undefined) continue
+      if (dueMs(entry) > nowMs) {
+        if (next === undefined || dueMs(entry) < dueMs(next)) next = entry
+        continue
+      }
+      const parked = this.#remove(hash)
+      if (parked !== undefined) ready.push(parked)
+    }
+    this.#takeAgain(ready)
+    if (next !== undefined) this.#wakeAt(next)
+    if (ready.length > 0) commitSoon(this.#c.volume)
+  }
+}
+
+/** When an entry from the future is taken. */
+function dueMs({ header }: Entry): WallTime {
+  return (hlcMillis(header.hlc) - CLOCK_AHEAD_MS) as WallTime
 }
 
 /** Removes the oldest key if there are more than a log has actors. */

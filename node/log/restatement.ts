@@ -158,7 +158,7 @@ export class Restatement {
    */
   #maySay({ peer, receipt }: Holding): boolean {
     if (receipt === undefined) return peer === this.#volume.identity.peer
-    return this.#volume.wallMs() - hlcMillis(receipt.hlc) < RECEIPT_AGE_MS / 2
+    return this.#volume.time.now() - hlcMillis(receipt.hlc) < RECEIPT_AGE_MS / 2
   }
 
   /** Restates the copies in a tier, unless somebody has reported on them since. */

@@ -150,10 +150,10 @@ export class Tentative {
 
   /** The verdict that receive() would give on an entry. throws as that does. */
   verdictOn(entry: Entry): EntryVerdict {
-    const { replica, world, volume } = this.#c
+    const { replica, time, volume } = this.#c
     if (entry.header.volume !== volume)
       throw new ShoalError('malformed', 'an entry belongs to another volume')
-    const found = checkEntry(entry, { replica: replica(), wallMs: world.clock.wall() })
+    const found = checkEntry(entry, { replica: replica(), nowMs: time.now() })
     if (typeof found === 'string') return found
     // This throws for an unencrypted body that is not a batch.
     replica().read(entry)

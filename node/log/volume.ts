@@ -21,7 +21,6 @@ import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import { isGrowing } from '../../protocol/log/growth.ts'
 import { coversAll } from '../../protocol/tree/made.ts'
 import type { Op } from '../../protocol/op/op.ts'
-import type { WallTime } from '../../protocol/units.ts'
 import type { KvWrite } from '../store/kv.ts'
 import type { Timer } from '../world/world.ts'
 import type { ActorTable } from '../replica/actors.ts'
@@ -52,6 +51,7 @@ import { StateView } from '../state/state-view.ts'
 import { StoppedEntry, halted } from './stopped-entry.ts'
 import type { Named } from './stopped-entry.ts'
 import { cannotWrite, noteOf } from './stranded.ts'
+import { VolumeTime } from './volume-time.ts'
 import type { Stranded } from './stranded.ts'
 import { OrphanNodes } from './orphan-nodes.ts'
 import type { StripeTable } from '../shard-map/stripe-table.ts'
@@ -80,6 +80,7 @@ export class Volume {
   readonly forks: Forks
   readonly growth: GrowthLimits
   readonly stop: StoppedEntry
+  readonly time: VolumeTime
   readonly events: VolumeEvents = new VolumeEvents()
   readonly #world: VolumeComponents['world']
   readonly #author: Author
@@ -114,10 +115,15 @@ export class Volume {
     const close = (): void => this.endBatch()
     const claim = (): Claim => ({ vector: this.actors.vector(), hlc: this.actors.hlc })
     this.#commits = new VolumeCommit({ store, view, close, claim, note: this.events.note }, record)
-    const parts = { world, identity, volume: this.id, view, replica: () => this.#replica }
+    this.time = new VolumeTime({
+      clock: world.clock,
+      others: () => membership.writersBeside(identity.peer),
+    })
+    const { time } = this
+    const parts = { world, time, identity, volume: this.id, view, replica: () => this.#replica }
     this.#author = new Author(parts)
     const isFull = (): boolean => store.isFull === true
-    this.growth = new GrowthLimits({ volume: this, clock: world.clock, isFull })
+    this.growth = new GrowthLimits({ volume: this, time, isFull })
     this.stop = new StoppedEntry({ view, store, clock: world.clock, version, isCareful })
     this.stop.examine((...at) => replica.ancestry.locate(...at) !== undefined)
     const { cuts } = this
@@ -192,10 +198,6 @@ export class Volume {
   /** The same as a promise: this node's next entry will have a greater clock. */
   durableClaim(): Claim {
     return this.tentative.heldClaim ?? this.#commits.durable
-  }
-
-  wallMs(): WallTime {
-    return this.#world.clock.wall()
   }
 
   /** Name of the member behind an actor, for conflict names. */
@@ -279,8 +281,7 @@ export class Volume {
       throw new ShoalError('malformed', 'an entry belongs to another volume')
     if (this.#batch !== undefined) this.endBatch()
     const replica = this.#replica
-    const wallMs = this.#world.clock.wall()
-    const found = checkEntry(entry, { replica, wallMs, isVerified })
+    const found = checkEntry(entry, { replica, nowMs: this.time.now(), isVerified })
     // This node has forgotten the entry, or a copy of it made it: never number on after that.
     if (header.actor === this.actor && isNews(entry, found, this.identity)) this.#author.renew()
     if (typeof found === 'string') return found

@@ -10,7 +10,7 @@ export type SecurityEventKind =
   | 'backup-lost' // an announced head has gone from its tier, and none after it is there
   | 'backup-refused' // an object in a cold tier has the name of a backup's head, and is none
   | 'ballot-leap' // somebody wants ballots to leap
-  | 'clock-ahead' // of a member
+  | 'clock-differs' // of a member
   | 'cold-false' // a tier does not hold what it is said to hold
   | 'false-file' // nobody can read what its writer says that it holds
   | 'home-copied' // it was restored or copied, and runs under a new incarnation

@@ -3,6 +3,7 @@
 // it is known to be true: callers verify.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import { CHUNK_SEALED_MAX, CLOCK_AHEAD_MS, RECEIPT_AGE_MS } from '../../protocol/limits.ts'
 import { isReceiptOf } from '../../protocol/stripe/receipt.ts'
 import type { Receipt } from '../../protocol/stripe/receipt.ts'
@@ -36,19 +37,22 @@ interface Answer {
 }
 
 /**
- * The client side of /shoal/shard/1 for one volume. Every call throws ShoalError: 'unreachable',
+ * The client side of /shoal/shard/1 for one volume, whose time tells how old receipts are (this
+ * node's clock, unless given). Every call throws ShoalError: 'unreachable',
  * 'timeout' or the peer's code.
  */
 export class ShardClient {
   readonly #channels: ShardChannels
   readonly #clock: Clock
+  readonly #time: { readonly now: () => WallTime }
   readonly #volume: VolumeId
   readonly #latencies: Latencies
 
   constructor(
     { network, clock }: { network: Network; clock: Clock },
-    { volume }: { volume: VolumeId },
+    { volume, time }: { volume: VolumeId; time?: { readonly now: () => WallTime } },
   ) {
+    this.#time = time ?? { now: () => clock.wall() }
     this.#channels = new ShardChannels({ network, clock })
     this.#clock = clock
     this.#volume = volume
@@ -85,7 +89,7 @@ export class ShardClient {
 
   /** As others will take it: signed by the peer for this shard, and of this day. */
   #isGood(receipt: Receipt, of: Parameters<typeof isReceiptOf>[1]): boolean {
-    const ageMs = this.#clock.wall() - hlcMillis(receipt.hlc)
+    const ageMs = this.#time.now() - hlcMillis(receipt.hlc)
     return ageMs > -CLOCK_AHEAD_MS && ageMs < RECEIPT_AGE_MS / 2 && isReceiptOf(receipt, of)
   }
 

@@ -32,7 +32,7 @@ type Refusal = 'known' | 'missing-past' | 'future-clock'
 
 interface CheckContext {
   readonly replica: Pick<Replica, 'actors' | 'ancestry' | 'membership'>
-  readonly wallMs: WallTime
+  readonly nowMs: WallTime
   /** Its signature was verified, or covered by that of a later one. */
   readonly isVerified?: boolean
 }
@@ -43,7 +43,7 @@ interface CheckContext {
  */
 export function checkEntry(
   entry: Entry,
-  { replica, wallMs, isVerified = false }: CheckContext,
+  { replica, nowMs, isVerified = false }: CheckContext,
 ): Place | Refusal {
   const { header } = entry
   const { ancestry } = replica
@@ -74,7 +74,7 @@ export function checkEntry(
   }
   checkGrant(entry, author, place, replica)
   if (before === undefined || place.existing !== undefined) replica.actors.checkRoom(author)
-  return hlcMillis(header.hlc) > wallMs + CLOCK_AHEAD_MS ? 'future-clock' : place
+  return hlcMillis(header.hlc) > nowMs + CLOCK_AHEAD_MS ? 'future-clock' : place
 }
 
 function checkGrant(

@@ -9,7 +9,7 @@ import type { GovernanceState } from '../../protocol/membership/governance-state
 import type { Grant, Origins } from '../../protocol/membership/governance.ts'
 import { blankInfo, isActive } from '../../protocol/membership/members.ts'
 import type { Member, MemberInfo } from '../../protocol/membership/members.ts'
-import { isNode, mayRead, parseRole } from '../../protocol/roles.ts'
+import { isNode, mayRead, mayWrite, parseRole } from '../../protocol/roles.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { Op } from '../../protocol/op/op.ts'
@@ -64,6 +64,13 @@ export class Membership {
   /** The same, of nodes only: recovery keys are waited for by nobody. */
   nodes(): Member[] {
     return this.members().filter(({ role }) => isNode(role))
+  }
+
+  /** Nodes beside this that may write; undefined where it is not known to be a member itself. */
+  writersBeside(self: PeerId): PeerId[] | undefined {
+    if (this.member(self) === undefined) return undefined
+    const writers = this.nodes().filter(({ peer, role }) => peer !== self && mayWrite(role))
+    return writers.map(({ peer }) => peer)
   }
 
   /** An active member, or undefined. */

@@ -8,6 +8,7 @@ import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { covers } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import { decodeAttestation } from '../../protocol/log/attestation.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { mayWrite } from '../../protocol/roles.ts'
@@ -17,6 +18,7 @@ import {
   LOG_FRAME_MAX,
   LOG_PROTOCOL,
   encodeLogMessage,
+  helloAt,
 } from '../../protocol/wire/log.ts'
 import type { LogMessage, LogSummary } from '../../protocol/wire/log.ts'
 import type { Channel, World } from '../world/world.ts'
@@ -49,6 +51,8 @@ export interface SyncComponents {
   readonly onTruncated: (volume: Volume, peer: PeerId) => void
   /** A peer takes what this node writes only after so long: it writes too much. */
   readonly onBusy?: (volume: Volume, peer: PeerId, waitMs: number) => void
+  /** A peer said what its clock shows: so much more than this node's, or less if negative. */
+  readonly onTime?: (volume: Volume, peer: PeerId, aheadMs: number) => void
   /** A member that may write had all that was missing here. */
   readonly onWhole: (volume: Volume) => void
   /** A peer said what of a volume's log is durable there. */
@@ -103,8 +107,9 @@ export class LogSync {
     })
     try {
       await settled(volume)
-      await this.#sendFrame(channel, this.#summaries.of(volume).hello)
+      const sentMs = await this.#sayHello(channel, volume)
       const hello = await this.#expect(channel, 'hello')
+      this.#compareClocks(channel, volume, hello, (sentMs + clock.wall()) / 2)
       await this.#exchange(channel, volume, hello.log)
       await channel.close()
     } catch (error) {
@@ -115,6 +120,7 @@ export class LogSync {
 
   async #serve(channel: Channel): Promise<void> {
     const hello = await this.#expect(channel, 'hello')
+    const receivedMs = this.#c.world.clock.wall()
     const volume = this.#c.volumeOf(hello.volume)
     if (volume === undefined || !this.#c.isMember(volume, channel.peer)) {
       // The same answer for both: a stranger must not learn which volumes are here.
@@ -126,9 +132,27 @@ export class LogSync {
       return channel.close()
     }
     await settled(volume)
-    await this.#sendFrame(channel, this.#summaries.of(volume).hello)
+    this.#compareClocks(channel, volume, hello, receivedMs)
+    await this.#sayHello(channel, volume)
     await this.#exchange(channel, volume, hello.log)
     await channel.close()
+  }
+
+  /** returns when, by this node's clock. */
+  async #sayHello(channel: Channel, volume: Volume): Promise<WallTime> {
+    const timeMs = this.#c.world.clock.wall()
+    await this.#sendFrame(channel, helloAt(this.#summaries.of(volume).hello, timeMs))
+    return timeMs
+  }
+
+  /** nowMs: when the peer wrote its hello, by this node's clock, as well as that is known. */
+  #compareClocks(
+    { peer }: Channel,
+    volume: Volume,
+    { timeMs }: Extract<LogMessage, { kind: 'hello' }>,
+    nowMs: number,
+  ): void {
+    if (timeMs !== undefined) this.#c.onTime?.(volume, peer, timeMs - nowMs)
   }
 
   async #exchange(channel: Channel, volume: Volume, log: LogSummary): Promise<void> {

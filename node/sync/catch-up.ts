@@ -1,20 +1,27 @@
 // Exchanges of logs in the background, a few at a time: in a large swarm hundreds of peers say at
 // once that they have what is missing here, and the first of them brings it for all. Whoever waits
-// is asked only if it is still missing then.
+// is asked only if it is still missing then. One with whom an exchange failed is left alone for a
+// while that grows.
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Volume } from '../log/volume.ts'
-import type { Luck, World } from '../world/world.ts'
+import { SECOND_MS } from '../../protocol/units.ts'
+import { BackoffTable } from '../jobs/backoff.ts'
+import type { Clock, Luck, Timer, World } from '../world/world.ts'
 
 const EXCHANGES_MAX = 8
 /** Kept for a peer that waits; with more it is asked in any case. */
 const REASONS_MAX = 16
+
+/** After a failure, and at most: between two exchanges that nobody waits for. */
+const PAUSES = { firstMs: SECOND_MS, longestMs: 64 * SECOND_MS }
 
 /** Is something still missing that the peer was said to have? */
 export type Reason = () => boolean
 
 export interface CatchUpComponents {
   readonly exchange: (volume: Volume, peer: PeerId) => Promise<void>
-  readonly onFailed: (volume: Volume, peer: PeerId, error: unknown) => void
+  /** againMs: until when the peer is left alone. */
+  readonly onFailed: (volume: Volume, peer: PeerId, error: unknown, againMs: number) => void
 }
 
 interface Waiting {
@@ -25,12 +32,17 @@ interface Waiting {
 
 export class CatchUp {
   readonly #random: Luck
+  readonly #clock: Clock
+  readonly #failures: BackoffTable<string>
   readonly #c: CatchUpComponents
   readonly #waiting = new Map<string, Waiting>()
-  #running = 0
+  readonly #running = new Set<string>()
+  #timer: Timer | undefined
 
-  constructor({ random }: Pick<World, 'random'>, components: CatchUpComponents) {
+  constructor({ random, clock }: Pick<World, 'random' | 'clock'>, components: CatchUpComponents) {
     this.#random = random
+    this.#clock = clock
+    this.#failures = new BackoffTable(clock, PAUSES)
     this.#c = components
   }
 
@@ -49,21 +61,46 @@ export class CatchUp {
   /** Whoever waits is not asked any more. */
   stop(): void {
     this.#waiting.clear()
+    this.#timer?.cancel()
   }
 
   #next(): void {
+    let isEarly = false
     for (const [key, { volume, peer, reasons }] of this.#waiting) {
-      if (this.#running >= EXCHANGES_MAX) return
+      if (this.#running.size >= EXCHANGES_MAX) return
+      if (this.#running.has(key)) continue
+      if (!this.#failures.isDue(key)) {
+        isEarly = true
+        continue
+      }
       this.#waiting.delete(key)
       if (!reasons.some((isMissing) => isMissing())) continue
-      this.#running++
+      this.#running.add(key)
       this.#c
         .exchange(volume, peer)
-        .catch((error: unknown) => this.#c.onFailed(volume, peer, error))
+        .then(
+          () => this.#failures.succeeded(key),
+          (error: unknown) => {
+            const againMs = this.#failures.failed(key) - this.#clock.now()
+            this.#c.onFailed(volume, peer, error, againMs)
+          },
+        )
         .finally(() => {
-          this.#running--
+          this.#running.delete(key)
           this.#next()
         })
     }
+    if (isEarly) this.#planNext()
+  }
+
+  /** When the first of those that are left alone is due. */
+  #planNext(): void {
+    const at = this.#failures.nextAt
+    if (at === undefined) return
+    this.#timer?.cancel()
+    this.#timer = this.#clock.timer(at - this.#clock.now(), () => {
+      this.#timer = undefined
+      this.#next()
+    })
   }
 }

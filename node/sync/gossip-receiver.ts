@@ -204,7 +204,13 @@ export class GossipReceiver {
     // The vector may name other branches than are held here, and is left out then.
     const beacon = isSame === true ? said : { ...said, vector: new Map<ActorId, number>() }
     // The last one counts, in whatever order they come; an old one may be sent again by anyone.
-    if (!volume.beacons.hear(beacon, volume.checkpoint, world.clock.wall())) return 'ignore'
+    const isNew = volume.beacons.hear(
+      beacon,
+      volume.checkpoint,
+      world.clock.wall(),
+      volume.time.now(),
+    )
+    if (!isNew) return 'ignore'
     const verdict = budgets?.take(said.peer, 'beacons', 1) === false ? 'ignore' : 'accept'
     this.#c.onBeacon(beacon, from)
     if (isSame === true) return verdict

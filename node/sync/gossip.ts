@@ -114,7 +114,7 @@ export class Gossip {
     const { vector, digest } = this.#told()
     const beacon: Beacon = {
       peer: world.network.self,
-      sentMs: Math.floor(world.clock.wall()),
+      sentMs: Math.floor(volume.time.now()),
       vector,
       digest,
       hlc: volume.durableClaim().hlc,

@@ -21,6 +21,16 @@ export interface PeerNews {
   readonly freeBytes: number | undefined
 }
 
+/** What a node has heard that its user should know of. */
+export interface Heard {
+  /** Members that answered it that it is none, and have not exchanged logs with it since. */
+  readonly refusedBy: readonly PeerId[]
+  /** By how much the clocks of some are ahead, as their beacons say. */
+  readonly clocksAhead: readonly (readonly [peer: PeerId, aheadMs: number])[]
+  /** Entries that wait for their time, by author: how many, and when the first is taken. */
+  readonly future: ReadonlyMap<PeerId, { readonly count: number; readonly fromMs: WallTime }>
+}
+
 interface Ahead {
   readonly sinceMs: WallTime
   readonly aheadMs: number
@@ -46,7 +56,7 @@ export class HeardPeers {
   }
 
   /** By how much the clocks of members are ahead that stay so. */
-  get clocksAhead(): ReturnType<ClockWatch['all']> {
+  get clocksAhead(): Heard['clocksAhead'] {
     return this.#clocks.all()
   }
 
@@ -69,6 +79,15 @@ export class HeardPeers {
     })
   }
 
+  /** Clocks were compared as logs were exchanged: a peer's is so much ahead, or behind if negative. */
+  compared({ id, membership, time }: Volume, peer: PeerId, aheadMs: number): void {
+    if (!time.measured(peer, aheadMs)) return
+    const seconds = Math.round(Math.abs(aheadMs) / SECOND_MS)
+    const side = aheadMs > 0 ? 'ahead of' : 'behind'
+    const message = `the clock of ${membership.nameOf(peer)} is ${seconds} s ${side} this node's: synchronize both with NTP`
+    this.#security?.({ kind: 'clock-differs', volume: id, peer, message })
+  }
+
   /** A member said what time it is. */
   time({ id, membership }: Volume, peer: PeerId, sentMs: number): void {
     const aheadMs = this.#clocks.heard(peer, sentMs, this.#clock.wall())
@@ -77,7 +96,7 @@ export class HeardPeers {
     const message =
       `the clock of ${name} is ${Math.round(aheadMs / SECOND_MS)} s ahead of this node's, ` +
       'or this one is behind: synchronize both with NTP'
-    this.#security?.({ kind: 'clock-ahead', volume: id, peer, message })
+    this.#security?.({ kind: 'clock-differs', volume: id, peer, message })
   }
 }
 

@@ -3,13 +3,18 @@
 // hundreds of actors is most of what an exchange costs.
 import { equalBytes } from '../../protocol/bytes.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
-import { decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
+import {
+  HELLO_TIME,
+  decodeLogMessage,
+  encodeLogMessage,
+  timeOfSame,
+} from '../../protocol/wire/log.ts'
 import type { LogMessage, LogSummary } from '../../protocol/wire/log.ts'
 import { summaryOf } from '../log/log-summary.ts'
 import type { Checkpoint } from '../replica/kept-checkpoint.ts'
 import type { Volume } from '../log/volume.ts'
 
-/** The durable part of a log, and the messages that describe it. */
+/** The durable part of a log, and the messages that describe it; hello: at HELLO_TIME. */
 export interface Said {
   readonly log: LogSummary
   readonly hello: Uint8Array
@@ -33,7 +38,7 @@ export class SummaryCache {
     // Branches may come to be called otherwise meanwhile.
     if (known !== undefined && isSame && branches.isEmpty) return known
     const log = summaryOf(volume)
-    const hello = encodeLogMessage({ kind: 'hello', volume: id, log })
+    const hello = encodeLogMessage({ kind: 'hello', volume: id, log, timeMs: HELLO_TIME })
     const durable = encodeLogMessage({ kind: 'durable', log })
     const kept = { log, hello, durable, checkpoint }
     this.#kept.set(id, kept)
@@ -43,7 +48,8 @@ export class SummaryCache {
   /** As decodeLogMessage. */
   decode(frame: Uint8Array): LogMessage {
     for (const [volume, { hello, durable, log }] of this.#kept) {
-      if (equalBytes(frame, hello)) return { kind: 'hello', volume, log }
+      const timeMs = timeOfSame(hello, frame)
+      if (timeMs !== undefined) return { kind: 'hello', volume, log, timeMs }
       if (equalBytes(frame, durable)) return { kind: 'durable', log }
     }
     return decodeLogMessage(frame)

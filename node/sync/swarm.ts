@@ -18,7 +18,7 @@ import type { CheckpointOptions } from '../checkpoint/checkpoint-schedule.ts'
 import { ConnectionGater } from './connection-gater.ts'
 import { Gossip } from './gossip.ts'
 import { HeardPeers } from './heard-peers.ts'
-import type { PeerNews } from './heard-peers.ts'
+import type { Heard, PeerNews } from './heard-peers.ts'
 import { HeldElsewhere } from '../log/held-elsewhere.ts'
 import { hasAgreedSince } from '../log/log-summary.ts'
 import { Inbox } from '../log/inbox.ts'
@@ -115,6 +115,7 @@ export class Swarm {
         components.log('an entry was refused', { volume: volume.id, error: error.message }),
       onForked: (volume, peer) => this.syncSoon(volume, peer),
       onBusy: (volume, peer, waitMs) => this.heldElsewhere.heardBusy(volume, peer, waitMs),
+      onTime: (volume, peer, aheadMs) => this.#heard.compared(volume, peer, aheadMs),
       onWhole: (volume) => volume.strand(undefined),
       onDurable: (volume, peer, vector) => {
         this.#refusals.clear(volume.id, peer)
@@ -124,9 +125,9 @@ export class Swarm {
     })
     this.#catchUp = new CatchUp(world, {
       exchange: (volume, peer) => this.sync(volume, peer),
-      onFailed: (volume, peer, error) => {
-        if (this.#stopped) return
-        components.log('a log exchange failed', { peer, volume: volume.id, error: String(error) })
+      onFailed: (volume, peer, error, againMs) => {
+        const fields = { peer, volume: volume.id, error: String(error), againMs }
+        if (!this.#stopped) components.log('a log exchange failed', fields)
       },
     })
     this.#reconnect = new Reconnect(
@@ -201,14 +202,11 @@ export class Swarm {
     return this.#heard.of(peer)
   }
 
-  /** As HeardPeers has it. */
-  get clocksAhead(): HeardPeers['clocksAhead'] {
-    return this.#heard.clocksAhead
-  }
-
-  /** Members that refused this node as none, and have not exchanged logs with it since. */
-  refusedBy({ id, membership }: Volume): readonly PeerId[] {
-    return this.#refusals.by(id).filter((peer) => membership.member(peer) !== undefined)
+  heardOf(volume: Volume): Heard {
+    const isMember = (peer: PeerId): boolean => volume.membership.member(peer) !== undefined
+    const refusedBy = this.#refusals.by(volume.id).filter(isMember)
+    const { clocksAhead } = this.#heard
+    return { refusedBy, clocksAhead, future: this.#inboxOf(volume).future() }
   }
 
   /** Members to be connected to. */

@@ -312,7 +312,7 @@ export class Namespace {
   }
 
   nowNs(): bigint {
-    return BigInt(Math.floor(this.volume.wallMs())) * 1_000_000n
+    return BigInt(Math.floor(this.volume.time.wall())) * 1_000_000n
   }
 
   #create(

@@ -182,7 +182,7 @@ export class HostedVolume {
       isAvoided: (peer) => peers.isAvoided(peer),
       stable: () => stableHlc(volume, clock),
     })
-    const client = new ShardClient({ network, clock }, { volume: volume.id })
+    const client = new ShardClient({ network, clock }, { volume: volume.id, time: volume.time })
     const onOwn = (stripe: StripeId, index: number): void => peers.doubtOwn(stripe, index)
     const doubts = new ReadFaults({ map, clock, self: network.self, log, onOwn })
     const onBadShard = doubts.report.bind(doubts)
@@ -247,7 +247,7 @@ export class HostedVolume {
   /** Sign for shards of this volume that are durable here. */
   sign(shards: readonly ShardName[]): readonly Receipt[] {
     const { volume } = this
-    const hlc = nextHlc(volume.actors.hlc, volume.wallMs())
+    const hlc = nextHlc(volume.actors.hlc, volume.time.now())
     return signReceipts(volume.identity, { volume: volume.id, hlc }, shards)
   }
 

@@ -161,7 +161,7 @@ export class VolumeStripeMap implements StripeMap {
 
   /** In a minute, so that a node whose disk or network is broken does not fill the log. */
   #mayDoubt(): boolean {
-    const now = this.#volume.wallMs()
+    const now = this.#volume.time.wall()
     if (now - this.#doubts.fromMs >= MINUTE_MS) this.#doubts = { count: 0, fromMs: now }
     return ++this.#doubts.count <= DOUBTS_MAX
   }

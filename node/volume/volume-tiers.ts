@@ -202,7 +202,7 @@ export class VolumeTiers {
   }
 
   #keepOwn(name: string, location: TierLocation, access: OwnAccess): void {
-    const agreedMs = this.#volume.wallMs()
+    const agreedMs = this.#volume.time.wall()
     const own: Own = { ...access, agreed: encodeTier(location), agreedMs }
     this.#volume.view.put(OWN + name, utf8(JSON.stringify(own)))
     this.onAgreed.tell()

@@ -2,7 +2,7 @@
 // causal order, then what is durable. DAG-CBOR maps, kind in "t". Both sides send the same
 // sequence: hello, entries*, done, durable; what else there is to say comes in between.
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
-import { fromHex, toHex } from '../bytes.ts'
+import { equalBytes, fromHex, toHex } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { decodeVector, encodeVector, sortedActors } from '../clock/vector-clock.ts'
 import { ShoalError, assertNever } from '../errors.ts'
@@ -19,6 +19,7 @@ import type { Entry } from '../log/entry.ts'
 import { decodeFork, encodeFork } from '../log/fork.ts'
 import type { NodeHash } from '../prolly/prolly.ts'
 import { DAY_MS, KIB, MIB } from '../units.ts'
+import type { WallTime } from '../units.ts'
 
 export const LOG_PROTOCOL = '/shoal/log/1'
 /** Entries are sent in frames of about this many bytes. */
@@ -31,6 +32,11 @@ const ENTRIES_PER_FRAME_MAX = 4096
 export const ATTESTATIONS_PER_FRAME_MAX = 4096
 const MESSAGE_MAX = 1024
 const WAIT_MS_MAX: number = 365 * DAY_MS
+/** As far as clocks of entries go. */
+const TIME_MAX: number = 2 ** 48 - 1
+const TIME_BYTES = 8
+/** Stands for the time in a hello that is kept. */
+export const HELLO_TIME = (2 ** 32) as WallTime
 /** Items of a summary of ACTORS_MAX actors: 3 of each in the vector, and a hash, and a fork. */
 const ITEMS_MAX: number = 6 * ACTORS_MAX
 /** Codes that an error may carry; any other is read as 'internal'. */
@@ -53,7 +59,13 @@ export interface LogSummary extends PeerLog {
 }
 
 export type LogMessage =
-  | { readonly kind: 'hello'; readonly volume: VolumeId; readonly log: LogSummary }
+  | {
+      readonly kind: 'hello'
+      readonly volume: VolumeId
+      readonly log: LogSummary
+      /** The sender's wall clock; undefined if it does not tell. */
+      readonly timeMs?: WallTime | undefined
+    }
   | { readonly kind: 'entries'; readonly entries: readonly Entry[] }
   /** Attestations of checkpoints by members, in wire form: those that the two do not share. */
   | { readonly kind: 'attestations'; readonly attestations: readonly Uint8Array[] }
@@ -72,7 +84,12 @@ export function encodeLogMessage(message: LogMessage): Uint8Array {
   const t = message.kind
   switch (message.kind) {
     case 'hello':
-      return encodeCbor({ t, vol: fromHex(message.volume), ...encodeSummary(message.log) })
+      return encodeCbor({
+        t,
+        vol: fromHex(message.volume),
+        ...encodeSummary(message.log),
+        ...(message.timeMs === undefined ? {} : { time: message.timeMs }),
+      })
     case 'entries':
       return encodeCbor({ t, e: message.entries.map(encodeEntry) })
     case 'attestations':
@@ -101,6 +118,7 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
         kind,
         volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume'),
         log: decodeSummary(f),
+        timeMs: f.has('time') ? (f.integer('time', 0, TIME_MAX) as WallTime) : undefined,
       }
     case 'entries':
       return {
@@ -133,6 +151,29 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
     default:
       throw new ShoalError('malformed', `"${kind}" is not a log message`)
   }
+}
+
+/**
+ * A hello that was encoded with a time, with another in its place: it is the last of its fields, of
+ * 8 bytes from 2^32 ms on, which was in February 1970.
+ */
+export function helloAt(hello: Uint8Array, timeMs: WallTime): Uint8Array {
+  const copy = hello.slice()
+  timeOf(copy).setBigUint64(0, BigInt(Math.floor(Math.max(timeMs, HELLO_TIME))))
+  return copy
+}
+
+/** The time in a frame that differs in nothing else from a hello with a time. */
+export function timeOfSame(hello: Uint8Array, frame: Uint8Array): WallTime | undefined {
+  const end = hello.length - TIME_BYTES
+  if (frame.length !== hello.length) return undefined
+  if (!equalBytes(frame.subarray(0, end), hello.subarray(0, end))) return undefined
+  const timeMs = Number(timeOf(frame).getBigUint64(0))
+  return timeMs <= TIME_MAX ? (timeMs as WallTime) : undefined
+}
+
+function timeOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset + byteLength - TIME_BYTES)
 }
 
 function encodeSummary({ vector, tips, forks, cut, root, attested }: LogSummary): object {

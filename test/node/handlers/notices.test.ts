@@ -94,7 +94,10 @@ async function two(): Promise<[Replica, Replica]> {
 function noticesAt(replica: Replica, laterMs = 0): Notice[] {
   const { volume } = replica
   const nowMs = (replica.clock.wall() + laterMs) as WallTime
-  return noticesOf({ name: 'main', volume }, { nowMs, refusedBy: [], clocksAhead: [] })
+  return noticesOf(
+    { name: 'main', volume },
+    { nowMs, refusedBy: [], clocksAhead: [], future: new Map() },
+  )
 }
 
 function kinds(notices: readonly Notice[]): string[] {

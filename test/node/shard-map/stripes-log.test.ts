@@ -50,7 +50,7 @@ function holdingOf(by: Replica, { identity, volume }: Replica, shard: ShardName)
   const { index } = shard
   const { peer } = identity
   if (by.identity.peer === peer) return { index, peer }
-  const hlc = nextHlc(volume.actors.hlc, volume.wallMs())
+  const hlc = nextHlc(volume.actors.hlc, volume.time.now())
   const [receipt] = signReceipts(identity, { volume: volume.id, hlc }, [shard])
   return { index, peer, receipt }
 }
@@ -115,7 +115,7 @@ describe('the shard map in the log', () => {
     }
     const hourAhead = signReceipts(
       b.identity,
-      { volume: b.volume.id, hlc: nextHlc(HLC_ZERO, (b.volume.wallMs() + HOUR_MS) as WallTime) },
+      { volume: b.volume.id, hlc: nextHlc(HLC_ZERO, (b.volume.time.now() + HOUR_MS) as WallTime) },
       [{ stripe, index: 0 }],
     )
     const lies: readonly (readonly [why: string, change: ShardChange])[] = [

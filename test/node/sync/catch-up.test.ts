@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { CatchUp } from '../../../node/sync/catch-up.ts'
 import type { Volume } from '../../../node/log/volume.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
 import { peerOf } from '../stripes/peer-group.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 
@@ -15,6 +16,7 @@ interface Trial {
   readonly catchUp: CatchUp
   readonly asked: PeerId[]
   readonly failed: PeerId[]
+  readonly clock: ManualClock
   /** Ends the oldest exchange that runs. */
   readonly end: (error?: Error) => Promise<void>
 }
@@ -33,14 +35,15 @@ function trial(): Trial {
     },
     onFailed: (_volume: Volume, peer: PeerId) => failed.push(peer),
   }
-  const catchUp = new CatchUp({ random }, parts)
+  const clock = new ManualClock()
+  const catchUp = new CatchUp({ random, clock }, parts)
   const end = async (error?: Error): Promise<void> => {
     const exchange = running.shift()
     if (error === undefined) exchange?.resolve()
     else exchange?.reject(error)
     await setImmediate()
   }
-  return { catchUp, asked, failed, end }
+  return { catchUp, asked, failed, clock, end }
 }
 
 describe('catching up', () => {
@@ -75,5 +78,26 @@ describe('catching up', () => {
     await end()
     // Of the second more was said than is kept: it is asked to be sure.
     assert.deepEqual(asked.slice(8), last)
+  })
+
+  test('asks one whose exchanges fail less and less often, and as before once one has not', async () => {
+    const { catchUp, asked, clock, end } = trial()
+    const [peer] = PEERS
+    assert(peer !== undefined)
+    const inAnHour = async (error?: Error): Promise<number> => {
+      const before = asked.length
+      // Something says twice a second that it has what is missing here.
+      for (let n = 0; n < 7200; n++) {
+        catchUp.soon(VOLUME, peer)
+        await end(error)
+        clock.advance(500)
+      }
+      return asked.length - before
+    }
+    const failing = await inAnHour(new Error('the clock is wrong'))
+    assert(failing > 50 && failing < 70, `${failing} times`)
+    clock.advance(64_000)
+    await end()
+    assert.equal(await inAnHour(), 7200)
   })
 })
