@@ -12,6 +12,8 @@ export type TrustRule =
    * future is ignored.
    */
   | 'beacons-advance'
+  /** The time of a volume moves only by what most of its writers say, or half by a day at most. */
+  | 'time-by-majority'
   /** An op has no effect unless the role that it was written under allows it. */
   | 'op-by-role'
   /** An object named by an op exists for it if its writer had seen its creation. */

@@ -5,6 +5,7 @@
 // which only proven peers do. A single member moves nobody's time but that of its only partner, or
 // of one who joins by it, and by a day at most.
 import type { PeerId } from '../../protocol/ids.ts'
+import { enforces } from '../../protocol/trust.ts'
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { Listeners } from '../replica/listeners.ts'
@@ -69,7 +70,7 @@ export class VolumeTime {
     for (const known of this.#aheadMs.keys())
       if (known !== peer && others?.includes(known) === false) this.#aheadMs.delete(known)
     const all = (others ?? [...this.#aheadMs.keys()]).map((one) => this.#aheadMs.get(one) ?? 0)
-    const correctionMs = correctionOf(all)
+    const correctionMs = enforces('time-by-majority') ? correctionOf(all) : Math.max(0, ...all)
     const hasMoved = Math.abs(correctionMs - this.#correctionMs) >= CLOCKS_DIFFER_MS
     this.#correctionMs = correctionMs
     if (hasMoved) this.onMoved.tell()

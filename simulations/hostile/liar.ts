@@ -3,6 +3,7 @@
 // gives it a real one.
 import { VolumeStripeMap } from '../../node/volume/volume-stripe-map.ts'
 import { summaryOf } from '../../node/log/log-summary.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import type { Volume } from '../../node/log/volume.ts'
 import type { Volumes } from '../../node/log/volumes.ts'
 import { ShardClient } from '../../node/peers/shards.ts'
@@ -122,16 +123,20 @@ export class Liar {
   }
 
   /**
-   * These messages in a log exchange, between the hello and the end. returns what the other
-   * answered.
+   * These messages in a log exchange, between the hello, which may tell what time it is, and the
+   * end. returns what the other answered.
    */
-  async exchange(peer: PeerId, messages: readonly LogMessage[]): Promise<readonly LogMessage[]> {
+  async exchange(
+    peer: PeerId,
+    messages: readonly LogMessage[],
+    timeMs?: WallTime,
+  ): Promise<readonly LogMessage[]> {
     const channel = await this.channel(peer, LOG_PROTOCOL)
     const signal = this.deadline()
     const { volume } = this
     const send = (message: LogMessage): Promise<void> =>
       channel.send([encodeLogMessage(message)], { signal })
-    await send({ kind: 'hello', volume: volume.id, log: summaryOf(volume) })
+    await send({ kind: 'hello', volume: volume.id, log: summaryOf(volume), timeMs })
     for (const message of messages) await send(message)
     await send({ kind: 'done' })
     await send({ kind: 'durable', log: summaryOf(volume) })

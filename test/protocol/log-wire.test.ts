@@ -9,6 +9,7 @@ import { ACTORS_MAX, ENTRY_BODY_MAX, FRAME_MAX } from '../../protocol/limits.ts'
 import { attest } from '../../protocol/log/attestation.ts'
 import { FLAG_CLEAR_BODY, encodeEntry, signEntry } from '../../protocol/log/entry.ts'
 import { ENTRIES_FRAME_BYTES, decodeLogMessage, encodeLogMessage } from '../../protocol/wire/log.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import type { Fork } from '../../protocol/log/fork.ts'
@@ -56,7 +57,7 @@ const LOG: LogSummary = {
 }
 const ATTESTED = { cut: hashOf(0xc1), clear: undefined, sealed: undefined }
 const MESSAGES: Readonly<Record<LogMessage['kind'], LogMessage>> = {
-  hello: { kind: 'hello', volume: VOLUME, log: LOG },
+  hello: { kind: 'hello', volume: VOLUME, log: LOG, timeMs: 1_800_000_000_000 as WallTime },
   entries: { kind: 'entries', entries: [ENTRY] },
   attestations: { kind: 'attestations', attestations: [attest(ALICE, VOLUME, ATTESTED).bytes] },
   truncated: { kind: 'truncated' },

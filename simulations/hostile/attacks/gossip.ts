@@ -1,12 +1,15 @@
 // Floods of a member: in the name of others, or of falsehoods of its own.
-import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
+import { HLC_ZERO, hlcMillis } from '../../../protocol/clock/hlc.ts'
 import { assert } from '../../../protocol/errors.ts'
 import type { ActorId } from '../../../protocol/ids.ts'
 import { CLOCK_AHEAD_MS } from '../../../protocol/limits.ts'
 import { toHex } from '../../../protocol/bytes.ts'
+import { HOUR_MS } from '../../../protocol/units.ts'
+import type { WallTime } from '../../../protocol/units.ts'
 import { headOf } from '../../../protocol/wire/gossip.ts'
 import type { Beacon } from '../../../protocol/wire/gossip.ts'
 import type { PeerStatus } from '../../../node/control/status.ts'
+import { readVolume } from '../../inspection.ts'
 import { ANY_ROLE, disbelieved } from '../attack.ts'
 import type { Attack, Stage } from '../attack.ts'
 import type { Liar } from '../liar.ts'
@@ -97,6 +100,23 @@ export const GOSSIP_ATTACKS: readonly Attack[] = [
       return async () => {
         const isHeard = (await liarAt(stage))?.freeBytes === freeBytes
         disbelieved(!isHeard, 'a beacon from the future counts')
+      }
+    },
+  },
+  {
+    name: 'it says that it is tomorrow there',
+    rule: 'time-by-majority',
+    kind: 'lie',
+    roles: ['writer'],
+    async run({ liar, victim, random }) {
+      await liar.exchange(victim.peer, [], (liar.clock.wall() + 20 * HOUR_MS) as WallTime)
+      const { kv, identity, world } = victim.machine
+      const path = `/said ${random.below(1_000_000)}`
+      await victim.ask((api) => api.makeFolder(path, { ack: 'local' }))
+      return async () => {
+        const hlc = (await readVolume(kv, identity))?.replica.actors.hlc ?? HLC_ZERO
+        const aheadMs = hlcMillis(hlc) - world.clock.wall()
+        disbelieved(aheadMs < CLOCK_AHEAD_MS, `the log is ${aheadMs} ms ahead`)
       }
     },
   },
