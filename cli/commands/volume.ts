@@ -124,11 +124,13 @@ its checkpoint with this command.
 Example:
   shoal volume accept-checkpoint anna`,
     )
-    .action(async (peer: string, { volume: name }: { volume?: string }) => {
-      const info = await context.client.acceptCheckpoint(peer, { volume: name })
+    .action(async (peer: string, { volume: wanted }: { volume?: string }) => {
+      const { id, name, volume } = await context.client.memberInfo(peer, { volume: wanted })
+      const info = await context.client.acceptCheckpoint(id, { volume })
       context.print(
         info,
-        () => `Volume "${printable(info.name)}" continues from the checkpoint of ${peer}`,
+        () =>
+          `Volume "${printable(volume)}" continues from the checkpoint of ${printable(name)} (${id})`,
       )
     })
 }

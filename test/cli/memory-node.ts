@@ -20,6 +20,7 @@ import type {
 import type { LogItem, LogOptions } from '../../node/control/history.ts'
 import type { MountRequest } from '../../node/control/mounts.ts'
 import type { CreateVolumeRequest, Settings, VolumeInfo } from '../../node/control/volumes.ts'
+import type { MemberStatus } from '../../node/control/peers.ts'
 import type { SmallFile } from '../../node/control/small-files.ts'
 import type { GarbageReport } from '../../node/control/garbage.ts'
 import type {
@@ -76,6 +77,11 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
 
   async addPeer(address: string): Promise<PeerStatus> {
     throw new ShoalError('unreachable', `${address} does not answer. Is the node up there?`)
+  }
+
+  async memberInfo(peer: string): Promise<MemberStatus> {
+    const { id, name, lastSeenMs, shards, shardBytes } = await this.peerInfo(peer)
+    return { id, name, role: 'writer', volume: 'main', lastSeenMs, shards, shardBytes }
   }
 
   async removePeer(peer: string): Promise<void> {
