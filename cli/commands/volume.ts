@@ -152,7 +152,7 @@ export function volumeTable(volumes: readonly VolumeStatus[], context: Context):
   return volumes
     .flatMap((volume, i) => [
       lines[i] ?? '',
-      ...[...careRows(volume), ...logRows(volume)].map(
+      ...[...calledRows(volume), ...careRows(volume), ...logRows(volume)].map(
         ([what, text]) => `  ${what.toLowerCase()}: ${text}`,
       ),
     ])
@@ -170,6 +170,7 @@ function describe(info: VolumeInfo): string {
     ['Name', printable(info.name)],
     ['Id', info.id],
     ['Role', info.role],
+    ...calledRows(info),
     ['Class', info.class],
     ['Safety', toleranceText(info)],
     ['Stripes', stripesText(info)],
@@ -187,6 +188,11 @@ function describe(info: VolumeInfo): string {
     ]),
   ]
   return table(rows)
+}
+
+/** The name of this node in a volume, where the name in its settings was taken, or changed. */
+function calledRows({ calledAs }: VolumeStatus): readonly (readonly [string, string])[] {
+  return calledAs === undefined ? [] : [['This node', printable(calledAs)]]
 }
 
 function differenceText({ differsMs }: VolumeStatus): string | undefined {

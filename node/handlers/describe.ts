@@ -143,6 +143,7 @@ export function describeVolume(
     name,
     isDefault: volumes.all()[0]?.volume === volume,
     role: membership.member(volume.identity.peer)?.role ?? 'reader',
+    calledAs: volumes.introductions.calledAs(volume),
     class: classInForce(volume),
     stripes: countStripes(groups),
     cold: countCold(groups),

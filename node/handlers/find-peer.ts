@@ -40,8 +40,9 @@ function candidateOf(peer: PeerId, volumes: readonly NamedVolume[]): Candidate {
     const member = volume.membership.member(peer)
     return member === undefined ? [] : [{ member, role: `${member.role} of ${name}` }]
   })
-  const names = [...new Set(found.map(({ member }) => member.name))]
-  return { peer, names, roles: found.map(({ role }) => role) }
+  // Also the name that it says it has, where another is shown by that.
+  const names = new Set(found.flatMap(({ member }) => [member.name, member.said]))
+  return { peer, names: [...names], roles: found.map(({ role }) => role) }
 }
 
 function theOne<Some extends Candidate>(

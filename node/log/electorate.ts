@@ -21,7 +21,7 @@ export function defaultVoters({ membership }: Volume): readonly PeerId[] {
  */
 export function findVoters(volume: Volume, text: string): readonly PeerId[] {
   const members = volume.membership.members()
-  const candidates = members.map(({ peer, name }) => ({ peer, names: [name], name }))
+  const candidates = members.map(({ peer, name, said }) => ({ peer, names: [name, said], name }))
   return text.split(',').map((part) => {
     const wanted = part.trim()
     const found = meantBy(wanted, candidates)

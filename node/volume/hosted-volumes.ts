@@ -218,12 +218,17 @@ export class HostedVolumes {
     })
   }
 
-  /** Says who this node is, at once or when the log tells that it is a member. */
+  /**
+   * Says who this node is, at once or when the log tells that it is a member; and for a while again
+   * where others turn out to have said the same name.
+   */
   async #introduce(volume: Volume): Promise<void> {
-    const { volumes } = this.#c
-    if (await volumes.describeSelf(volume)) return
+    const { introductions } = this.#c.volumes
+    const say = async (): Promise<boolean> =>
+      (await introductions.describeSelf(volume)) && introductions.isSettled(volume)
+    if (await say()) return
     const unlisten = volume.events.members.add(() => {
-      const said = volumes.describeSelf(volume).then((isSaid) => isSaid && unlisten())
+      const said = say().then((isDone) => isDone && unlisten())
       void ignoreFailure(said, 'it is said at the next start of the node')
     })
   }

@@ -10,7 +10,11 @@ const ANNA = '12D3KooWAnnaAnnaAnnaAnnaAnnaAnnaAnnaAnnaAnnaaaaa' as PeerId
 const MALLORY = '12D3KooWMallMallMallMallMallMallMallMallMallzzzz' as PeerId
 
 function find(text: string, names: Readonly<Record<string, string>>): PeerId {
-  const member = (peer: PeerId): unknown => ({ name: names[peer], role: 'writer' })
+  const member = (peer: PeerId): unknown => ({
+    name: names[peer],
+    said: names[peer],
+    role: 'writer',
+  })
   const volumes = { all: () => [{ name: 'main', volume: { membership: { member } } }] }
   return findPeer(text, [ANNA, MALLORY], volumes as unknown as Volumes)
 }
