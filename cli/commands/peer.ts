@@ -1,4 +1,4 @@
-// `shoal peer ls|add|rm|info|ping`: the other nodes.
+// `shoal peer ls|add|rm|info|rename|ping`: the other nodes.
 import { setTimeout as sleep } from 'node:timers/promises'
 import colors from 'picocolors'
 import { isNode } from '../../protocol/roles.ts'
@@ -26,6 +26,13 @@ removes nobody: give the id, or its last 8 characters.
 
 Example:
   shoal peer rm old-laptop`
+
+const RENAME_HELP = `
+All members see the new name. A node may rename itself, an admin any member. The
+name stands until "name" in the config.yaml of that node changes.
+
+Example:
+  shoal peer rename vm-2 workshop`
 
 interface RemoveOptions {
   readonly volume?: string
@@ -70,7 +77,25 @@ export function addPeer(program: Command, context: Context): void {
       const info = await context.client.peerInfo(name)
       context.print(info, () => describe(info))
     })
+  addRename(peer, context)
   addPing(peer, context)
+}
+
+function addRename(peer: Command, context: Context): void {
+  peer
+    .command('rename <peer> <name>')
+    .description('give a member of a volume, or this node, another name there')
+    .addOption(ofVolumeOption())
+    .addHelpText('after', RENAME_HELP)
+    .action(async (text: string, name: string, { volume }: { readonly volume?: string }) => {
+      const { id, name: before, ...member } = await context.client.memberInfo(text, { volume })
+      const renamed = await context.client.renamePeer(id, name, { volume: member.volume })
+      context.print(
+        { id, before, name: renamed.name, volume: member.volume },
+        () =>
+          `Renamed ${printable(before)} (${id}) to ${printable(renamed.name)} in volume "${printable(member.volume)}"`,
+      )
+    })
 }
 
 async function remove(

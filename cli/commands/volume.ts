@@ -1,4 +1,4 @@
-// `shoal volume create|ls|info|set`: shared namespaces and their policies.
+// `shoal volume create|ls|info|set|rename`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
 import { careRows, logRows, stripesText, toleranceText } from '../health.ts'
@@ -103,8 +103,32 @@ export function addVolume(program: Command, context: Context): void {
       const info = await context.client.setVolume(name, settings)
       context.print(info, () => settingsText(info.settings))
     })
+  addRename(volume, context)
   addAcceptCheckpoint(volume, context)
   addVolumeKey(volume, context)
+}
+
+function addRename(volume: Command, context: Context): void {
+  volume
+    .command('rename <volume> <name>')
+    .description('give a volume another name on this node')
+    .addHelpText(
+      'after',
+      `
+Names of volumes are local: other nodes keep theirs. Use the new name in paths
+(NAME:/FILE), scripts and /etc/fstab from then on; mounts stay as they are.
+
+Example:
+  shoal volume rename main family`,
+    )
+    .action(async (text: string, name: string) => {
+      const { id } = await context.client.volumeInfo(text)
+      const info = await context.client.renameVolume(id, name)
+      context.print(
+        info,
+        () => `Renamed volume "${printable(text)}" to "${printable(info.name)}" on this node`,
+      )
+    })
 }
 
 function addAcceptCheckpoint(volume: Command, context: Context): void {

@@ -17,6 +17,12 @@ export interface PeersApi {
    */
   memberInfo(peer: string, options?: VolumeCallOptions): Promise<MemberStatus>
   /**
+   * Give a member of a volume another name there: this node itself, or any as an admin. It stands
+   * until that member's settings name it anew. throws 'no-such-peer', 'EPERM', 'usage' for what is
+   * no name, 'EEXIST' for one that may mean another member.
+   */
+  renamePeer(peer: string, name: string, options?: VolumeCallOptions): Promise<MemberStatus>
+  /**
    * Take a peer's membership of a volume away (a new key epoch for those who remain), and its vote;
    * after it has given its shards away, which may take long, or at once. To break off leaves it a
    * member.
@@ -37,6 +43,11 @@ export const peersRoutes: RoutesOf<PeersApi> = {
   listPeers: call([], () => ({})),
   addPeer: call(['address'], ({ label }) => ({ address: label })),
   memberInfo: call(['peer'], ({ label, volume }) => ({ peer: label, volume })),
+  renamePeer: call(['peer', 'name'], ({ label, volume }) => ({
+    peer: label,
+    name: label,
+    volume,
+  })),
   removePeer: call(['peer'], ({ label, volume, flag }) => ({ peer: label, volume, now: flag })),
   peerInfo: call(['peer'], ({ label }) => ({ peer: label })),
   pingPeer: call(['peer'], ({ label }) => ({ peer: label })),

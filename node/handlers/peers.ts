@@ -47,6 +47,15 @@ export function peersApi(parts: NodeParts): PeersApi {
       return describeMember(parts, named, findMember(text, named))
     },
 
+    async renamePeer(text, name, { volume } = {}) {
+      const named = volumes.find(volume)
+      const member = findMember(text, named)
+      const isSelf = member.peer === world.network.self
+      if (!isSelf) volumes.checkAdmin(named.volume)
+      await volumes.introductions.rename(named.volume, member, name)
+      return describeMember(parts, named, findMember(member.peer, named))
+    },
+
     async removePeer(text, { volume, now = false, signal } = {}) {
       const named = volumes.find(volume)
       const { peer } = findMember(text, named)

@@ -64,6 +64,9 @@ export function volumesApi(parts: NodeParts): VolumesApi {
       return describeVolumeInfo(parts, named)
     },
 
+    renameVolume: async (volume, name) =>
+      describeVolumeInfo(parts, await volumes.rename(volume, name)),
+
     async acceptCheckpoint(peer, { volume } = {}) {
       const named = volumes.find(volume)
       await swarm.acceptCheckpoint(named.volume, findMember(peer, named).peer)

@@ -6,6 +6,7 @@ import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Member } from '../../protocol/membership/members.ts'
+import { checkName } from '../../protocol/membership/names.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 import type { Volume } from './volume.ts'
@@ -69,6 +70,22 @@ export class Introductions {
   isSettled(volume: Volume): boolean {
     const known = volume.membership.member(this.#peer)
     return known !== undefined && volume.wallMs() >= hlcMillis(stampHlc(known.granted)) + SETTLE_MS
+  }
+
+  /**
+   * Gives a member another name, as it may itself and as an admin may. Durable when this resolves.
+   * throws ShoalError 'usage', 'EEXIST', 'ESTALE'.
+   */
+  rename(volume: Volume, { peer, zone, capacityBytes }: Member, name: string): Promise<void> {
+    return this.#saying.run(async () => {
+      const others = volume.membership.members().filter((member) => member.peer !== peer)
+      checkName(
+        name,
+        others.map((other) => ({ peer: other.peer, names: [other.name, other.said] })),
+      )
+      volume.submit({ kind: 'member-info', peer, name, zone, capacityBytes })
+      await volume.commit()
+    })
   }
 
   /** This node's name in a volume, where it is not the one in its settings. */

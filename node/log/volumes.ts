@@ -29,6 +29,8 @@ import type { VolumeComponents } from './opened-parts.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 
 const VOLUME_PREFIX: ByteString = STORE_PREFIXES.volume
+/** All records of volumes. */
+const RECORDS = { from: VOLUME_PREFIX, to: 'W' } as const
 const SECRET_BYTES = 32
 const DEFAULT_CHUNK = '256k'
 const DEFAULT_HASH = 'blake3'
@@ -58,7 +60,7 @@ export class Volumes {
     { isCopy = false }: { readonly isCopy?: boolean } = {},
   ): Promise<Volumes> {
     const volumes = new Volumes(components, self)
-    for await (const [key, value] of components.store.kv.scan({ from: VOLUME_PREFIX, to: 'W' })) {
+    for await (const [key, value] of components.store.kv.scan(RECORDS)) {
       const [genesis, name] = decodeCbor(value, 'volume record') as readonly [Uint8Array, string]
       const volume = await Volume.open(components, genesis, key.slice(VOLUME_PREFIX.length))
       volumes.#volumes.push({ name, volume })
@@ -305,6 +307,26 @@ export class Volumes {
     return this.introductions.describeSelf(volume)
   }
 
+  /**
+   * Calls a volume otherwise on this node; others call it as they do. throws 'EEXIST', 'usage',
+   * 'no-such-volume'.
+   */
+  rename(nameOrId: string, name: string): Promise<NamedVolume> {
+    return this.#making.run(async () => {
+      const named = this.find(nameOrId)
+      this.#checkNameFree(name)
+      const { volume } = named
+      for await (const [key, value] of this.#c.store.kv.scan(RECORDS)) {
+        const [genesis] = decodeCbor(value, 'volume record') as readonly [Uint8Array, string]
+        if (volumeIdOf(genesis) !== volume.id) continue
+        await this.#c.store.commit([{ kind: 'put', key, value: encodeCbor([genesis, name]) }])
+      }
+      const renamed = { name, volume }
+      this.#volumes[this.#volumes.indexOf(named)] = renamed
+      return renamed
+    })
+  }
+
   /** Every volume is closed; the first failure is thrown at the end. */
   async close(): Promise<void> {
     const closed = await Promise.allSettled(this.#volumes.map(({ volume }) => volume.close()))
@@ -328,7 +350,7 @@ export class Volumes {
   /** Tags count up, so that scanning them gives the volumes in the order they came. */
   async #freshTag(): Promise<ByteString> {
     let last = 0
-    for await (const [key] of this.#c.store.kv.scan({ from: VOLUME_PREFIX, to: 'W' })) {
+    for await (const [key] of this.#c.store.kv.scan(RECORDS)) {
       last = key.charCodeAt(1) * 256 + key.charCodeAt(2)
     }
     return String.fromCharCode((last + 1) >> 8, (last + 1) & 0xff)

@@ -152,6 +152,11 @@ export class HostedVolumes {
     return hosted
   }
 
+  /** The name of a volume on this node, as it is by now. */
+  nameOf({ volume }: HostedVolume): string {
+    return this.#c.volumes.find(volume.id).name
+  }
+
   /** Make a volume and host it. throws 'EEXIST', 'usage'. */
   async create(name: string, chunk?: string, hash?: string): Promise<NamedVolume> {
     return this.#begin(await this.#c.volumes.create(name, chunk, hash))

@@ -5,6 +5,7 @@
 //   a number is no name that anybody says
 //   nobody is meant by what could mean somebody else as well, shown or said
 import type { Stamp } from '../clock/dot.ts'
+import { ShoalError } from '../errors.ts'
 import { HIDDEN_CHARS } from '../hidden-chars.ts'
 import type { PeerId } from '../ids.ts'
 
@@ -12,6 +13,7 @@ import type { PeerId } from '../ids.ts'
 export const MEMBER_NAME_MAX = 64
 /** Text that a node takes for a name. What a member says of itself may be anything. */
 export const MEMBER_NAME: RegExp = /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u
+const MEMBER_NAME_RULE = 'letters, digits, ".", "_" and "-", at most 64'
 
 /**
  * Length from which a part of an id names its peer, even if another peer has that as its name: as
@@ -115,6 +117,26 @@ export function meantBy<Some extends Nameable>(
   const key = nameKey(text)
   const named = among.filter(({ names }) => names.some((name) => nameKey(name) === key))
   if (text.length < ID_PART_LENGTH && named.length > 0) return named
-  const isPart = ({ peer }: Some): boolean => peer.startsWith(text) || peer.endsWith(text)
-  return among.filter((one) => named.includes(one) || isPart(one))
+  return among.filter((one) => named.includes(one) || isPartOf(text, one.peer))
+}
+
+/**
+ * Checks a name that somebody is to have whose fellow members are these. throws ShoalError 'usage'
+ * for what is no name, 'EEXIST' for the name of another, or what means its id.
+ */
+export function checkName(name: string, others: readonly Nameable[]): void {
+  if (!MEMBER_NAME.test(name))
+    throw new ShoalError('usage', `"${name}" cannot name a member; a name has ${MEMBER_NAME_RULE}`)
+  const key = nameKey(name)
+  const isMeant = ({ peer, names }: Nameable): boolean =>
+    names.some((other) => nameKey(other) === key) ||
+    (name.length >= ID_PART_LENGTH && isPartOf(name, peer))
+  const other = others.find(isMeant)
+  if (other === undefined) return
+  const who = `${other.names[0] ?? 'another member'} (${other.peer})`
+  throw new ShoalError('EEXIST', `"${name}" may mean ${who} already; choose another name`)
+}
+
+function isPartOf(text: string, peer: PeerId): boolean {
+  return peer.startsWith(text) || peer.endsWith(text)
 }

@@ -84,6 +84,10 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
     return { id, name, role: 'writer', volume: 'main', lastSeenMs, shards, shardBytes }
   }
 
+  async renamePeer(peer: string, name: string): Promise<MemberStatus> {
+    return { ...(await this.memberInfo(peer)), name }
+  }
+
   async removePeer(peer: string): Promise<void> {
     await this.peerInfo(peer)
   }
@@ -135,6 +139,11 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
 
   async retryVolume(volume: string): Promise<VolumeInfo> {
     return this.volumeInfo(volume)
+  }
+
+  async renameVolume(volume: string, name: string): Promise<VolumeInfo> {
+    const known = volume === VOLUME.id ? 'main' : volume
+    return { ...(await this.volumeInfo(known)), name }
   }
 
   async acceptCheckpoint(peer: string): Promise<VolumeInfo> {
