@@ -11,6 +11,7 @@ import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { fromHex, toHex, utf8 } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
+import { MEMBER_NAME } from '../protocol/membership/names.ts'
 import { parseSize } from '../protocol/size.ts'
 import { GIB, MIB } from '../protocol/units.ts'
 import { checkWay, closeHome } from './world/closed-home.ts'
@@ -91,7 +92,7 @@ export interface ConfigOptions {
   readonly mdns?: boolean | undefined
 }
 
-const label = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]{0,63}$/u, {
+const label = z.string().regex(MEMBER_NAME, {
   error: 'must be letters, digits, ".", "_" and "-", at most 64',
 })
 const address = z.string().refine(isMultiaddr, {

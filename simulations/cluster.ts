@@ -37,6 +37,8 @@ const TIER_LOCATION = parseTierLocation(TIER_URL)
 
 export interface ClusterOptions {
   readonly nodeCount: number
+  /** The name that all nodes have in their settings; default: that of their machine. */
+  readonly called?: string | undefined
   readonly network?: Partial<NetworkOptions>
   /** Default: as nodes have it. */
   readonly beaconMs?: number | undefined
@@ -100,7 +102,7 @@ export class Cluster {
   }
 }
 
-type NodeSettings = Pick<ClusterOptions, 'log' | 'security' | 'beaconMs' | 'checkpoints'>
+type NodeSettings = Pick<ClusterOptions, 'called' | 'log' | 'security' | 'beaconMs' | 'checkpoints'>
 export type Death = 'killed' | 'power loss'
 
 /** One node through all its runs. */
@@ -154,7 +156,7 @@ export class ClusterNode {
           onSecurity: (event) => this.#options.security?.(this.name, event),
         },
         {
-          name: this.name,
+          name: this.#options.called ?? this.name,
           zone: undefined,
           capacityBytes: undefined,
           home: `/${this.name}`,

@@ -36,7 +36,7 @@ export async function readVolume(
     const owner = { volume: origins.volume, membership }
     const ground = { stored: view, base: readCheckpoint(view) }
     const replica = await Replica.open(view, owner, ground)
-    membership.describeBy((peer) => replica.infos.of(peer))
+    membership.describeBy(() => replica.infos)
     return { genesis, view, replica }
   }
   return undefined

@@ -2,6 +2,7 @@
 // nobody reads.
 import { resolve } from 'node:path'
 import { ofVolumeOption, parseTime } from '../arguments.ts'
+import { agree } from '../confirm.ts'
 import { count, formatBytes, formatTime, printable, table } from '../output.ts'
 import { parseSize } from '../../protocol/size.ts'
 import { asPath } from '../paths.ts'
@@ -20,6 +21,12 @@ interface AddOptions {
   readonly credentials?: string
   readonly profile?: string
   readonly limit?: number
+  readonly volume?: string
+}
+
+interface RollBackOptions {
+  readonly to: WallTime
+  readonly yes?: boolean
   readonly volume?: string
 }
 
@@ -97,21 +104,27 @@ export function addCold(program: Command, context: Context): void {
     .addOption(ofVolumeOption())
     .addHelpText('after', '\nExample:\n  shoal cold rm attic')
     .action(async (name: string, { volume }: { readonly volume?: string }) => {
-      await context.client.removeTier(name, { volume })
-      context.print({ removed: name }, () => `Removed cold tier ${printable(name)}`)
+      const { url, stripes } = await context.client.removeTier(name, { volume })
+      context.print({ removed: name, url, stripes }, () => {
+        const kept = stripes === 0 ? '' : `, with copies of ${count(stripes, 'stripe')}`
+        return `Detached cold tier ${printable(name)}; its objects at ${printable(url)} are kept${kept}`
+      })
     })
   cold
     .command('rollback <name>')
     .description('restore the bucket of a tier to an earlier time')
     .requiredOption('--to <time>', 'time to restore, before the damage was done', parseTime)
+    .option('-y, --yes', 'restore without asking')
     .addOption(ofVolumeOption())
     .addHelpText('after', ROLLBACK_HELP)
-    .action(async (name: string, options: { readonly to: WallTime; readonly volume?: string }) => {
-      const { to, volume } = options
+    .action(async (name: string, { to, yes, volume }: RollBackOptions) => {
+      const time = formatTime(to)
+      const question = `Restore all objects of cold tier ${printable(name)} to ${time}?`
+      await agree(context, question, { yes, otherwise: 'nothing was restored' })
       const restored = await context.client.rollBackTier(name, to, { volume })
       context.print(
         { restored },
-        () => `Restored ${count(restored, 'object')} in ${printable(name)}`,
+        () => `Restored ${count(restored, 'object')} in ${printable(name)} to ${time}`,
       )
     })
   addMoves(cold, context)

@@ -49,7 +49,14 @@ export function addConflicts(program: Command, context: Context): void {
     )
     .action(async (path: string) => {
       const kept = await context.client.keepConflict(path)
-      context.print(kept, () => `Kept as ${printable(kept.path)}`)
+      context.print(kept, () =>
+        [
+          `Kept as ${printable(kept.path)}`,
+          ...kept.removed.map((path) =>
+            path === kept.path ? 'Replaced what had that name' : `Removed ${printable(path)}`,
+          ),
+        ].join('\n'),
+      )
     })
 }
 

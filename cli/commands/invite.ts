@@ -91,9 +91,13 @@ function addRevoke(invite: Command, context: Context): void {
       context.print(revoked, () =>
         revoked.length === 0
           ? 'Nothing to revoke: no such ticket can be used any more.'
-          : `Revoked ${revoked.map((ticket) => ticket.id).join(', ')}`,
+          : revoked.map(revokedText).join('\n'),
       )
     })
+}
+
+function revokedText({ id, role, volume, uses, usesLeft }: TicketStatus): string {
+  return `Revoked ${id} (${role} of ${printable(volume)}, ${usesLeft} of ${uses} left)`
 }
 
 function describe(tickets: readonly TicketStatus[], hidden: number): string {

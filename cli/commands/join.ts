@@ -30,11 +30,12 @@ export function addJoin(program: Command, context: Context): void {
     )
     .action(async (ticket: string) => {
       const volume = await context.client.join(await readTicketText(context, ticket))
-      context.print(
-        volume,
-        () =>
-          `Joined volume "${printable(volume.name)}" as ${volume.role}, with ${count(volume.members.length, 'member')}`,
-      )
+      context.print(volume, () => {
+        const { name, role, calledAs, members } = volume
+        const called = calledAs === undefined ? '' : `, called ${printable(calledAs)}`
+        const others = count(members.length, 'member')
+        return `Joined volume "${printable(name)}" as ${role}${called}, with ${others}`
+      })
       await askAboutTiers(context, context.client, volume)
     })
 }

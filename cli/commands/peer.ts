@@ -1,10 +1,13 @@
-// `shoal peer ls|add|rm|info|ping`: the other nodes.
+// `shoal peer ls|add|rm|info|rename|ping`: the other nodes.
 import { setTimeout as sleep } from 'node:timers/promises'
 import colors from 'picocolors'
+import { isNode } from '../../protocol/roles.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { ofVolumeOption, parseCount } from '../arguments.ts'
+import { agree } from '../confirm.ts'
 import { count, formatBytes, formatDuration, formatTime, printable, table } from '../output.ts'
 import type { Command } from 'commander'
+import type { MemberStatus } from '../../node/control/peers.ts'
 import type { PeerStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
 
@@ -18,8 +21,24 @@ An online peer first moves its shards to the others, so that nothing has to be
 rebuilt. This may take long; Ctrl-C stops it, and the peer stays a member. An
 offline peer cannot move its shards: remove it with --now.
 
+At a terminal it says whom it removes, and asks. A name that two members have
+removes nobody: give the id, or its last 8 characters.
+
 Example:
   shoal peer rm old-laptop`
+
+const RENAME_HELP = `
+All members see the new name. A node may rename itself, an admin any member. The
+name stands until "name" in the config.yaml of that node changes.
+
+Example:
+  shoal peer rename vm-2 workshop`
+
+interface RemoveOptions {
+  readonly volume?: string
+  readonly now?: boolean
+  readonly yes?: boolean
+}
 
 export function addPeer(program: Command, context: Context): void {
   const peer = program
@@ -47,11 +66,9 @@ export function addPeer(program: Command, context: Context): void {
     .description('remove a peer from a volume after moving its shards to other peers')
     .addOption(ofVolumeOption())
     .option('--now', 'remove at once; the remaining peers rebuild its shards where possible')
+    .option('-y, --yes', 'remove without asking')
     .addHelpText('after', REMOVE_HELP)
-    .action(async (name: string, options: { volume?: string; now?: boolean }) => {
-      await followDrain(context, name, context.client.removePeer(name, options))
-      context.print({ removed: name }, () => `Removed ${name}`)
-    })
+    .action((name: string, options: RemoveOptions) => remove(context, name, options))
   peer
     .command('info <peer>')
     .description('show details of a peer')
@@ -60,16 +77,73 @@ export function addPeer(program: Command, context: Context): void {
       const info = await context.client.peerInfo(name)
       context.print(info, () => describe(info))
     })
+  addRename(peer, context)
   addPing(peer, context)
 }
 
+function addRename(peer: Command, context: Context): void {
+  peer
+    .command('rename <peer> <name>')
+    .description('give a member of a volume, or this node, another name there')
+    .addOption(ofVolumeOption())
+    .addHelpText('after', RENAME_HELP)
+    .action(async (text: string, name: string, { volume }: { readonly volume?: string }) => {
+      const { id, name: before, ...member } = await context.client.memberInfo(text, { volume })
+      const renamed = await context.client.renamePeer(id, name, { volume: member.volume })
+      context.print(
+        { id, before, name: renamed.name, volume: member.volume },
+        () =>
+          `Renamed ${printable(before)} (${id}) to ${printable(renamed.name)} in volume "${printable(member.volume)}"`,
+      )
+    })
+}
+
+async function remove(
+  context: Context,
+  text: string,
+  { volume: wanted, now, yes }: RemoveOptions,
+): Promise<void> {
+  const { client } = context
+  const member = await client.memberInfo(text, { volume: wanted })
+  const { id, name, role, volume, shards, shardBytes } = member
+  const how = now === true ? ' at once' : ''
+  const question = `Remove ${memberText(member)} from volume "${printable(volume)}"${how}?`
+  await agree(context, question, { yes, otherwise: `${printable(name)} stays a member` })
+  // By its id: the one that was shown, whatever it is called by now.
+  await followDrain(context, member, client.removePeer(id, { volume, now }))
+  context.print(
+    { removed: name, id, role, volume, shards, shardBytes },
+    () => `Removed ${memberText(member)} from volume "${printable(volume)}"`,
+  )
+}
+
+/** A member with all that tells it from others of its name. */
+function memberText({ name, id, role, lastSeenMs, shards, shardBytes }: MemberStatus): string {
+  const facts = isNode(role)
+    ? [
+        lastSeenMs === undefined ? 'never seen' : `seen ${seenText({ lastSeenMs })}`,
+        heldText(shards, shardBytes),
+      ]
+    : ['a recovery key']
+  return `${printable(name)} (${[id, role, ...facts].join(', ')})`
+}
+
+function heldText(shards: number, bytes: number): string {
+  return shards === 0 ? 'no shards' : `${count(shards, 'shard')} of ${formatBytes(bytes)}`
+}
+
 /** Tell how many shards a peer still has, until it is removed. throws what the removal throws. */
-async function followDrain(context: Context, name: string, removal: Promise<void>): Promise<void> {
+async function followDrain(
+  context: Context,
+  { id, name, volume }: MemberStatus,
+  removal: Promise<void>,
+): Promise<void> {
   const isDone = removal.then(() => true)
   let told = 0
   while (!(await Promise.race([isDone, sleep(LOOK_EVERY_MS, false)]))) {
-    const { shards } = await context.client.peerInfo(name).catch(() => ({ shards: 0 }))
-    if (shards !== told && shards > 0) context.tell(`${name} has ${count(shards, 'shard')} left`)
+    const { shards } = await context.client.memberInfo(id, { volume }).catch(() => ({ shards: 0 }))
+    if (shards !== told && shards > 0)
+      context.tell(`${printable(name)} has ${count(shards, 'shard')} left`)
     told = shards
   }
 }
@@ -135,7 +209,7 @@ function stateText({ state, goneInMs, limited }: PeerStatus): string {
   return goneInMs === undefined ? shown : `${shown}, gone in ${formatDuration(goneInMs)}`
 }
 
-function seenText({ lastSeenMs }: PeerStatus): string {
+function seenText({ lastSeenMs }: Pick<PeerStatus, 'lastSeenMs'>): string {
   if (lastSeenMs === undefined) return 'never'
   return `${formatDuration(Math.max(0, Date.now() - lastSeenMs))} ago`
 }

@@ -5,7 +5,7 @@ import { formatBytes, printable, table } from '../output.ts'
 import { asPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import type { Command } from 'commander'
-import type { Pin, PinProgress } from '../../node/control/pins.ts'
+import type { Pin, PinProgress, RemovedPin } from '../../node/control/pins.ts'
 import type { Context } from '../context.ts'
 
 interface AddOptions {
@@ -72,8 +72,11 @@ export function addPin(program: Command, context: Context): void {
     .description('remove the pins of a path')
     .addHelpText('after', RM_HELP)
     .action(async (path: string) => {
-      await context.client.removePin(asPath(path))
-      context.print({ removed: path }, () => `Unpinned ${printable(path)}`)
+      const pins = await context.client.removePin(asPath(path))
+      context.print({ removed: path, pins }, () => {
+        const wishes = pins.map((pin) => wishOf(pin)[0]).join(', ')
+        return `Unpinned ${printable(path)}: ${wishes}`
+      })
     })
 }
 
@@ -139,7 +142,7 @@ function rowOf(pin: Pin): readonly string[] {
 }
 
 /** The wish and its scope, as columns of the table. */
-function wishOf(pin: Pin): readonly [string, string] {
+function wishOf(pin: RemovedPin): readonly [string, string] {
   switch (pin.kind) {
     case 'class':
       return [`class ${printable(pin.class)}`, 'volume']

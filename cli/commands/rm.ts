@@ -1,7 +1,7 @@
 // `shoal rm`: remove files and trees.
 import { ShoalError } from '../../protocol/errors.ts'
 import { addConsistency } from '../arguments.ts'
-import { confirm, isAsked } from '../confirm.ts'
+import { agree, isAsked } from '../confirm.ts'
 import { printable } from '../output.ts'
 import { inside, joinPath } from '../paths.ts'
 import type { Command } from 'commander'
@@ -37,8 +37,8 @@ export function addRm(program: Command, context: Context): void {
 async function ask(context: Context, paths: readonly string[]): Promise<void> {
   if ((await countFiles(context, paths)) <= UNASKED_MAX) return
   const shown = paths.map(printable).join(', ')
-  if (await confirm(context, `Remove more than 1,000 files: ${shown}?`)) return
-  throw new ShoalError('aborted', 'nothing was removed')
+  const question = `Remove more than 1,000 files: ${shown}?`
+  await agree(context, question, { otherwise: 'nothing was removed' })
 }
 
 /** The number of files at these paths and below, counted as far as it matters. */

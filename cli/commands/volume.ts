@@ -1,4 +1,4 @@
-// `shoal volume create|ls|info|set`: shared namespaces and their policies.
+// `shoal volume create|ls|info|set|rename`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
 import { careRows, logRows, stripesText, toleranceText } from '../health.ts'
@@ -103,8 +103,32 @@ export function addVolume(program: Command, context: Context): void {
       const info = await context.client.setVolume(name, settings)
       context.print(info, () => settingsText(info.settings))
     })
+  addRename(volume, context)
   addAcceptCheckpoint(volume, context)
   addVolumeKey(volume, context)
+}
+
+function addRename(volume: Command, context: Context): void {
+  volume
+    .command('rename <volume> <name>')
+    .description('give a volume another name on this node')
+    .addHelpText(
+      'after',
+      `
+Names of volumes are local: other nodes keep theirs. Use the new name in paths
+(NAME:/FILE), scripts and /etc/fstab from then on; mounts stay as they are.
+
+Example:
+  shoal volume rename main family`,
+    )
+    .action(async (text: string, name: string) => {
+      const { id } = await context.client.volumeInfo(text)
+      const info = await context.client.renameVolume(id, name)
+      context.print(
+        info,
+        () => `Renamed volume "${printable(text)}" to "${printable(info.name)}" on this node`,
+      )
+    })
 }
 
 function addAcceptCheckpoint(volume: Command, context: Context): void {
@@ -124,11 +148,13 @@ its checkpoint with this command.
 Example:
   shoal volume accept-checkpoint anna`,
     )
-    .action(async (peer: string, { volume: name }: { volume?: string }) => {
-      const info = await context.client.acceptCheckpoint(peer, { volume: name })
+    .action(async (peer: string, { volume: wanted }: { volume?: string }) => {
+      const { id, name, volume } = await context.client.memberInfo(peer, { volume: wanted })
+      const info = await context.client.acceptCheckpoint(id, { volume })
       context.print(
         info,
-        () => `Volume "${printable(info.name)}" continues from the checkpoint of ${peer}`,
+        () =>
+          `Volume "${printable(volume)}" continues from the checkpoint of ${printable(name)} (${id})`,
       )
     })
 }
@@ -150,7 +176,7 @@ export function volumeTable(volumes: readonly VolumeStatus[], context: Context):
   return volumes
     .flatMap((volume, i) => [
       lines[i] ?? '',
-      ...[...careRows(volume), ...logRows(volume)].map(
+      ...[...calledRows(volume), ...careRows(volume), ...logRows(volume)].map(
         ([what, text]) => `  ${what.toLowerCase()}: ${text}`,
       ),
     ])
@@ -168,6 +194,7 @@ function describe(info: VolumeInfo): string {
     ['Name', printable(info.name)],
     ['Id', info.id],
     ['Role', info.role],
+    ...calledRows(info),
     ['Class', info.class],
     ['Safety', toleranceText(info)],
     ['Stripes', stripesText(info)],
@@ -185,6 +212,11 @@ function describe(info: VolumeInfo): string {
     ]),
   ]
   return table(rows)
+}
+
+/** The name of this node in a volume, where the name in its settings was taken, or changed. */
+function calledRows({ calledAs }: VolumeStatus): readonly (readonly [string, string])[] {
+  return calledAs === undefined ? [] : [['This node', printable(calledAs)]]
 }
 
 function differenceText({ differsMs }: VolumeStatus): string | undefined {

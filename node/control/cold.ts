@@ -37,10 +37,11 @@ export interface ColdApi {
    */
   rollBackTier(name: string, toMs: WallTime, options?: VolumeCallOptions): Promise<number>
   /**
-   * Let a volume know of a tier no more; what lies there stays there. throws 'EPERM', 'ENOENT',
+   * Let a volume know of a tier no more; what lies there stays there. returns where it is, and how
+   * many stripes have a copy there that counts no more. throws 'EPERM', 'ENOENT',
    * 'not-placed' while something lies nowhere else.
    */
-  removeTier(name: string, options?: VolumeCallOptions): Promise<void>
+  removeTier(name: string, options?: VolumeCallOptions): Promise<RemovedTier>
   /**
    * Put what is at a path and below into a tier now: that of the volume's settings, or the only
    * one, if none is named. In pages, as it goes; to break off is safe. throws 'ENOENT', 'usage',
@@ -200,4 +201,10 @@ export interface TierStatus extends Tier {
 export interface ColdProgress {
   readonly doneBytes: number
   readonly totalBytes: number
+}
+
+/** A tier that a volume uses no more. */
+export interface RemovedTier extends Tier {
+  /** Stripes that lie there. */
+  readonly stripes: number
 }

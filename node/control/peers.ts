@@ -1,5 +1,8 @@
 // The calls of a node's owner about other nodes.
 import { call } from './route.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { Role } from '../../protocol/roles.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions, VolumeCallOptions } from './api.ts'
 import type { RoutesOf } from './route.ts'
 import type { PeerStatus } from './status.ts'
@@ -8,6 +11,17 @@ export interface PeersApi {
   listPeers(options?: CallOptions): Promise<readonly PeerStatus[]>
   /** Dial a multiaddr, remember it, and say who answered. throws 'unreachable', 'usage'. */
   addPeer(address: string, options?: CallOptions): Promise<PeerStatus>
+  /**
+   * A member of a volume, a recovery key as well, by the name that it has there. throws
+   * 'no-such-peer' naming those that could be meant, 'no-such-volume'.
+   */
+  memberInfo(peer: string, options?: VolumeCallOptions): Promise<MemberStatus>
+  /**
+   * Give a member of a volume another name there: this node itself, or any as an admin. It stands
+   * until that member's settings name it anew. throws 'no-such-peer', 'EPERM', 'usage' for what is
+   * no name, 'EEXIST' for one that may mean another member.
+   */
+  renamePeer(peer: string, name: string, options?: VolumeCallOptions): Promise<MemberStatus>
   /**
    * Take a peer's membership of a volume away (a new key epoch for those who remain), and its vote;
    * after it has given its shards away, which may take long, or at once. To break off leaves it a
@@ -28,7 +42,26 @@ export interface PeersApi {
 export const peersRoutes: RoutesOf<PeersApi> = {
   listPeers: call([], () => ({})),
   addPeer: call(['address'], ({ label }) => ({ address: label })),
+  memberInfo: call(['peer'], ({ label, volume }) => ({ peer: label, volume })),
+  renamePeer: call(['peer', 'name'], ({ label, volume }) => ({
+    peer: label,
+    name: label,
+    volume,
+  })),
   removePeer: call(['peer'], ({ label, volume, flag }) => ({ peer: label, volume, now: flag })),
   peerInfo: call(['peer'], ({ label }) => ({ peer: label })),
   pingPeer: call(['peer'], ({ label }) => ({ peer: label })),
+}
+
+/** A member of one volume, as whoever removes it is told of it. */
+export interface MemberStatus {
+  readonly id: PeerId
+  readonly name: string
+  readonly role: Role
+  readonly volume: string
+  /** When it was last heard; undefined: never. */
+  readonly lastSeenMs?: WallTime | undefined
+  /** The shards that it holds of the volume, according to its log. */
+  readonly shards: number
+  readonly shardBytes: number
 }

@@ -27,10 +27,11 @@ export interface PinsApi {
    */
   addLocalPin(path: string, options?: CallOptions): AsyncIterable<readonly PinProgress[]>
   /**
-   * All pins of a path. What a local one kept here stays until its space is wanted, and what a cold
-   * one put into a tier as long as it is needed. throws 'ENOENT' where there is none.
+   * Removes all pins of a path, and says which those were. What a local one kept here stays until
+   * its space is wanted, and what a cold one put into a tier as long as it is needed. throws
+   * 'ENOENT' where there is none.
    */
-  removePin(path: string, options?: CallOptions): Promise<void>
+  removePin(path: string, options?: CallOptions): Promise<readonly RemovedPin[]>
   /**
    * The pins of a volume, and of this node in it, and how much of each is as wanted. In pages: how
    * far the counting is, and last all pins, by path. throws 'no-such-volume'.
@@ -60,6 +61,10 @@ export interface ColdPin {
   readonly kind: 'cold'
   readonly tier: string
 }
+
+/** A pin that is no more. */
+export type RemovedPin =
+  Pick<ClassPin, 'kind' | 'class'> | Pick<ColdPin, 'kind' | 'tier'> | { readonly kind: 'local' }
 
 /** For this node alone: kept here. */
 export interface LocalPin extends PinState {

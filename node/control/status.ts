@@ -114,6 +114,8 @@ export interface VolumeStatus {
   readonly isDefault: boolean
   /** This node's role. */
   readonly role: Role
+  /** This node's name among the members, where it is not the one in its settings. */
+  readonly calledAs?: string | undefined
   /** The redundancy class in force, 'rs4+2' where the setting is 'auto'. */
   readonly class: string
   readonly stripes: StripeCounts

@@ -24,6 +24,11 @@ export interface VolumesApi {
    */
   setVolume(volume: string, settings: Settings, options?: CallOptions): Promise<VolumeInfo>
   /**
+   * Call a volume otherwise on this node: names of volumes are those of a node. throws
+   * 'no-such-volume', 'EEXIST', 'usage' for what is no name.
+   */
+  renameVolume(volume: string, name: string, options?: CallOptions): Promise<VolumeInfo>
+  /**
    * Start from the checkpoint of a peer, though too few members attest it: the owner of this node
    * vouches for it.
    * throws 'no-such-volume', 'no-such-peer', 'EEXIST' if there is no need to, 'unreachable',
@@ -43,6 +48,7 @@ export const volumesRoutes: RoutesOf<VolumesApi> = {
   retryVolume: call(['volume'], ({ label }) => ({ volume: label })),
   volumeInfo: call(['volume'], ({ label }) => ({ volume: label })),
   setVolume: call(['volume', 'settings'], ({ label, settings }) => ({ volume: label, settings })),
+  renameVolume: call(['volume', 'name'], ({ label }) => ({ volume: label, name: label })),
   acceptCheckpoint: call(['peer'], ({ label, volume }) => ({ peer: label, volume })),
 }
 

@@ -1,17 +1,20 @@
 // Describes peers and volumes for status, from local knowledge alone.
-import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import { asShoalError } from '../../protocol/errors.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
+import type { Member } from '../../protocol/membership/members.ts'
 import { mayStore } from '../../protocol/roles.ts'
 import { codeFor, formatClass } from '../../protocol/placement/redundancy.ts'
 import { STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { readConflictCount } from '../../protocol/tree/conflict-counts.ts'
 import type { VolumeInfo } from '../control/volumes.ts'
+import type { MemberStatus } from '../control/peers.ts'
 import type { PeerStatus, VolumeStatus, LogStatus } from '../control/status.ts'
 import { classOf, conflictsOf, graceMsOf, settingsOf } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
-import type { NamedVolume, Volumes } from '../log/volumes.ts'
+import type { NamedVolume } from '../log/volumes.ts'
+import { peerName } from './find-peer.ts'
 import {
   countCold,
   countDegradedPlacement,
@@ -25,42 +28,6 @@ import type { NodeParts } from './parts.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { tally } from '../replica/attestations.ts'
 import { lateEntries } from '../log/late-entries.ts'
-
-/**
- * Length from which a part of an id names its peer, even if another peer has that as its name: as
- * `shoal peer ls` shows.
- */
-const ID_PART_LENGTH = 8
-
-/**
- * The peer a person means: by id, name, or the unique beginning or end of an id. Members choose
- * their names: nobody is meant by the id of another, or by a part of it as it is shown.
- * throws ShoalError 'no-such-peer'.
- */
-export function findPeer(text: string, peers: readonly PeerId[], volumes: Volumes): PeerId {
-  const exact = peers.filter((peer) => peer === text)
-  const named = peers.filter((peer) => peerName(peer, volumes) === text)
-  const parts = peers.filter((peer) => peer.startsWith(text) || peer.endsWith(text))
-  const either = new Set([...named, ...parts])
-  const isShort = text.length < ID_PART_LENGTH
-  const found = exact.length > 0 ? exact : isShort && named.length > 0 ? named : [...either]
-  const [first] = found
-  if (first !== undefined && found.length === 1) return first
-  throw new ShoalError(
-    'no-such-peer',
-    found.length === 0
-      ? `there is no peer "${text}"; see shoal peer ls`
-      : `"${text}" may be ${found.join(' or ')}; use the id`,
-  )
-}
-
-export function peerName(peer: PeerId, volumes: Volumes): string {
-  for (const { volume } of volumes.all()) {
-    const member = volume.membership.member(peer)
-    if (member !== undefined) return member.name
-  }
-  return peer
-}
 
 /** The data shared by descriptions of all peers. */
 export interface PeersView {
@@ -86,8 +53,6 @@ export async function describePeer(
   })
   const [first] = memberships
   const held = view.holdings.get(peer)
-  const heardMs = memberships.map(({ volume }) => volume.beacons.of(peer)?.heardMs ?? 0)
-  const lastSeenMs = Math.max(swarm.news(peer)?.lastSeenMs ?? 0, ...heardMs)
   return {
     id: peer,
     name: peerName(peer, volumes),
@@ -101,7 +66,11 @@ export async function describePeer(
     isConnected: view.connected.has(peer),
     addresses: await world.network.addressesOf(peer),
     volumes: memberships.map(({ name, member }) => ({ name, role: member.role })),
-    lastSeenMs: lastSeenMs === 0 ? undefined : (lastSeenMs as WallTime),
+    lastSeenMs: lastSeenMs(
+      parts,
+      peer,
+      memberships.map(({ volume }) => volume),
+    ),
     roundTripMs: view.connected.has(peer) ? roundTrips.of(peer) : undefined,
     capacityBytes: first?.member.capacityBytes || undefined,
     freeBytes: swarm.news(peer)?.freeBytes,
@@ -109,6 +78,35 @@ export async function describePeer(
     shardBytes: held?.bytes ?? 0,
     securityLog: witness.of(peer),
   }
+}
+
+/** Describes a member of one volume to whoever removes it. cost: O(groups of the volume). */
+export function describeMember(
+  parts: NodeParts,
+  named: NamedVolume,
+  { peer, name, role }: Member,
+): MemberStatus {
+  const held = holdings(parts.hosted.of(named).map.groups()).get(peer)
+  return {
+    id: peer,
+    name,
+    role,
+    volume: named.name,
+    lastSeenMs: lastSeenMs(parts, peer, [named.volume]),
+    shards: held?.shards ?? 0,
+    shardBytes: held?.bytes ?? 0,
+  }
+}
+
+/** When a peer was last heard; undefined: never. */
+function lastSeenMs(
+  { swarm }: NodeParts,
+  peer: PeerId,
+  volumes: readonly Volume[],
+): WallTime | undefined {
+  const heardMs = volumes.map(({ beacons }) => beacons.of(peer)?.heardMs ?? 0)
+  const lastMs = Math.max(swarm.news(peer)?.lastSeenMs ?? 0, ...heardMs)
+  return lastMs === 0 ? undefined : (lastMs as WallTime)
 }
 
 /** By the shortest grace: where that has passed its shards are made anew. */
@@ -145,6 +143,7 @@ export function describeVolume(
     name,
     isDefault: volumes.all()[0]?.volume === volume,
     role: membership.member(volume.identity.peer)?.role ?? 'reader',
+    calledAs: volumes.introductions.calledAs(volume),
     class: classInForce(volume),
     stripes: countStripes(groups),
     cold: countCold(groups),

@@ -25,7 +25,7 @@ export function mountsApi({ hosted: volumes, mounts, space }: NodeParts): Mounts
       const root = subdir === undefined ? undefined : folderAt(hosted, subdir)
       const how = { readOnly, allowOther, nonEmpty, root, owner, waitMs, driver, isAsync }
       if (cacheSize !== undefined) await space.limitCache(parseSize(cacheSize))
-      return mounts.mount(folder, hosted, { volumeName: named.name, ...how })
+      return mounts.mount(folder, hosted, { volumeName: () => volumes.nameOf(hosted), ...how })
     },
 
     unmount: (folder, { force = false } = {}) => mounts.unmount(folder, force),

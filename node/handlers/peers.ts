@@ -1,10 +1,10 @@
 // The owner's calls about other nodes: who they are, and that they are members no more.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
-import { isNode } from '../../protocol/roles.ts'
 import type { PeersApi } from '../control/peers.ts'
 import type { PeerStatus } from '../control/status.ts'
-import { describePeer, findPeer, viewPeers } from './describe.ts'
+import { describeMember, describePeer, viewPeers } from './describe.ts'
+import { findMember, findPeer } from './find-peer.ts'
 import type { NodeParts } from './parts.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { drainPolicy } from '../volume/volume-stripe-map.ts'
@@ -42,11 +42,23 @@ export function peersApi(parts: NodeParts): PeersApi {
       return describe(peer)
     },
 
+    async memberInfo(text, { volume } = {}) {
+      const named = volumes.find(volume)
+      return describeMember(parts, named, findMember(text, named))
+    },
+
+    async renamePeer(text, name, { volume } = {}) {
+      const named = volumes.find(volume)
+      const member = findMember(text, named)
+      const isSelf = member.peer === world.network.self
+      if (!isSelf) volumes.checkAdmin(named.volume)
+      await volumes.introductions.rename(named.volume, member, name)
+      return describeMember(parts, named, findMember(member.peer, named))
+    },
+
     async removePeer(text, { volume, now = false, signal } = {}) {
       const named = volumes.find(volume)
-      const keys = named.volume.membership.members().filter(({ role }) => !isNode(role))
-      const peers = [...swarm.members(), ...keys.map(({ peer: key }) => key)]
-      const peer = findPeer(text, peers, volumes)
+      const { peer } = findMember(text, named)
       volumes.checkRemovable(named.volume, peer)
       if (!now) await drain(parts, named, peer, until(signal))
       const { strong } = hosted.of(named)

@@ -2,7 +2,7 @@
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
-import type { Pin, PinsApi } from '../control/pins.ts'
+import type { Pin, PinsApi, RemovedPin } from '../control/pins.ts'
 import type { HostedPath } from '../volume/hosted-volumes.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import { formatPath, parsePath, pathOf } from '../volume/paths.ts'
@@ -52,12 +52,15 @@ export function pinsApi(parts: NodeParts): PinsApi {
       const localPinning = upkeep.localPinning(hosted)
       const isLocal = localPinning.isPinned(target.id)
       if (isLocal) await localPinning.letGo(target.id)
+      const local: readonly RemovedPin[] = isLocal ? [{ kind: 'local' }] : []
       const said = saidOf(hosted, target.id)
-      if (said.length === 0 && isLocal) return
+      const removed = [...removedBy(hosted, target.id), ...local]
+      if (said.length === 0 && isLocal) return removed
       if (said.length === 0)
         throw new ShoalError('ENOENT', `${shownPath(path)}: is not pinned; see "shoal pin ls"`)
       await say(await volumes.atForWriting(path), (id) => saidOf(hosted, id), until(signal))
       if (said.some(({ kind }) => kind === 'pin')) upkeep.repin(hosted, target)
+      return removed
     },
 
     async *listPins({ volume, signal } = {}) {
@@ -117,6 +120,15 @@ function saidOf({ volume: { view } }: HostedVolume, id: NodeId): readonly PinOp[
     { kind: 'pin-cold', id, tier: '' },
   ]
   return ops.filter(({ kind }) => pinOf(view, id, kind) !== undefined)
+}
+
+/** The pins in the log of a folder or a file. */
+function removedBy({ volume: { view } }: HostedVolume, id: NodeId): readonly RemovedPin[] {
+  const [cls, tier] = [pinOf(view, id, 'pin'), pinOf(view, id, 'pin-cold')]
+  return [
+    ...(cls === undefined ? [] : [{ kind: 'class', class: cls.to } as const]),
+    ...(tier === undefined ? [] : [{ kind: 'cold', tier: tier.to } as const]),
+  ]
 }
 
 /** throws ShoalError 'ENOENT' for a tier that the volume does not have. */

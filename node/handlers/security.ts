@@ -2,7 +2,7 @@
 import type { PeerId } from '../../protocol/ids.ts'
 import type { SecurityApi, Witness } from '../control/security.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
-import { peerName } from './describe.ts'
+import { peerName } from './find-peer.ts'
 import type { NodeParts } from './parts.ts'
 
 export function securityApi(parts: NodeParts): SecurityApi {

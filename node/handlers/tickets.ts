@@ -6,7 +6,8 @@ import { DAY_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { stateOf, ticketIdOf } from '../peers/tickets.ts'
 import type { GivenTicket } from '../peers/tickets.ts'
-import { describeVolumeInfo, peerName } from './describe.ts'
+import { describeVolumeInfo } from './describe.ts'
+import { peerName } from './find-peer.ts'
 import type { NodeParts } from './parts.ts'
 
 export function ticketsApi(parts: NodeParts): TicketsApi {

@@ -73,7 +73,9 @@ export function tiersApi(parts: NodeParts): Tiers {
             'remove pins to it ("shoal pin ls"), then move them back with "shoal cold recall /"',
         )
       }
+      const removed = { ...placeOf(hosted, name), stripes: sum(groupsIn(hosted, name)) }
       await cold.of(hosted).leave(name, until(signal))
+      return removed
     },
   }
 }

@@ -5,7 +5,8 @@ import type { Settings, VolumesApi } from '../control/volumes.ts'
 import { applySettings, checkSettings, votersIn } from '../log/settings.ts'
 import { halted } from '../log/stopped-entry.ts'
 import type { NamedVolume } from '../log/volumes.ts'
-import { describeVolume, describeVolumeInfo, findPeer } from './describe.ts'
+import { describeVolume, describeVolumeInfo } from './describe.ts'
+import { findMember } from './find-peer.ts'
 import type { NodeParts } from './parts.ts'
 
 const NO_VOTERS_YET =
@@ -63,10 +64,12 @@ export function volumesApi(parts: NodeParts): VolumesApi {
       return describeVolumeInfo(parts, named)
     },
 
+    renameVolume: async (volume, name) =>
+      describeVolumeInfo(parts, await volumes.rename(volume, name)),
+
     async acceptCheckpoint(peer, { volume } = {}) {
       const named = volumes.find(volume)
-      const known = named.volume.membership.nodes().map((member) => member.peer)
-      await swarm.acceptCheckpoint(named.volume, findPeer(peer, known, volumes))
+      await swarm.acceptCheckpoint(named.volume, findMember(peer, named).peer)
       return describeVolumeInfo(parts, named)
     },
   }

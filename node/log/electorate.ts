@@ -1,6 +1,7 @@
 // Which members of a volume may be its voters, and how people name them.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
+import { meantBy } from '../../protocol/membership/names.ts'
 import { VOTERS_MAX } from '../../protocol/limits.ts'
 import { mayAdminister, mayWrite } from '../../protocol/roles.ts'
 import { parseVoters } from '../../protocol/strong/office.ts'
@@ -20,18 +21,18 @@ export function defaultVoters({ membership }: Volume): readonly PeerId[] {
  */
 export function findVoters(volume: Volume, text: string): readonly PeerId[] {
   const members = volume.membership.members()
+  const candidates = members.map(({ peer, name, said }) => ({ peer, names: [name, said], name }))
   return text.split(',').map((part) => {
     const wanted = part.trim()
-    const exact = members.filter(({ peer }) => peer === wanted)
-    // Members choose their names, also if that is the id of another.
-    const found = exact.length > 0 ? exact : members.filter(({ name }) => name === wanted)
+    const found = meantBy(wanted, candidates)
     const [member] = found
-    if (member === undefined || found.length > 1) {
-      const problem =
-        member === undefined ? 'is not a member of the volume' : 'is the name of several members'
-      throw new ShoalError('usage', `voters: "${wanted}" ${problem}; see "shoal peer ls"`)
-    }
-    return member.peer
+    if (member !== undefined && found.length === 1) return member.peer
+    const all = found.map(({ peer, name }) => `${name} (${peer})`).join(' or ')
+    const problem =
+      member === undefined
+        ? 'is not a member of the volume; see "shoal volume info"'
+        : `may be ${all}; use the id`
+    throw new ShoalError('usage', `voters: "${wanted}" ${problem}`)
   })
 }
 

@@ -25,7 +25,7 @@ export function recordVolume(volume: Volume, record: RecordSecurity): () => void
   const unlisten = events.security.add((event) => record({ volume: id, ...event }))
   const unlistenGoverned = events.governed.add((op, by) => {
     const author = by === volume.actor ? volume.identity.peer : volume.actors.get(by)?.peer
-    const name = volume.authorName(by)
+    const name = author === undefined ? 'unknown' : volume.membership.nameOf(author)
     const said = describe(volume, op, name)
     if (said !== undefined) record({ volume: id, peer: author, ...said })
   })

@@ -110,7 +110,7 @@ export class Volume {
     this.orphanNodes = new OrphanNodes(view, world.clock)
     this.acknowledged = new AcknowledgedFrontier(view)
     this.#replica = replica
-    membership.describeBy((peer) => this.#replica.infos.of(peer))
+    membership.describeBy(() => this.#replica.infos)
     this.#world = world
     const close = (): void => this.endBatch()
     const claim = (): Claim => ({ vector: this.actors.vector(), hlc: this.actors.hlc })
@@ -200,7 +200,7 @@ export class Volume {
     return this.tentative.heldClaim ?? this.#commits.durable
   }
 
-  /** Name of the member behind an actor, for conflict names. */
+  /** Name that the member behind an actor is said to have, for conflict names. */
   readonly authorName = (actor: ActorId): string => this.#replica.authorName(actor)
 
   /** Told of this node's own entries once durable. */

@@ -4,7 +4,7 @@
 import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import {
   checkVolumeName,
@@ -21,22 +21,19 @@ import type { Role } from '../../protocol/roles.ts'
 import { identityFromSeed } from '../../protocol/signed.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { JoinReply } from '../../protocol/wire/join.ts'
+import { Introductions } from './introductions.ts'
+import type { SelfDescription } from './introductions.ts'
 import { StateView } from '../state/state-view.ts'
 import { Volume } from './volume.ts'
 import type { VolumeComponents } from './opened-parts.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 
 const VOLUME_PREFIX: ByteString = STORE_PREFIXES.volume
+/** All records of volumes. */
+const RECORDS = { from: VOLUME_PREFIX, to: 'W' } as const
 const SECRET_BYTES = 32
 const DEFAULT_CHUNK = '256k'
 const DEFAULT_HASH = 'blake3'
-
-/** How this node describes itself to the other members. */
-export interface SelfDescription {
-  readonly name: string
-  readonly zone: string
-  readonly capacityBytes: number
-}
 
 export interface NamedVolume {
   readonly name: string
@@ -45,7 +42,7 @@ export interface NamedVolume {
 
 export class Volumes {
   readonly #c: VolumeComponents
-  readonly #self: SelfDescription
+  readonly introductions: Introductions
   /** In the order they were made or joined: the first is the default. */
   readonly #volumes: NamedVolume[] = []
   /** Volumes come to be one after the other: each needs a tag and a name that no other has. */
@@ -53,7 +50,7 @@ export class Volumes {
 
   private constructor(components: VolumeComponents, self: SelfDescription) {
     this.#c = components
-    this.#self = self
+    this.introductions = new Introductions(components.identity.peer, self)
   }
 
   /** isCopy: others may have written on with the incarnations that are stored here. */
@@ -63,7 +60,7 @@ export class Volumes {
     { isCopy = false }: { readonly isCopy?: boolean } = {},
   ): Promise<Volumes> {
     const volumes = new Volumes(components, self)
-    for await (const [key, value] of components.store.kv.scan({ from: VOLUME_PREFIX, to: 'W' })) {
+    for await (const [key, value] of components.store.kv.scan(RECORDS)) {
       const [genesis, name] = decodeCbor(value, 'volume record') as readonly [Uint8Array, string]
       const volume = await Volume.open(components, genesis, key.slice(VOLUME_PREFIX.length))
       volumes.#volumes.push({ name, volume })
@@ -126,7 +123,7 @@ export class Volumes {
         role: 'admin',
         keys: [{ epoch: 1, sealed }],
       })
-      volume.submit({ kind: 'member-info', peer: identity.peer, ...this.#self })
+      this.introductions.introduce(volume)
       return this.#add(volume, name)
     })
   }
@@ -166,7 +163,7 @@ export class Volumes {
       await this.#asAnother(genesis, as, fill, { isKept: true })
       const name = this.#freeNameOf(genesis)
       const volume = await this.#open(genesis, name)
-      volume.submit({ kind: 'member-info', peer: this.#c.identity.peer, ...this.#self })
+      this.introductions.introduce(volume)
       return this.#add(volume, name)
     })
   }
@@ -248,9 +245,7 @@ export class Volumes {
     const { peer, seed } = identity
     const day = new Date(clock.wall()).toISOString().slice(0, 10)
     const base = `recovery-${day}`
-    const taken = new Set(membership.members().map((member) => member.name))
-    let name = base
-    for (let n = 2; taken.has(name); n++) name = `${base}-${n}`
+    const name = membership.freeNameFor(peer, base)
     const secrets = membership.allSecrets()
     const keys = secrets.map(([epoch, secret]) => ({
       epoch,
@@ -300,32 +295,36 @@ export class Volumes {
     const me = volume.membership.member(this.#c.identity.peer)
     if (me !== undefined && mayAdminister(me.role)) return
     const admins = volume.membership.members().filter(({ role }) => mayAdminister(role))
-    const names = admins.map(({ name, peer }) => name || peer).join(', ') || 'none is known'
+    const names = admins.map(({ name }) => name).join(', ') || 'none is known'
     throw new ShoalError(
       'EPERM',
       `only an admin of the volume may do this, and this node is a ${me?.role ?? 'stranger'}; admins: ${names}`,
     )
   }
 
+  /** As Introductions has it. */
+  describeSelf(volume: Volume): Promise<boolean> {
+    return this.introductions.describeSelf(volume)
+  }
+
   /**
-   * Says who this node is, if the log has it otherwise. returns false, having said nothing, while
-   * the log held here does not tell that it is a member.
+   * Calls a volume otherwise on this node; others call it as they do. throws 'EEXIST', 'usage',
+   * 'no-such-volume'.
    */
-  async describeSelf(volume: Volume): Promise<boolean> {
-    const { peer } = this.#c.identity
-    const known = volume.membership.member(peer)
-    if (known === undefined) return false
-    const { name, zone, capacityBytes } = this.#self
-    if (known.name === name && known.zone === zone && known.capacityBytes === capacityBytes)
-      return true
-    try {
-      volume.submit({ kind: 'member-info', peer, name, zone, capacityBytes })
-    } catch (error) {
-      if (hasCode(error, 'ESTALE')) return false
-      throw error
-    }
-    await volume.commit()
-    return true
+  rename(nameOrId: string, name: string): Promise<NamedVolume> {
+    return this.#making.run(async () => {
+      const named = this.find(nameOrId)
+      this.#checkNameFree(name)
+      const { volume } = named
+      for await (const [key, value] of this.#c.store.kv.scan(RECORDS)) {
+        const [genesis] = decodeCbor(value, 'volume record') as readonly [Uint8Array, string]
+        if (volumeIdOf(genesis) !== volume.id) continue
+        await this.#c.store.commit([{ kind: 'put', key, value: encodeCbor([genesis, name]) }])
+      }
+      const renamed = { name, volume }
+      this.#volumes[this.#volumes.indexOf(named)] = renamed
+      return renamed
+    })
   }
 
   /** Every volume is closed; the first failure is thrown at the end. */
@@ -351,7 +350,7 @@ export class Volumes {
   /** Tags count up, so that scanning them gives the volumes in the order they came. */
   async #freshTag(): Promise<ByteString> {
     let last = 0
-    for await (const [key] of this.#c.store.kv.scan({ from: VOLUME_PREFIX, to: 'W' })) {
+    for await (const [key] of this.#c.store.kv.scan(RECORDS)) {
       last = key.charCodeAt(1) * 256 + key.charCodeAt(2)
     }
     return String.fromCharCode((last + 1) >> 8, (last + 1) & 0xff)

@@ -24,7 +24,7 @@ export type Mounter = (
 ) => Promise<MountedFileSystem>
 
 interface MountedVolume {
-  readonly status: MountStatus
+  readonly status: () => MountStatus
   readonly mounted: MountedFileSystem
   /** Resolves when the mount is gone, and what was written is durable. */
   readonly over: Promise<void>
@@ -39,7 +39,8 @@ export interface MountableVolume {
 }
 
 export interface VolumeMountOptions {
-  readonly volumeName: string
+  /** Its name on this node, which may change. */
+  readonly volumeName: () => string
   readonly readOnly: boolean
   readonly allowOther: boolean
   readonly nonEmpty: boolean
@@ -69,7 +70,7 @@ export class Mounts {
   }
 
   list(): readonly MountStatus[] {
-    return [...this.#mounts.values()].map(({ status }) => status)
+    return [...this.#mounts.values()].map(({ status }) => status())
   }
 
   /** throws ShoalError 'mount-failed', 'EBUSY'. */
@@ -95,7 +96,7 @@ export class Mounts {
       allowOther,
     })
     fileSystem.invalidateThrough(mounted.invalidator)
-    const status = { folder, volume: volumeName, readOnly, allowOther }
+    const status = (): MountStatus => ({ folder, volume: volumeName(), readOnly, allowOther })
     const over = mounted.ended.then(() => {
       this.#mounts.delete(folder)
       return fileSystem.close()
@@ -105,7 +106,7 @@ export class Mounts {
       const { code, message } = asShoalError(error)
       log('what was written to a mount may be lost', { folder, code, message })
     })
-    return status
+    return status()
   }
 
   /**

@@ -8,7 +8,8 @@ import type { Entry } from '../../protocol/log/entry.ts'
 import type { GovernanceState } from '../../protocol/membership/governance-state.ts'
 import type { Grant, Origins } from '../../protocol/membership/governance.ts'
 import { blankInfo, isActive } from '../../protocol/membership/members.ts'
-import type { Member, MemberInfo } from '../../protocol/membership/members.ts'
+import type { Member, MemberInfo, MemberRole } from '../../protocol/membership/members.ts'
+import { freeName, nameKey, shownNames } from '../../protocol/membership/names.ts'
 import { isNode, mayRead, mayWrite, parseRole } from '../../protocol/roles.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { Identity } from '../../protocol/signed.ts'
@@ -19,6 +20,16 @@ import { Governance } from './governance.ts'
 import type { StateView } from '../state/state-view.ts'
 
 const EXPECTED_ROLE: ByteString = STATE_PREFIXES.expectedRole
+const CONFIGURED_NAME: ByteString = STATE_PREFIXES.configuredName
+
+/** How the members of a volume describe themselves. */
+export interface DescribedMembers {
+  /** Changes with each description. */
+  readonly version: number
+  of(peer: PeerId): MemberInfo | undefined
+}
+
+const NOT_DESCRIBED: DescribedMembers = { version: 0, of: () => undefined }
 
 export class Membership {
   readonly governance: Governance
@@ -29,7 +40,16 @@ export class Membership {
   #version = -1
   #isRefreshing = false
   /** How members describe themselves in the state in use. */
-  #infoOf: (peer: PeerId) => MemberInfo | undefined = () => undefined
+  #infos: () => DescribedMembers = () => NOT_DESCRIBED
+  /** The names of active members as they are shown, and what they follow from. */
+  #shown:
+    | {
+        readonly names: ReadonlyMap<PeerId, string>
+        readonly infos: DescribedMembers
+        readonly infosVersion: number
+        readonly version: number
+      }
+    | undefined
 
   private constructor(
     view: StateView,
@@ -49,15 +69,14 @@ export class Membership {
   }
 
   /** Take what members say of themselves from the state in use. */
-  describeBy(infoOf: (peer: PeerId) => MemberInfo | undefined): void {
-    this.#infoOf = infoOf
+  describeBy(infos: () => DescribedMembers): void {
+    this.#infos = infos
   }
 
   /** Active members, in peer order. */
   members(): Member[] {
     const members: Member[] = []
-    for (const role of this.state.members())
-      if (isActive(role)) members.push({ ...role, ...this.#info(role.peer) })
+    for (const role of this.state.members()) if (isActive(role)) members.push(this.#active(role))
     return members.sort((a, b) => (a.peer < b.peer ? -1 : 1))
   }
 
@@ -76,12 +95,33 @@ export class Membership {
   /** An active member, or undefined. */
   member(peer: PeerId): Member | undefined {
     const role = this.state.member(peer)
-    return isActive(role) ? { ...role, ...this.#info(peer) } : undefined
+    return isActive(role) ? this.#active(role) : undefined
   }
 
-  /** A member's name, also after it was removed. */
+  /** A member's name as it is shown; after it was removed, the one that it was said to have. */
   nameOf(peer: PeerId): string {
+    return this.#shownNames().get(peer) ?? this.saidName(peer)
+  }
+
+  /** The name that a peer was said to have, removed or not; another may be said to have it, too. */
+  saidName(peer: PeerId): string {
     return this.#info(peer).name
+  }
+
+  /** The name that a peer gets which would have this one: no other member has it, or says so. */
+  freeNameFor(peer: PeerId, wish: string): string {
+    const others = this.members().filter((member) => member.peer !== peer)
+    return freeName(wish, new Set(others.flatMap(({ name, said }) => [name, said]).map(nameKey)))
+  }
+
+  /** The name in the settings of this node when it last said who it is. */
+  get configuredName(): string | undefined {
+    const stored = this.#view.get(CONFIGURED_NAME)
+    return stored === undefined ? undefined : Buffer.from(stored).toString()
+  }
+
+  set configuredName(name: string) {
+    this.#view.put(CONFIGURED_NAME, Buffer.from(name))
   }
 
   /** The role that an entry gave to a peer, whether it counts or not. */
@@ -226,7 +266,28 @@ export class Membership {
     }
   }
 
+  #active(role: MemberRole): Member {
+    const info = this.#info(role.peer)
+    return { ...role, ...info, said: info.name, name: this.nameOf(role.peer) }
+  }
+
+  #shownNames(): ReadonlyMap<PeerId, string> {
+    const { state } = this
+    const { version } = this.governance
+    const infos = this.#infos()
+    const known = this.#shown
+    const isKnown = known?.infos === infos && known.infosVersion === infos.version
+    if (isKnown && known.version === version) return known.names
+    const active = [...state.members()].filter(isActive).map(({ peer }) => peer)
+    const said = active.map((peer) => ({ peer, info: this.#info(peer) }))
+    const names = shownNames(
+      said.map(({ peer, info: { name, described } }) => ({ peer, said: name, described })),
+    )
+    this.#shown = { names, infos, infosVersion: infos.version, version }
+    return names
+  }
+
   #info(peer: PeerId): MemberInfo {
-    return this.#infoOf(peer) ?? blankInfo(peer)
+    return this.#infos().of(peer) ?? blankInfo(peer)
   }
 }

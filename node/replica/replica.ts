@@ -130,10 +130,13 @@ export class Replica {
     return this.checkpoint?.vector ?? NOTHING
   }
 
-  /** Name of the member behind an actor. */
+  /**
+   * Name that the member behind an actor is said to have. Conflict names have it rather than the
+   * name that is shown: they do not change when another comes who says the same, or when one goes.
+   */
   readonly authorName = (actor: ActorId): string => {
     const peer = this.actors.get(actor)?.peer
-    return peer === undefined ? 'unknown' : this.membership.nameOf(peer)
+    return peer === undefined ? 'unknown' : this.membership.saidName(peer)
   }
 
   static async open(view: ReplicaView, owner: ReplicaOwner, ground: Ground): Promise<Replica> {

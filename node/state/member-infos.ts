@@ -18,6 +18,8 @@ const INFO: ByteString = STATE_PREFIXES.memberInfo
 export class MemberInfos {
   readonly #view: ReplicaView
   readonly #infos = new Map<PeerId, MemberInfo>()
+  /** Counts changes. */
+  version = 0
 
   private constructor(view: ReplicaView) {
     this.#view = view
@@ -40,6 +42,7 @@ export class MemberInfos {
     const { name, zone, capacityBytes } = op
     const info = { name, zone, capacityBytes, described: stamp }
     this.#infos.set(op.peer, info)
+    this.version++
     this.#view.put(INFO + toByteString(publicKeyOf(op.peer)), encodeInfo(info))
   }
 }

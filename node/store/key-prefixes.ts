@@ -67,6 +67,7 @@ export const STATE_PREFIXES = {
   removalsDue: 'wremovals-due',
   removalsUnsaid: 'wremovals-unsaid',
   expectedRole: 'wrole',
+  configuredName: 'wname',
   acknowledged: 'wshared',
   stopped: 'wstopped',
   orphanNode: 'wstray',

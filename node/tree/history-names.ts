@@ -2,7 +2,7 @@
 // from the state, earlier ones from the ops that an op says its writer had seen; kept is what was
 // taken from where, of what was told.
 import type { ActorId, NodeId, PeerId } from '../../protocol/ids.ts'
-import { makeStamp } from '../../protocol/clock/dot.ts'
+import { dotActor, makeStamp } from '../../protocol/clock/dot.ts'
 import type { Dot, Stamp } from '../../protocol/clock/dot.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { readChildren } from '../../protocol/tree/children.ts'
@@ -94,6 +94,10 @@ export class LogNames implements HistoryNames {
 
   member(peer: PeerId): string {
     return this.#volume.membership.nameOf(peer)
+  }
+
+  isBy(peer: PeerId, dot: Dot): boolean {
+    return this.#volume.actors.get(dotActor(dot))?.peer === peer
   }
 
   inConflict(inode: NodeId, version: Dot): boolean {

@@ -134,18 +134,14 @@ function changesOf(
   return [{ kind: 'merge', text: `merged ${deps.length + 1} branches of the log` }]
 }
 
-function describeEntry(
-  volume: Volume,
-  { label, entry }: Logged,
-  changes: readonly Change[],
-): LogEntry {
+function describeEntry(volume: Volume, { entry }: Logged, changes: readonly Change[]): LogEntry {
   const peer = volume.replica.authorOf(entry)
   return {
     kind: 'entry',
     id: entry.hash,
     parents: headsSeen(volume, entry).map(({ hash }) => hash),
     peer,
-    author: volume.authorName(label),
+    author: volume.membership.nameOf(peer),
     timeMs: hlcMillis(entry.header.hlc),
     changes,
   }

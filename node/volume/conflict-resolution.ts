@@ -152,7 +152,7 @@ function sidesOf(
     kind: namespace.attributes(target).kind,
     sizeBytes,
     peer,
-    author: namespace.volume.authorName(stampActor(stamp)),
+    author: peer === undefined ? 'unknown' : namespace.volume.membership.nameOf(peer),
     writtenMs: hlcMillis(stampHlc(stamp)),
     hidden: isHidden,
     ...(isOfFolder && {

@@ -152,6 +152,11 @@ export class HostedVolumes {
     return hosted
   }
 
+  /** The name of a volume on this node, as it is by now. */
+  nameOf({ volume }: HostedVolume): string {
+    return this.#c.volumes.find(volume.id).name
+  }
+
   /** Make a volume and host it. throws 'EEXIST', 'usage'. */
   async create(name: string, chunk?: string, hash?: string): Promise<NamedVolume> {
     return this.#begin(await this.#c.volumes.create(name, chunk, hash))
@@ -218,12 +223,17 @@ export class HostedVolumes {
     })
   }
 
-  /** Says who this node is, at once or when the log tells that it is a member. */
+  /**
+   * Says who this node is, at once or when the log tells that it is a member; and for a while again
+   * where others turn out to have said the same name.
+   */
   async #introduce(volume: Volume): Promise<void> {
-    const { volumes } = this.#c
-    if (await volumes.describeSelf(volume)) return
+    const { introductions } = this.#c.volumes
+    const say = async (): Promise<boolean> =>
+      (await introductions.describeSelf(volume)) && introductions.isSettled(volume)
+    if (await say()) return
     const unlisten = volume.events.members.add(() => {
-      const said = volumes.describeSelf(volume).then((isSaid) => isSaid && unlisten())
+      const said = say().then((isDone) => isDone && unlisten())
       void ignoreFailure(said, 'it is said at the next start of the node')
     })
   }

@@ -5,6 +5,7 @@ import { publicKeyOf } from '../ids.ts'
 import type { EntryHash, PeerId } from '../ids.ts'
 import { STAMP_ZERO } from '../clock/dot.ts'
 import type { Stamp } from '../clock/dot.ts'
+import { blankName } from './names.ts'
 import { mayRead } from '../roles.ts'
 import type { Role } from '../roles.ts'
 
@@ -27,7 +28,12 @@ export interface MemberInfo {
   readonly described: Stamp
 }
 
-export interface Member extends MemberRole, MemberInfo {}
+export interface Member extends MemberRole, MemberInfo {
+  /** As it is shown: no other member of the volume has that name. */
+  readonly name: string
+  /** As it was said to be, by itself or by an admin; another may be said to be that, too. */
+  readonly said: string
+}
 
 /** True for a member that has not been removed since its last grant. */
 export function isActive<Some extends MemberRole>(member: Some | undefined): member is Some {
@@ -36,7 +42,7 @@ export function isActive<Some extends MemberRole>(member: Some | undefined): mem
 
 /** The info of a member that has not described itself yet. */
 export function blankInfo(peer: PeerId): MemberInfo {
-  return { name: peer.slice(-6), zone: '', capacityBytes: 0, described: STAMP_ZERO }
+  return { name: blankName(peer), zone: '', capacityBytes: 0, described: STAMP_ZERO }
 }
 
 /** The key that keepers get instead of the epoch's secret: enough to read heads, not content. */

@@ -59,6 +59,8 @@ export interface HistoryNames {
   /** A name of an inode that it has, or a folder. */
   object(id: NodeId): string | undefined
   member(peer: PeerId): string
+  /** Is the peer the author of the op with this dot? */
+  isBy(peer: PeerId, dot: Dot): boolean
   /**
    * True while this content is one of several that were written at once and show beside each other.
    */
@@ -204,7 +206,7 @@ function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
     case 'backup':
       return { kind: 'place', text: placingText(op, names) }
     default:
-      return describeVolumeOp(op, names)
+      return describeVolumeOp(op, dot, names)
   }
 }
 
@@ -318,7 +320,7 @@ type PlacingOp = Extract<
   { kind: 'stripe' | 'shards' | 'doubt' | 'condemn' | 'sweep' | 'cold' | 'read' | 'backup' }
 >
 
-function describeVolumeOp(op: VolumeOp, names: HistoryNames): Change {
+function describeVolumeOp(op: VolumeOp, dot: Dot, names: HistoryNames): Change {
   switch (op.kind) {
     case 'policy':
       return { kind: 'policy', text: policyText(op, names) }
@@ -326,7 +328,10 @@ function describeVolumeOp(op: VolumeOp, names: HistoryNames): Change {
       return { kind: 'member', text: `admitted ${names.member(op.peer)} as ${op.role}` }
     case 'member-info': {
       const zone = op.zone === '' ? '' : `, in zone ${op.zone}`
-      return { kind: 'member', text: `introduced itself as ${op.name}${zone}` }
+      const text = names.isBy(op.peer, dot)
+        ? `introduced itself as ${op.name}${zone}`
+        : `gave the member ${op.peer} the name ${op.name}`
+      return { kind: 'member', text }
     }
     case 'remove-member':
       return { kind: 'member', text: `took the membership of ${names.member(op.peer)} away` }

@@ -124,7 +124,23 @@ describe('commands', { concurrency: 4 }, () => {
         peer: 'shelf',
         roundTripsMs: [1.25],
       })
-      assert.equal((await shoal('peer', 'rm', 'shelf')).stdout, 'Removed shelf\n')
+      assert.equal(
+        (await shoal('peer', 'rename', 'shelf', 'attic')).stdout,
+        `Renamed shelf (${SHELF}) to attic in volume "main"\n`,
+      )
+      assert.equal(
+        (await shoal('volume', 'rename', 'main', 'family')).stdout,
+        'Renamed volume "main" to "family" on this node\n',
+      )
+      assert.equal(
+        (await shoal('peer', 'rm', 'shelf')).stdout,
+        `Removed shelf (${SHELF}, writer, never seen, 12 shards of 3.00 MB) from volume "main"\n`,
+      )
+      assert.partialDeepStrictEqual(await json('peer', 'rm', SHELF, '--yes'), {
+        removed: 'shelf',
+        id: SHELF,
+        volume: 'main',
+      })
     })
   })
 

@@ -140,7 +140,7 @@ anna, TIME, file of 1.23 KB, hidden by conflicts=lww
     await withConflict(async ({ shoal }) => {
       assert.equal(
         (await shoal('conflicts', 'keep', "/my docs/it's")).stdout,
-        "Kept as /my docs/it's\n",
+        "Kept as /my docs/it's\nRemoved /my docs/its.conflict\n",
       )
     })
   })

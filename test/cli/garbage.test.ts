@@ -30,7 +30,7 @@ describe('garbage', { concurrency: 4 }, () => {
       assert.deepEqual(await json('pin', 'ls'), [
         { path: '/photos', kind: 'class', class: 'rs6+3', wantedBytes: 0, actualBytes: 0 },
       ])
-      assert.equal((await shoal('pin', 'rm', '/photos')).stdout, 'Unpinned /photos\n')
+      assert.equal((await shoal('pin', 'rm', '/photos')).stdout, 'Unpinned /photos: class rs6+3\n')
       const { stdout, stderr } = await shoal('pin', 'ls')
       assert.deepEqual([stdout, stderr], ['', 'No pins.\n'])
       const { code } = await shoal('pin', 'rm', '/photos')

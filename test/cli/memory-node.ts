@@ -20,6 +20,7 @@ import type {
 import type { LogItem, LogOptions } from '../../node/control/history.ts'
 import type { MountRequest } from '../../node/control/mounts.ts'
 import type { CreateVolumeRequest, Settings, VolumeInfo } from '../../node/control/volumes.ts'
+import type { MemberStatus } from '../../node/control/peers.ts'
 import type { SmallFile } from '../../node/control/small-files.ts'
 import type { GarbageReport } from '../../node/control/garbage.ts'
 import type {
@@ -78,6 +79,15 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
     throw new ShoalError('unreachable', `${address} does not answer. Is the node up there?`)
   }
 
+  async memberInfo(peer: string): Promise<MemberStatus> {
+    const { id, name, lastSeenMs, shards, shardBytes } = await this.peerInfo(peer)
+    return { id, name, role: 'writer', volume: 'main', lastSeenMs, shards, shardBytes }
+  }
+
+  async renamePeer(peer: string, name: string): Promise<MemberStatus> {
+    return { ...(await this.memberInfo(peer)), name }
+  }
+
   async removePeer(peer: string): Promise<void> {
     await this.peerInfo(peer)
   }
@@ -129,6 +139,11 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
 
   async retryVolume(volume: string): Promise<VolumeInfo> {
     return this.volumeInfo(volume)
+  }
+
+  async renameVolume(volume: string, name: string): Promise<VolumeInfo> {
+    const known = volume === VOLUME.id ? 'main' : volume
+    return { ...(await this.volumeInfo(known)), name }
   }
 
   async acceptCheckpoint(peer: string): Promise<VolumeInfo> {

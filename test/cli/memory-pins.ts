@@ -11,6 +11,7 @@ import type {
   PinProgress,
   PinsApi,
   PinsCounted,
+  RemovedPin,
 } from '../../node/control/pins.ts'
 
 export abstract class MemoryPins extends MemorySecurity implements PinsApi {
@@ -41,10 +42,12 @@ export abstract class MemoryPins extends MemorySecurity implements PinsApi {
     }
   }
 
-  async removePin(path: string): Promise<void> {
+  async removePin(path: string): Promise<readonly RemovedPin[]> {
     const keys = ['class', 'cold', 'local'].map((kind) => `${path} ${kind}`)
-    const removed = keys.filter((key) => this.#pins.delete(key))
+    const removed = keys.flatMap((key) => this.#pins.get(key) ?? [])
+    for (const key of keys) this.#pins.delete(key)
     if (removed.length === 0) throw new ShoalError('ENOENT', `${path}: is not pinned`)
+    return removed
   }
 
   async *listPins(): AsyncGenerator<readonly (PinsCounted | Pin)[]> {

@@ -5,6 +5,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type {
   ColdApi,
   ColdProgress,
+  RemovedTier,
   Tier,
   TierRequest,
   TierStatus,
@@ -25,7 +26,7 @@ export abstract class MemoryTiers extends MemoryExchange implements Partial<Cold
   }
 
   async distrustTier(name: string): Promise<void> {
-    return this.removeTier(name)
+    await this.removeTier(name)
   }
 
   async listTiers(): Promise<readonly TierStatus[]> {
@@ -33,8 +34,11 @@ export abstract class MemoryTiers extends MemoryExchange implements Partial<Cold
     return Array.from(this.#tiers.values(), (tier) => ({ ...tier, ...status }))
   }
 
-  async removeTier(name: string): Promise<void> {
-    if (!this.#tiers.delete(name)) throw new ShoalError('ENOENT', `there is no cold tier ${name}`)
+  async removeTier(name: string): Promise<RemovedTier> {
+    const tier = this.#tiers.get(name)
+    if (tier === undefined) throw new ShoalError('ENOENT', `there is no cold tier ${name}`)
+    this.#tiers.delete(name)
+    return { ...tier, stripes: 0 }
   }
 
   async *pushCold(path: string): AsyncGenerator<readonly ColdProgress[]> {

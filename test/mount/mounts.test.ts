@@ -40,7 +40,7 @@ async function mounts(
     FOLDER,
     { namespace, contents, changing, locks: undefined },
     {
-      volumeName: 'main',
+      volumeName: () => 'main',
       readOnly: false,
       allowOther: false,
       nonEmpty: false,

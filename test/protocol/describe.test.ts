@@ -26,6 +26,7 @@ const NAMES: HistoryNames = {
   ofCopy: () => false,
   object: (id) => (id === FILE ? '/docs/a' : id === FOLDER ? '/docs' : undefined),
   member: (peer) => (peer === OTHER ? 'ann' : 'ben'),
+  isBy: (peer) => peer === PEER,
   inConflict: () => false,
 }
 
@@ -98,6 +99,10 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
   [{ kind: 'policy', key: `drain:${PEER}`, value: '' }, 'let ben keep its shards'],
   [[undefined], 'did something that says nothing to this node'],
   [{ kind: 'member', peer: PEER, role: 'reader', keys: [] }, 'admitted ben as reader'],
+  [
+    { kind: 'member-info', peer: OTHER, name: 'bell', zone: 'attic', capacityBytes: 5 },
+    'gave the member other the name bell',
+  ],
   [
     { kind: 'member-info', peer: PEER, name: 'shelf', zone: 'attic', capacityBytes: 5 },
     'introduced itself as shelf, in zone attic',

@@ -75,24 +75,28 @@ export class Replica {
     for (const { volume } of this.volumes.all()) this.#listen(volume)
   }
 
-  /** seed: of its randomness, which two copies of a machine do not share. */
+  /**
+   * seed: of its randomness, which two copies of a machine do not share. called: its name in its
+   * settings, if not that of its key.
+   */
   static async open(
     name: string,
     store: MemoryStore = new MemoryStore(),
     seed: string = name,
+    called: string = name,
   ): Promise<Replica> {
     const identity = identityFromSeed(blake3(utf8(name)))
     const clock = new ManualClock()
     clock.advance(START_MS)
     const random = new SeededRandom(seed, 'replica')
-    const self = { name, zone: '', capacityBytes: 1000 }
+    const self = { name: called, zone: '', capacityBytes: 1000 }
     const volumes = await Volumes.open({ world: { clock, random }, store, identity }, self)
     return new Replica(name, store, { seed, identity, clock, random, volumes })
   }
 
   /** One that has made a volume. */
-  static async founder(name: string): Promise<Replica> {
-    const replica = await Replica.open(name)
+  static async founder(name: string, called: string = name): Promise<Replica> {
+    const replica = await Replica.open(name, undefined, undefined, called)
     await replica.volumes.create('main')
     replica.#listen(replica.volume)
     return replica
@@ -114,8 +118,8 @@ export class Replica {
   }
 
   /** A member that has all that this node has. */
-  async member(name: string, role: Role = 'writer'): Promise<Replica> {
-    const joiner = await Replica.open(name)
+  async member(name: string, role: Role = 'writer', called: string = name): Promise<Replica> {
+    const joiner = await Replica.open(name, undefined, undefined, called)
     await this.admit(joiner, role)
     await send(this, joiner)
     return joiner
@@ -129,8 +133,8 @@ export class Replica {
   }
 
   /** The same node after a restart. */
-  async reopen(): Promise<Replica> {
-    return Replica.open(this.name, new MemoryStore(this.#image()))
+  async reopen(called: string = this.name): Promise<Replica> {
+    return Replica.open(this.name, new MemoryStore(this.#image()), undefined, called)
   }
 
   /** The target of a name in the root. */
