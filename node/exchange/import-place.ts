@@ -3,6 +3,7 @@
 // first, so that what a crash left half done is taken back.
 import { toHex } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor, Fields } from '../../protocol/cbor.ts'
+import { textOfPlain } from '../../protocol/byte-text.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { HASH_BYTES } from '../../protocol/hash.ts'
 import { hexId, hexIdBytes } from '../../protocol/ids.ts'
@@ -78,7 +79,7 @@ export class ImportPlace {
     return place
   }
 
-  /** `path`: below what is imported, of which [] is the root. */
+  /** `path`: names of an archive below what is imported, of which [] is the root. */
   async makeFolder(path: readonly string[]): Promise<void> {
     await this.#make((files, change) => change(() => files.makeFolder(this.#at(path), {})))
   }
@@ -96,7 +97,9 @@ export class ImportPlace {
   }
 
   async makeSymlink(path: readonly string[], target: string): Promise<void> {
-    await this.#make((files, change) => change(() => files.makeSymlink(this.#at(path), target)))
+    await this.#make((files, change) =>
+      change(() => files.makeSymlink(this.#at(path), textOfPlain(target))),
+    )
   }
 
   /** Sets the attributes of a folder once all is in it, since that touched it. */
@@ -152,7 +155,7 @@ export class ImportPlace {
   }
 
   #at(path: readonly string[]): readonly string[] {
-    return [...this.#root, ...path]
+    return [...this.#root, ...path.map(textOfPlain)]
   }
 }
 
