@@ -29,6 +29,13 @@ export function localText(path: LocalPath): string {
   return typeof path === 'string' ? path : byteText(toByteString(path))
 }
 
+/** As makeFolders (node/world/make-folder.ts). */
+export async function makeLocalFolders(path: string): Promise<void> {
+  // Loaded here: the commands that only talk to a node start without it.
+  const { makeFolders } = await import('../node/world/make-folder.ts')
+  return makeFolders(path)
+}
+
 /** The names in a folder, as the namespace has them, in the order of their bytes. */
 export async function localNames(folder: LocalPath): Promise<string[]> {
   const names = await readdir(folder, { encoding: 'buffer' })

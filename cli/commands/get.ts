@@ -11,8 +11,16 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { constants, lstat, mkdir, open, rm, symlink, utimes } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { addConsistency } from '../arguments.ts'
-import { localChild, localSibling, localTarget, localText, targetBytes } from '../local-path.ts'
+import {
+  localChild,
+  localSibling,
+  localTarget,
+  localText,
+  makeLocalFolders,
+  targetBytes,
+} from '../local-path.ts'
 import { LocalAttributes } from '../local-attributes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { kindText } from '../../protocol/op/file-kind.ts'
@@ -42,11 +50,11 @@ const PATH_WEIGHT = 8
 const HELP = `
 A file is copied to DEST, or into DEST if that is a folder. A folder is copied
 to DEST with its contents, merging with an existing folder; if DEST is . or ends
-in /, it is copied into DEST. Times are preserved; symlinks are copied as
-symlinks. Copies belong to the caller, with permissions limited by the umask and
-without set-user-id bits; --preserve keeps all mode bits and, for root, owners.
-If DEST is -, a file is written to stdout. Files that exist with the same size
-and time are skipped.
+in /, it is copied into DEST. Missing folders on the way to DEST are created.
+Times are preserved; symlinks are copied as symlinks. Copies belong to the
+caller, with permissions limited by the umask and without set-user-id bits;
+--preserve keeps all mode bits and, for root, owners. If DEST is -, a file is
+written to stdout. Files that exist with the same size and time are skipped.
 
 Examples:
   shoal get /photos/cat.jpg .
@@ -96,7 +104,8 @@ class Get {
     try {
       const stat = await this.#context.client.stat(source)
       const into = /(^|\/)\.{0,2}$/.test(dest) || (stat.kind !== 'folder' && isFolder(dest))
-      if (into) await mkdir(dest, { recursive: true })
+      if (stat.kind !== 'folder') await makeLocalFolders(into ? dest : dirname(dest))
+      else if (into) await makeLocalFolders(dest)
       const name = baseName(source)
       await this.transfer.attempt(() =>
         this.#getEntry(source, into && name !== '' ? localChild(dest, name) : dest, stat),
@@ -282,10 +291,7 @@ class Get {
  * namespace has it.
  */
 async function makeFolder(target: LocalPath, named: boolean): Promise<void> {
-  if (named) {
-    await mkdir(target, { recursive: true })
-    return
-  }
+  if (named && typeof target === 'string') return makeLocalFolders(target)
   try {
     await mkdir(target, OWNER_ALL)
   } catch (error) {

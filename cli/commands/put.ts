@@ -33,9 +33,10 @@ const STDIN = '-'
 const HELP = `
 A file is copied to DEST, or into DEST if that is a folder. A folder is copied
 to DEST with its contents, merging with an existing folder. With several SRC, or
-if DEST ends in /, each SRC is copied into DEST. Modes and times are preserved,
-and symlinks are copied as symlinks. If SRC is -, stdin is written to the file
-DEST. Files that exist with the same size and time are skipped.
+if DEST ends in /, each SRC is copied into DEST. Missing folders on the way to
+DEST are created, which "shoal mkdir" does with --parents. Modes and times are
+preserved, and symlinks are copied as symlinks. If SRC is -, stdin is written to
+the file DEST. Files that exist with the same size and time are skipped.
 
 Patterns are as in .gitignore, relative to each SRC. The home of the node and
 its mounts are never copied.
