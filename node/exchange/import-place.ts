@@ -52,7 +52,7 @@ export function importId(random: (length: number) => Uint8Array): string {
 
 export class ImportPlace {
   /** So far. */
-  readonly made: { names: number; bytes: number } = { names: 0, bytes: 0 }
+  readonly made = { files: 0, folders: 0, symlinks: 0, bytes: 0 }
   readonly #parts: ImportPlaceParts
   readonly #stopped = new AbortController()
   readonly #signal: AbortSignal
@@ -82,6 +82,7 @@ export class ImportPlace {
   /** `path`: names of an archive below what is imported, of which [] is the root. */
   async makeFolder(path: readonly string[]): Promise<void> {
     await this.#make((files, change) => change(() => files.makeFolder(this.#at(path), {})))
+    this.made.folders++
   }
 
   async makeFile(
@@ -94,12 +95,14 @@ export class ImportPlace {
     await this.#make((files, change) =>
       files.writeFile(this.#at(path), counted, own, change, this.#signal),
     )
+    this.made.files++
   }
 
   async makeSymlink(path: readonly string[], target: string): Promise<void> {
     await this.#make((files, change) =>
       change(() => files.makeSymlink(this.#at(path), textOfPlain(target))),
     )
+    this.made.symlinks++
   }
 
   /** Sets the attributes of a folder once all is in it, since that touched it. */
@@ -139,7 +142,6 @@ export class ImportPlace {
     this.#signal.throwIfAborted()
     await make(hosted.files, change)
     await hosted.volume.makeRoom()
-    this.made.names++
   }
 
   async *#counted(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
