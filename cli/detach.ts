@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
-import { ShoalError } from '../protocol/errors.ts'
+import { ShoalError, oneLine } from '../protocol/errors.ts'
 import { environmentWithSecret } from './secret.ts'
 import { errorBody, errorFrom } from '../node/control/wire.ts'
 import type { ChildProcess } from 'node:child_process'
@@ -105,7 +105,7 @@ function firstReport(child: ChildProcess): Promise<Report | undefined> {
 
 async function silentEnd(child: ChildProcess, path: string): Promise<ShoalError> {
   const how = child.signalCode ?? `exit code ${child.exitCode}`
-  const words = (await readFile(path, 'utf8')).trim().slice(-LAST_WORDS_MAX)
+  const words = oneLine(await readFile(path, 'utf8')).slice(-LAST_WORDS_MAX)
   return new ShoalError(
     'internal',
     `the node exited before it was ready (${how}). See ${path}: ${words}`,

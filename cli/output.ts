@@ -5,7 +5,8 @@ import colors from 'picocolors'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
 import { encodeJson } from '../node/control/wire.ts'
-import { HIDDEN_CHARS, escapeHidden } from '../protocol/hidden-chars.ts'
+import { shownText } from '../protocol/byte-text.ts'
+import { escapeHidden } from '../protocol/hidden-chars.ts'
 import type { FileKind } from '../protocol/op/file-kind.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 
@@ -96,11 +97,11 @@ function shownLength(text: string): number {
 }
 
 /**
- * A name that came from somebody else, without the characters that move a cursor, end a line or
- * turn it around.
+ * A name that came from somebody else, with the characters that move a cursor, end a line or turn
+ * it around as `\xHH`: so a path can still be typed.
  */
 export function printable(text: string): string {
-  return text.replace(HIDDEN_CHARS, '?')
+  return shownText(text)
 }
 
 /**

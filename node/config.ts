@@ -2,7 +2,7 @@
 // `config.yaml`, and whatever the store keeps. identity.key is written last and makes the folder a
 // home; it never changes after.
 import { randomBytes, randomInt } from 'node:crypto'
-import { chmod, mkdir, open, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { chmod, open, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -14,6 +14,7 @@ import { ShoalError } from '../protocol/errors.ts'
 import { MEMBER_NAME } from '../protocol/membership/names.ts'
 import { parseSize } from '../protocol/size.ts'
 import { GIB, MIB } from '../protocol/units.ts'
+import { makeFolders } from './world/make-folder.ts'
 import { checkWay, closeHome } from './world/closed-home.ts'
 import { aboutFile, readLock, settleHome, unlock } from './world/home-key.ts'
 import type { HomeKey, HomeLock } from './world/home-key.ts'
@@ -27,6 +28,8 @@ const REPAIR_RATE_MIN = 1000
 const CACHE_BYTES_MIN: number = 32 * MIB
 /** The range from which a port is chosen: below what Linux hands out to outgoing connections. */
 const PORTS = { from: 20_000, to: 32_000 } as const
+/** Folders that a node keeps in its home, and hardly anything else has beside each other. */
+const STORE_FOLDERS: readonly string[] = ['index', 'segments']
 /**
  * Names that a folder may contain that is to become a home: a half-made home, and those of a new
  * file system.
@@ -128,7 +131,7 @@ const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
  * fit.
  */
 export async function initHome(folder: string, options: ConfigOptions = {}): Promise<Home> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolders(folder, 0o700)
   const names = await readdir(folder)
   if (names.includes(IDENTITY_FILE)) {
     throw new ShoalError(
@@ -137,6 +140,7 @@ export async function initHome(folder: string, options: ConfigOptions = {}): Pro
     )
   }
   const other = names.find((name) => !NOT_IN_THE_WAY.has(name))
+  if (STORE_FOLDERS.every((name) => names.includes(name))) throw lostIdentity(folder)
   if (other !== undefined) {
     throw new ShoalError(
       'EEXIST',
@@ -178,9 +182,7 @@ export async function isHome(folder: string): Promise<boolean> {
  */
 export async function loadHome(folder: string, askSecret?: AskSecret): Promise<Home> {
   const identityFile = join(folder, IDENTITY_FILE)
-  if (!(await isHome(folder))) {
-    throw new ShoalError('ENOENT', `${folder} is not a Shoal home. Create one with "shoal init".`)
-  }
+  await checkIsHome(folder)
   if (((await stat(identityFile)).mode & 0o077) !== 0) {
     throw new ShoalError(
       'EPERM',
@@ -193,6 +195,24 @@ export async function loadHome(folder: string, askSecret?: AskSecret): Promise<H
   const file = join(folder, CONFIG_FILE)
   const config = parseConfig(await readConfig(file), file)
   return { folder, config, opened, seed: await readSeed(identityFile, key), key }
+}
+
+/** throws ShoalError 'ENOENT' for a folder that is no home. */
+export async function checkIsHome(folder: string): Promise<void> {
+  if (await isHome(folder)) return
+  const names: readonly string[] = await readdir(folder).catch(() => [])
+  if (STORE_FOLDERS.every((name) => names.includes(name))) throw lostIdentity(folder)
+  throw new ShoalError('ENOENT', `${folder} is not a Shoal home. Create one with "shoal init".`)
+}
+
+/** The error for a home without its key. What it holds may be all that is left of some files. */
+function lostIdentity(folder: string): ShoalError {
+  return new ShoalError(
+    'corrupt',
+    `${folder} has the data of a node, but not its ${IDENTITY_FILE}; nothing was changed. ` +
+      `Restore that file from a backup of this folder. If there is none, keep the folder, and ` +
+      'with another --home join again by a ticket of a member, or use "shoal recover".',
+  )
 }
 
 async function unlockHome(
@@ -234,7 +254,11 @@ function parseConfig(text: string, source: string): Config {
   const code = source === 'option' ? 'usage' : 'malformed'
   const document = parseDocument(text)
   const broken = document.errors[0]
-  if (broken !== undefined) throw new ShoalError(code, `${source} is not YAML: ${broken.message}`)
+  if (broken !== undefined) {
+    // Below that it draws where in the text it is.
+    const [what = ''] = broken.message.split('\n')
+    throw new ShoalError(code, `${source} is not YAML: ${what.replace(/:$/, '')}.`)
+  }
   const result = configSchema.safeParse(document.toJS())
   if (result.success) {
     const { capacity, repairRate, cacheSize, ...others } = result.data
@@ -279,10 +303,9 @@ async function readConfig(file: string): Promise<string> {
   } catch (cause) {
     throw new ShoalError(
       'ENOENT',
-      `${file} cannot be read. Restore it, or create a new home with "shoal init".`,
-      {
-        cause,
-      },
+      `${file} cannot be read. Restore it, or write one with "name" and "listen", ` +
+        'such as those that "shoal init" makes in another home.',
+      { cause },
     )
   }
 }

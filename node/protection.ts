@@ -5,7 +5,7 @@ import { mkdir, readFile, readdir, rm, unlink, writeFile } from 'node:fs/promise
 import { join } from 'node:path'
 import { toHex } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
-import { IDENTITY_FILE, isHome, loadHome, writeDurably } from './config.ts'
+import { IDENTITY_FILE, checkIsHome, loadHome, writeDurably } from './config.ts'
 import type { AskSecret } from './config.ts'
 import { LevelKv } from './store/level-kv.ts'
 import { SealedKv } from './store/sealed-kv.ts'
@@ -38,8 +38,7 @@ export interface Protection {
 
 /** throws ShoalError 'ENOENT' without a home. */
 export async function protectionOf(folder: string): Promise<Protection> {
-  if (!(await isHome(folder)))
-    throw new ShoalError('ENOENT', `${folder} is not a Shoal home. Create one with "shoal init".`)
+  await checkIsHome(folder)
   const lock = await readLock(folder)
   return { isProtected: lock !== undefined, credential: lock?.credential }
 }

@@ -113,6 +113,11 @@ export function hasCode(error: unknown, code: ErrorCode): error is ShoalError {
   return error instanceof ShoalError && error.code === code
 }
 
+/** The words of another program or library, as a part of one sentence. */
+export function oneLine(text: string): string {
+  return text.trim().replace(/\s*[\r\n]\s*/g, '; ')
+}
+
 /** Any thrown value as a ShoalError; foreign errors become `internal` with the cause kept. */
 export function asShoalError(error: unknown): ShoalError {
   if (error instanceof ShoalError) return error
@@ -121,9 +126,8 @@ export function asShoalError(error: unknown): ShoalError {
       cause: error,
     })
   }
-  return new ShoalError('internal', error instanceof Error ? error.message : String(error), {
-    cause: error,
-  })
+  const said = error instanceof Error ? error.message : String(error)
+  return new ShoalError('internal', oneLine(said), { cause: error })
 }
 
 /** For the end of an exhaustive switch. */

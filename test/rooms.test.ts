@@ -115,6 +115,7 @@ const CLI_DOORS: ReadonlySet<string> = new Set([
   'node/control/wire.ts',
   'node/control/small-files.ts',
   'node/world/exit-now.ts',
+  'node/world/make-folder.ts',
 ])
 
 test('imports between folders go down only', () => {

@@ -10,9 +10,17 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { constants, lstat, mkdir, open, readlink, rm, symlink, utimes } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { constants, lstat, mkdir, open, rm, symlink, utimes } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { addConsistency } from '../arguments.ts'
+import {
+  localChild,
+  localSibling,
+  localTarget,
+  localText,
+  makeLocalFolders,
+  targetBytes,
+} from '../local-path.ts'
 import { LocalAttributes } from '../local-attributes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { kindText } from '../../protocol/op/file-kind.ts'
@@ -22,6 +30,7 @@ import { SMALL_FILES_MAX, SMALL_FILE_BYTES } from '../../node/control/small-file
 import { writeSparse } from '../sparse-file.ts'
 import { Transfer, isFatal, sameTime } from '../transfer.ts'
 import { writeOut } from './cat.ts'
+import type { LocalPath } from '../local-path.ts'
 import type { BigIntStats } from 'node:fs'
 import type { Command } from 'commander'
 import type { FileStat } from '../../node/control/files.ts'
@@ -41,11 +50,11 @@ const PATH_WEIGHT = 8
 const HELP = `
 A file is copied to DEST, or into DEST if that is a folder. A folder is copied
 to DEST with its contents, merging with an existing folder; if DEST is . or ends
-in /, it is copied into DEST. Times are preserved; symlinks are copied as
-symlinks. Copies belong to the caller, with permissions limited by the umask and
-without set-user-id bits; --preserve keeps all mode bits and, for root, owners.
-If DEST is -, a file is written to stdout. Files that exist with the same size
-and time are skipped.
+in /, it is copied into DEST. Missing folders on the way to DEST are created.
+Times are preserved; symlinks are copied as symlinks. Copies belong to the
+caller, with permissions limited by the umask and without set-user-id bits;
+--preserve keeps all mode bits and, for root, owners. If DEST is -, a file is
+written to stdout. Files that exist with the same size and time are skipped.
 
 Examples:
   shoal get /photos/cat.jpg .
@@ -68,7 +77,7 @@ export function addGet(program: Command, context: Context): void {
 
 interface Source {
   readonly path: string
-  readonly target: string
+  readonly target: LocalPath
   readonly stat: FileStat
 }
 
@@ -95,9 +104,11 @@ class Get {
     try {
       const stat = await this.#context.client.stat(source)
       const into = /(^|\/)\.{0,2}$/.test(dest) || (stat.kind !== 'folder' && isFolder(dest))
-      if (into) await mkdir(dest, { recursive: true })
+      if (stat.kind !== 'folder') await makeLocalFolders(into ? dest : dirname(dest))
+      else if (into) await makeLocalFolders(dest)
+      const name = baseName(source)
       await this.transfer.attempt(() =>
-        this.#getEntry(source, into ? join(dest, baseName(source)) : dest, stat),
+        this.#getEntry(source, into && name !== '' ? localChild(dest, name) : dest, stat),
       )
       await this.#beginSmall()
       await this.#gettingSmall
@@ -117,7 +128,7 @@ class Get {
     this.transfer.check()
   }
 
-  async #getEntry(path: string, target: string, stat: FileStat): Promise<void> {
+  async #getEntry(path: string, target: LocalPath, stat: FileStat): Promise<void> {
     switch (stat.kind) {
       case 'folder':
         return this.#getFolder(path, target, stat)
@@ -132,14 +143,14 @@ class Get {
     }
   }
 
-  async #getFolder(path: string, target: string, stat: FileStat): Promise<void> {
+  async #getFolder(path: string, target: LocalPath, stat: FileStat): Promise<void> {
     await makeFolder(target, path === this.#source)
     // Nobody asked for the attributes of a volume's root.
     if (baseName(path) !== '') this.#folders.push({ target, stat })
     for await (const page of this.#context.client.list(path)) {
       for (const child of page) {
         await this.transfer.attempt(() =>
-          this.#getEntry(joinPath(path, child.name), join(target, safe(child.name)), child),
+          this.#getEntry(joinPath(path, child.name), localChild(target, child.name), child),
         )
       }
     }
@@ -241,19 +252,19 @@ class Get {
     this.transfer.tally.files++
   }
 
-  async #getSymlink(target: string, stat: FileStat): Promise<void> {
+  async #getSymlink(target: LocalPath, stat: FileStat): Promise<void> {
     this.transfer.tally.symlinks++
     const local = findToReplace(target)
     const points = stat.target ?? ''
-    if (local?.isSymbolicLink() === true && (await readlink(target)) === points) return
+    if (local?.isSymbolicLink() === true && (await localTarget(target)) === points) return
     await replace(target, async (temporary) => {
-      await symlink(points, temporary)
+      await symlink(targetBytes(points), temporary)
       await this.#attributes.setOnLink(temporary, stat)
     })
   }
 
   /** Sets the attributes of an existing file or folder, never following a symlink. */
-  async #setAttributes(target: string, stat: FileStat): Promise<void> {
+  async #setAttributes(target: LocalPath, stat: FileStat): Promise<void> {
     const file = await open(target, constants.O_RDONLY | constants.O_NOFOLLOW)
     try {
       await this.#attributes.setOn(file, stat)
@@ -263,7 +274,7 @@ class Get {
   }
 
   /** At once: to wait for each step takes longer than the steps. */
-  #writeSmall(path: string, bytes: Uint8Array, stat: FileStat): void {
+  #writeSmall(path: LocalPath, bytes: Uint8Array, stat: FileStat): void {
     const file = openSync(path, 'wx', 0o600)
     try {
       writeFileSync(file, bytes)
@@ -279,11 +290,8 @@ class Get {
  * Only the folder that the user named may be reached through a symlink: what is below is as the
  * namespace has it.
  */
-async function makeFolder(target: string, named: boolean): Promise<void> {
-  if (named) {
-    await mkdir(target, { recursive: true })
-    return
-  }
+async function makeFolder(target: LocalPath, named: boolean): Promise<void> {
+  if (named && typeof target === 'string') return makeLocalFolders(target)
   try {
     await mkdir(target, OWNER_ALL)
   } catch (error) {
@@ -293,10 +301,10 @@ async function makeFolder(target: string, named: boolean): Promise<void> {
 
 /** Make a file under another name, then let it take its place, where no folder is, in one step. */
 async function replace(
-  target: string,
-  make: (temporary: string) => Promise<void> | void,
+  target: LocalPath,
+  make: (temporary: LocalPath) => Promise<void> | void,
 ): Promise<void> {
-  const temporary = join(dirname(target), `.shoal-${crypto.randomUUID()}`)
+  const temporary = localSibling(target, `.shoal-${crypto.randomUUID()}`)
   try {
     await make(temporary)
     renameSync(temporary, target)
@@ -321,19 +329,13 @@ async function* grouped(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   if (bytes > 0) yield Buffer.concat(group)
 }
 
-/** A name of the namespace as a name in a local folder; other members choose them. */
-function safe(name: string): string {
-  if (name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name)) return name
-  throw new ShoalError('unsupported', `"${name}" is not a valid local file name; skipped`)
-}
-
 /** The entry that a file would replace. throws ShoalError 'EISDIR' for a folder. */
-function findToReplace(path: string): BigIntStats | undefined {
+function findToReplace(path: LocalPath): BigIntStats | undefined {
   const local = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   if (local?.isDirectory() !== true) return local
   throw new ShoalError(
     'EISDIR',
-    `${path} is a folder here but a file in the namespace; remove one of them and try again`,
+    `${localText(path)} is a folder here but a file in the namespace; remove one of them and try again`,
   )
 }
 

@@ -3,6 +3,7 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { textOfPlain } from '../../protocol/byte-text.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import { ackOption, addConsistency } from '../arguments.ts'
@@ -10,6 +11,7 @@ import { count, formatBytes } from '../output.ts'
 import { joinPath, namesFolder } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import type { Command } from 'commander'
+import type { Client } from '../../node/control/client.ts'
 import type { ImportEvent, ImportOptions } from '../../node/control/exchange.ts'
 import type { Context } from '../context.ts'
 
@@ -21,10 +23,10 @@ const STDIN = '-'
 const HELP = `
 IN is a CAR file with UnixFS content, as written by "shoal export", "ipfs dag
 export" and others, or a sealed one of a volume that this node can read. It is
-imported as DEST, which must not exist, or into DEST if that is a folder, under
-the name of IN without ".car". Every block is verified first. The import is
-atomic: nothing is imported from a damaged or incomplete file. If IN is -, the
-file is read from stdin.
+imported as DEST, which must not exist, or if DEST ends in /, into that folder,
+under the name of IN without ".car". Every block is verified first. The import
+is atomic: nothing is imported from a damaged or incomplete file. If IN is -,
+the file is read from stdin.
 
 Examples:
   shoal import photos.car /photos
@@ -40,33 +42,45 @@ export function addImport(program: Command, context: Context): void {
     .action(
       async (file: string, dest: string, options: Pick<ImportOptions, 'ack' | 'preserve'>) => {
         const path = await placeFor(context, file, dest)
-        const { root, names, bytes } = await run(context, file, path, options)
+        const { kind: _, ...done } = await run(context, file, path, options)
         context.print(
-          { path, root, names, bytes },
-          () => `Imported ${count(names, 'file')} (${formatBytes(bytes)}) to ${path}`,
+          { path, ...done },
+          () => `Imported ${count(done.files, 'file')} (${formatBytes(done.bytes)}) to ${path}`,
         )
       },
     )
   addConsistency(command, context)
 }
 
-/** DEST, or in DEST if that is a folder. */
+/**
+ * DEST, or in DEST if it says that it is a folder. Only then: the same import again would come to
+ * lie in what the first has made.
+ */
 async function placeFor({ client }: Context, file: string, dest: string): Promise<string> {
-  const isFolder = async (): Promise<boolean> => {
-    try {
-      return (await client.stat(dest)).kind === 'folder'
-    } catch (error) {
-      if (hasCode(error, 'ENOENT') || hasCode(error, 'no-such-volume')) return false
-      throw error
-    }
+  if (!namesFolder(dest)) {
+    if (!(await exists(client, dest))) return dest
+    throw new ShoalError(
+      'EEXIST',
+      `${dest} exists already, and import merges nothing: ` +
+        `choose a new path, or write ${dest}/ to import into that folder`,
+    )
   }
-  if (!namesFolder(dest) && !(await isFolder())) return dest
   if (file === STDIN)
     throw new ShoalError(
       'usage',
       'with - as IN, DEST must be a new path. See "shoal import --help".',
     )
-  return joinPath(dest, basename(file).replace(/\.car$/, ''))
+  return joinPath(dest, textOfPlain(basename(file).replace(/\.car$/, '')))
+}
+
+async function exists(client: Client, path: string): Promise<boolean> {
+  try {
+    await client.stat(path)
+    return true
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'no-such-volume')) return false
+    throw error
+  }
 }
 
 async function run(

@@ -1,4 +1,5 @@
 // `shoal mount` and `shoal unmount`: the namespace as a folder of this machine.
+import { lstatSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { countBetween, driverOption, parseUmask, waitOption } from '../arguments.ts'
 import type { Command } from 'commander'
@@ -31,17 +32,33 @@ export function addMount(program: Command, context: Context): void {
     .addOption(driverOption())
     .addHelpText(
       'after',
-      '\nExamples:\n  shoal mount ~/Shoal\n  shoal mount --subdir /photos --read-only ~/Photos',
+      '\nDIR is created if it does not exist.\n\n' +
+        'Examples:\n  shoal mount ~/Shoal\n  shoal mount --subdir /photos --read-only ~/Photos',
     )
-    .action(async (folder: string, { wait, ...options }: MountOptions) => {
+    .action(async (dir: string, { wait, ...options }: MountOptions) => {
       const request = { ...options, waitMs: wait }
-      const mounted = await context.client.mount(resolve(folder), request)
+      const folder = resolve(dir)
+      const place = placeText(folder)
+      const mounted = await context.client.mount(folder, request)
       const { volume, allowOther } = mounted
       const whom = allowOther
         ? 'accessible to other users of this machine'
         : 'accessible only to you (see --allow-other)'
-      context.print(mounted, () => `Volume "${volume}" is mounted at ${mounted.folder}, ${whom}`)
+      context.print(
+        mounted,
+        () => `Volume "${volume}" is mounted at ${mounted.folder}${place}, ${whom}`,
+      )
     })
+}
+
+/** ", a new folder" where a mount will have to make it. */
+export function placeText(folder: string): string {
+  try {
+    return lstatSync(folder, { throwIfNoEntry: false }) === undefined ? ', a new folder' : ''
+  } catch {
+    // What cannot be looked at is there: a dead mount.
+    return ''
+  }
 }
 
 export function addUnmount(program: Command, context: Context): void {

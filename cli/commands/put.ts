@@ -1,14 +1,17 @@
 // `shoal put`: files and trees of this machine into the namespace. Files are replaced whole, and
 // what is there already with the same size and time is left alone, so a put that was interrupted is
 // repeated to go on.
-import { lstat, open, readdir, readlink } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { lstat, open } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
 import PQueue from 'p-queue'
+import { textOfPlain } from '../../protocol/byte-text.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import { ackOption, addConsistency, collect } from '../arguments.ts'
 import { baseName, joinPath, namesFolder, parentPath, rootOf } from '../paths.ts'
+import { localChild, localNames, localTarget, localText } from '../local-path.ts'
 import { LeftOut } from '../left-out.ts'
+import type { LocalPath } from '../local-path.ts'
 import type { LeftOutOptions } from '../left-out.ts'
 import { printable } from '../output.ts'
 import { Transfer, sameTime } from '../transfer.ts'
@@ -30,9 +33,10 @@ const STDIN = '-'
 const HELP = `
 A file is copied to DEST, or into DEST if that is a folder. A folder is copied
 to DEST with its contents, merging with an existing folder. With several SRC, or
-if DEST ends in /, each SRC is copied into DEST. Modes and times are preserved,
-and symlinks are copied as symlinks. If SRC is -, stdin is written to the file
-DEST. Files that exist with the same size and time are skipped.
+if DEST ends in /, each SRC is copied into DEST. Missing folders on the way to
+DEST are created, which "shoal mkdir" does with --parents. Modes and times are
+preserved, and symlinks are copied as symlinks. If SRC is -, stdin is written to
+the file DEST. Files that exist with the same size and time are skipped.
 
 Patterns are as in .gitignore, relative to each SRC. The home of the node and
 its mounts are never copied.
@@ -74,7 +78,7 @@ interface PutOptions extends LeftOutOptions {
 
 /** A file or folder of this machine, within the SRC that is put. */
 interface Source {
-  readonly path: string
+  readonly path: LocalPath
   /** From that SRC on; '' for itself. */
   readonly relativePath: string
   /** The device that SRC is on. */
@@ -127,7 +131,7 @@ class Put {
     let existing = await this.#find(dest)
     const into =
       several || namesFolder(dest) || (existing?.kind === 'folder' && !stat.isDirectory())
-    const path = into ? joinPath(dest, basename(resolve(source))) : dest
+    const path = into ? joinPath(dest, textOfPlain(basename(resolve(source)))) : dest
     if (into) existing = await this.#find(path)
     if (existing === undefined) await this.#makeFolder(parentPath(path))
     await this.#putEntry({ path: source, relativePath: '', device: stat.dev }, path, existing)
@@ -158,13 +162,13 @@ class Put {
       if (this.#leftOut.excludes(relativePath, stat)) return
       const reason = this.#leftOut.reasonFor(stat, device)
       if (reason !== undefined)
-        return this.#context.warn(`${printable(source)} is left out: ${reason}`)
+        return this.#context.warn(`${printable(localText(source))} is left out: ${reason}`)
     }
     if (stat.isDirectory()) return this.#putFolder(from, path, stat, existing)
     if (existing?.kind === 'folder') {
       throw new ShoalError(
         'EISDIR',
-        `${path} is a folder but ${source} is not; remove one of them and try again`,
+        `${path} is a folder but ${localText(source)} is not; remove one of them and try again`,
       )
     }
     if (stat.isSymbolicLink())
@@ -174,7 +178,10 @@ class Put {
       const put = (): Promise<void> => this.#putFile(source, path, stat, existing)
       return this.transfer.add(() => (stat.size < LARGE_BYTES ? put() : this.#large.add(put)))
     }
-    throw new ShoalError('unsupported', `${source} is not a file, folder or symlink; skipped`)
+    throw new ShoalError(
+      'unsupported',
+      `${localText(source)} is not a file, folder or symlink; skipped`,
+    )
   }
 
   async #putFolder(
@@ -186,7 +193,7 @@ class Put {
     if (existing !== undefined && existing.kind !== 'folder') {
       throw new ShoalError(
         'ENOTDIR',
-        `${path} is a file but ${source} is a folder; remove one of them and try again`,
+        `${path} is a file but ${localText(source)} is a folder; remove one of them and try again`,
       )
     }
     const children = new Map<string, FileStat>()
@@ -196,9 +203,9 @@ class Put {
         for (const child of page) children.set(child.name, child)
     // Files that are put one after the other are stored together, and are listed, and so read, in
     // this order.
-    for (const name of (await readdir(source)).sort()) {
+    for (const name of await localNames(source)) {
       const below = relativePath === '' ? name : `${relativePath}/${name}`
-      const child = { path: join(source, name), relativePath: below, device }
+      const child = { path: localChild(source, name), relativePath: below, device }
       await this.transfer.attempt(() =>
         this.#putEntry(child, joinPath(path, name), children.get(name)),
       )
@@ -209,7 +216,7 @@ class Put {
   }
 
   async #putFile(
-    source: string,
+    source: LocalPath,
     path: string,
     stat: BigIntStats,
     existing: FileStat | undefined,
@@ -236,8 +243,12 @@ class Put {
     this.transfer.tally.files++
   }
 
-  async #putSymlink(source: string, path: string, existing: FileStat | undefined): Promise<void> {
-    const target = await readlink(source)
+  async #putSymlink(
+    source: LocalPath,
+    path: string,
+    existing: FileStat | undefined,
+  ): Promise<void> {
+    const target = await localTarget(source)
     this.transfer.tally.symlinks++
     const { client } = this.#context
     if (existing?.target !== target)
@@ -254,9 +265,9 @@ class Put {
     return this.#change(() => client.makeFolder(path, { parents: true, ack: 'none' }))
   }
 
-  #wouldPut(source: string, path: string, size: number): void {
+  #wouldPut(source: LocalPath, path: string, size: number): void {
     const { json, stdout } = this.#context
-    if (!json) stdout.write(`${printable(source)} -> ${printable(path)}\n`)
+    if (!json) stdout.write(`${printable(localText(source))} -> ${printable(path)}\n`)
     this.transfer.tally.files++
     this.transfer.copied(size)
   }

@@ -9,6 +9,7 @@ import type { Given } from '../detach.ts'
 import { explain, table } from '../output.ts'
 import { TICKET_HELP, readTicketText } from './join.ts'
 import { askAboutTiers } from './cold-trust.ts'
+import { placeText } from './mount.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import type { Command } from 'commander'
 import type { LocalNode } from '../../node/control/api.ts'
@@ -33,7 +34,7 @@ export function addUp(program: Command, context: Context): void {
   addHomeOptions(
     program.command('up').description('run the node (creates its home first if there is none)'),
   )
-    .option('--mount <dir>', 'mount the namespace at this folder')
+    .option('--mount <dir>', 'mount the namespace at this folder, created if it does not exist')
     .option('--allow-other', 'let other users of this machine access that mount')
     .addOption(driverOption())
     .addOption(waitOption())
@@ -53,7 +54,10 @@ export function addUp(program: Command, context: Context): void {
       const ticket = join === undefined ? undefined : await readTicketText(context, join)
       await prepareHome(context, options)
       if (options.detach === true)
-        return detach(context, { ticket, secret: await secretToPass(context, options) })
+        return detach(context, options, {
+          ticket,
+          secret: await secretToPass(context, options),
+        })
       return run(context, { ...options, ...(ticket !== undefined && { join: ticket }) })
     })
 }
@@ -67,10 +71,11 @@ async function secretToPass(context: Context, options: UpOptions): Promise<Uint8
   return readSecret(context, options, protection)
 }
 
-async function detach(context: Context, given: Given): Promise<void> {
+async function detach(context: Context, { mount }: UpOptions, given: Given): Promise<void> {
+  const place = mount === undefined ? '' : placeText(resolve(mount))
   const { status, warning } = await startDetached(context, given)
   if (warning !== undefined) context.warn(warning)
-  context.print(status, () => describe(context, status, true))
+  context.print(status, () => describe(context, status, { isDetached: true, place }))
   if (given.ticket !== undefined) await askAboutTiersOf(context, context.client, status)
 }
 
@@ -104,12 +109,13 @@ async function runUntilStopped(
   options: UpOptions,
 ): Promise<void> {
   node.stopped.catch(() => {}) // thrown where it is awaited, below
+  const place = options.mount === undefined ? '' : placeText(resolve(options.mount))
   try {
     const warning = await start(node, options, context.signal)
     const status = await node.api.status()
     if (warning !== undefined) context.warn(warning)
     if (!reportToStarter({ status, warning })) {
-      context.print(status, () => describe(context, status, false))
+      context.print(status, () => describe(context, status, { isDetached: false, place }))
       if (options.join !== undefined) await askAboutTiersOf(context, node.api, status)
     }
     await Promise.race([node.stopped, aborted(context.signal)])
@@ -165,19 +171,24 @@ function aborted(signal: AbortSignal): Promise<void> {
   })
 }
 
-function describe(context: Context, { node, mounts }: NodeStatus, detached: boolean): string {
+/** place: of the mount, if there is one, which alone a new node has. */
+function describe(
+  context: Context,
+  { node, mounts }: NodeStatus,
+  { isDetached, place }: { readonly isDetached: boolean; readonly place: string },
+): string {
   const rows = [
     ...node.addresses.map((address) => ['  Listening on', address]),
     ...mounts.map(({ folder, volume, allowOther }) => [
       '  Mounted at',
-      `${folder} (volume "${volume}"${allowOther ? ', accessible to other users' : ''})`,
+      `${folder} (volume "${volume}"${place}${allowOther ? ', accessible to other users' : ''})`,
     ]),
     ...(mounts.length === 0 ? [['  Mount with', context.commandLine('mount DIR')]] : []),
     [
       '  Invite with',
       `${context.commandLine('invite')}, then on the other machine: ${context.joinLine}`,
     ],
-    ['  Stop with', `${detached ? '' : 'Ctrl-C, or '}${context.commandLine('down')}`],
+    ['  Stop with', `${isDetached ? '' : 'Ctrl-C, or '}${context.commandLine('down')}`],
   ]
   return `Node "${node.name}" is up, its home is ${node.home}\n${table(rows)}`
 }

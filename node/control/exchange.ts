@@ -57,12 +57,16 @@ export interface ExportOptions extends CallOptions {
   readonly onExported?: ((exported: Exported) => void) | undefined
 }
 
-export interface ExportCounts {
+/** The content of an archive. */
+export interface ImportedCounts {
   readonly files: number
   readonly folders: number
   readonly symlinks: number
   /** The bytes of files. */
   readonly bytes: number
+}
+
+export interface ExportCounts extends ImportedCounts {
   /**
    * Files that no archive can hold, such as devices, or that were removed meanwhile; and the paths
    * of the first of it.
@@ -93,8 +97,8 @@ export interface ImportCounts {
   readonly bytes: number
 }
 
-/** The size of all that was found, the progress, and the end. */
+/** Events of an import: the size of all that was found, the progress, and the end. */
 export type ImportEvent =
   | ({ readonly kind: 'verified'; readonly root: string; readonly sealed: boolean } & ImportCounts)
-  | ({ readonly kind: 'made' } & ImportCounts)
-  | ({ readonly kind: 'done'; readonly root: string } & ImportCounts)
+  | ({ readonly kind: 'made' } & ImportedCounts)
+  | ({ readonly kind: 'done'; readonly root: string } & ImportedCounts)

@@ -1,6 +1,7 @@
 // The kinds of fields that requests have, as JSON in a body and as text in a query; and the check
 // of a request against them.
 import { z } from 'zod'
+import { ESCAPE_CHARS } from '../../protocol/byte-text.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { PATH_MAX, SESSION_TEXT_MAX } from '../../protocol/limits.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -49,7 +50,7 @@ const JSON_FIELDS: FieldTypes = {
   path: z
     .string()
     .min(1)
-    .max(PATH_MAX + LABEL_MAX),
+    .max(ESCAPE_CHARS * PATH_MAX + LABEL_MAX),
   folder: z.string().startsWith('/').max(PATH_MAX),
   label,
   volume: label.optional(),

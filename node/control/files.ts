@@ -1,4 +1,5 @@
 // The calls of a node's owner about files by path, and how durable and how recent such calls are.
+import { ESCAPE_CHARS } from '../../protocol/byte-text.ts'
 import { SYMLINK_MAX } from '../../protocol/limits.ts'
 import { call, fileCall, route } from './route.ts'
 import { SMALL_FILES_MAX } from './small-files.ts'
@@ -144,7 +145,7 @@ export const filesRoutes: RoutesOf<FilesApi> = {
   ),
   makeSymlink: fileCall(['path', 'target'], ({ path, text, ack }) => ({
     path,
-    target: text(1, SYMLINK_MAX),
+    target: text(1, ESCAPE_CHARS * SYMLINK_MAX),
     ack,
   })),
   readFile: route(
@@ -170,8 +171,10 @@ export const filesRoutes: RoutesOf<FilesApi> = {
 }
 
 export interface FileStat {
-  /** The last part of the path; '/' for the root. */
+  /** The last part of the path, in which `\xHH` is a byte (byte-text.ts); '/' for the root. */
   readonly name: string
+  /** In hexadecimal, where `name` has such bytes. */
+  readonly nameBytes?: string | undefined
   readonly kind: FileKind
   /** Permission bits, 0o7777. */
   readonly mode: number
@@ -181,8 +184,10 @@ export interface FileStat {
   readonly sizeBytes: number
   readonly modifiedNs: bigint
   readonly changedNs: bigint
-  /** The target of a symlink. */
+  /** The target of a symlink, as text like `name`. */
   readonly target?: string | undefined
+  /** As nameBytes. */
+  readonly targetBytes?: string | undefined
   /** The number of a device, as Linux has it in 32 bits. */
   readonly rdev?: number | undefined
 }

@@ -12,7 +12,7 @@ import {
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { CAR_BLOCK_MAX, CAR_HEADER_MAX } from '../../protocol/limits.ts'
 import { ByteSource } from './byte-source.ts'
-import type { Block, Cid } from '../../protocol/car/car.ts'
+import type { Block, CarHeader, Cid } from '../../protocol/car/car.ts'
 
 /** A block, and where its bytes begin in the archive. */
 export interface ScannedBlock extends Block {
@@ -49,7 +49,7 @@ async function readHeader(
   onRoots: (roots: readonly Cid[]) => void,
 ): Promise<number> {
   let end = Infinity
-  let header = decodeCarHeader(await takeHeader(source))
+  let header = await firstHeader(source)
   if (header.version === 2) {
     const { offset, length } = decodeCarV2Header(await source.take(CAR_V2_HEADER_BYTES))
     await source.skipTo(offset)
@@ -59,6 +59,21 @@ async function readHeader(
   if (header.version !== 1) throw new ShoalError('malformed', 'the archive is a CARv2 in a CARv2')
   onRoots(header.roots)
   return end
+}
+
+/** The header at the start: without it this is something else, which is said first. */
+async function firstHeader(source: ByteSource): Promise<CarHeader> {
+  try {
+    return decodeCarHeader(await takeHeader(source))
+  } catch (thrown) {
+    const { code, message } = asShoalError(thrown)
+    if (code !== 'corrupt' && code !== 'malformed') throw thrown
+    throw new ShoalError(
+      code,
+      `this is no CAR archive, as "shoal export" and IPFS tools write them (${message}); nothing was imported`,
+      { cause: thrown },
+    )
+  }
 }
 
 async function takeHeader(source: ByteSource): Promise<Uint8Array> {

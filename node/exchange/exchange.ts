@@ -112,7 +112,7 @@ export class Exchange {
       } finally {
         if (!isFinished) await this.#takeBack(place, kept)
       }
-      yield [{ kind: 'done', root: String(root), ...making.total }]
+      yield [{ kind: 'done', root: String(root), ...place.made }]
     } finally {
       await car.close()
     }

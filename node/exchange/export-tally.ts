@@ -1,5 +1,6 @@
 // Counts the content of an export, and the objects that it had to leave out.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { plainText } from '../../protocol/byte-text.ts'
 import { kindText } from '../../protocol/op/file-kind.ts'
 import { formatPath } from '../volume/paths.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
@@ -27,8 +28,8 @@ export class ExportTally {
   }
 
   /**
-   * The result of `make`; undefined, and counted as left out, for objects that no archive can hold,
-   * or are gone meanwhile.
+   * The result of `make`; undefined, and counted as left out, for what no archive can hold, or is
+   * gone meanwhile.
    */
   async unlessGone<Made>(
     path: readonly string[],
@@ -38,7 +39,7 @@ export class ExportTally {
     try {
       if (ARCHIVED.has(kind)) return await make()
     } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error
+      if (!hasCode(error, 'ENOENT') && !hasCode(error, 'unsupported')) throw error
     }
     this.leftOut++
     if (this.#named.length < NAMED_MAX) this.#named.push(formatPath(path))
@@ -50,6 +51,16 @@ export class ExportTally {
     const { files, folders, symlinks, bytes, leftOut } = this
     return { files, folders, symlinks, bytes, leftOut, leftOutPaths: this.#named }
   }
+}
+
+/** A name, or the target of a symlink, as an archive has it. throws ShoalError 'unsupported'. */
+export function archivedText(path: readonly string[], text: string): string {
+  const plain = plainText(text)
+  if (plain !== undefined) return plain
+  throw new ShoalError(
+    'unsupported',
+    `${formatPath(path)} has a name or target that is not UTF-8, which cannot be exported`,
+  )
 }
 
 export function unsupported(path: readonly string[], kind: FileKind): ShoalError {

@@ -3,6 +3,7 @@
 // first, so that what a crash left half done is taken back.
 import { toHex } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor, Fields } from '../../protocol/cbor.ts'
+import { textOfPlain } from '../../protocol/byte-text.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { HASH_BYTES } from '../../protocol/hash.ts'
 import { hexId, hexIdBytes } from '../../protocol/ids.ts'
@@ -51,7 +52,7 @@ export function importId(random: (length: number) => Uint8Array): string {
 
 export class ImportPlace {
   /** So far. */
-  readonly made: { names: number; bytes: number } = { names: 0, bytes: 0 }
+  readonly made = { files: 0, folders: 0, symlinks: 0, bytes: 0 }
   readonly #parts: ImportPlaceParts
   readonly #stopped = new AbortController()
   readonly #signal: AbortSignal
@@ -78,9 +79,10 @@ export class ImportPlace {
     return place
   }
 
-  /** `path`: below what is imported, of which [] is the root. */
+  /** `path`: names of an archive below what is imported, of which [] is the root. */
   async makeFolder(path: readonly string[]): Promise<void> {
     await this.#make((files, change) => change(() => files.makeFolder(this.#at(path), {})))
+    this.made.folders++
   }
 
   async makeFile(
@@ -93,10 +95,14 @@ export class ImportPlace {
     await this.#make((files, change) =>
       files.writeFile(this.#at(path), counted, own, change, this.#signal),
     )
+    this.made.files++
   }
 
   async makeSymlink(path: readonly string[], target: string): Promise<void> {
-    await this.#make((files, change) => change(() => files.makeSymlink(this.#at(path), target)))
+    await this.#make((files, change) =>
+      change(() => files.makeSymlink(this.#at(path), textOfPlain(target))),
+    )
+    this.made.symlinks++
   }
 
   /** Sets the attributes of a folder once all is in it, since that touched it. */
@@ -136,7 +142,6 @@ export class ImportPlace {
     this.#signal.throwIfAborted()
     await make(hosted.files, change)
     await hosted.volume.makeRoom()
-    this.made.names++
   }
 
   async *#counted(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -152,7 +157,7 @@ export class ImportPlace {
   }
 
   #at(path: readonly string[]): readonly string[] {
-    return [...this.#root, ...path]
+    return [...this.#root, ...path.map(textOfPlain)]
   }
 }
 

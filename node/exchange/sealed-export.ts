@@ -3,6 +3,7 @@
 // those of a file, cut where they are full.
 import { cidOfBytes, sha256Cid } from '../../protocol/car/car.ts'
 import { encodeEntry, sealRoot } from '../../protocol/car/sealed-tree.ts'
+import { plainText } from '../../protocol/byte-text.ts'
 import { concatBytes } from '../../protocol/bytes.ts'
 import { sealChunk } from '../../protocol/chunk/seal.ts'
 import { assert } from '../../protocol/errors.ts'
@@ -14,7 +15,7 @@ import { ManifestBuilder } from '../content/manifest-builder.ts'
 import { ManifestTree } from '../content/manifest-tree.ts'
 import { chunksOf } from '../content/manifest-walk.ts'
 import { contentOf } from '../volume/file-contents.ts'
-import { unsupported } from './export-tally.ts'
+import { archivedText, unsupported } from './export-tally.ts'
 import type { Cid } from '../../protocol/car/car.ts'
 import type { SealedEntry } from '../../protocol/car/sealed-tree.ts'
 import type { ChunkKeys, ChunkRef } from '../../protocol/chunk/seal.ts'
@@ -81,8 +82,10 @@ class SealedExport {
     const { tally, hosted, signal } = this.#parts
     signal.throwIfAborted()
     const { mode, modifiedNs } = stat
-    // The root of a volume has no name of its own.
-    const base = { depth, name: path.at(-1) ?? 'root', mode, modifiedNs }
+    // The root of a volume has no name of its own. What comes first is named by who imports it.
+    const own = path.at(-1) ?? 'root'
+    const name = depth === 0 ? (plainText(own) ?? 'root') : archivedText(path, own)
+    const base = { depth, name, mode, modifiedNs }
     switch (stat.kind) {
       case 'folder':
         await this.#list({ ...base, kind: 'folder' })
@@ -93,10 +96,12 @@ class SealedExport {
             await tally.unlessGone(below, child.kind, () => this.#entry(below, child, depth + 1))
           }
         return
-      case 'symlink':
-        await this.#list({ ...base, kind: 'symlink', target: stat.target ?? '' })
+      case 'symlink': {
+        const target = archivedText(path, stat.target ?? '')
+        await this.#list({ ...base, kind: 'symlink', target })
         tally.symlinks++
         return
+      }
       case 'file':
         return this.#file(path, base)
       default:

@@ -12,7 +12,7 @@ import {
   PATH_MAX,
   SEALED_ENTRY_MAX,
 } from '../../protocol/limits.ts'
-import { collisionKey, nameFromText } from '../../protocol/op/names.ts'
+import { collisionKey, nameFromPlainText } from '../../protocol/op/names.ts'
 import { nodeCache } from '../content/decoded-cache.ts'
 import { ManifestTree } from '../content/manifest-tree.ts'
 import { chunksOf } from '../content/manifest-walk.ts'
@@ -86,7 +86,7 @@ class SealedTree {
       if (depth > deepest || (depth === 0 && sum.names > 0))
         throw damaged(`"${name}" lies in no folder`)
       const siblings = names[depth] ?? new Set()
-      const key = collisionKey(nameFromText(name))
+      const key = collisionKey(nameFromPlainText(name))
       if (siblings.has(key)) throw damaged(`the name "${name}" is twice in one folder`)
       siblings.add(key)
       const length = (lengths[depth] ?? 0) + 1 + Buffer.byteLength(name)

@@ -8,7 +8,7 @@ import { CODEC_DAG_PB, sha256Cid } from '../../protocol/car/car.ts'
 import { mtimeOf, withAttributes } from '../../protocol/car/unixfs.ts'
 import { assert } from '../../protocol/errors.ts'
 import { KIB } from '../../protocol/units.ts'
-import { unsupported } from './export-tally.ts'
+import { archivedText, unsupported } from './export-tally.ts'
 import type {
   ImportCandidate,
   ImporterOptions,
@@ -64,8 +64,7 @@ class UnixfsExport {
       case 'folder':
         return this.#folder(path, stat)
       case 'symlink':
-        tally.symlinks++
-        return this.#one({ path: '', link: stat.target ?? '', ...this.#attributes(stat) })
+        return this.#symlink(path, stat)
       case 'file': {
         const { content } = files.readFile(path, {}, signal)
         const made = await this.#one({ content: tally.counted(content), ...this.#attributes(stat) })
@@ -75,6 +74,12 @@ class UnixfsExport {
       default:
         throw unsupported(path, stat.kind)
     }
+  }
+
+  async #symlink(path: readonly string[], stat: FileStat): Promise<Made> {
+    const link = archivedText(path, stat.target ?? '')
+    this.#parts.tally.symlinks++
+    return this.#one({ path: '', link, ...this.#attributes(stat) })
   }
 
   /** A file or symlink. */
@@ -108,8 +113,11 @@ class UnixfsExport {
     for await (const page of files.list(path)) {
       for (const stat of page) {
         const child = [...path, stat.name]
-        const made = await tally.unlessGone(child, stat.kind, () => this.make(child, stat))
-        if (made !== undefined) yield async () => ({ ...made, path: stat.name })
+        const made = await tally.unlessGone(child, stat.kind, async () => ({
+          path: archivedText(child, stat.name),
+          ...(await this.make(child, stat)),
+        }))
+        if (made !== undefined) yield async () => made
       }
     }
   }

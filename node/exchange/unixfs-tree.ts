@@ -14,7 +14,7 @@ import {
   PATH_MAX,
   SYMLINK_MAX,
 } from '../../protocol/limits.ts'
-import { collisionKey, nameFromText } from '../../protocol/op/names.ts'
+import { collisionKey, nameFromPlainText } from '../../protocol/op/names.ts'
 import type { Cid } from '../../protocol/car/car.ts'
 import type { FolderEntry, UnixfsNode } from '../../protocol/car/unixfs.ts'
 import type { CarFile } from './car-file.ts'
@@ -71,7 +71,7 @@ class UnixfsTree {
           open.push({ cid: entry.cid, node })
           continue
         }
-        const name = naming(at.cid, () => collisionKey(nameFromText(entry.name)))
+        const name = naming(at.cid, () => collisionKey(nameFromPlainText(entry.name)))
         if (seen.has(name))
           throw malformed(at.cid, `the name "${entry.name}" is twice in one folder`)
         seen.add(name)

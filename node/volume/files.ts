@@ -1,8 +1,10 @@
 // Files of one volume by path, for the command and the doors: whole files in and out, folders,
 // names. A write is atomic: readers see the old version or the whole new one.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import { toByteString, utf8 } from '../../protocol/bytes.ts'
+import { byteText, escapedBytes, textBytes } from '../../protocol/byte-text.ts'
+import { fromByteString, toByteString } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
+import { SYMLINK_MAX } from '../../protocol/limits.ts'
 import { nameFromText, nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import { kindText } from '../../protocol/op/file-kind.ts'
@@ -44,7 +46,7 @@ export class Files {
 
   stat(path: readonly string[]): FileStat {
     const target = this.#c.namespace.resolvePath(path)
-    return this.#stat(path.at(-1) ?? '/', target)
+    return this.#stat(path.length === 0 ? '/' : nameText(lastName(path)), target)
   }
 
   async *list(path: readonly string[]): AsyncGenerator<readonly FileStat[]> {
@@ -152,12 +154,15 @@ export class Files {
   }
 
   makeSymlink(path: readonly string[], target: string): void {
+    const points = fromByteString(textBytes(target))
+    if (points.length > SYMLINK_MAX)
+      throw new ShoalError('ENAMETOOLONG', `the target is longer than ${SYMLINK_MAX} bytes`)
     const { parent, name } = this.#place(path)
     this.#checkNotFolder(path, parent, name)
     this.#c.namespace.volume.atomically(() => {
       if (this.#c.namespace.lookup(parent, name) !== undefined)
         this.#c.namespace.unlink(parent, name)
-      this.#c.namespace.create(parent, name, { mode: 0o777, ...this.#c.owner }, utf8(target))
+      this.#c.namespace.create(parent, name, { mode: 0o777, ...this.#c.owner }, points)
     })
   }
 
@@ -262,10 +267,11 @@ export class Files {
   #stat(name: string, target: ViewTarget): FileStat {
     const { kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs, rdev } =
       this.#c.namespace.attributes(target)
-    const stat = { name, kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs, rdev }
-    return kind === 'symlink'
-      ? { ...stat, target: nameText(toByteString(this.#c.namespace.symlinkTarget(target.id))) }
-      : stat
+    const common = { kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs, rdev }
+    const stat = { name, nameBytes: escapedBytes(name), ...common }
+    if (kind !== 'symlink') return stat
+    const points = byteText(toByteString(this.#c.namespace.symlinkTarget(target.id)))
+    return { ...stat, target: points, targetBytes: escapedBytes(points) }
   }
 }
 

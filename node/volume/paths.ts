@@ -1,5 +1,7 @@
-// Paths of the command and the doors: '/folder/file', or 'volume:/folder/file'. UTF-8 text; '.' and
-// empty parts are dropped, '..' is refused, as paths here are absolute.
+// Paths of the command and the doors: '/folder/file', or 'volume:/folder/file', as text in which
+// `\xHH` is a byte (byte-text.ts). '.' and empty parts are dropped, '..' is refused, as paths here
+// are absolute.
+import { textBytes } from '../../protocol/byte-text.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { PATH_MAX } from '../../protocol/limits.ts'
@@ -23,7 +25,7 @@ export function parsePath(text: string): VolumePath {
     )
   }
   const path = match[2] ?? '/'
-  if (Buffer.byteLength(path) > PATH_MAX)
+  if (textBytes(path).length > PATH_MAX)
     throw new ShoalError('ENAMETOOLONG', `the path is longer than ${PATH_MAX} bytes`)
   const parts = path.split('/').filter((part) => part !== '' && part !== '.')
   if (parts.includes('..'))

@@ -10,7 +10,7 @@ import { HASH_BYTES, blake3Keyed, deriveKey } from '../hash.ts'
 import { hexId, hexIdBytes } from '../ids.ts'
 import { FILE_SIZE_MAX, IMPORT_LEVELS_MAX, NAME_MAX, SYMLINK_MAX } from '../limits.ts'
 import { decodeContent, encodeContent } from '../op/codec.ts'
-import { nameFromText } from '../op/names.ts'
+import { nameFromPlainText } from '../op/names.ts'
 import { encodeVarint } from './car.ts'
 import type { ChunkKeys } from '../chunk/seal.ts'
 import type { VolumeId } from '../ids.ts'
@@ -131,7 +131,7 @@ export function decodeEntry(bytes: Uint8Array): SealedEntry {
   const fields = new Fields(decodeCbor(bytes, 'an entry', ITEMS_MAX), 'an entry')
   const depth = fields.integer('d', 0, IMPORT_LEVELS_MAX)
   const name = fields.text('n', NAME_MAX)
-  nameFromText(name)
+  nameFromPlainText(name)
   const mode = fields.integer('m', 0, 0o7777)
   const modifiedNs = timeOf(fields.raw('y'))
   const base = { depth, name, mode, modifiedNs }

@@ -1,6 +1,7 @@
 // File names: bytes 1..255, no '/', no NUL, not '.' or '..'. In memory a byte string. Two names
 // collide when they are equal after NFC (Unicode UAX #15); bytes that are not UTF-8 collide only
 // with themselves.
+import { byteText, textBytes } from '../byte-text.ts'
 import { fromByteString, toByteString, utf8, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
 import { hlcMillis } from '../clock/hlc.ts'
@@ -42,14 +43,19 @@ export function nameFromBytes(bytes: Uint8Array): Name {
   }
 }
 
-/** A name from text. throws as parseName. */
+/** A name from its text, in which `\xHH` is a byte (byte-text.ts). throws as parseName. */
 export function nameFromText(text: string): Name {
-  return parseName(toByteString(utf8(text)))
+  return parseName(textBytes(text))
 }
 
-/** Text to show; bytes that are not UTF-8 become U+FFFD. */
+/** Inverse of nameFromText. */
 export function nameText(name: ByteString): string {
-  return Buffer.from(name, 'latin1').toString('utf8')
+  return byteText(name)
+}
+
+/** A name from text that has no escapes, as archives have it. throws as parseName. */
+export function nameFromPlainText(text: string): Name {
+  return parseName(toByteString(utf8(text)))
 }
 
 /** The key under which names collide. */

@@ -290,7 +290,7 @@ describe('commands', { concurrency: 4 }, () => {
   test('mount and unmount take a local path', async () => {
     await withNode(async ({ shoal, json, folder }) => {
       const whom = 'accessible only to you (see --allow-other)'
-      const said = `Volume "main" is mounted at ${folder}/m, ${whom}\n`
+      const said = `Volume "main" is mounted at ${folder}/m, a new folder, ${whom}\n`
       assert.equal((await shoal('mount', 'm')).stdout, said)
       assert.deepEqual(await json('mount', '--read-only', 'n'), {
         folder: `${folder}/n`,

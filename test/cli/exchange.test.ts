@@ -51,22 +51,27 @@ describe('CAR archives', () => {
       assert.match(stderr, /not exported.* cannot hold: .*\/dev\. The rest was/)
     }, new LeavingOutNode()))
 
-  test('import writes to DEST, or into it if it is a folder; from stdin DEST must be new', () =>
+  test('import writes to DEST, or into it if it ends in /; from stdin DEST must be new', () =>
     withNode(async ({ shoal, json, folder }) => {
       const file = await fileOf(folder, 'archive', 'photos.car')
       const { stdout } = await shoal('import', file, '/new')
       assert.equal(stdout, 'Imported 1 file (7 B) to /new\n')
       await shoal('mkdir', '/folder')
-      await shoal('import', file, '/folder')
+      const again = await shoal('import', file, '/folder')
+      assert.equal(again.code, 1)
+      assert.match(again.stderr, /\/folder exists already.* or write \/folder\/ to import into/)
+      await shoal('import', file, '/folder/')
       assert.deepEqual(await json('import', file, '/'), {
         path: '/photos',
         root: ROOT_CID,
-        names: 1,
+        files: 1,
+        folders: 0,
+        symlinks: 0,
         bytes: 7,
       })
       for (const path of ['/new', '/folder/photos', '/photos'])
         assert.equal((await shoal('cat', path)).stdout, 'archive')
-      const { code, stderr } = await shoal('import', '-', '/folder')
+      const { code, stderr } = await shoal('import', '-', '/folder/')
       assert.equal(code, 2)
       assert.match(stderr, /with - as IN, DEST must be a new path/)
       assert.equal((await shoal('import', join(folder, 'none.car'), '/x')).code, 1)

@@ -123,7 +123,7 @@ describe('health texts', () => {
       ['No space back', '/b: chunk 5 is nowhere'],
       [
         'False file',
-        '/a? by ben: its content is not what it claims to be and cannot be read; remove it (a node lies)',
+        '/a\\x1b by ben: its content is not what it claims to be and cannot be read; remove it (a node lies)',
       ],
     ])
   })

@@ -50,7 +50,7 @@ describe('log', { concurrency: 4 }, () => {
         [
           'dddddddd  TIME  cleopatra  made 1 folder, added 2 files (3.00 KB), wrote 1 file (500 B) in /docs',
           'cccccccc  TIME  ben        wrote /n (7 B), in conflict with another version',
-          'bbbbbbbb  TIME  anna       added /?[31mn (5 B), added /m (6 B)',
+          'bbbbbbbb  TIME  anna       added /\\x1b[31mn (5 B), added /m (6 B)',
           'The history up to TIME was dropped at a checkpoint; the volume setting history=full keeps it.\n',
         ].join('\n'),
       )

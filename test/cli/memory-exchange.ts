@@ -26,8 +26,7 @@ export abstract class MemoryExchange extends MemoryPins implements ExchangeApi {
   ): AsyncGenerator<readonly ImportEvent[]> {
     await this.writeFile(path, content)
     const { lengthBytes: bytes } = await this.readFile(path)
-    const found = { root: ROOT_CID, names: 1, bytes }
-    yield [{ kind: 'verified', sealed: false, ...found }]
-    yield [{ kind: 'done', ...found }]
+    yield [{ kind: 'verified', sealed: false, root: ROOT_CID, names: 1, bytes }]
+    yield [{ kind: 'done', root: ROOT_CID, files: 1, folders: 0, symlinks: 0, bytes }]
   }
 }

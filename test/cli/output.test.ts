@@ -78,8 +78,11 @@ describe('output', () => {
   })
 
   test('a printed name cannot move the cursor, end a line or reverse the text', () => {
-    assert.equal(printable('a\u001b[31m\n\r\u202ey 🐟'), 'a?[31m???y 🐟')
-    assert.equal(printable('\u0007\u007f\u0085\u009b2J\u2028\u2066ü'), '????2J??ü')
+    assert.equal(printable('a\u001b[31m\n\r\u202ey 🐟'), 'a\\x1b[31m\\x0a\\x0d\\xe2\\x80\\xaey 🐟')
+    assert.equal(
+      printable('\u0007\u007f\u0085\u009b2J\u2028ü'),
+      '\\x07\\x7f\\xc2\\x85\\xc2\\x9b2J\\xe2\\x80\\xa8ü',
+    )
   })
 
   test('a quoted path is a single word to a shell, and runs nothing', () => {
@@ -95,7 +98,7 @@ describe('output', () => {
     assert.equal(printableLines(own), own)
     assert.equal(
       printableLines(`${own}\u001b]0;x\u0007\u001b[2J\r\u009b1A`),
-      `${own}?]0;x??[2J??1A`,
+      `${own}\\x1b]0;x\\x07\\x1b[2J\\x0d\\xc2\\x9b1A`,
     )
   })
 

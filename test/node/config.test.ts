@@ -4,13 +4,16 @@ import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { protectionOf } from '../../node/protection.ts'
+import { makeFolders } from '../../node/world/make-folder.ts'
 import { initHome, isHome, loadHome, updateConfig } from '../../node/config.ts'
 
 const LISTEN = ['/ip4/127.0.0.1/tcp/0'] as const
 
 /** The text of config.yaml, and the error. */
 const WRONG_FILES: readonly (readonly [string, RegExp])[] = [
-  ['name: [', /config\.yaml is not YAML/],
+  ['name: [', /config\.yaml is not YAML: [^\n]* at line \d, column \d+\.$/],
+  ['name: a: b', /config\.yaml is not YAML: [^\n]* at line 1, column 7\.$/],
   ['listen: [/ip4/127.0.0.1/tcp/0]', /config\.yaml: name /],
   ['name: a b\nlisten: [/ip4/127.0.0.1/tcp/0]', /name must be letters, digits/],
   ['name: a\nlisten: []', /listen needs at least one multiaddr/],
@@ -92,6 +95,33 @@ describe('home', () => {
       await mkdir(other)
       await writeFile(join(other, 'file'), '')
       await assert.rejects(initHome(other), { code: 'EEXIST', message: /is not empty \(file\)/ })
+    })
+  })
+
+  test('a home without its key is told from a folder that is none, and stays as it is', async () => {
+    await withFolder(async (folder) => {
+      await initHome(folder)
+      for (const name of ['index', 'segments']) await mkdir(join(folder, name))
+      await rm(join(folder, 'identity.key'))
+      const expected = {
+        code: 'corrupt',
+        message: /nothing was changed\. Restore that file from a/,
+      }
+      await assert.rejects(initHome(folder), expected)
+      await assert.rejects(loadHome(folder), expected)
+      await assert.rejects(protectionOf(folder), expected)
+      assert.deepEqual(await readdir(folder), ['config.yaml', 'index', 'segments'])
+    })
+  })
+
+  test('a home where no folder can be made fails at once', async () => {
+    for (const home of ['/proc/shoal', '/proc/shoal/home'])
+      await assert.rejects(initHome(home), { code: 'ENOENT', message: /can be made in \/proc;/ })
+    await withFolder(async (folder) => {
+      await writeFile(join(folder, 'file'), '')
+      for (const home of ['file', 'file/below'])
+        await assert.rejects(initHome(join(folder, home)), { code: 'ENOTDIR' })
+      await Promise.all([1, 2, 3].map(() => makeFolders(join(folder, 'a/b/c'))))
     })
   })
 

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { once } from 'node:events'
+import { oneLine } from '../../../protocol/errors.ts'
 
 export interface MountSettings {
   /** Shown as the source of the mount: letters, digits and `._@:-` only. */
@@ -52,7 +53,7 @@ export async function failureOf(
     const said = child.stderr === null ? '' : text(child.stderr)
     await once(child, 'close')
     if (child.exitCode === 0) return undefined
-    return (await said).trim() || `${program} ended with ${child.exitCode ?? child.signalCode}`
+    return oneLine(await said) || `${program} ended with ${child.exitCode ?? child.signalCode}`
   } catch (error) {
     return `cannot run ${program}: ${error instanceof Error ? error.message : String(error)}`
   }

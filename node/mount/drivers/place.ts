@@ -1,8 +1,9 @@
 // Makes a folder ready to be mounted on: there, empty unless asked otherwise, and nothing of ours
 // left dead on it.
-import { mkdir, opendir, realpath, statfs } from 'node:fs/promises'
+import { opendir, realpath, statfs } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ShoalError } from '../../../protocol/errors.ts'
+import { makeFolders } from '../../world/make-folder.ts'
 import { mountAt } from './mount-table.ts'
 import { MOUNT_TYPE, failureOf } from './mounter.ts'
 import { unmountDeadCommand } from './watchdog.ts'
@@ -24,11 +25,10 @@ export async function preparePlace(
   const place = await canonical(resolve(folder))
   await clearDead(place, mounter)
   try {
-    await mkdir(place, { recursive: true })
+    await makeFolders(place)
     if (nonEmpty || (await isEmpty(place))) return place
   } catch (error) {
-    const code = codeOf(error)
-    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'not a folder' : String(error)
+    const why = error instanceof ShoalError ? error.message : String(error)
     throw new ShoalError('mount-failed', `cannot mount at ${place}: ${why}`, { cause: error })
   }
   throw new ShoalError(
