@@ -4,6 +4,7 @@ import { plainText } from '../../protocol/byte-text.ts'
 import { kindText } from '../../protocol/op/file-kind.ts'
 import { formatPath } from '../volume/paths.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
+import type { FileStat } from '../control/files.ts'
 import type { ExportCounts } from '../control/exchange.ts'
 
 /** So many of what was left out are named. */
@@ -33,13 +34,14 @@ export class ExportTally {
    */
   async unlessGone<Made>(
     path: readonly string[],
-    kind: FileKind,
+    { kind, name, target = '' }: Pick<FileStat, 'kind' | 'name' | 'target'>,
     make: () => Promise<Made>,
   ): Promise<Made | undefined> {
+    const isPlain = plainText(name) !== undefined && plainText(target) !== undefined
     try {
-      if (ARCHIVED.has(kind)) return await make()
+      if (ARCHIVED.has(kind) && isPlain) return await make()
     } catch (error) {
-      if (!hasCode(error, 'ENOENT') && !hasCode(error, 'unsupported')) throw error
+      if (!hasCode(error, 'ENOENT')) throw error
     }
     this.leftOut++
     if (this.#named.length < NAMED_MAX) this.#named.push(formatPath(path))

@@ -93,7 +93,7 @@ class SealedExport {
         for await (const page of hosted.files.list(path))
           for (const child of page) {
             const below = [...path, child.name]
-            await tally.unlessGone(below, child.kind, () => this.#entry(below, child, depth + 1))
+            await tally.unlessGone(below, child, () => this.#entry(below, child, depth + 1))
           }
         return
       case 'symlink': {

@@ -113,7 +113,7 @@ class UnixfsExport {
     for await (const page of files.list(path)) {
       for (const stat of page) {
         const child = [...path, stat.name]
-        const made = await tally.unlessGone(child, stat.kind, async () => ({
+        const made = await tally.unlessGone(child, stat, async () => ({
           path: archivedText(child, stat.name),
           ...(await this.make(child, stat)),
         }))
