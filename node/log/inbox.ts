@@ -347,7 +347,7 @@ export class Inbox {
     const nowMs = this.#c.volume.time.now()
     const ready: ParkedEntry[] = []
     let next: Entry | undefined
-    for (const hash of [...(this.#waiting.get(undefined) ?? [])]) {
+    for (const hash of this.#waiting.get(undefined) ?? []) {
       const entry = this.#parked.get(hash)?.entry
       if (entry === undefined) continue
       if (dueMs(entry) > nowMs) {

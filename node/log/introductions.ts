@@ -69,7 +69,9 @@ export class Introductions {
    */
   isSettled(volume: Volume): boolean {
     const known = volume.membership.member(this.#peer)
-    return known !== undefined && volume.time.now() >= hlcMillis(stampHlc(known.granted)) + SETTLE_MS
+    return (
+      known !== undefined && volume.time.now() >= hlcMillis(stampHlc(known.granted)) + SETTLE_MS
+    )
   }
 
   /**
