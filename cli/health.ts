@@ -3,14 +3,27 @@ import { count, formatBytes, formatTime, printable, shellWord } from './output.t
 import type { LogStatus, VolumeStatus } from '../node/control/status.ts'
 import type { FileFault } from '../node/control/garbage.ts'
 
+/** More nodes are counted, not named. */
+const NAMED_MAX = 5
+
 /** "any 2 peers may be lost". */
-export function toleranceText({ tolerates: peers, stripes, cold }: VolumeStatus): string {
+export function toleranceText(volume: VolumeStatus): string {
+  const { tolerates: peers, stripes, cold } = volume
   // Data that is not placed yet may get fewer shards than the class says.
   const isEmpty = Object.values(stripes).every((number) => number === 0)
   if (isEmpty && cold.copied + cold.only > 0) return 'all data is in a cold tier'
-  if (isEmpty) return 'no data placed yet'
+  if (isEmpty) return unplacedText(volume)
   if (peers === 0) return 'no peer may be lost'
   return peers === 1 ? 'any 1 peer may be lost' : `any ${peers} peers may be lost`
+}
+
+/** Where the content of a volume is that has no stripes. */
+function unplacedText({ unplacedBytes, isEmpty, logCopies }: VolumeStatus): string {
+  if (unplacedBytes > 0) return 'no data placed yet'
+  if (isEmpty) return 'empty'
+  const { nodes, behind } = logCopies
+  if (nodes <= 1) return 'small files only, on this node alone'
+  return `small files only, on ${nodes - behind.length} of ${nodes} nodes`
 }
 
 /** "12 stripes full, 3 degraded, 1 at risk". */
@@ -43,9 +56,11 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   const { gone } = volume.waiting
   const isWhole = incompleteOf(volume) === 0
   const absent = `${gone.map(printable).join(', ')}: if gone for good, remove them with "shoal peer rm --now"`
-  const { falseFiles, garbageFault } = volume
+  const { falseFiles, garbageFault, logCopies } = volume
+  const { behind } = logCopies
   const freed = `${formatBytes(reclaimableBytes)} on all peers, once all of them have confirmed it`
   return [
+    ...(behind.length === 0 ? [] : [['Not yet everywhere', behindText(behind)] as const]),
     ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
     ...(upkeep === '' ? [] : [['Upkeep', upkeep] as const]),
     ...(gone.length === 0 || isWhole ? [] : [['Gone', absent] as const]),
@@ -54,6 +69,12 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
     ...(garbageFault === undefined ? [] : [['No space back', printable(garbageFault)] as const]),
     ...falseFiles.map((file) => ['False file', falseFileText(file)] as const),
   ]
+}
+
+function behindText(names: readonly string[]): string {
+  const who = names.slice(0, NAMED_MAX).map(printable).join(', ')
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : ''
+  return `${who}${more} ${names.length === 1 ? 'has' : 'have'} not confirmed the latest changes`
 }
 
 /** "/plan by ben: its content is not what it claims to be and cannot be read; remove it (...)". */

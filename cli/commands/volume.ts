@@ -165,7 +165,7 @@ export function volumeTable(volumes: readonly VolumeStatus[], context: Context):
     return 'No volume yet. The first "shoal put" or "shoal mount" creates one.'
   const rows = volumes.map((volume) => [
     printable(volume.name),
-    volume.role,
+    roleText(volume),
     volume.class,
     toleranceText(volume),
     stripesText(volume),
@@ -183,6 +183,10 @@ export function volumeTable(volumes: readonly VolumeStatus[], context: Context):
     .join('\n')
 }
 
+function roleText({ role }: VolumeStatus): string {
+  return role ?? 'role not known yet'
+}
+
 function conflictsText({ name, conflicts, isDefault }: VolumeStatus, context: Context): string {
   if (conflicts === 0) return ''
   const where = isDefault ? '' : ` ${shellWord(`${name}:`)}`
@@ -193,7 +197,7 @@ function describe(info: VolumeInfo): string {
   const rows = [
     ['Name', printable(info.name)],
     ['Id', info.id],
-    ['Role', info.role],
+    ['Role', roleText(info)],
     ...calledRows(info),
     ['Class', info.class],
     ['Safety', toleranceText(info)],

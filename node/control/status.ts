@@ -112,8 +112,8 @@ export interface VolumeStatus {
   readonly id: VolumeId
   readonly name: string
   readonly isDefault: boolean
-  /** This node's role. */
-  readonly role: Role
+  /** This node's role; undefined while the log does not tell it here. */
+  readonly role?: Role | undefined
   /** This node's name among the members, where it is not the one in its settings. */
   readonly calledAs?: string | undefined
   /** The redundancy class in force, 'rs4+2' where the setting is 'auto'. */
@@ -140,6 +140,13 @@ export interface VolumeStatus {
   readonly tolerates: number
   /** Bytes written on this node that lie in no stripe yet: `tolerates` does not hold for them. */
   readonly unplacedBytes: number
+  /** Nothing is in it. */
+  readonly isEmpty: boolean
+  /**
+   * Other nodes that have not confirmed all that this one has of the log, where small files are:
+   * their names. nodes: how many there are with this one.
+   */
+  readonly logCopies: { readonly nodes: number; readonly behind: readonly string[] }
   /** Conflict copies in view. */
   readonly conflicts: number
   /**

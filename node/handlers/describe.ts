@@ -7,6 +7,7 @@ import { mayStore } from '../../protocol/roles.ts'
 import { codeFor, formatClass } from '../../protocol/placement/redundancy.ts'
 import { STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import { ROOT, readDir } from '../../protocol/tree/records.ts'
 import { readConflictCount } from '../../protocol/tree/conflict-counts.ts'
 import type { VolumeInfo } from '../control/volumes.ts'
 import type { MemberStatus } from '../control/peers.ts'
@@ -28,6 +29,7 @@ import type { NodeParts } from './parts.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { tally } from '../replica/attestations.ts'
 import { lateEntries } from '../log/late-entries.ts'
+import { unconfirmedBy } from '../log/stability.ts'
 
 /** The data shared by descriptions of all peers. */
 export interface PeersView {
@@ -142,7 +144,7 @@ export function describeVolume(
     id: volume.id,
     name,
     isDefault: volumes.all()[0]?.volume === volume,
-    role: membership.member(volume.identity.peer)?.role ?? 'reader',
+    role: membership.member(volume.identity.peer)?.role,
     calledAs: volumes.introductions.calledAs(volume),
     class: classInForce(volume),
     stripes: countStripes(groups),
@@ -157,6 +159,11 @@ export function describeVolume(
     upkeep: upkeep.of(here).report(),
     tolerates: tolerated(groups, members),
     unplacedBytes: here.unplacedBytes,
+    isEmpty: (readDir(volume.view, ROOT)?.visibleChildren ?? 0) === 0,
+    logCopies: {
+      nodes: members.length,
+      behind: unconfirmedBy(volume).map((peer) => membership.nameOf(peer)),
+    },
     conflicts: readConflictCount(volume.view, conflictsOf(volume)),
     falseFiles: upkeep.faultsOf(here)?.falseFiles ?? [],
     garbageFault: upkeep.faultsOf(here)?.fault,

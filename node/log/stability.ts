@@ -70,8 +70,21 @@ export function waitedFor(volume: Volume, clock: Pick<Clock, 'wall'>): Member[] 
 
 /** The members that are waited for and not known to hold all that this node does. */
 export function laggingBehind(volume: Volume, clock: Pick<Clock, 'wall'>): PeerId[] {
+  return behind(volume, waitedFor(volume, clock))
+}
+
+/** The other nodes, also those that are away, that are not known to hold all that this one does. */
+export function unconfirmedBy(volume: Volume): PeerId[] {
+  const { peer: self } = volume.identity
+  return behind(
+    volume,
+    volume.membership.nodes().filter(({ peer }) => peer !== self),
+  )
+}
+
+function behind(volume: Volume, members: readonly Member[]): PeerId[] {
   const { vector } = volume.durableClaim()
-  return waitedFor(volume, clock)
+  return members
     .map(({ peer }) => peer)
     .filter((peer) => {
       const claim = volume.beacons.of(peer)

@@ -344,7 +344,7 @@ async function refusedOr(attack: Promise<Look | undefined>): Promise<Look | unde
 /** Roles of the members of the volume, as a node has them, by peer. */
 async function rolesAt(node: ClusterNode): Promise<ReadonlyMap<string, string>> {
   const { name, role } = await statusOf(node)
-  const roles = new Map<string, string>([[node.peer, role]])
+  const roles = new Map<string, string>(role === undefined ? [] : [[node.peer, role]])
   for (const { id, volumes } of await node.ask((api) => api.listPeers())) {
     const its = volumes.find((volume) => volume.name === name)
     if (its !== undefined) roles.set(id, its.role)

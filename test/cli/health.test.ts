@@ -27,6 +27,8 @@ function volume(
     waiting: { forPeers: 0, forRoom: 0, gone: [] },
     tolerates: 1,
     unplacedBytes: 0,
+    isEmpty: false,
+    logCopies: { nodes: 3, behind: [] },
     falseFiles: [],
     garbageFault: undefined,
     log: {
@@ -73,8 +75,21 @@ describe('health texts', () => {
   })
 
   test('tolerated losses are given for placed data only', () => {
-    const texts = [volume({}), ...[0, 1, 2].map((tolerates) => volume({ full: 1 }, { tolerates }))]
+    const logCopies = { nodes: 3, behind: ['ben'] }
+    const alone = { nodes: 1, behind: [] }
+    const texts = [
+      volume({}, { isEmpty: true }),
+      volume({}),
+      volume({}, { logCopies }),
+      volume({}, { logCopies: alone }),
+      volume({}, { unplacedBytes: 1 }),
+      ...[0, 1, 2].map((tolerates) => volume({ full: 1 }, { tolerates })),
+    ]
     assert.deepEqual(texts.map(toleranceText), [
+      'empty',
+      'small files only, on 3 of 3 nodes',
+      'small files only, on 2 of 3 nodes',
+      'small files only, on this node alone',
       'no data placed yet',
       'no peer may be lost',
       'any 1 peer may be lost',
@@ -84,6 +99,18 @@ describe('health texts', () => {
 
   test('no upkeep is shown for a healthy volume', () => {
     assert.deepEqual(careRows(volume({ full: 9 })), [])
+  })
+
+  test('nodes that may lack changes are named', () => {
+    const one = { nodes: 3, behind: ['ben'] }
+    const many = { nodes: 9, behind: ['a', 'b', 'c', 'd', 'e', 'f', 'g'] }
+    assert.deepEqual(
+      [one, many].map((logCopies) => careRows(volume({ full: 9 }, { logCopies }))),
+      [
+        [['Not yet everywhere', 'ben has not confirmed the latest changes']],
+        [['Not yet everywhere', 'a, b, c, d, e and 2 more have not confirmed the latest changes']],
+      ],
+    )
   })
 
   test('each stripe that lacks shards is repaired here, waiting, or left to other nodes', () => {

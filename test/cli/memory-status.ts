@@ -56,6 +56,8 @@ export const VOLUME: Omit<VolumeInfo, 'conflicts' | 'settings'> = {
   cold: { copied: 0, only: 0, bytes: 0 },
   tiersToTrust: [],
   degradedPlacement: 0,
+  isEmpty: false,
+  logCopies: { nodes: 2, behind: [] },
   reclaimableBytes: 0,
   waiting: { forPeers: 0, forRoom: 0, gone: [] },
   upkeep: {
