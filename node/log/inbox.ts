@@ -107,9 +107,7 @@ export class Inbox {
   /** Entries that wait for their time, by author, and when the first of them is taken. */
   future(): ReadonlyMap<PeerId, { readonly count: number; readonly fromMs: WallTime }> {
     const byAuthor = new Map<PeerId, { count: number; fromMs: WallTime }>()
-    for (const hash of this.#waiting.get(undefined) ?? []) {
-      const parked = this.#parked.get(hash)
-      if (parked === undefined) continue
+    for (const parked of this.#waitingFor(undefined)) {
       const atMs = dueMs(parked.entry)
       const known = byAuthor.get(parked.author) ?? { count: 0, fromMs: atMs }
       known.fromMs = Math.min(known.fromMs, atMs) as WallTime
@@ -140,7 +138,7 @@ export class Inbox {
     const verdict = this.#offer(entry, delivery)
     if (verdict === 'applied') {
       this.#remove(entry.hash)
-      this.#takeAgain([...this.#takeWaiting(entry.hash)])
+      this.#takeAgain(this.#takeWaiting(entry.hash))
     }
     return verdict
   }
@@ -253,7 +251,7 @@ export class Inbox {
     this.#growthTimer?.cancel()
     this.#growthTimer = this.#c.clock.timer(delayMs, () => {
       this.#growthTimer = undefined
-      this.#takeAgain([...this.#takeWaiting(GROWTH)])
+      this.#takeAgain(this.#takeWaiting(GROWTH))
       commitSoon(this.#c.volume)
     })
   }
@@ -272,11 +270,14 @@ export class Inbox {
     }
   }
 
-  *#takeWaiting(awaited: Awaited): Generator<ParkedEntry> {
-    for (const hash of this.#waiting.get(awaited) ?? []) {
-      const parked = this.#remove(hash)
-      if (parked !== undefined) yield parked
-    }
+  #waitingFor(awaited: Awaited): ParkedEntry[] {
+    return [...(this.#waiting.get(awaited) ?? [])].flatMap((hash) => this.#parked.get(hash) ?? [])
+  }
+
+  #takeWaiting(awaited: Awaited): ParkedEntry[] {
+    const all = this.#waitingFor(awaited)
+    for (const { entry } of all) this.#remove(entry.hash)
+    return all
   }
 
   /**
@@ -287,7 +288,7 @@ export class Inbox {
     if (this.#c.volume.forks.areWaiting) return
     const awaited = Array.from(this.#waiting.keys()) // which changes meanwhile
     for (const one of awaited)
-      if (one !== undefined && one !== GROWTH) this.#takeAgain([...this.#takeWaiting(one)])
+      if (one !== undefined && one !== GROWTH) this.#takeAgain(this.#takeWaiting(one))
     commitSoon(this.#c.volume)
   }
 
@@ -345,20 +346,11 @@ export class Inbox {
     this.#timer?.cancel()
     this.#timer = undefined
     const nowMs = this.#c.volume.time.now()
-    const ready: ParkedEntry[] = []
-    let next: Entry | undefined
-    for (const hash of this.#waiting.get(undefined) ?? []) {
-      const entry = this.#parked.get(hash)?.entry
-      if (entry === undefined) continue
-      if (dueMs(entry) > nowMs) {
-        if (next === undefined || dueMs(entry) < dueMs(next)) next = entry
-        continue
-      }
-      const parked = this.#remove(hash)
-      if (parked !== undefined) ready.push(parked)
-    }
+    const all = this.#waitingFor(undefined)
+    const ready = all.filter(({ entry }) => dueMs(entry) <= nowMs)
+    for (const { entry } of ready) this.#remove(entry.hash)
     this.#takeAgain(ready)
-    if (next !== undefined) this.#wakeAt(next)
+    for (const { entry } of all) if (this.#parked.has(entry.hash)) this.#wakeAt(entry)
     if (ready.length > 0) commitSoon(this.#c.volume)
   }
 }

@@ -20,7 +20,7 @@ const UNSURE_MAX_MS: number = DAY_MS
 
 export interface VolumeTimeParts {
   readonly clock: Pick<Clock, 'wall' | 'now'>
-  /** The other members that may write; undefined while the log does not tell that this one is in. */
+  /** The other members that may write; undefined while the log tells not that this one is in. */
   readonly others: () => readonly PeerId[] | undefined
 }
 
@@ -39,7 +39,7 @@ export class VolumeTime {
     this.#base = this.#baseNow()
   }
 
-  /** What this node's own clock shows. */
+  /** The time of this node's own clock. */
   wall(): WallTime {
     return this.#parts.clock.wall()
   }
@@ -49,15 +49,15 @@ export class VolumeTime {
     return (this.#parts.clock.wall() + this.correctionMs) as WallTime
   }
 
-  /** By how much most members are ahead of this node's wall clock; 0 while they agree on no other. */
+  /** By how much most are ahead of this node's wall clock; 0 while they agree on no other. */
   get correctionMs(): number {
     this.#forgetIfSet()
     return this.#correctionMs
   }
 
   /**
-   * A peer's wall clock is so much ahead, or behind if negative. returns whether it differs where it
-   * did not before.
+   * A peer's wall clock is so much ahead, or behind if negative. returns whether it differs where
+   * it did not before.
    */
   measured(peer: PeerId, aheadMs: number): boolean {
     this.#forgetIfSet()

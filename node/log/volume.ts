@@ -115,11 +115,8 @@ export class Volume {
     const close = (): void => this.endBatch()
     const claim = (): Claim => ({ vector: this.actors.vector(), hlc: this.actors.hlc })
     this.#commits = new VolumeCommit({ store, view, close, claim, note: this.events.note }, record)
-    this.time = new VolumeTime({
-      clock: world.clock,
-      others: () => membership.writersBeside(identity.peer),
-    })
-    const { time } = this
+    const others = (): PeerId[] | undefined => membership.writersBeside(identity.peer)
+    const time = (this.time = new VolumeTime({ clock: world.clock, others }))
     const parts = { world, time, identity, volume: this.id, view, replica: () => this.#replica }
     this.#author = new Author(parts)
     const isFull = (): boolean => store.isFull === true

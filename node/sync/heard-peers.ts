@@ -21,7 +21,7 @@ export interface PeerNews {
   readonly freeBytes: number | undefined
 }
 
-/** What a node has heard that its user should know of. */
+/** Facts that a node has heard, for its user. */
 export interface Heard {
   /** Members that answered it that it is none, and have not exchanged logs with it since. */
   readonly refusedBy: readonly PeerId[]
@@ -79,12 +79,14 @@ export class HeardPeers {
     })
   }
 
-  /** Clocks were compared as logs were exchanged: a peer's is so much ahead, or behind if negative. */
+  /** Clocks were compared in an exchange: a peer's is so much ahead, or behind if negative. */
   compared({ id, membership, time }: Volume, peer: PeerId, aheadMs: number): void {
     if (!time.measured(peer, aheadMs)) return
     const seconds = Math.round(Math.abs(aheadMs) / SECOND_MS)
     const side = aheadMs > 0 ? 'ahead of' : 'behind'
-    const message = `the clock of ${membership.nameOf(peer)} is ${seconds} s ${side} this node's: synchronize both with NTP`
+    const message =
+      `the clock of ${membership.nameOf(peer)} is ${seconds} s ${side} this node's: ` +
+      'synchronize both with NTP'
     this.#security?.({ kind: 'clock-differs', volume: id, peer, message })
   }
 

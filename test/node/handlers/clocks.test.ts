@@ -1,4 +1,4 @@
-// Machines whose clocks are wrong by hours: all see what each writes, and are told whose clock it is.
+// Machines whose clocks are wrong by hours: all see what each writes, and are told whose it is.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../protocol/units.ts'

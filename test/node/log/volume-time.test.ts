@@ -1,4 +1,4 @@
-// Whose clock a volume goes by.
+// The clocks that a volume goes by, and those that move nobody's.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
