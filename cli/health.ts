@@ -17,7 +17,7 @@ export function toleranceText(volume: VolumeStatus): string {
   return peers === 1 ? 'any 1 peer may be lost' : `any ${peers} peers may be lost`
 }
 
-/** Where the content of a volume is that has no stripes. */
+/** Tells where the content of a volume is that has no stripes. */
 function unplacedText({ unplacedBytes, isEmpty, logCopies }: VolumeStatus): string {
   if (unplacedBytes > 0) return 'no data placed yet'
   if (isEmpty) return 'empty'

@@ -295,9 +295,9 @@ export interface MountStatus {
  * home was copied or restored, and it writes on under a new identity. 'copies': two copies of the
  * home of `member` have written to the volume, as one (all are told), or beside each other (they
  * are told). 'removed': `member` answers that this node is no member of the volume. 'clock': the
- * clock of `member` is `aheadMs` ahead of this node's, or behind it if negative; its own, of those of
- * most members. 'future': so many changes of `member` wait until the clock here is as far as it was
- * there, the first of them for `inMs`. 'voter-lied': the voter
+ * clock of `member` is `aheadMs` ahead of this node's, or behind it if negative; its own, of most
+ * others. 'future': `count` changes of `member` wait until the clock here is as far as it was
+ * there, the first for `inMs`. 'voter-lied': the voter
  * `member` gave two answers that exclude each other, and is not counted. 'vote-lost': this node is
  * a voter and may have forgotten what it promised: it does not vote.
  */

@@ -1,5 +1,5 @@
-// Tells a user of clocks that differ from this node's, whether it goes by the others', and of writes
-// that wait until their time has come.
+// Notices of clocks that differ from this node's, of its own where it goes by the others', and of
+// writes that wait until their time has come.
 import type { PeerId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Notice } from '../control/status.ts'
