@@ -39,6 +39,7 @@ const COMMANDS = [
   'volume key export',
   'put',
   'get',
+  'sync',
   'ls',
   'cat',
   'rm',

@@ -1,0 +1,141 @@
+// Files of this machine that are made from those of the namespace: whole or not at all, never
+// through a symlink, and with their mode, owner and time.
+import {
+  closeSync,
+  futimesSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { access, chmod, constants, open, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ShoalError } from '../protocol/errors.ts'
+import { MIB, SECOND_MS } from '../protocol/units.ts'
+import { writeSparse } from './sparse-file.ts'
+import type { BigIntStats } from 'node:fs'
+import type { FileStat } from '../node/control/files.ts'
+import type { LocalAttributes } from './local-attributes.ts'
+
+const OWNER_ALL = 0o700
+const WRITE_BYTES: number = MIB / 2
+
+/** Make a file under another name, then let it take its place, where no folder is, in one step. */
+export async function replace(
+  target: string,
+  make: (temporary: string) => Promise<void> | void,
+): Promise<void> {
+  const temporary = join(dirname(target), `.shoal-${crypto.randomUUID()}`)
+  try {
+    await make(temporary)
+    renameSync(temporary, target)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+/** Writes a new file. */
+export async function writeNew(
+  path: string,
+  parts: AsyncIterable<Uint8Array>,
+  stat: FileStat,
+  attributes: LocalAttributes,
+): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await writeSparse(file, grouped(parts))
+    await attributes.setOn(file, stat)
+    await file.utimes(Date.now() / SECOND_MS, seconds(stat.modifiedNs))
+  } finally {
+    await file.close()
+  }
+}
+
+/** The same at once: to wait for each step takes longer than the steps. */
+export function writeNewSync(
+  path: string,
+  bytes: Uint8Array,
+  stat: FileStat,
+  attributes: LocalAttributes,
+): void {
+  const file = openSync(path, 'wx', 0o600)
+  try {
+    writeFileSync(file, bytes)
+    attributes.setOnSync(file, stat)
+    futimesSync(file, Date.now() / SECOND_MS, seconds(stat.modifiedNs))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Sets mode, owner and time of a file or folder that is there. follows: a symlink to it, too. */
+export async function setAttributes(
+  path: string,
+  stat: FileStat,
+  attributes: LocalAttributes,
+  { follows }: { readonly follows: boolean },
+): Promise<void> {
+  const flags = constants.O_RDONLY | (follows ? 0 : constants.O_NOFOLLOW)
+  const file = await open(path, flags)
+  try {
+    await attributes.setOn(file, stat)
+    await file.utimes(Date.now() / SECOND_MS, seconds(stat.modifiedNs))
+  } finally {
+    await file.close()
+  }
+}
+
+/** Lets the caller make and remove entries of a folder; its mode is set when that is done. */
+export async function makeWritable(folder: string): Promise<void> {
+  try {
+    await access(folder, constants.W_OK | constants.X_OK)
+  } catch {
+    // It is the caller's, or what is done in it fails and says so.
+    await chmod(folder, statSync(folder).mode | OWNER_ALL).catch(() => undefined)
+  }
+}
+
+/** What is there: of a symlink itself, unless it is `followed`. */
+export function findLocal(
+  path: string,
+  { follows = false }: { readonly follows?: boolean } = {},
+): BigIntStats | undefined {
+  return (follows ? statSync : lstatSync)(path, { bigint: true, throwIfNoEntry: false })
+}
+
+/** The entry that a file would replace. throws ShoalError 'EISDIR' for a folder. */
+export function findToReplace(path: string): BigIntStats | undefined {
+  const local = findLocal(path)
+  if (local?.isDirectory() !== true) return local
+  throw new ShoalError(
+    'EISDIR',
+    `${path} is a folder here but a file in the namespace; remove one of them and try again`,
+  )
+}
+
+/** A name of the namespace as a name in a local folder; other members choose them. */
+export function safeName(name: string): string {
+  if (name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name)) return name
+  throw new ShoalError('unsupported', `"${name}" is not a valid local file name; skipped`)
+}
+
+/** The same bytes in larger parts: a write of the disk costs more than a copy. */
+async function* grouped(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let group: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of parts) {
+    group.push(part)
+    bytes += part.byteLength
+    if (bytes < WRITE_BYTES) continue
+    yield Buffer.concat(group)
+    group = []
+    bytes = 0
+  }
+  if (bytes > 0) yield Buffer.concat(group)
+}
+
+function seconds(nanoseconds: bigint): number {
+  return Number(nanoseconds) / 1e9
+}
