@@ -23,7 +23,7 @@ export interface Side {
   /** throws unless all of the folder is read. */
   list(path: string): Promise<readonly SideEntry[]>
   join(path: string, name: string): string
-  /** Removes a folder only if it is empty. */
+  /** Removes a folder only if it is empty. It may be durable later only. */
   remove(path: string, isFolder: boolean): Promise<void>
 }
 
@@ -107,7 +107,7 @@ export class SharedSide implements Side {
   }
 
   remove(path: string): Promise<void> {
-    return this.#client.remove(path)
+    return this.#client.remove(path, { ack: 'none' })
   }
 }
 
