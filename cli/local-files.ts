@@ -20,13 +20,15 @@ import type { LocalAttributes } from './local-attributes.ts'
 
 const OWNER_ALL = 0o700
 const WRITE_BYTES: number = MIB / 2
+const TEMPORARY = '.shoal-'
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Make a file under another name, then let it take its place, where no folder is, in one step. */
 export async function replace(
   target: string,
   make: (temporary: string) => Promise<void> | void,
 ): Promise<void> {
-  const temporary = join(dirname(target), `.shoal-${crypto.randomUUID()}`)
+  const temporary = join(dirname(target), TEMPORARY + crypto.randomUUID())
   try {
     await make(temporary)
     renameSync(temporary, target)
@@ -34,6 +36,11 @@ export async function replace(
     await rm(temporary, { force: true })
     throw error
   }
+}
+
+/** Is it the name of a file that is not whole yet, or that of a process that was killed? */
+export function isTemporary(name: string): boolean {
+  return name.startsWith(TEMPORARY) && UUID.test(name.slice(TEMPORARY.length))
 }
 
 /** Writes a new file. */

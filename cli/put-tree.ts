@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import PQueue from 'p-queue'
 import { ShoalError, hasCode } from '../protocol/errors.ts'
 import { MIB } from '../protocol/units.ts'
+import { isTemporary } from './local-files.ts'
 import { OpenFolder } from './open-folder.ts'
 import { printable } from './output.ts'
 import { baseName, joinPath, nameKey } from './paths.ts'
@@ -112,6 +113,7 @@ export class PutTree {
     // Files that are put one after the other are stored together, and are listed, and so read, in
     // this order.
     for (const name of names) {
+      if (isTemporary(name)) continue
       const below = relativePath === '' ? name : `${relativePath}/${name}`
       const child = { path: join(source, name), relativePath: below, device }
       const key = nameKey(name)
