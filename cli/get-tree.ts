@@ -336,7 +336,7 @@ export class GetTree {
     )
   }
 
-  /** What a file would be, were it copied. */
+  /** Tells of a file instead of copying it. */
   async #tell({ path, target, stat }: Entry): Promise<void> {
     await this.#transfer.change(`${path} -> ${target}`, async () => {})
     this.#transfer.copied(stat.sizeBytes)

@@ -99,12 +99,15 @@ export async function makeWritable(folder: string): Promise<void> {
   try {
     await access(folder, constants.W_OK | constants.X_OK)
   } catch {
-    // It is the caller's, or what is done in it fails and says so.
-    await chmod(folder, statSync(folder).mode | OWNER_ALL).catch(() => undefined)
+    try {
+      await chmod(folder, statSync(folder).mode | OWNER_ALL)
+    } catch {
+      // It is another's: what is done in it fails and says so.
+    }
   }
 }
 
-/** What is there: of a symlink itself, unless it is `followed`. */
+/** Stats what is there: a symlink itself, unless the call `follows` it. */
 export function findLocal(
   path: string,
   { follows = false }: { readonly follows?: boolean } = {},

@@ -1,5 +1,5 @@
-// Paths in the namespace as people write them: '/folder/file', 'volume:/folder/file', 'volume:', and
-// ':/folder/file' of the default volume.
+// Paths in the namespace as people write them: '/folder/file', 'volume:/folder/file', 'volume:',
+// and ':/folder/file' of the default volume.
 
 /** Does the path say itself that it is a folder? */
 export function namesFolder(path: string): boolean {

@@ -1,4 +1,4 @@
-// What is at DEST of `shoal sync --delete` and not in SRC, folder by folder. What is left out of
+// Finds what `shoal sync --delete` has at DEST and not in SRC, folder by folder. What is left out of
 // the copy on either side is no extra: neither what patterns exclude, nor what is mounted there.
 import { nameKey } from './paths.ts'
 import type { LeftOut } from './left-out.ts'
@@ -40,8 +40,8 @@ export class Extras {
   }
 
   /**
-   * Of all folders that are on both sides, from the outside in. What is below a folder that is one
-   * is not told. throws where either side cannot be read.
+   * Goes through all folders that are on both sides, from the outside in. What is below a folder
+   * that is an extra is not told. throws where either side cannot be read.
    */
   async *below(folder: Pair): AsyncGenerator<FolderExtras> {
     const wanted = new Map<string, SideEntry>()
@@ -62,7 +62,7 @@ export class Extras {
     for (const pair of folders) yield* this.below(pair)
   }
 
-  /** What is in a folder of DEST that is to go; undefined for what stays. */
+  /** Lists a folder of DEST that is to go; undefined for what stays. */
   async inside(folder: Pair): Promise<readonly (Extra | undefined)[]> {
     const entries = await this.#sides.dest.list(folder.dest)
     return entries.map((entry) => {

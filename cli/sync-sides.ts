@@ -61,7 +61,7 @@ export class LocalSide implements Side {
     }
   }
 
-  /** A disk that was unmounted meanwhile leaves an empty folder: nothing is known of it any more. */
+  /** A disk that was unmounted meanwhile leaves an empty folder, which tells nothing of it. */
   async #checkRoot(): Promise<void> {
     const { dev, ino } = await stat(this.#path, { bigint: true })
     if (this.#root === undefined || (dev === this.#root.dev && ino === this.#root.ino)) return

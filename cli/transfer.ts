@@ -30,7 +30,7 @@ const FATAL: ReadonlySet<ErrorCode> = new Set([
   'EROFS',
 ])
 
-/** What was copied, or with --dry-run would be. */
+/** Counts what was copied, or with --dry-run would be. */
 export interface Tally {
   files: number
   /** Those that were made. */
@@ -48,7 +48,7 @@ export interface CopyRules {
   readonly leftOut?: LeftOut | undefined
   /** Files of the same size are compared by their content, not by their time. */
   readonly byContent: boolean
-  /** What is a folder on one side only is left as it is. Otherwise it fails. */
+  /** Leave what is a folder on one side only as it is. Otherwise it fails. */
   readonly leavesConflicts: boolean
 }
 

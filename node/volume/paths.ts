@@ -1,6 +1,6 @@
 // Paths of the command and the doors: 'volume:/folder/file', or '/folder/file' and ':/folder/file'
-// of the default volume. UTF-8 text; '.' and empty parts are dropped, '..' is refused, as paths here
-// are absolute.
+// of the default volume. UTF-8 text; '.' and empty parts are dropped, '..' is refused, as paths
+// here are absolute.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { PATH_MAX } from '../../protocol/limits.ts'
