@@ -99,6 +99,7 @@ export async function makeWritable(folder: string): Promise<void> {
   try {
     await access(folder, constants.W_OK | constants.X_OK)
   } catch {
+    // Its owner may still change that.
     try {
       await chmod(folder, statSync(folder).mode | OWNER_ALL)
     } catch {

@@ -1,5 +1,5 @@
-// Finds what `shoal sync --delete` has at DEST and not in SRC, folder by folder. What is left out of
-// the copy on either side is no extra: neither what patterns exclude, nor what is mounted there.
+// Finds what `shoal sync --delete` has at DEST and not in SRC, folder by folder. What is left out
+// of the copy on either side is no extra: neither what patterns exclude, nor what is mounted there.
 import { nameKey } from './paths.ts'
 import type { LeftOut } from './left-out.ts'
 import type { Side, SideEntry } from './sync-sides.ts'
