@@ -96,6 +96,19 @@ export function ackOption(): Option {
   return new Option('--ack <how>', help).choices(ACKS)
 }
 
+/** Give a command that copies trees the patterns of what stays out. */
+export function addLeftOut(command: Command): void {
+  command
+    .option('--exclude <pattern>', 'leave out what matches (repeatable)', collect)
+    .option('--exclude-from <file>', 'leave out what matches a pattern in FILE', collect)
+}
+
+/** The option for what copies to this machine keep of modes and owners. */
+export function preserveOption(): Option {
+  const help = 'keep all mode bits and, as root, owners; only for sources you trust'
+  return new Option('--preserve', help)
+}
+
 /** The option that names the volume. */
 export function ofVolumeOption(): Option {
   return new Option('--volume <volume>', "volume (default: the node's first)")

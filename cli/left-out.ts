@@ -1,7 +1,8 @@
-// The parts of a tree that `shoal put` leaves out: what its user excludes, other file systems, and
-// what is Shoal's own. The home has the keys of this machine, and a copy of a mount into what it
-// shows would never end.
-import { lstat, readFile } from 'node:fs/promises'
+// The parts of a tree that `shoal put` and `shoal sync` leave out: what their user excludes, other
+// file systems, and what is Shoal's own. The home has the keys of this machine, and a copy of a
+// mount into what it shows would never end.
+import { readFile, realpath, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import ignore from 'ignore'
 import type { BigIntStats } from 'node:fs'
 import type { Ignore } from 'ignore'
@@ -42,19 +43,33 @@ export class LeftOut {
     })
   }
 
-  /** Why a folder cannot be put at all; undefined if it can. */
-  refusalOf(stat: BigIntStats): string | undefined {
-    if (identityOf(stat) === this.#own.home) return 'it is the home of this node, with its keys'
-    if (!this.#own.mountDevices.has(stat.dev)) return undefined
-    return 'it is in a mount of this node already; copy it there, as with "cp -r"'
+  /**
+   * Why nothing can be copied from or to a folder, which need not be there yet; undefined if it
+   * can.
+   */
+  async refusalOf(path: string): Promise<string | undefined> {
+    const found = await closestFolder(path)
+    const device = (await statOf(found))?.dev
+    if (device !== undefined && this.#own.mountDevices.has(device))
+      return 'it is in a mount of this node already; copy it there, as with "cp -r"'
+    for (let at = found; ; at = dirname(at)) {
+      const identity = identityOf(await statOf(at))
+      if (identity !== undefined && identity === this.#own.home)
+        return at === found
+          ? 'it is the home of this node, with its keys'
+          : 'it is in the home of this node'
+      if (at === dirname(at)) return undefined
+    }
   }
 
-  /** Does its user exclude this? relativePath: from SRC on. */
-  excludes(relativePath: string, stat: BigIntStats): boolean {
-    return this.#patterns.ignores(stat.isDirectory() ? `${relativePath}/` : relativePath)
+  /** Does its user exclude this? relativePath: from SRC, or DEST, on. */
+  excludes(relativePath: string, isFolder: boolean): boolean {
+    return this.#patterns.ignores(isFolder ? `${relativePath}/` : relativePath)
   }
 
-  /** Why a folder below SRC is left out unasked. device: of the file system that SRC is on. */
+  /**
+   * Why a folder below SRC or DEST is left out unasked. device: of the file system that this is on.
+   */
   reasonFor(stat: BigIntStats, device: bigint): string | undefined {
     if (!stat.isDirectory()) return undefined
     if (identityOf(stat) === this.#own.home) return 'the home of this node, with its keys'
@@ -68,9 +83,20 @@ function identityOf(stat: BigIntStats | undefined): string | undefined {
   return stat && `${stat.dev}:${stat.ino}`
 }
 
+/** The real path of a folder, or of the closest one above it that is there. */
+async function closestFolder(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch {
+    // It is to be made.
+    const above = dirname(resolve(path))
+    return above === resolve(path) ? above : closestFolder(above)
+  }
+}
+
 async function statOf(path: string): Promise<BigIntStats | undefined> {
   try {
-    return await lstat(path, { bigint: true })
+    return await stat(path, { bigint: true })
   } catch {
     // It is gone, or a dead mount: then nothing can be put from it either.
     return undefined

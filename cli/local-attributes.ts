@@ -2,7 +2,7 @@
 // may write to a volume chooses modes and owners there, so by default what is got is the caller's
 // own and never runs as somebody else.
 import { lchown } from 'node:fs/promises'
-import type { LocalPath } from './local-path.ts'
+import { localPath } from './local-path.ts'
 import type { FileHandle } from 'node:fs/promises'
 import { fchmodSync, fchownSync } from 'node:fs'
 import type { FileStat } from '../node/control/files.ts'
@@ -59,8 +59,8 @@ export class LocalAttributes {
   }
 
   /** Sets the owner of a symlink, which has no mode. */
-  async setOnLink(path: LocalPath, stat: Attributes): Promise<void> {
-    if (this.#givesAway) await lchown(path, stat.uid, stat.gid)
+  async setOnLink(path: string, stat: Attributes): Promise<void> {
+    if (this.#givesAway) await lchown(localPath(path), stat.uid, stat.gid)
   }
 
   get #isRoot(): boolean {

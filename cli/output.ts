@@ -154,6 +154,7 @@ const LOCAL_FAILURES = {
   ENOTEMPTY: 'the local folder is not empty',
   ENOSPC: 'no space left on the disk of the local file',
   EROFS: 'read-only file system of the local file',
+  ENOTCONN: 'the mount at the local path is dead; unmount it, or mount it again',
 } as const satisfies Partial<Record<ErrorCode, string>>
 
 function isLocalFailure(code: string): code is keyof typeof LOCAL_FAILURES {

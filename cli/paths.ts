@@ -1,4 +1,5 @@
-// Paths in the namespace as people write them: '/folder/file', 'volume:/folder/file', 'volume:'.
+// Paths in the namespace as people write them: '/folder/file', 'volume:/folder/file', 'volume:',
+// and ':/folder/file' of the default volume.
 
 /** Does the path say itself that it is a folder? */
 export function namesFolder(path: string): boolean {
@@ -37,4 +38,9 @@ export function volumeOf(path: string): string {
 /** The path without its volume, and without slashes at its end. */
 export function inside(path: string): string {
   return path.replace(/^[^/:]*:/, '').replace(/\/+$/, '')
+}
+
+/** Names with one key are one name in a folder of the namespace (protocol/op/names.ts). */
+export function nameKey(name: string): string {
+  return name.normalize('NFC')
 }

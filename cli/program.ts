@@ -31,6 +31,7 @@ import { addRm } from './commands/rm.ts'
 import { addScrub } from './commands/scrub.ts'
 import { addStat } from './commands/stat.ts'
 import { addStatus } from './commands/status.ts'
+import { addSync } from './commands/sync.ts'
 import { addUp } from './commands/up.ts'
 import { addVolume } from './commands/volume.ts'
 import { Context } from './context.ts'
@@ -49,6 +50,7 @@ const COMMANDS = [
   addVolume,
   addPut,
   addGet,
+  addSync,
   addLs,
   addCat,
   addRm,

@@ -3,10 +3,12 @@
 import PQueue from 'p-queue'
 import { ShoalError } from '../protocol/errors.ts'
 import { SECOND_MS } from '../protocol/units.ts'
-import { count, errorLine, explain, formatBytes } from './output.ts'
+import { count, errorLine, explain, formatBytes, printable } from './output.ts'
 import { showProgress } from './progress.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import type { Context } from './context.ts'
+import type { LeftOut } from './left-out.ts'
+import type { OpenFolder } from './open-folder.ts'
 import type { Progress } from './progress.ts'
 
 const CONCURRENCY = 8
@@ -28,38 +30,75 @@ const FATAL: ReadonlySet<ErrorCode> = new Set([
   'EROFS',
 ])
 
+/** Counts what was copied, or with --dry-run would be. */
 export interface Tally {
   files: number
+  /** Those that were made. */
   folders: number
   symlinks: number
   /** Bytes of the copied files. */
   bytes: number
-  /** There already, with the same size and time. */
+  /** Files and symlinks that were there already. */
   unchanged: number
   failed: number
 }
 
+/** How a tree is copied. */
+export interface CopyRules {
+  readonly leftOut?: LeftOut | undefined
+  /** Files of the same size are compared by their content, not by their time. */
+  readonly byContent: boolean
+  /** Leave what is a folder on one side only as it is. Otherwise it fails. */
+  readonly leavesConflicts: boolean
+}
+
+export interface TransferOptions {
+  /** Changes are only told. */
+  readonly isDryRun?: boolean
+  /** "put": what progress is of. */
+  readonly label: string
+  /** "copied" */
+  readonly done: string
+}
+
 export class Transfer {
   readonly tally: Tally = { files: 0, folders: 0, symlinks: 0, bytes: 0, unchanged: 0, failed: 0 }
+  readonly isDryRun: boolean
   readonly #context: Context
-  readonly #progress: Progress
+  readonly #label: string
+  readonly #done: string
   readonly #queue = new PQueue({ concurrency: CONCURRENCY })
-  readonly #startedMs = performance.now()
+  #shown: Progress | undefined
+  #startedMs = performance.now()
   #fatal: ShoalError | undefined
   #firstFailure: ShoalError | undefined
+  #isComplete = true
 
-  constructor(context: Context, label: string) {
+  constructor(context: Context, { label, done, isDryRun = false }: TransferOptions) {
     this.#context = context
-    this.#progress = showProgress(context, label)
+    this.#label = label
+    this.#done = done
+    this.isDryRun = isDryRun
+  }
+
+  /** Has all that was attempted succeeded? */
+  get isComplete(): boolean {
+    return this.#isComplete
   }
 
   /**
    * Run `job` when there is room for it; returns early, throws only what ends the whole transfer.
+   * folder: the one that is not done before.
    */
-  async add(job: () => Promise<void>): Promise<void> {
+  async add(job: () => Promise<void>, folder?: OpenFolder): Promise<void> {
     await this.#queue.onSizeLessThan(QUEUED_MAX)
     if (this.#fatal !== undefined) throw this.#fatal
-    this.#queue.add(() => this.attempt(job)).catch(() => {}) // kept, and thrown by the next call
+    folder?.enter()
+    const run = async (): Promise<void> => {
+      await this.attempt(job)
+      await folder?.leave()
+    }
+    this.#queue.add(run).catch(() => {}) // kept, and thrown by the next call
   }
 
   /** Run `job` now; a failure is kept or told, and thrown only if it ends the whole transfer. */
@@ -73,12 +112,24 @@ export class Transfer {
         this.#queue.clear()
         throw error
       }
-      this.tally.failed++
-      this.#firstFailure ??= error
-      // A failure that stays alone is told at the end.
-      if (this.tally.failed === 2) this.#tell(this.#firstFailure)
-      if (this.tally.failed > 1 && this.tally.failed <= TOLD_MAX) this.#tell(error)
+      this.#isComplete = false
+      this.fail(error)
     }
+  }
+
+  /** Count what cannot be copied. */
+  fail(error: ShoalError): void {
+    this.tally.failed++
+    this.#firstFailure ??= error
+    // A failure that stays alone is told at the end.
+    if (this.tally.failed === 2) this.#tell(this.#firstFailure)
+    if (this.tally.failed > 1 && this.tally.failed <= TOLD_MAX) this.#tell(error)
+  }
+
+  /** Make a change, or with --dry-run tell of it: a line of output. */
+  async change(told: string, make: () => Promise<unknown>): Promise<void> {
+    if (!this.isDryRun) await make()
+    else if (!this.#context.json) this.#context.stdout.write(`${printable(told)}\n`)
   }
 
   /** Wait for what was added. throws what ended the transfer. */
@@ -91,17 +142,17 @@ export class Transfer {
   async end(): Promise<void> {
     this.#queue.clear()
     await this.#queue.onIdle()
-    this.#progress.end()
+    this.#shown?.end()
   }
 
   /** throws if something failed, with the code of the first. */
   check(): void {
     if (this.#firstFailure === undefined) return
     const { files, folders, symlinks, unchanged, failed } = this.tally
-    const rest = files + folders + symlinks + unchanged === 0 ? '' : ' The rest was copied.'
+    const rest = files + folders + symlinks + unchanged === 0 ? '' : ` The rest was ${this.#done}.`
     if (failed === 1 && rest === '') throw this.#firstFailure
     const { code, message } = this.#firstFailure
-    const what = failed === 1 ? message : `${failed} files or folders could not be copied`
+    const what = failed === 1 ? message : `${failed} files or folders could not be ${this.#done}`
     throw new ShoalError(code, `${what.replace(/\.$/, '')}.${rest}`)
   }
 
@@ -122,7 +173,7 @@ export class Transfer {
     this.#progress.expect(bytes)
   }
 
-  /** A file that need not be copied. */
+  /** A file or symlink that need not be copied. */
   skip(bytes: number): void {
     this.tally.unchanged++
     this.#progress.advance(bytes)
@@ -134,6 +185,15 @@ export class Transfer {
     const seconds = ((performance.now() - this.#startedMs) / SECOND_MS).toFixed(1)
     const rest = unchanged === 0 ? '' : `, ${unchanged} unchanged`
     return `${verb} ${count(files, 'file')} (${formatBytes(bytes)}) in ${seconds} s${rest}`
+  }
+
+  /** Begins with the first file: before, somebody may be asked. */
+  get #progress(): Progress {
+    if (this.#shown === undefined) {
+      this.#startedMs = performance.now()
+      this.#shown = showProgress(this.#context, this.#label)
+    }
+    return this.#shown
   }
 
   #tell(error: ShoalError): void {

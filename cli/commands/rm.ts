@@ -8,7 +8,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 
 /** To remove more files than this, somebody at a terminal is asked. */
-const UNASKED_MAX = 1000
+export const UNASKED_MAX = 1000
 
 interface RmOptions {
   readonly recursive?: boolean

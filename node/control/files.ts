@@ -71,10 +71,7 @@ export interface FilesApi {
    * Remove a file, a symlink, an empty folder, or with `recursive` a whole tree. throws 'ENOENT',
    * 'ENOTEMPTY'.
    */
-  remove(
-    path: string,
-    options?: FileCallOptions & { readonly recursive?: boolean | undefined },
-  ): Promise<void>
+  remove(path: string, options?: FileCallOptions & RemoveOptions): Promise<void>
   /**
    * Rename, as rename(2): replaces a file or an empty folder at `to`. throws 'ENOENT', 'ENOTEMPTY',
    * 'EISDIR', ...
@@ -130,7 +127,7 @@ export const filesRoutes: RoutesOf<FilesApi> = {
     mode: integer(0, MODE_MAX).optional(),
     ack,
   })),
-  remove: fileCall(['path'], ({ path, flag }) => ({ path, recursive: flag })),
+  remove: fileCall(['path'], ({ path, flag, ack }) => ({ path, recursive: flag, ack })),
   move: fileCall(['from', 'to'], ({ path }) => ({ from: path, to: path })),
   writeFile: route(
     { answer: 'json', method: 'PUT', path: 'file', hasSession: true },
@@ -207,6 +204,12 @@ export interface MakeFolderOptions extends WriteOptions {
   readonly parents?: boolean | undefined
   /** Default 0o755. */
   readonly mode?: number | undefined
+}
+
+export interface RemoveOptions {
+  readonly recursive?: boolean | undefined
+  /** Default: 'local'. */
+  readonly ack?: Ack | undefined
 }
 
 export interface WriteOptions {

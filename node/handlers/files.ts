@@ -30,9 +30,10 @@ export function filesApi(node: NodeParts): FilesApi {
 
     remove: (path, options = {}) =>
       access.write(path, options, async ({ hosted, parts }, change) => {
-        const { recursive = false, signal } = options
-        await hosted.files.remove(parts, recursive, change, until(signal))
-        await hosted.volume.commit()
+        const { recursive = false, ack = 'local' } = options
+        const signal = until(options.signal)
+        await hosted.files.remove(parts, recursive, change, signal)
+        await hosted.acknowledge(ack, signal)
       }),
 
     move: (from, to, options = {}) =>

@@ -1,6 +1,6 @@
-// Paths of the command and the doors: '/folder/file', or 'volume:/folder/file', as text in which
-// `\xHH` is a byte (byte-text.ts). '.' and empty parts are dropped, '..' is refused, as paths here
-// are absolute.
+// Paths of the command and the doors: 'volume:/folder/file', or '/folder/file' and ':/folder/file'
+// of the default volume, as text in which `\xHH` is a byte (byte-text.ts). '.' and empty parts are
+// dropped, '..' is refused, as paths here are absolute.
 import { textBytes } from '../../protocol/byte-text.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -17,7 +17,7 @@ export interface VolumePath {
 
 /** throws ShoalError 'usage', 'ENAMETOOLONG'. */
 export function parsePath(text: string): VolumePath {
-  const match = /^(?:([A-Za-z0-9][A-Za-z0-9._-]*):)?(\/.*)$/s.exec(text)
+  const match = /^(?:([A-Za-z0-9][A-Za-z0-9._-]*)?:)?(\/.*)$/s.exec(text)
   if (match === null) {
     throw new ShoalError(
       'usage',

@@ -374,7 +374,7 @@ async function* partsOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 function clean(path: string): string {
-  const inside = path.replace(/^main:/, '').replace(/\/+$/, '')
+  const inside = path.replace(/^(main)?:/, '').replace(/\/+$/, '')
   return inside === '' ? '/' : inside
 }
 

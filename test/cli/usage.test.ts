@@ -41,6 +41,7 @@ const COMMANDS = [
   'volume key export',
   'put',
   'get',
+  'sync',
   'ls',
   'cat',
   'rm',
