@@ -7,7 +7,7 @@ import { fromByteString, toByteString } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import type { Dirent } from 'node:fs'
 
-/** The path, or the target of a symlink, that a text stands for: bytes where a string loses some. */
+/** The path or target that a text stands for: bytes where a string would lose some. */
 export function localPath(text: string): string | Buffer {
   return escapedBytes(text) === undefined ? text : Buffer.from(fromByteString(textBytes(text)))
 }
