@@ -95,8 +95,8 @@ export class CatchUp {
 
   /** When the first of those that are left alone is due. */
   #planNext(): void {
-    const at = this.#failures.nextAt
-    if (at === undefined) return
+    // It may have become due since it was looked at.
+    const at = this.#failures.nextAt ?? this.#clock.now()
     this.#timer?.cancel()
     this.#timer = this.#clock.timer(at - this.#clock.now(), () => {
       this.#timer = undefined
