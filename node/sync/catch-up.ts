@@ -36,7 +36,7 @@ export class CatchUp {
   readonly #failures: BackoffTable<string>
   readonly #c: CatchUpComponents
   readonly #waiting = new Map<string, Waiting>()
-  readonly #running = new Set<string>()
+  #running = 0
   #timer: Timer | undefined
 
   constructor({ random, clock }: Pick<World, 'random' | 'clock'>, components: CatchUpComponents) {
@@ -67,15 +67,15 @@ export class CatchUp {
   #next(): void {
     let isEarly = false
     for (const [key, { volume, peer, reasons }] of this.#waiting) {
-      if (this.#running.size >= EXCHANGES_MAX) return
-      if (this.#running.has(key)) continue
+      if (this.#running >= EXCHANGES_MAX) return
       if (!this.#failures.isDue(key)) {
         isEarly = true
         continue
       }
       this.#waiting.delete(key)
       if (!reasons.some((isMissing) => isMissing())) continue
-      this.#running.add(key)
+      // Also beside one that goes on: that may be waiting for a checkpoint.
+      this.#running++
       this.#c
         .exchange(volume, peer)
         .then(
@@ -86,7 +86,7 @@ export class CatchUp {
           },
         )
         .finally(() => {
-          this.#running.delete(key)
+          this.#running--
           this.#next()
         })
     }

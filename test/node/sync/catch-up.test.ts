@@ -95,7 +95,7 @@ describe('catching up', () => {
       return asked.length - before
     }
     const failing = await inAnHour(new Error('the clock is wrong'))
-    assert(failing > 50 && failing < 70, `${failing} times`)
+    assert(failing > 50 && failing < 130, `${failing} times`)
     clock.advance(64_000)
     await end()
     assert.equal(await inAnHour(), 7200)
