@@ -13,7 +13,7 @@ const EXCHANGES_MAX = 8
 const REASONS_MAX = 16
 
 /** After a failure, and at most: between two exchanges that nobody waits for. */
-const PAUSES = { firstMs: SECOND_MS, longestMs: 64 * SECOND_MS }
+const PAUSES = { firstMs: SECOND_MS, longestMs: 16 * SECOND_MS }
 
 /** Is something still missing that the peer was said to have? */
 export type Reason = () => boolean
