@@ -123,6 +123,7 @@ export class TestNode {
     })
     up.stdin.end(ticket)
     this.#process = up
+    runningNodes.add(this)
     this.#said = ''
     await new Promise<void>((resolve, reject) => {
       up.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -146,6 +147,7 @@ export class TestNode {
   /** End the process by a signal and wait until it is gone. */
   async kill(signal: NodeJS.Signals): Promise<number | undefined> {
     const up = this.#process
+    runningNodes.delete(this)
     if (up === undefined) return undefined
     if (this.isRunning) {
       const gone = once(up, 'exit')
@@ -249,6 +251,18 @@ function environment({ preload }: Pick<StartOptions, 'preload'>): NodeJS.Process
   return preload === undefined ? process.env : { ...process.env, SHOAL_FROM_SOURCE: '1' }
 }
 
+/** Nodes that run, for the message of a wait that fails. */
+const runningNodes = new Set<TestNode>()
+
+/** The status and output of each running node that this process started, a node a line. */
+async function whatNodesSay(): Promise<string> {
+  const lines = [...runningNodes].map(async (node) => {
+    const said = await node.status().then(JSON.stringify, String)
+    return `\n${node.name}: ${said}\n${node.output}`
+  })
+  return (await Promise.all(lines)).join('')
+}
+
 /** Nodes of one test; disposing ends them and removes their homes. */
 export class TestCluster implements AsyncDisposable {
   readonly folder: string
@@ -334,7 +348,7 @@ export async function eventually(
 ): Promise<void> {
   const end = Date.now() + timeoutMs
   while (!(await isSo())) {
-    assert(Date.now() < end, `not within ${timeoutMs} ms: ${what}`)
+    if (Date.now() >= end) assert.fail(`not within ${timeoutMs} ms: ${what}${await whatNodesSay()}`)
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
 }
