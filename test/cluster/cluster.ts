@@ -26,6 +26,8 @@ const OF_A_NODE: ReadonlySet<string> = new Set(['init', 'up', 'recover', 'key'])
 /** As it would grow to: a fifth of the CPU time of a start is spent on collections until then. */
 const YOUNG = '--min-semi-space-size=16'
 const POLL_MS = 100
+/** Of a node's log, in characters, for the message of a wait that fails. */
+const LOG_TOLD = 8_000
 /** The unit of times in /proc, on every Linux. */
 const TICKS_PER_SECOND = 100
 const THIS_MACHINE: Machine = { address: '127.0.0.1', prefix: [] }
@@ -254,11 +256,12 @@ function environment({ preload }: Pick<StartOptions, 'preload'>): NodeJS.Process
 /** Nodes that run, for the message of a wait that fails. */
 const runningNodes = new Set<TestNode>()
 
-/** The status and output of each running node that this process started, a node a line. */
+/** The status, output and end of the log of each node that runs here. */
 async function whatNodesSay(): Promise<string> {
   const lines = [...runningNodes].map(async (node) => {
     const said = await node.status().then(JSON.stringify, String)
-    return `\n${node.name}: ${said}\n${node.output}`
+    const log = await readFile(join(node.home, 'logs', 'node.log'), 'utf8').catch(String)
+    return `\n${node.name}: ${said}\n${node.output}${log.slice(-LOG_TOLD)}`
   })
   return (await Promise.all(lines)).join('')
 }
