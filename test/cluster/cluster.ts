@@ -26,7 +26,7 @@ const OF_A_NODE: ReadonlySet<string> = new Set(['init', 'up', 'recover', 'key'])
 /** As it would grow to: a fifth of the CPU time of a start is spent on collections until then. */
 const YOUNG = '--min-semi-space-size=16'
 const POLL_MS = 100
-/** Of a node's log, in characters, for the message of a wait that fails. */
+/** The length of a node's log in the message of a wait that fails, in characters. */
 const LOG_TOLD = 8_000
 /** The unit of times in /proc, on every Linux. */
 const TICKS_PER_SECOND = 100

@@ -15,6 +15,7 @@ export class Locker implements AsyncDisposable {
   readonly #process: ChildProcess
   readonly #said: string[] = []
   #heard: (() => void) | undefined
+  #hasEnded = false
 
   constructor(node: TestNode, name = 'file') {
     const file = join(node.mountFolder, name)
@@ -24,8 +25,13 @@ export class Locker implements AsyncDisposable {
     })
     const { stdout } = this.#process
     assert(stdout !== null)
-    createInterface(stdout).on('line', (line) => {
+    const lines = createInterface(stdout)
+    lines.on('line', (line) => {
       this.#said.push(line)
+      this.#heard?.()
+    })
+    lines.on('close', () => {
+      this.#hasEnded = true
       this.#heard?.()
     })
   }
@@ -36,7 +42,10 @@ export class Locker implements AsyncDisposable {
 
   /** Its next answer: 'ok', or the name of an error number. */
   async hear(): Promise<string> {
-    while (this.#said.length === 0) await new Promise<void>((resolve) => (this.#heard = resolve))
+    while (this.#said.length === 0) {
+      assert(!this.#hasEnded, 'the program that locks has ended')
+      await new Promise<void>((resolve) => (this.#heard = resolve))
+    }
     return this.#said.shift() ?? ''
   }
 
