@@ -160,7 +160,7 @@ async function expectedCount(
   let count = 0
   let steps = 0
   for await (const [id, inode] of inodesOf(volume.view)) {
-    for (const { size, content } of versionsOf(volume.view, id, inode)) {
+    for (const { size, content } of keptVersions(volume.view, id, inode)) {
       if (content.kind !== 'chunks') continue
       count += 2 + (MARGIN * Math.min(size, content.allocated ?? size)) / sizes.averageBytes
     }

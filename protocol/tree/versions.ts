@@ -6,7 +6,15 @@ import { assert } from '../errors.ts'
 import { dotSeq, STAMP_BYTES, stampDot } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
 import type { NodeId } from '../ids.ts'
-import { addItem, firstItems, forgetItems, itemsOf, lastItem, removeItem } from './record-set.ts'
+import {
+  addItem,
+  firstItems,
+  forgetItems,
+  hasItem,
+  itemsOf,
+  lastItem,
+  removeItem,
+} from './record-set.ts'
 import { setKey } from './records.ts'
 import { deleteLoser, readLoser, writeLoser } from './version-records.ts'
 import type { Inode, StateStore, VersionRank } from './records.ts'
@@ -36,6 +44,7 @@ export function firstLosers(
   return ranks.map((rank) => loserAt(store, id, rank))
 }
 
+/** The one with this dot, if it shows. */
 export function findVersion(
   store: StateStore,
   id: NodeId,
@@ -43,7 +52,11 @@ export function findVersion(
   dot: Dot,
 ): Version | undefined {
   if (inode.newest?.dot === dot) return inode.newest
-  return inode.losers.length === 0 ? undefined : readLoser(store, id, dot)
+  if (inode.losers.length === 0) return undefined
+  const found = readLoser(store, id, dot)
+  const shows =
+    found !== undefined && hasItem(store, setKey('losers', id), inode.losers, rankOf(found))
+  return shows ? found : undefined
 }
 
 /** Those that somebody removed and that do not show, the oldest first. In memory is one. */

@@ -121,12 +121,15 @@ async function toldByAdmin(stage: Stage, { name, url }: Place): Promise<void> {
   const { founder, random, wait } = stage
   const node = stage.cluster.newNode(`guest-${random.word()}`)
   await node.start()
-  await withTicket(stage, { role: 'admin' }, (ticket) => joinedBy(node, ticket))
-  await wait(TOLD_MS)
-  await node.ask((api) => api.addTier({ name, url }))
-  await wait(TOLD_MS)
-  node.kill('killed')
-  await founder.ask((api) => api.removePeer(node.peer, { now: true }))
+  try {
+    await withTicket(stage, { role: 'admin' }, (ticket) => joinedBy(node, ticket))
+    await wait(TOLD_MS)
+    await node.ask((api) => api.addTier({ name, url }))
+    await wait(TOLD_MS)
+  } finally {
+    node.kill('killed')
+    await founder.ask((api) => api.removePeer(node.peer, { now: true }))
+  }
 }
 
 export const BACKUP_ATTACKS: readonly Attack[] = [

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { readInode } from '../../../protocol/tree/records.ts'
+import { findVersion, removedVersions, versionsOf } from '../../../protocol/tree/versions.ts'
 import { row } from './rows.ts'
 import { newSite } from './sites.ts'
 import type { Site } from './sites.ts'
@@ -96,5 +97,25 @@ describe('removed content', () => {
     other.write('f', '3')
     assert.equal(readInode(other.state, id)?.removed.length, 0)
     assert.deepEqual(other.shown(), ['f = 3'])
+  })
+
+  test('is not found by its dot among the versions that show', () => {
+    const sites = ['one', 'other', 'third'].map((name) => newSite(name))
+    const [one, other, third] = sites as [Site, Site, Site]
+    one.write('f', '0')
+    for (const site of [other, third]) site.receive(one)
+    one.write('f', '1')
+    one.remove('f')
+    other.write('f', '2')
+    third.write('f', '3')
+    third.receive(one, other)
+    const { id } = third.at('f')
+    const inode = readInode(third.state, id)
+    assert(inode?.losers.length === 1, 'two show')
+    const [removed] = removedVersions(third.state, id, inode)
+    assert(removed !== undefined, 'one does not')
+    assert.equal(findVersion(third.state, id, inode, removed.dot), undefined)
+    for (const { dot } of versionsOf(third.state, id, inode))
+      assert.equal(findVersion(third.state, id, inode, dot)?.dot, dot)
   })
 })
