@@ -269,6 +269,8 @@ function strangers(open: Open): void {
     a.subscribe(TOPIC, hear('a'), ANYONE)
     b.subscribe(TOPIC, hear('b'), (peer) => peer === c.self || isWelcome)
     c.subscribe(TOPIC, hear('c'), ANYONE)
+    // It would pass on what it hears from there, and b takes that.
+    c.gate((peer) => (peer === a.self ? 'nobody' : 'member'))
     await swarm.connect(a, b)
     await swarm.connect(c, b)
     let round = 0

@@ -20,7 +20,7 @@ const CALL_MS: number = MINUTE_MS
 /** Channels by which it asks each voter without end. */
 const CHANNELS = 3
 /** Names that two make, one after the other. */
-const TRIES = 3
+const TRIES = 12
 /** Above what has been promised, and not too far. */
 const STEP = 2 ** 20
 
