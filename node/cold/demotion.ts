@@ -6,7 +6,7 @@
 // saying that it is not so.
 import { LRUCache } from 'lru-cache'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
-import { hlcMillis } from '../../protocol/clock/hlc.ts'
+import { HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { SWEPT_KEPT_MS } from '../../protocol/limits.ts'
 import { enforces } from '../../protocol/trust.ts'
@@ -64,11 +64,14 @@ export class Demotion {
     this.#parts = parts
   }
 
-  /** returns how many stripes have to wait until the log is stable. */
-  async run(signal: AbortSignal): Promise<number> {
+  /**
+   * returns the clock up to which the log has to be stable before more can go; undefined: nothing
+   * waits for that.
+   */
+  async run(signal: AbortSignal): Promise<Hlc | undefined> {
     const { map, store, clock, self } = this.#parts
     const settled = new Map<GroupId, Settled>()
-    let waiting = 0
+    let awaited: Hlc | undefined
     for (const group of map.groups()) {
       if (group.tiers.length === 0 || group.isCondemned) continue
       const isSurplus = group.holders.filter(isHeld).length > (group.floor ?? Infinity)
@@ -80,23 +83,23 @@ export class Demotion {
         continue
       }
       const left = await this.#settle(group, gives, signal)
-      waiting += left.unstable
-      if (left.unstable === 0) settled.set(group.id, { facts, untilMs: left.untilMs })
+      if (left.awaited === undefined) settled.set(group.id, { facts, untilMs: left.untilMs })
+      else awaited = earlier(awaited, left.awaited)
     }
     await store.commit([])
     this.#settled = settled
-    return waiting
+    return awaited
   }
 
   async #settle(
     group: StripeGroup,
     gives: boolean,
     signal: AbortSignal,
-  ): Promise<{ readonly unstable: number; readonly untilMs: number }> {
+  ): Promise<{ readonly awaited: Hlc | undefined; readonly untilMs: number }> {
     const { map, store, clock, random } = this.#parts
-    let unstable = 0
+    let awaited: Hlc | undefined
     let untilMs = Infinity
-    if (!gives && store.usage().chunkBytes === 0) return { unstable, untilMs }
+    if (!gives && store.usage().chunkBytes === 0) return { awaited, untilMs }
     const stable = this.#parts.stable()
     let steps = 0
     for await (const id of map.stripesOf(group.id)) {
@@ -111,7 +114,7 @@ export class Demotion {
         ({ since }) => since <= stable || isPlanted('demoted-before-stable'),
       )
       if (said.length === 0) {
-        unstable++
+        for (const { since } of stripe.cold) awaited = earlier(awaited, since)
         continue
       }
       const atMs = await this.#safeAt(id, stripe, said, signal)
@@ -122,9 +125,9 @@ export class Demotion {
       }
       for (const chunk of copies) if (this.#isCopy(chunk.id)) store.chunks.delete(chunk.id)
       if (surplus.length > 0) await map.recordShards(id, surplus)
-      if (random.unlucky('cold.demotion-stops')) return { unstable: unstable + 1, untilMs }
+      if (random.unlucky('cold.demotion-stops')) return { awaited: HLC_ZERO, untilMs }
     }
-    return { unstable, untilMs }
+    return { awaited, untilMs }
   }
 
   /**
@@ -173,6 +176,10 @@ export class Demotion {
       .filter((index) => holders[index]?.includes(peer) === true)
       .map((index) => ({ index, peer, isHeld: false }))
   }
+}
+
+function earlier(known: Hlc | undefined, other: Hlc): Hlc {
+  return known === undefined || other < known ? other : known
 }
 
 function isHeld(peers: readonly PeerId[]): boolean {

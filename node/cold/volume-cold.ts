@@ -8,6 +8,7 @@ import { rankForGroup } from '../../protocol/placement/plan.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
 import type { PackStripe } from '../../protocol/cold/pack.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { World } from '../world/world.ts'
 import type { ColdProgress } from '../control/cold.ts'
@@ -33,8 +34,8 @@ const EVERY_MS: number = 10 * MINUTE_MS
 /** Nothing is looked at sooner again. */
 const AGAIN_MS: number = SECOND_MS
 /**
- * Until others are heard to have what was just logged; twice as long each time that they are not,
- * who may be away.
+ * Until it is looked whether others, who may be away, are waited for no more; twice as long each
+ * time that they are. Who confirms what was logged is heard of.
  */
 const STABLE_MS: number = 5 * SECOND_MS
 
@@ -58,6 +59,8 @@ export class VolumeCold {
   readonly #pins: ColdPins
   readonly #job: Job
   readonly #stable = new Backoff({ firstMs: STABLE_MS, longestMs: EVERY_MS })
+  /** Up to where the log is to be stable for peers to give up more. */
+  #awaited: Hlc | undefined
   readonly #packCare: PackCare
   readonly #unlisten: (() => void)[] = []
   readonly #timer: DebounceTimer
@@ -130,6 +133,7 @@ export class VolumeCold {
         this.#wakeIn(AGAIN_MS)
       }),
       volume.events.members.add(() => this.#wakeIn(AGAIN_MS)),
+      volume.events.confirmed.add(() => this.#confirmed()),
       // What the volume says of its tiers was known before, and may have been looked at.
       tiers.onAgreed.add(() => this.#wakeIn(AGAIN_MS)),
     )
@@ -250,9 +254,9 @@ export class VolumeCold {
 
   async #pass(signal: AbortSignal): Promise<void> {
     // First: whatever fails below, what lies there safely is let go of.
-    const isWaiting = (await this.#demotion.run(signal)) > 0
-    if (isWaiting) this.#wakeIn(this.#stable.next())
-    else this.#stable.reset()
+    this.#awaited = await this.#demotion.run(signal)
+    if (this.#awaited === undefined) this.#stable.reset()
+    else this.#wakeIn(this.#stable.next())
     const { hosted, world } = this.#parts
     const { volume, map, reads } = hosted
     const settings = coldAfterOf(volume)
@@ -286,6 +290,14 @@ export class VolumeCold {
   #mayWrite(peer: PeerId): boolean {
     const role = this.#parts.hosted.volume.membership.member(peer)?.role
     return role !== undefined && mayWrite(role)
+  }
+
+  /** Somebody confirmed what is durable there: it may be what was waited for. */
+  #confirmed(): void {
+    const { hosted, world } = this.#parts
+    if (this.#awaited === undefined || stableHlc(hosted.volume, world.clock) < this.#awaited) return
+    this.#awaited = undefined
+    this.#wakeIn(AGAIN_MS)
   }
 
   #wakeIn(inMs: number): void {

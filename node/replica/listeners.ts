@@ -69,6 +69,8 @@ export class VolumeEvents {
   readonly stripes: Listeners<[event: MapEvent]> = new Listeners(this.#failed)
   /** A member announces a cut, by an entry with this hash; or what it held is known better. */
   readonly cut: Listeners<[id: EntryHash]> = new Listeners(this.#failed)
+  /** A member has said what is durable there. */
+  readonly confirmed: Listeners<[]> = new Listeners(this.#failed)
   /** Somebody has attested a checkpoint. */
   readonly attested: Listeners<[attestation: Attestation]> = new Listeners(this.#failed)
   /**

@@ -211,6 +211,7 @@ export class GossipReceiver {
       volume.time.now(),
     )
     if (!isNew) return 'ignore'
+    volume.events.confirmed.tell()
     const verdict = budgets?.take(said.peer, 'beacons', 1) === false ? 'ignore' : 'accept'
     this.#c.onBeacon(beacon, from)
     if (isSame === true) return verdict

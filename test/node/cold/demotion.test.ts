@@ -2,6 +2,7 @@
 // the floor allows.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import { SWEPT_KEPT_MS } from '../../../protocol/limits.ts'
 import type { ColdReader } from '../../../node/stripes/cold-reader.ts'
 import { Demotion } from '../../../node/cold/demotion.ts'
@@ -27,7 +28,7 @@ interface Outcome {
   readonly recorded: readonly string[]
   readonly left: readonly string[]
   readonly lies: readonly string[]
-  readonly waiting: number
+  readonly waiting: Hlc | undefined
 }
 
 /**
@@ -82,7 +83,7 @@ function asked(found: NonNullable<Around['found']>): {
   readonly clock: ManualClock
   readonly map: ColdMap
   readonly tier: { found: NonNullable<Around['found']>; readonly lies: string[] }
-  readonly run: () => Promise<number>
+  readonly run: () => Promise<Hlc | undefined>
 } {
   const clock = new ManualClock()
   const map = new ColdMap({ s: { holders: ['a', 'b', 'c', 'd'], cold: { attic: 50 }, floor: 2 } })
@@ -127,7 +128,7 @@ describe('settling stripes that a tier holds', () => {
 
   test('nothing is given up without a tier, or before the record of it is stable', async () => {
     const waits = await settle(new ColdMap({ s: { holders, cold: { attic: 101 }, floor: 0 } }))
-    assert.deepEqual([waits.recorded, waits.waiting], [[], 1])
+    assert.deepEqual([waits.recorded, waits.waiting], [[], hlcOf(101)])
     assert.deepEqual((await settle(new ColdMap({ s: { holders } }))).recorded, [])
     const condemned = new ColdMap({ s: { holders, cold, floor: 0, isCondemned: true } })
     assert.deepEqual((await settle(condemned)).recorded, [])
