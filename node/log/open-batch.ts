@@ -1,11 +1,16 @@
 // Ops of this node that will be one entry. It has its number and clock from the start: ops are
 // applied as they are made, under the dots and stamps that the entry gives them.
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import { BATCH_BYTES_MAX, BATCH_OPS_MAX } from '../../protocol/limits.ts'
 import { packBatch } from '../../protocol/log/batch.ts'
 import { FLAG_CLEAR_BODY, FLAG_GOVERNS } from '../../protocol/log/entry.ts'
 import { isClearOp, isGoverningOp } from '../../protocol/op/op.ts'
 import type { Op } from '../../protocol/op/op.ts'
+
+/** A batch closes this long after its first op. */
+export const BATCH_MS = 20
 
 /** Ops of one entry are all of one kind. */
 export type BodyKind = 'sealed' | 'clear' | 'governing' | 'sealed-governing'
@@ -40,6 +45,11 @@ export class OpenBatch {
   /** Half full: ops that must stay together had better begin another. */
   get isHalfFull(): boolean {
     return this.ops.length > BATCH_OPS_MAX / 2 || this.#bytes > BATCH_BYTES_MAX / 2
+  }
+
+  /** Should it have been closed by now? Its ops have the time of its first, which files show. */
+  isLate(nowMs: WallTime): boolean {
+    return hlcMillis(this.hlc) + 2 * BATCH_MS < nowMs
   }
 
   /**

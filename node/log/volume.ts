@@ -22,7 +22,7 @@ import { isGrowing } from '../../protocol/log/growth.ts'
 import { coversAll } from '../../protocol/tree/made.ts'
 import type { Op } from '../../protocol/op/op.ts'
 import type { KvWrite } from '../store/kv.ts'
-import type { Timer } from '../world/world.ts'
+import { DebounceTimer } from '../jobs/debounce-timer.ts'
 import type { ActorTable } from '../replica/actors.ts'
 import type { Place } from '../replica/ancestry.ts'
 import type { Attestations } from '../replica/attestations.ts'
@@ -42,7 +42,7 @@ import { VolumeEvents } from '../replica/listeners.ts'
 import type { Membership } from '../replica/membership.ts'
 import { openParts } from './opened-parts.ts'
 import type { OpenedParts, VolumeComponents } from './opened-parts.ts'
-import { OpenBatch, bodyKindOf } from './open-batch.ts'
+import { BATCH_MS, OpenBatch, bodyKindOf } from './open-batch.ts'
 import type { BodyKind } from './open-batch.ts'
 import { Removals } from '../replica/removals.ts'
 import type { Replica, ReplicaOwner } from '../replica/replica.ts'
@@ -58,8 +58,6 @@ import type { StripeTable } from '../shard-map/stripe-table.ts'
 import { takeEntry } from './take-entry.ts'
 import { Tentative } from './tentative.ts'
 
-/** A batch closes this long after its first op, in ms. */
-const BATCH_MS = 20
 /** Applied but uncommitted state beyond this makes writers wait for a commit. */
 const UNCOMMITTED_BYTES_MAX = 8 * 1024 * 1024
 
@@ -87,7 +85,8 @@ export class Volume {
   #replica: Replica
   readonly #commits: VolumeCommit
   #batch: OpenBatch | undefined
-  #batchTimer: Timer | undefined
+  readonly #batchTimer: DebounceTimer
+  #isTogether = false // what is submitted now is to be one entry
   #stranded: Stranded | undefined
 
   private constructor(
@@ -112,6 +111,7 @@ export class Volume {
     this.#replica = replica
     membership.describeBy(() => this.#replica.infos)
     this.#world = world
+    this.#batchTimer = new DebounceTimer(world.clock, () => commitSoon(this))
     const close = (): void => this.endBatch()
     const claim = (): Claim => ({ vector: this.actors.vector(), hlc: this.actors.hlc })
     this.#commits = new VolumeCommit({ store, view, close, claim, note: this.events.note }, record)
@@ -119,15 +119,13 @@ export class Volume {
     const time = (this.time = new VolumeTime({ clock: world.clock, others }))
     const parts = { world, time, identity, volume: this.id, view, replica: () => this.#replica }
     this.#author = new Author(parts)
-    const isFull = (): boolean => store.isFull === true
-    this.growth = new GrowthLimits({ volume: this, time, isFull })
+    this.growth = new GrowthLimits({ volume: this, time, isFull: () => store.isFull === true })
     this.stop = new StoppedEntry({ view, store, clock: world.clock, version, isCareful })
     this.stop.examine((...at) => replica.ancestry.locate(...at) !== undefined)
-    const { cuts } = this
     const durable = (): Claim => this.#commits.durable
     const take = (entry: Entry): EntryVerdict => this.receive(entry)
     const tell = (entry: Entry): void => this.#commits.add(entry)
-    this.tentative = new Tentative({ ...parts, cuts, close, durable, take, tell })
+    this.tentative = new Tentative({ ...parts, cuts: this.cuts, close, durable, take, tell })
   }
 
   /**
@@ -219,7 +217,8 @@ export class Volume {
     const encoded = encodeChecked(op)
     const kind = bodyKindOf(op)
     const open = this.#batch
-    if (open?.kind !== kind || !open.hasRoom(encoded.length)) this.endBatch()
+    const isLate = !this.#isTogether && open?.isLate(this.time.now()) === true
+    if (open?.kind !== kind || isLate || !open.hasRoom(encoded.length)) this.endBatch()
     const batch = (this.#batch ??= this.#openBatch(kind))
     const index = batch.add(op, encoded)
     const changes = emptyChanges()
@@ -247,9 +246,15 @@ export class Volume {
 
   /** Puts the ops that `run` submits into one entry, if half a batch can hold them. */
   atomically<Result>(run: () => Result): Result {
-    const isFull = this.#batch?.isHalfFull === true
-    if (isFull || this.#world.random.unlucky('log.batch-ends-early')) this.endBatch()
-    return run()
+    if (this.#isTogether) return run()
+    const isOver = this.#batch?.isHalfFull === true || this.#batch?.isLate(this.time.now()) === true
+    if (isOver || this.#world.random.unlucky('log.batch-ends-early')) this.endBatch()
+    this.#isTogether = true
+    try {
+      return run()
+    } finally {
+      this.#isTogether = false
+    }
   }
 
   /** Makes durable all that was made and received so far. Concurrent calls share one sync. */
@@ -328,18 +333,15 @@ export class Volume {
 
   /** Commit what is left and stop the timer. */
   async close(): Promise<void> {
-    this.#batchTimer?.cancel()
+    this.#batchTimer.cancel()
     if (!this.#commits.failed) await this.commit()
     await this.stop.written
-    this.#batchTimer?.cancel()
+    this.#batchTimer.cancel()
   }
 
   #openBatch(kind: BodyKind): OpenBatch {
     const isEager = this.#world.random.unlucky('log.batch-committed-at-once')
-    this.#batchTimer ??= this.#world.clock.timer(isEager ? 0 : BATCH_MS, () => {
-      this.#batchTimer = undefined
-      commitSoon(this)
-    })
+    this.#batchTimer.ringIn(isEager ? 0 : BATCH_MS)
     for (let entry = this.#author.catchUp(); entry !== undefined; entry = this.#author.catchUp())
       this.#log(entry, [])
     return new OpenBatch({ seq: this.#author.nextSeq(), hlc: this.#author.nextHlc(), kind })

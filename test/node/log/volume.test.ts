@@ -132,6 +132,30 @@ describe('entries', () => {
     }
   })
 
+  test('an op has the time at which it was made, also while a commit takes long', async () => {
+    const a = await Replica.founder('a')
+    const gate = Promise.withResolvers<void>()
+    a.store.before = () => gate.promise
+    a.write('f', 'x')
+    const committed = a.volume.commit()
+    await settled()
+    const root = { kind: 'dir', id: ROOT } as const
+    const changedMs = (mode: number): number => {
+      a.namespace.setAttributes(root, { mode })
+      return Number(a.namespace.attributes(root).changedNs / 1_000_000n)
+    }
+    changedMs(0o700)
+    a.clock.advance(50)
+    assert.equal(changedMs(0o750), a.clock.wall())
+    a.clock.advance(50)
+    assert.equal(
+      a.volume.atomically(() => changedMs(0o755)),
+      a.clock.wall(),
+    )
+    gate.resolve()
+    await committed
+  })
+
   test('ops with more items than a reader accepts are split over several entries', async () => {
     const a = await Replica.founder('a')
     const file = a.write('f', 'x')
