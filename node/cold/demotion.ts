@@ -13,13 +13,7 @@ import { enforces } from '../../protocol/trust.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
 import type { ShardChange } from '../../protocol/op/op.ts'
 import type { ColdReader } from '../stripes/cold-reader.ts'
-import type {
-  ColdCopy,
-  GroupId,
-  MappedStripe,
-  StripeGroup,
-  StripeMap,
-} from '../shard-map/stripe-map.ts'
+import type { ColdCopy, GroupId, MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock, Random } from '../world/world.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
@@ -48,10 +42,18 @@ export interface DemotionParts {
   readonly onFalse: (stripe: StripeId, copy: ColdCopy) => void
 }
 
-/** A group of which nothing is left to be done, by what of it may change, or until then. */
+/** A group of which nothing is left to be done until then, or until it has other facts. */
 interface Settled {
   readonly facts: string
   readonly untilMs: number
+}
+
+/** A group of which something may go. */
+interface Candidate {
+  readonly id: GroupId
+  /** Does this node hold shards above the floor? */
+  readonly gives: boolean
+  readonly count: number
 }
 
 export class Demotion {
@@ -69,44 +71,64 @@ export class Demotion {
    * waits for that.
    */
   async run(signal: AbortSignal): Promise<Hlc | undefined> {
-    const { map, store, clock, self } = this.#parts
+    const { store, clock } = this.#parts
     const settled = new Map<GroupId, Settled>()
+    /** What was left in each, which the next run need not look at. */
+    const left = new Map<GroupId, string>()
     let awaited: Hlc | undefined
-    for (const group of map.groups()) {
-      if (group.tiers.length === 0 || group.isCondemned) continue
-      const isSurplus = group.holders.filter(isHeld).length > (group.floor ?? Infinity)
-      const gives = isSurplus && group.holders.flat().includes(self)
-      const facts = `${group.count} ${gives}`
-      const known = this.#settled.get(group.id)
-      if (known?.facts === facts && clock.wall() < known.untilMs) {
-        settled.set(group.id, known)
+    for (const group of this.#candidates()) {
+      const { id, gives } = group
+      const known = this.#settled.get(id)
+      if (known?.facts === factsOf(group) && clock.wall() < known.untilMs) {
+        settled.set(id, known)
+        left.set(id, known.facts)
         continue
       }
-      const left = await this.#settle(group, gives, signal)
-      if (left.awaited === undefined) settled.set(group.id, { facts, untilMs: left.untilMs })
-      else awaited = earlier(awaited, left.awaited)
+      const found = await this.#settle(id, gives, signal)
+      const facts = factsOf({ gives, count: found.count })
+      left.set(id, facts)
+      if (found.awaited === undefined) settled.set(id, { facts, untilMs: found.untilMs })
+      else awaited = earlier(awaited, found.awaited)
     }
     await store.commit([])
     this.#settled = settled
-    return awaited
+    // Of what others gave up meanwhile the rest is in other groups now.
+    const isMissed = this.#candidates().some((group) => left.get(group.id) !== factsOf(group))
+    return isMissed ? HLC_ZERO : awaited
   }
 
+  #candidates(): Candidate[] {
+    const { map, store, self } = this.#parts
+    const hasCopies = store.usage().chunkBytes > 0
+    return map.groups().flatMap(({ id, tiers, isCondemned, holders, floor = Infinity, count }) => {
+      const gives = holders.filter(isHeld).length > floor && holders.flat().includes(self)
+      const isDone = tiers.length === 0 || isCondemned || !(gives || hasCopies)
+      return isDone ? [] : [{ id, gives, count }]
+    })
+  }
+
+  /** count: of the stripes that are left in the group. */
   async #settle(
-    group: StripeGroup,
+    group: GroupId,
     gives: boolean,
     signal: AbortSignal,
-  ): Promise<{ readonly awaited: Hlc | undefined; readonly untilMs: number }> {
+  ): Promise<{
+    readonly awaited: Hlc | undefined
+    readonly untilMs: number
+    readonly count: number
+  }> {
     const { map, store, clock, random } = this.#parts
     let awaited: Hlc | undefined
-    let untilMs = Infinity
-    if (!gives && store.usage().chunkBytes === 0) return { awaited, untilMs }
+    let untilMs = clock.wall() + DOUBT_AGAIN_MS
+    let count = 0
     const stable = this.#parts.stable()
     let steps = 0
-    for await (const id of map.stripesOf(group.id)) {
+    for await (const id of map.stripesOf(group)) {
       signal.throwIfAborted()
       if (++steps % PACE === 0) await clock.sleep(1, { signal })
       const stripe = map.stripe(id)
       if (stripe === undefined || stripe.isCondemned || stripe.cold.length === 0) continue
+      count++
       const copies = stripe.header.chunks.filter((chunk) => this.#isCopy(chunk.id))
       const surplus = gives ? this.#surplusOf(stripe) : []
       if (copies.length + surplus.length === 0) continue
@@ -124,10 +146,13 @@ export class Demotion {
         continue
       }
       for (const chunk of copies) if (this.#isCopy(chunk.id)) store.chunks.delete(chunk.id)
-      if (surplus.length > 0) await map.recordShards(id, surplus)
-      if (random.unlucky('cold.demotion-stops')) return { awaited: HLC_ZERO, untilMs }
+      if (surplus.length > 0) {
+        await map.recordShards(id, surplus)
+        count--
+      }
+      if (random.unlucky('cold.demotion-stops')) return { awaited: HLC_ZERO, untilMs, count }
     }
-    return { awaited, untilMs }
+    return { awaited, untilMs, count }
   }
 
   /**
@@ -176,6 +201,10 @@ export class Demotion {
       .filter((index) => holders[index]?.includes(peer) === true)
       .map((index) => ({ index, peer, isHeld: false }))
   }
+}
+
+function factsOf({ gives, count }: Pick<Candidate, 'gives' | 'count'>): string {
+  return `${count} ${gives}`
 }
 
 function earlier(known: Hlc | undefined, other: Hlc): Hlc {

@@ -1,4 +1,5 @@
-// A shard map of stripes that a test says everything of, each a group of its own.
+// A shard map of stripes that a test says everything of; those of which it says the same are a
+// group.
 import { SHARD_LEAF } from '../../../protocol/limits.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ChunkId, PackId, PeerId, StripeId } from '../../../protocol/ids.ts'
@@ -21,8 +22,7 @@ export class ColdMap {
   readonly #stripes = new Map<StripeId, MappedStripe>()
 
   constructor(stripes: Readonly<Record<string, Said>>) {
-    for (const [id, said] of Object.entries(stripes))
-      this.#stripes.set(id as StripeId, mapped(id, said))
+    for (const [id, said] of Object.entries(stripes)) this.set(id, said)
   }
 
   stripe(id: StripeId): MappedStripe | undefined {
@@ -30,31 +30,47 @@ export class ColdMap {
   }
 
   groups(): readonly StripeGroup[] {
-    return Array.from(this.#stripes, ([id, { header, holders, isCondemned, cold, floor }]) => ({
-      id: String(id) as GroupId,
-      placementGroup: 0,
-      k: header.k,
-      m: header.m,
-      class: undefined,
-      isCondemned,
-      isSwept: false,
-      holders,
-      tiers: cold.map(({ tier }) => tier),
-      ...(floor === undefined ? {} : { floor }),
-      count: 1,
-      shardBytes: header.shardBytes,
-    }))
+    const all = Map.groupBy(this.#stripes.values(), groupOf)
+    return [...all].flatMap(([id, stripes]) => {
+      const [first] = stripes
+      if (first === undefined) return []
+      const { header, holders, isCondemned, cold, floor } = first
+      const { k, m, shardBytes } = header
+      const tiers = cold.map(({ tier }) => tier)
+      const shared = { placementGroup: 0, k, m, class: undefined, isCondemned, isSwept: false }
+      const limit = floor === undefined ? {} : { floor }
+      return [{ id, ...shared, holders, tiers, ...limit, count: stripes.length, shardBytes }]
+    })
   }
 
   async *stripesOf(group: GroupId): AsyncGenerator<StripeId> {
-    yield String(group) as StripeId
+    for (const [id, stripe] of this.#stripes) if (groupOf(stripe) === group) yield id
   }
 
-  /** As `id -index holder`. */
-  async recordShards(id: StripeId, changes: readonly ShardChange[]): Promise<void> {
-    for (const { index, peer, isHeld } of changes)
-      this.recorded.push(`${id} ${isHeld ? '+' : '-'}${index} ${peer}`)
+  set(id: string, said: Said): void {
+    this.#stripes.set(id as StripeId, mapped(id, said))
   }
+
+  /** What is recorded, as `id -index holder`, and takes effect. */
+  async recordShards(id: StripeId, changes: readonly ShardChange[]): Promise<void> {
+    for (const { index, peer, isHeld } of changes) {
+      this.recorded.push(`${id} ${isHeld ? '+' : '-'}${index} ${peer}`)
+      this.lose(id, peer)
+    }
+  }
+
+  /** A holder gives up its shards of a stripe. */
+  lose(id: StripeId, holder: string): void {
+    const stripe = this.#stripes.get(id)
+    if (stripe === undefined) return
+    const holders = stripe.holders.map((peers) => peers.filter((peer) => peer !== holder))
+    this.#stripes.set(id, { ...stripe, holders })
+  }
+}
+
+function groupOf({ holders, cold, floor, isCondemned }: MappedStripe): GroupId {
+  const tiers = cold.map(({ tier }) => tier)
+  return JSON.stringify([holders, tiers, floor, isCondemned]) as GroupId
 }
 
 function mapped(id: string, said: Said): MappedStripe {

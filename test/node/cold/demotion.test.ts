@@ -2,12 +2,13 @@
 // the floor allows.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import { SWEPT_KEPT_MS } from '../../../protocol/limits.ts'
 import type { ColdReader } from '../../../node/stripes/cold-reader.ts'
 import { Demotion } from '../../../node/cold/demotion.ts'
 import { SystemClock } from '../../../node/world/clock.ts'
-import type { ChunkId, PeerId } from '../../../protocol/ids.ts'
+import type { ChunkId, PeerId, StripeId } from '../../../protocol/ids.ts'
 import { HOUR_MS } from '../../../protocol/units.ts'
 import { ManualClock } from '../stripes/manual-clock.ts'
 import { ColdMap, hlcOf } from './cold-map.ts'
@@ -19,6 +20,8 @@ interface Around {
   readonly self?: string
   /** The stripes that the tier shows. */
   readonly found?: Awaited<ReturnType<ColdReader['shows']>>
+  /** What happens while a tier is asked. */
+  readonly meanwhile?: () => void
   readonly needed?: string
   readonly stableMs?: number
   readonly kept?: readonly string[]
@@ -33,11 +36,18 @@ interface Outcome {
 
 /**
  * Settle a map. returns what was recorded, which copies of chunks are left, stripes that no tier
- * has, and how many wait.
+ * has, and what more waits for.
  */
 async function settle(
   map: ColdMap,
-  { self = 'd', found = 'shown', needed = '', kept = [], stableMs = STABLE_MS }: Around = {},
+  {
+    self = 'd',
+    found = 'shown',
+    meanwhile,
+    needed = '',
+    kept = [],
+    stableMs = STABLE_MS,
+  }: Around = {},
 ): Promise<Outcome> {
   const held = new Set(kept as ChunkId[])
   const lies: string[] = []
@@ -49,7 +59,12 @@ async function settle(
     clock: new SystemClock(),
     random: { number: () => 0, unlucky: () => false },
     self: self as PeerId,
-    cold: { shows: async () => found },
+    cold: {
+      shows: async () => {
+        meanwhile?.()
+        return found
+      },
+    },
     stable: () => hlcOf(stableMs),
     isNeededHere: (chunk) => chunk === needed,
     onFalse: (stripe) => lies.push(stripe),
@@ -104,6 +119,14 @@ function asked(found: NonNullable<Around['found']>): {
   return { clock, map, tier, run: () => demotion.run(signal) }
 }
 
+test('a stripe that comes where another was given up is looked at', async () => {
+  const { map, run } = asked('shown')
+  await run()
+  map.set('t', { holders: ['a', 'b', 'c', 'd'], cold: { attic: 50 }, floor: 2 })
+  await run()
+  assert.deepEqual(map.recorded, ['s -3 d', 't -3 d'])
+})
+
 describe('settling stripes that a tier holds', () => {
   const holders = ['a', 'b', 'c', 'd']
   const cold = { attic: 50 }
@@ -124,6 +147,21 @@ describe('settling stripes that a tier holds', () => {
       const two = new ColdMap({ s: { holders: ['a', 'c', 'b+x', ''], cold, floor: 2 } })
       assert.deepEqual((await settle(two, { self })).recorded, [`s -2 ${self}`])
     }
+  })
+
+  test('what others give up meanwhile is looked at again', async () => {
+    const map = new ColdMap({
+      s: { holders, cold, floor: 0 },
+      t: { holders, cold, floor: 0 },
+    })
+    const meanwhile = (): void => map.lose('t' as StripeId, 'a')
+    assert.deepEqual(await settle(map, { meanwhile }), {
+      recorded: ['s -3 d'],
+      left: [],
+      lies: [],
+      waiting: HLC_ZERO,
+    })
+    assert.deepEqual((await settle(map)).recorded.at(-1), 't -3 d')
   })
 
   test('nothing is given up without a tier, or before the record of it is stable', async () => {
