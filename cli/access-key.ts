@@ -1,6 +1,6 @@
 // Finds the access key of an S3 tier where its owner has it: in a file, in the environment of this
-// command, or in the AWS profile files. The node keeps the key, since its own environment is another
-// one. No error and no output has the key in it.
+// command, or in the AWS profile files. The node keeps the key, since its own environment is
+// another one. No error and no output has the key in it.
 import { open, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -23,7 +23,7 @@ export interface AccessOptions {
 
 export interface FoundAccess {
   readonly access: TierAccess
-  /** Where the key is from, as the end of a sentence; undefined: the node looks for one itself. */
+  /** Origin of the key, as the end of a sentence; undefined: the node looks for one itself. */
   readonly source: string | undefined
 }
 
@@ -34,8 +34,8 @@ export function addAccessOptions(command: Command): Command {
 }
 
 /**
- * The access to a tier at a URL. throws ShoalError 'usage', 'cold-denied' for a file that others may
- * read, or without a key.
+ * The access to a tier at a URL.
+ * throws ShoalError 'usage', 'cold-denied' for a file that others may read, or without a key.
  */
 export async function findAccess(
   url: string,

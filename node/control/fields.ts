@@ -24,7 +24,7 @@ export interface FieldTypes {
   readonly nanoseconds: z.ZodType<bigint>
   /** Policies by name. */
   readonly settings: z.ZodType<Readonly<Record<string, string>>>
-  /** Of an S3 server. */
+  /** The key of an S3 server. */
   readonly accessKey: z.ZodType<AccessKey>
   readonly text: (lengthMin: number, lengthMax?: number) => z.ZodType<string>
   readonly integer: (min: number, max?: number) => z.ZodType<number>

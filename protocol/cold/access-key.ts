@@ -6,7 +6,7 @@ import { ShoalError } from '../errors.ts'
 export interface AccessKey {
   readonly accessKeyId: string
   readonly secretAccessKey: string
-  /** Of a key that is good for some hours. */
+  /** Part of a key that is good for some hours. */
   readonly sessionToken?: string | undefined
 }
 

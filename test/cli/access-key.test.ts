@@ -1,4 +1,4 @@
-// Where `shoal cold add` finds the access key of an S3 tier.
+// The search of `shoal cold add` for the access key of an S3 tier.
 import assert from 'node:assert/strict'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

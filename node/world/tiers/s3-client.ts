@@ -160,9 +160,9 @@ function attemptsMax({ error, errorType }: RetryError): number {
 }
 
 /**
- * How long to wait before trying again after so many failed attempts, at least 1: exponential, with full jitter, so that those who were
- * turned away together do not come back together (Brooker, "Exponential Backoff And Jitter", AWS
- * Architecture Blog, 2015).
+ * How long to wait before trying again after so many failed attempts, at least 1: exponential, with
+ * full jitter, so that those who were turned away together do not come back together (Brooker,
+ * "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
  */
 export function backoffMs(random: Random, baseMs: number, attempt: number): number {
   return random.number() * pauseAfter(attempt, { firstMs: baseMs, longestMs: DELAY_MAX_MS })
