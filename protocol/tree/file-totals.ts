@@ -1,5 +1,5 @@
-// The number of files that show, and of their bytes, counted op by op: what an inode is before an op
-// is taken away, what it is after it is added.
+// The number of files that show, and of their bytes, counted op by op: an inode is taken away as it
+// is before an op, and added as it is after it.
 import type { Inode } from './records.ts'
 
 /** Files that have a name, and the bytes of the version that each shows; no symlinks or others. */

@@ -35,7 +35,7 @@ export function checkInvariants(site: Site, log: readonly LoggedOp[]): void {
   checkFileTotals(site)
 }
 
-/** What ops added and took away is what a walk through all inodes finds. */
+/** Checks that ops added and took away just what a walk through all inodes finds. */
 function checkFileTotals({ state, files }: Site): void {
   const found = { files: 0, bytes: 0 }
   for (const id of idsUnder(state, 'i')) {
