@@ -61,7 +61,7 @@ export function contentRows(
 
 function holdsText(files: number, bytes: number, { stripes, logCopies }: VolumeStatus): string {
   const { nodes, behind } = logCopies
-  const what = `${count(files, 'file')}, ${formatBytes(bytes)}`
+  const what = files === 0 ? 'no files' : `${count(files, 'file')}, ${formatBytes(bytes)}`
   // Without stripes, that is said where their tolerance would be.
   const hasStripes = Object.values(stripes).some((number) => number > 0)
   if (nodes <= 1 || !hasStripes) return what

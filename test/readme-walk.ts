@@ -29,8 +29,10 @@ const STOP_MS = 20_000
 const INSTALL_MS = 15 * 60_000
 const MAX_BYTES = 16 * 1024 * 1024
 
-interface Block {
+export interface Block {
   readonly machines: readonly string[]
+  /** The heading above it. */
+  readonly section: string
   readonly script: string
   readonly line: number
 }
@@ -186,8 +188,9 @@ export class Machines {
     return JSON.parse(await this.shell(machine, 'npx shoal --json status')) as NodeStatus
   }
 
-  async until(step: () => unknown): Promise<void> {
-    const deadline = performance.now() + PATIENCE_MS
+  /** Try a step until it succeeds. */
+  async until(step: () => unknown, patienceMs: number = PATIENCE_MS): Promise<void> {
+    const deadline = performance.now() + patienceMs
     for (;;) {
       try {
         await step()
@@ -222,11 +225,15 @@ export class Machines {
 
 export function readBlocks(markdown: string): readonly Block[] {
   const fences = markdown.matchAll(/^```sh on=(?<machines>[\w,]+)\n(?<script>[^]*?)^```$/gm)
-  return [...fences].map((fence) => ({
-    machines: (fence.groups?.['machines'] ?? '').split(','),
-    script: (fence.groups?.['script'] ?? '').trim(),
-    line: markdown.slice(0, fence.index).split('\n').length,
-  }))
+  return [...fences].map((fence) => {
+    const above = markdown.slice(0, fence.index).split('\n')
+    return {
+      machines: (fence.groups?.['machines'] ?? '').split(','),
+      section: above.findLast((line) => line.startsWith('## '))?.slice(3) ?? '',
+      script: (fence.groups?.['script'] ?? '').trim(),
+      line: above.length,
+    }
+  })
 }
 
 /** The mount of a node that was killed stays until it is unmounted, or the node starts again. */

@@ -107,6 +107,7 @@ describe('health texts', () => {
       volume({}),
       volume({ full: 1 }, { logCopies: { nodes: 1, behind: [] } }),
       volume({}, { isEmpty: true }),
+      volume({}, { files: 0, bytes: 0 }),
       volume({ full: 1 }, { role: 'keeper', files: 0, bytes: 0 }),
     ].map(contentRows)
     assert.deepEqual(rows, [
@@ -118,6 +119,7 @@ describe('health texts', () => {
       [['Holds', '12 files, 3.40 MB']],
       [['Holds', '12 files, 3.40 MB']],
       [],
+      [['Holds', 'no files']],
       [],
     ])
   })
