@@ -21,8 +21,8 @@ export function toleranceText(volume: VolumeStatus): string {
 /** Tells where the content of a volume is that has no stripes. */
 function unplacedText({ unplacedBytes, isEmpty, logCopies }: VolumeStatus): string {
   if (unplacedBytes > 0) return 'no data placed yet'
-  if (isEmpty) return 'empty'
   const { nodes, behind } = logCopies
+  if (isEmpty) return nodes <= 1 ? `empty, ${ON_ONE_NODE}` : 'empty'
   if (nodes <= 1) return `small files only, ${ON_ONE_NODE}`
   return `small files only, on ${nodes - behind.length} of ${nodes} nodes`
 }

@@ -79,6 +79,7 @@ describe('health texts', () => {
     const alone = { nodes: 1, behind: [] }
     const texts = [
       volume({}, { isEmpty: true }),
+      volume({}, { isEmpty: true, logCopies: alone }),
       volume({}),
       volume({}, { logCopies }),
       volume({}, { logCopies: alone }),
@@ -88,6 +89,7 @@ describe('health texts', () => {
     ]
     assert.deepEqual(texts.map(toleranceText), [
       'empty',
+      'empty, on this node alone',
       'small files only, on 3 of 3 nodes',
       'small files only, on 2 of 3 nodes',
       'small files only, on this node alone',

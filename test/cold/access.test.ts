@@ -54,10 +54,18 @@ test('cold add keeps the key of its own environment, in the home of the node onl
     const texts = [added.stdout, added.stderr, ...(await Promise.all(shown))]
     for (const text of texts) assert.ok(!text.includes(SECRET) && !text.includes(KEY_ID), text)
     await node.shoal('down')
+    const kept: string[] = []
     for (const { path, mode, content } of await filesIn(node.home)) {
       assert.equal(mode & 0o077, 0, `${path} is for its owner only`)
-      if (content.includes(SECRET)) assert.match(path, /^index\//)
+      if (content.includes(SECRET)) kept.push(path)
     }
+    assert.ok(kept.length > 0)
+    for (const path of kept) assert.match(path, /^index\//)
+    const passphrase = join(cluster.folder, 'passphrase')
+    await writeFile(passphrase, 'a passphrase of the owner', { mode: 0o600 })
+    await node.shoal('key', 'protect', '--passphrase-file', passphrase)
+    for (const { path, content } of await filesIn(node.home))
+      assert.ok(!content.includes(SECRET), `${path} of the protected home`)
   } finally {
     delete process.env['AWS_SHARED_CREDENTIALS_FILE']
     server.closeAllConnections()
