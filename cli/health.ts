@@ -5,6 +5,7 @@ import type { FileFault } from '../node/control/garbage.ts'
 
 /** More nodes are counted, not named. */
 const NAMED_MAX = 5
+const ON_ONE_NODE = 'on this node alone'
 
 /** "any 2 peers may be lost". */
 export function toleranceText(volume: VolumeStatus): string {
@@ -13,21 +14,21 @@ export function toleranceText(volume: VolumeStatus): string {
   const isEmpty = Object.values(stripes).every((number) => number === 0)
   if (isEmpty && cold.copied + cold.only > 0) return 'all data is in a cold tier'
   if (isEmpty) return unplacedText(volume)
-  if (peers === 0) return 'no peer may be lost'
+  if (peers === 0) return volume.logCopies.nodes <= 1 ? ON_ONE_NODE : 'no peer may be lost'
   return peers === 1 ? 'any 1 peer may be lost' : `any ${peers} peers may be lost`
 }
 
 /** Tells where the content of a volume is that has no stripes. */
 function unplacedText({ unplacedBytes, isEmpty, logCopies }: VolumeStatus): string {
   if (unplacedBytes > 0) return 'no data placed yet'
-  if (isEmpty) return 'empty'
   const { nodes, behind } = logCopies
-  if (nodes <= 1) return 'small files only, on this node alone'
+  if (isEmpty) return nodes <= 1 ? `empty, ${ON_ONE_NODE}` : 'empty'
+  if (nodes <= 1) return `small files only, ${ON_ONE_NODE}`
   return `small files only, on ${nodes - behind.length} of ${nodes} nodes`
 }
 
 /** "12 stripes full, 3 degraded, 1 at risk". */
-export function stripesText({ stripes, cold, unplacedBytes }: VolumeStatus): string {
+export function stripesText({ stripes, cold }: VolumeStatus): string {
   const { full, degraded, atRisk, lost } = stripes
   const counts = Object.entries({ full, degraded, 'at risk': atRisk, 'out of reach': lost })
   const some = counts.filter(([, number]) => number > 0)
@@ -37,12 +38,34 @@ export function stripesText({ stripes, cold, unplacedBytes }: VolumeStatus): str
   return [
     ...(some.length === 0 && coldText === '' ? ['no stripes'] : some.map(stateText)),
     ...(coldText === '' ? [] : [coldText]),
-    ...(unplacedBytes === 0 ? [] : [`${formatBytes(unplacedBytes)} on this node only`]),
   ].join(', ')
 }
 
 function stateText([state, number]: readonly [string, number], index: number): string {
   return index === 0 ? `${count(number, 'stripe')} ${state}` : `${number} ${state}`
+}
+
+/** How much is in a volume, and what of it another node lacks still. */
+export function contentRows(
+  volume: VolumeStatus,
+): readonly (readonly [what: string, text: string])[] {
+  const { role, isEmpty, unplacedBytes, files, bytes } = volume
+  const unplaced = `${formatBytes(unplacedBytes)} written here, on this node only until it is placed`
+  // The names are sealed for keepers.
+  const isKnown = role !== 'keeper' && !isEmpty
+  return [
+    ...(isKnown ? [['Holds', holdsText(files, bytes, volume)] as const] : []),
+    ...(unplacedBytes === 0 ? [] : [['Not safe yet', unplaced] as const]),
+  ]
+}
+
+function holdsText(files: number, bytes: number, { stripes, logCopies }: VolumeStatus): string {
+  const { nodes, behind } = logCopies
+  const what = files === 0 ? 'no files' : `${count(files, 'file')}, ${formatBytes(bytes)}`
+  // Without stripes, that is said where their tolerance would be.
+  const hasStripes = Object.values(stripes).some((number) => number > 0)
+  if (nodes <= 1 || !hasStripes) return what
+  return `${what}; names and small files on ${nodes - behind.length} of ${nodes} nodes`
 }
 
 /**

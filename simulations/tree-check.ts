@@ -17,6 +17,8 @@ import { resolve } from '../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../protocol/tree/xattrs.ts'
 import type { AuthorName } from '../protocol/tree/view.ts'
 import type { XattrName } from '../protocol/op/names.ts'
+import { CountedFiles } from '../node/state/counted-files.ts'
+import { addFile } from '../protocol/tree/file-totals.ts'
 import { prefixEnd } from '../node/state/state-view.ts'
 import { CheckError } from './check-error.ts'
 import type { InvariantId } from './check-error.ts'
@@ -66,6 +68,7 @@ class TreeCheck {
   readonly #childrenOf = new Map<NodeId, Counts>()
   readonly #lines: string[] = []
   readonly #xattrs: string[] = []
+  readonly #files = { files: 0, bytes: 0 }
   #conflicts = 0
   #reappeared = 0
 
@@ -102,6 +105,7 @@ class TreeCheck {
     const inode = readInode(this.#view, id)
     const said = inode === undefined ? undefined : [...linksOf(this.#view, id, inode)].join()
     const found = (this.#linksOf.get(id) ?? []).toSorted().join()
+    if (inode !== undefined) addFile(this.#files, inode, 1)
     if (said === found) return
     throw this.#error('7 names and counts are true', `file ${id} has links ${found}, not ${said}`)
   }
@@ -127,6 +131,11 @@ class TreeCheck {
     if (said !== this.#conflicts) {
       const what = `${this.#conflicts} conflict copies show, not ${said}`
       throw this.#error('38 what is counted is there', what)
+    }
+    const counted = JSON.stringify((await CountedFiles.open(this.#view)).totals)
+    const there = JSON.stringify(this.#files)
+    if (counted !== there) {
+      throw this.#error('38 what is counted is there', `${there} show, not ${counted}`)
     }
     const [conflicts, reappeared] = [this.#conflicts, this.#reappeared]
     return { lines: this.#lines.sort(), conflicts, reappeared, xattrs: this.#xattrs }

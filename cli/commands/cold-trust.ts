@@ -1,10 +1,11 @@
 // `shoal cold trust`: an owner's word that a node uses a cold tier, which some admin told the
 // volume of, and just that one. Whoever joins a volume on a terminal is asked there.
-import { resolve } from 'node:path'
 import { parseTierLocation } from '../../protocol/cold/location.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { parseSize } from '../../protocol/size.ts'
 import { ofVolumeOption } from '../arguments.ts'
+import { addAccessOptions, findAccess, tellKept } from '../access-key.ts'
+import type { AccessOptions } from '../access-key.ts'
 import { printable, table } from '../output.ts'
 import { confirm, isAsked } from '../confirm.ts'
 import type { Command } from 'commander'
@@ -12,9 +13,7 @@ import type { VolumeInfo } from '../../node/control/volumes.ts'
 import type { ColdApi, Tier, TierStatus } from '../../node/control/cold.ts'
 import type { Context } from '../context.ts'
 
-interface TrustOptions {
-  readonly credentials?: string
-  readonly profile?: string
+interface TrustOptions extends AccessOptions {
   readonly limit?: number
   readonly volume?: string
   readonly yes?: boolean
@@ -28,14 +27,15 @@ you have agreed to its location; if that changes, you are asked again. "shoal
 cold add" implies agreement.
 
 Example:
-  shoal cold trust attic --credentials ~/attic.key`
+  shoal cold trust attic --credentials ~/attic.key
+
+The access key of an S3 server is found and kept as by "shoal cold add".`
 
 export function addTrust(cold: Command, context: Context): void {
-  cold
+  const command = cold
     .command('trust <name>')
     .description('allow this node to use a tier of a volume')
-    .option('--credentials <file>', 'file with the S3 access key, readable only by its owner')
-    .option('--profile <name>', 'profile in the AWS profile files')
+  addAccessOptions(command)
     .option('--limit <size>', 'limit per second of uploads, and of downloads', parseSize)
     .option('--yes', 'agree without being asked')
     .option('--withdraw', 'withdraw the agreement')
@@ -53,7 +53,7 @@ export function addTrust(cold: Command, context: Context): void {
 }
 
 async function trust(context: Context, name: string, options: TrustOptions): Promise<void> {
-  const { credentials, profile, limit: bytesPerSecond, volume, yes = false } = options
+  const { limit: bytesPerSecond, volume, yes = false } = options
   const tier = await find(context.client, name, volume)
   if (!yes && !(await agrees(context, tier))) {
     const next = isAsked(context)
@@ -61,10 +61,11 @@ async function trust(context: Context, name: string, options: TrustOptions): Pro
       : 'check its location, then repeat with --yes'
     throw new ShoalError('usage', `you have not agreed to cold tier ${name}: ${next}`)
   }
-  const file = credentials === undefined ? {} : { credentialsFile: resolve(credentials) }
-  const access = { profile, bytesPerSecond, volume, ...file }
-  const status = await context.client.trustTier({ ...placeOf(tier), ...access })
+  const { access, source } = await findAccess(tier.url, options)
+  const own = { ...access, bytesPerSecond, volume }
+  const status = await context.client.trustTier({ ...placeOf(tier), ...own })
   context.print(status, () => `This node uses cold tier ${printable(name)}`)
+  tellKept(context, source)
   if (status.failure !== undefined)
     context.tell(`It does not work from this node yet: ${printable(status.failure.message)}`)
 }
@@ -84,7 +85,9 @@ export async function askAboutTiers(
     const { name, url, isAgreed } = tier
     if (isAgreed || url === '') continue
     if (isAsked(context) && (await agrees(context, tier))) {
-      const { failure } = await api.trustTier({ ...placeOf(tier), volume }, { signal })
+      const { access, source } = await findAccess(url, {})
+      const { failure } = await api.trustTier({ ...placeOf(tier), ...access, volume }, { signal })
+      tellKept(context, source)
       if (failure !== undefined) context.tell(`It does not work yet: ${printable(failure.message)}`)
     } else {
       const next = context.commandLine(`cold trust ${name} --volume ${volume}`)
@@ -130,7 +133,7 @@ function rowsOf({ url, endpoint, region, storageClass }: Tier): (readonly [strin
   switch (location.kind) {
     case 's3':
       return [
-        ['Kind', 'a bucket of an S3 server, with the access key of this node'],
+        ['Kind', 'a bucket of an S3 server, with an access key of yours'],
         // As it is dialled: what looks like another letter is none.
         ['Server', endpoint === undefined ? 'Amazon' : new URL(endpoint).href],
         ['Bucket', location.bucket],

@@ -1,12 +1,13 @@
 // `shoal cold add|trust|ls|rm|rollback|push|recall|verify`: tiers outside the swarm for data that
 // nobody reads.
-import { resolve } from 'node:path'
 import { ofVolumeOption, parseTime } from '../arguments.ts'
 import { agree } from '../confirm.ts'
 import { count, formatBytes, formatTime, printable, table } from '../output.ts'
 import { parseSize } from '../../protocol/size.ts'
 import { asPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
+import { addAccessOptions, findAccess, tellKept } from '../access-key.ts'
+import type { AccessOptions } from '../access-key.ts'
 import { addTrust } from './cold-trust.ts'
 import { addVerify } from './cold-verify.ts'
 import type { Command } from 'commander'
@@ -14,12 +15,10 @@ import type { ColdProgress, TierStatus } from '../../node/control/cold.ts'
 import type { Context } from '../context.ts'
 import type { WallTime } from '../../protocol/units.ts'
 
-interface AddOptions {
+interface AddOptions extends AccessOptions {
   readonly endpoint?: string
   readonly region?: string
   readonly storageClass?: string
-  readonly credentials?: string
-  readonly profile?: string
   readonly limit?: number
   readonly volume?: string
 }
@@ -32,14 +31,19 @@ interface RollBackOptions {
 
 const ADD_HELP = `
 URLs:
-  s3://BUCKET/PREFIX    any S3 server; credentials from the environment, the AWS
-                        profile files, or --credentials
+  s3://BUCKET/PREFIX    any S3 server
   rclone:REMOTE:PATH    any remote configured for rclone on this machine
   dir:/PATH             a folder, such as a mounted disk
 
+The access key of an S3 server is taken from --credentials or --profile, else
+from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or your default AWS profile,
+and kept in this node's home: what the node needs later does not depend on your
+shell. To replace it, add the tier again. A profile without a key (a role, a
+login) is followed by the node each time.
+
 All members learn the location of the tier; each node uses it once its owner has
-agreed ("shoal cold trust"). Credentials and limits stay on this node. All data
-in a tier is encrypted.
+agreed ("shoal cold trust"). Keys and limits stay on this node. All data in a
+tier is encrypted.
 
 Example:
   shoal cold add attic s3://backups/shoal \\
@@ -70,22 +74,22 @@ export function addCold(program: Command, context: Context): void {
     .command('cold')
     .description('keep unused data in cold storage: S3, rclone remotes, folders')
     .addHelpText('after', '\nExample:\n  shoal cold add attic s3://backups/shoal --region eu')
-  cold
+  const add = cold
     .command('add <name> <url>')
     .description('add a cold tier (access is tested first)')
     .option('--endpoint <url>', 'URL of the S3 server (default: AWS)')
     .option('--region <region>', 'region of the bucket')
     .option('--storage-class <class>', 'storage class of objects, such as STANDARD_IA or GLACIER')
-    .option('--credentials <file>', 'file with the S3 access key, readable only by its owner')
-    .option('--profile <name>', 'profile in the AWS profile files')
+  addAccessOptions(add)
     .option('--limit <size>', 'limit per second of uploads, and of downloads', parseSize)
     .addOption(ofVolumeOption())
     .addHelpText('after', ADD_HELP)
     .action(async (name: string, url: string, options: AddOptions) => {
-      const { credentials, limit: bytesPerSecond, ...rest } = options
-      const file = credentials === undefined ? {} : { credentialsFile: resolve(credentials) }
-      const tier = await context.client.addTier({ name, url, bytesPerSecond, ...rest, ...file })
+      const { credentials, profile, limit: bytesPerSecond, ...rest } = options
+      const { access, source } = await findAccess(url, { credentials, profile })
+      const tier = await context.client.addTier({ name, url, bytesPerSecond, ...rest, ...access })
       context.print(tier, () => `Added cold tier ${printable(tier.name)} at ${printable(tier.url)}`)
+      tellKept(context, source)
     })
   addTrust(cold, context)
   cold

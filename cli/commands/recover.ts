@@ -1,10 +1,12 @@
 // `shoal recover`: rebuild a volume on an empty machine from its cold tier and a recovery key.
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import { InvalidArgumentError } from 'commander'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { addAccessOptions, findAccess } from '../access-key.ts'
+import type { AccessOptions } from '../access-key.ts'
 import { parseCount, parseTime, timeOf } from '../arguments.ts'
 import { count, formatBytes, formatDuration, formatTime, printable } from '../output.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
@@ -21,13 +23,11 @@ import type {
 import type { Context } from '../context.ts'
 import type { HomeOptions } from './init.ts'
 
-interface RecoverOptions extends HomeOptions {
+interface RecoverOptions extends HomeOptions, AccessOptions {
   readonly from: string
   readonly key: string
   readonly endpoint?: string
   readonly region?: string
-  readonly credentials?: string
-  readonly profile?: string
   readonly atLeast?: Least
   readonly asOf?: WallTime
   readonly dryRun?: boolean
@@ -61,16 +61,15 @@ Example:
     --region eu --key recovery.key`
 
 export function addRecover(program: Command, context: Context): void {
+  const command = program
+    .command('recover')
+    .description('rebuild a volume from its cold tier with a recovery key')
+    .requiredOption('--from <url>', 'URL of the tier, as for "cold add"')
+    .requiredOption('--key <file>', 'recovery key from "volume key export" (-: read stdin)')
+    .option('--endpoint <url>', 'URL of the S3 server (default: AWS)')
+    .option('--region <region>', 'region of the bucket')
   addHomeOptions(
-    program
-      .command('recover')
-      .description('rebuild a volume from its cold tier with a recovery key')
-      .requiredOption('--from <url>', 'URL of the tier, as for "cold add"')
-      .requiredOption('--key <file>', 'recovery key from "volume key export" (-: read stdin)')
-      .option('--endpoint <url>', 'URL of the S3 server (default: AWS)')
-      .option('--region <region>', 'region of the bucket')
-      .option('--credentials <file>', 'file with the S3 access key, readable only by its owner')
-      .option('--profile <name>', 'profile in the AWS profile files')
+    addAccessOptions(command)
       .option('--at-least <backup>', 'refuse backups older than this number or date', parseLeast)
       .option('--as-of <time>', 'first restore the bucket to this time', parseTime)
       .option('--dry-run', 'test the recovery without changing anything')
@@ -78,10 +77,10 @@ export function addRecover(program: Command, context: Context): void {
   )
     .addHelpText('after', HELP)
     .action(async (options: RecoverOptions) => {
-      const { from: url, credentials, endpoint, region, profile, atLeast, asOf: asOfMs } = options
+      const { from: url, endpoint, region, atLeast, asOf: asOfMs } = options
       const key = await readKey(options.key)
-      const access = credentials === undefined ? {} : { credentialsFile: resolve(credentials) }
-      const request = { url, key, endpoint, region, profile, ...access, ...atLeast, asOfMs }
+      const { access } = await findAccess(url, options)
+      const request = { url, key, endpoint, region, ...access, ...atLeast, asOfMs }
       if (options.dryRun === true && asOfMs !== undefined)
         throw new ShoalError(
           'usage',

@@ -1,7 +1,7 @@
 // `shoal volume create|ls|info|set|rename`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
-import { careRows, logRows, stripesText, toleranceText } from '../health.ts'
+import { careRows, contentRows, logRows, stripesText, toleranceText } from '../health.ts'
 import { count, formatTime, printable, shellWord, table } from '../output.ts'
 import { addVolumeKey } from './volume-key.ts'
 import type { Command } from 'commander'
@@ -176,9 +176,12 @@ export function volumeTable(volumes: readonly VolumeStatus[], context: Context):
   return volumes
     .flatMap((volume, i) => [
       lines[i] ?? '',
-      ...[...calledRows(volume), ...careRows(volume), ...logRows(volume)].map(
-        ([what, text]) => `  ${what.toLowerCase()}: ${text}`,
-      ),
+      ...[
+        ...calledRows(volume),
+        ...contentRows(volume),
+        ...careRows(volume),
+        ...logRows(volume),
+      ].map(([what, text]) => `  ${what.toLowerCase()}: ${text}`),
     ])
     .join('\n')
 }
@@ -202,6 +205,7 @@ function describe(info: VolumeInfo): string {
     ['Class', info.class],
     ['Safety', toleranceText(info)],
     ['Stripes', stripesText(info)],
+    ...contentRows(info),
     ...careRows(info),
     ['Conflicts', String(info.conflicts)],
     ...[differenceText(info)].flatMap((text) => (text === undefined ? [] : [['State', text]])),
@@ -209,6 +213,7 @@ function describe(info: VolumeInfo): string {
     ['Chunks', `${info.chunk}, ${info.hash}`],
     ['Created', formatTime(info.createdMs)],
     ['Log', `${count(info.entries, 'entry')}, ${count(info.heads.length, 'head')}`],
+    ['History', historyText(info)],
     ['Settings', settingsText(info.settings)],
     ...info.members.map(({ name, peer, role }) => [
       'Member',
@@ -216,6 +221,17 @@ function describe(info: VolumeInfo): string {
     ]),
   ]
   return table(rows)
+}
+
+/** How far back "shoal log" can tell who did what. */
+function historyText({ name, log, settings }: VolumeInfo): string {
+  if (settings['history'] === 'full') return 'all that is in the log is kept'
+  const { checkpointMs } = log
+  const since = checkpointMs === undefined ? '' : `, the last of ${formatTime(checkpointMs)}`
+  return (
+    `who did what is dropped at each checkpoint, once a day or more often${since}; ` +
+    `to keep it from now on: shoal volume set ${shellWord(name)} history=full`
+  )
 }
 
 /** The name of this node in a volume, where the name in its settings was taken, or changed. */

@@ -2,6 +2,7 @@
 import { call, pages } from './route.ts'
 import type { z } from 'zod'
 import type { ErrorCode } from '../../protocol/errors.ts'
+import type { AccessKey, TierAccess } from '../../protocol/cold/access-key.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions, VolumeCallOptions } from './api.ts'
 import type { FieldTypes } from './fields.ts'
@@ -10,7 +11,7 @@ import type { RoutesOf } from './route.ts'
 export interface ColdApi {
   /**
    * Tell a volume of a tier at a URL (s3://bucket/prefix, rclone:REMOTE:path, dir:/path), once it
-   * was seen to work from here. Credentials stay on this node; its owner agrees to the tier by
+   * was seen to work from here. Its access is kept on this node; its owner agrees to the tier by
    * that. throws 'usage', 'EPERM', 'EEXIST' for another place of that name, 'cold-*'.
    */
   addTier(request: TierRequest, options?: CallOptions): Promise<Tier>
@@ -90,20 +91,18 @@ const URL_MAX = 2048
 
 type PlaceFields = Readonly<
   Record<'url', z.ZodType<string>> &
-    Record<
-      'endpoint' | 'region' | 'storageClass' | 'credentialsFile' | 'profile',
-      z.ZodOptional<z.ZodType<string>>
-    >
+    Record<'endpoint' | 'region' | 'storageClass' | 'profile', z.ZodOptional<z.ZodType<string>>> &
+    Record<'accessKey', z.ZodOptional<z.ZodType<AccessKey>>>
 >
 
 /** The location of a tier, and this node's access to it. */
-export function placeFields({ label, text, folder }: FieldTypes): PlaceFields {
+export function placeFields({ label, text, accessKey }: FieldTypes): PlaceFields {
   return {
     url: text(1, URL_MAX),
     endpoint: text(0, URL_MAX).optional(),
     region: label.optional(),
     storageClass: label.optional(),
-    credentialsFile: folder.optional(),
+    accessKey: accessKey.optional(),
     profile: label.optional(),
   }
 }
@@ -157,10 +156,7 @@ export interface VerifiedBackup {
   readonly isCompared?: boolean | undefined
 }
 
-export interface TierRequest extends Tier {
-  /** As S3Options has them: of this node only. */
-  readonly credentialsFile?: string | undefined
-  readonly profile?: string | undefined
+export interface TierRequest extends Tier, TierAccess {
   /** The most that this node uploads, and downloads, in a second; unlimited if left out. */
   readonly bytesPerSecond?: number | undefined
   /** The volume; the default one if left out. */

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { ESCAPE_CHARS } from '../../protocol/byte-text.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { PATH_MAX, SESSION_TEXT_MAX } from '../../protocol/limits.ts'
+import type { AccessKey } from '../../protocol/cold/access-key.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Ack, FileCallOptions } from './files.ts'
 import type { Route } from './route.ts'
@@ -23,6 +24,8 @@ export interface FieldTypes {
   readonly nanoseconds: z.ZodType<bigint>
   /** Policies by name. */
   readonly settings: z.ZodType<Readonly<Record<string, string>>>
+  /** The key of an S3 server. */
+  readonly accessKey: z.ZodType<AccessKey>
   readonly text: (lengthMin: number, lengthMax?: number) => z.ZodType<string>
   readonly integer: (min: number, max?: number) => z.ZodType<number>
   /** A number of things, or in a query 'Infinity': all of them. */
@@ -36,6 +39,8 @@ export interface FieldTypes {
 }
 
 const LABEL_MAX = 256
+/** Tokens of AWS sessions have no documented bound; those seen take some kilobytes. */
+const TOKEN_MAX = 16_384
 const label = z.string().min(1).max(LABEL_MAX)
 const integer = (min: number, max = Number.MAX_SAFE_INTEGER): z.ZodType<number, number> =>
   z.int().min(min).max(max)
@@ -58,6 +63,11 @@ const JSON_FIELDS: FieldTypes = {
   ack: oneOf(['none', 'local', 'copied', 'placed']).optional(),
   wallTime: integer(0).transform((ms) => ms as WallTime),
   nanoseconds,
+  accessKey: z.strictObject({
+    accessKeyId: label,
+    secretAccessKey: label,
+    sessionToken: z.string().min(1).max(TOKEN_MAX).optional(),
+  }),
   settings: z.record(label, z.string().max(LABEL_MAX)),
   text: (lengthMin, lengthMax = Infinity) => z.string().min(lengthMin).max(lengthMax),
   integer,

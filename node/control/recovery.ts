@@ -2,6 +2,7 @@
 import { BACKUP_NUMBER_MAX, RECOVERY_KEY_TEXT_MAX } from '../../protocol/limits.ts'
 import { placeFields } from './cold.ts'
 import { call } from './route.ts'
+import type { TierAccess } from '../../protocol/cold/access-key.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions, VolumeCallOptions } from './api.ts'
 import type { FieldTypes } from './fields.ts'
@@ -93,14 +94,11 @@ export interface UsedBackup {
   readonly skipped: readonly { readonly key: string; readonly why: string }[]
 }
 
-export interface RecoverRequest extends Omit<Tier, 'name'> {
+export interface RecoverRequest extends Omit<Tier, 'name'>, TierAccess {
   readonly key: string
   /** Nothing older: than this number, or this time. */
   readonly atLeastNumber?: number | undefined
   readonly atLeastMs?: WallTime | undefined
   /** First bring back what the tier held at this time. */
   readonly asOfMs?: WallTime | undefined
-  /** As S3Options has them: of this node only. */
-  readonly credentialsFile?: string | undefined
-  readonly profile?: string | undefined
 }

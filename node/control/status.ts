@@ -140,6 +140,9 @@ export interface VolumeStatus {
   readonly tolerates: number
   /** Bytes written on this node that lie in no stripe yet: `tolerates` does not hold for them. */
   readonly unplacedBytes: number
+  /** Files with a name, and the bytes that they show; 0 for keepers, who cannot know. */
+  readonly files: number
+  readonly bytes: number
   /** Nothing is in it. */
   readonly isEmpty: boolean
   /**

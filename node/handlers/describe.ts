@@ -159,6 +159,7 @@ export function describeVolume(
     upkeep: upkeep.of(here).report(),
     tolerates: tolerated(groups, members),
     unplacedBytes: here.unplacedBytes,
+    ...volume.replica.files.totals,
     isEmpty: (readDir(volume.view, ROOT)?.visibleChildren ?? 0) === 0,
     logCopies: {
       nodes: members.length,

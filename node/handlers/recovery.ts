@@ -1,4 +1,6 @@
 // The owner's calls for the day when all machines are gone.
+import { checkAccess } from '../../protocol/cold/access-key.ts'
+import type { TierAccess } from '../../protocol/cold/access-key.ts'
 import { parseTierLocation } from '../../protocol/cold/location.ts'
 import type { TierLocation } from '../../protocol/cold/location.ts'
 import { asShoalError } from '../../protocol/errors.ts'
@@ -39,27 +41,27 @@ export function recoveryApi(parts: NodeParts): RecoveryApi {
     },
 
     recover: (request, { signal } = {}) =>
-      fromTier(parts, request, until(signal), async ({ key, location, source, least }, ended) => {
+      fromTier(parts, request, until(signal), async ({ key, place, source, least }, ended) => {
         const admit = world.network.self
         const { made, backup } = await source.use(least, (namespace) =>
           hosts.recover(key.genesis, identityFromSeed(key.seed), (volume) =>
             restoreNamespace({ volume, world }, namespace, { admit, signal: ended }),
           ),
         )
-        await hosts.of(made).tiers.found(backup.head.tier, location)
+        await hosts.of(made).tiers.found(backup.head.tier, place.location, place.access)
         const author = made.volume.membership.nameOf(backup.head.author)
         return { ...describeVolumeInfo(parts, made), backup: usedBackup(source, backup, author) }
       }),
 
     rehearseRecovery: ({ sample = SAMPLE, ...request }, { signal } = {}) =>
-      fromTier(parts, request, until(signal), async ({ key, location, source, least }, ended) => {
+      fromTier(parts, request, until(signal), async ({ key, place, source, least }, ended) => {
         const { random } = world
         const { made, backup } = await source.use(least, (namespace, { head }) =>
           hosts.rehearse(key.genesis, identityFromSeed(key.seed), {
             fill: (volume) =>
               restoreNamespace({ volume, world }, namespace, { admit: undefined, signal: ended }),
             use: async (hosted) => {
-              await hosted.tiers.found(head.tier, location)
+              await hosted.tiers.found(head.tier, place.location, place.access)
               const found = await lookThrough(hosted, { random, sample }, ended)
               return { found, author: hosted.volume.membership.nameOf(head.author) }
             },
@@ -73,7 +75,7 @@ export function recoveryApi(parts: NodeParts): RecoveryApi {
 
 interface Found {
   readonly key: RecoveryKey
-  readonly location: TierLocation
+  readonly place: { readonly location: TierLocation; readonly access: TierAccess }
   readonly source: BackupSource
   readonly least: LeastBackup | undefined
 }
@@ -81,19 +83,30 @@ interface Found {
 /** Do something with the backups that a tier has. */
 async function fromTier<Result>(
   { world }: NodeParts,
-  { url, key: text, atLeastNumber, atLeastMs, asOfMs, ...options }: RecoverRequest,
+  {
+    url,
+    key: text,
+    atLeastNumber,
+    atLeastMs,
+    asOfMs,
+    accessKey,
+    profile,
+    ...options
+  }: RecoverRequest,
   signal: AbortSignal,
   run: (found: Found, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const key = parseRecoveryKey(text)
   const location = parseTierLocation(url, definedOf(options))
-  const tier = world.tiers.open(location, { name: url })
+  const access = { accessKey, profile }
+  checkAccess(location, access)
+  const tier = world.tiers.open(location, { name: url, access })
   try {
     if (asOfMs !== undefined) await tier.rollBack(asOfMs, { signal })
     const source = await BackupSource.open(tier, { key, clock: world.clock }, signal)
     const isAsked = atLeastNumber !== undefined || atLeastMs !== undefined
     const least = isAsked ? { number: atLeastNumber ?? 0, time: atLeastMs ?? 0 } : undefined
-    return await run({ key, location, source, least }, signal)
+    return await run({ key, place: { location, access }, source, least }, signal)
   } finally {
     await tier.close()
   }

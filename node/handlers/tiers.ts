@@ -6,9 +6,10 @@ import { mayAdminister } from '../../protocol/roles.ts'
 import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { ColdApi, Tier, TierStatus } from '../control/cold.ts'
+import type { ColdApi, Tier, TierRequest, TierStatus } from '../control/cold.ts'
 import type { StripeGroup } from '../shard-map/stripe-map.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
+import type { OwnAccess } from '../volume/volume-tiers.ts'
 import type { NodeParts } from './parts.ts'
 import { reasonOf } from './describe.ts'
 
@@ -23,12 +24,11 @@ export function tiersApi(parts: NodeParts): Tiers {
   const { hosted: volumes, volumes: named, cold, until } = parts
   const hostedOf = (volume: string | undefined): HostedVolume => volumes.of(named.find(volume))
   return {
-    async addTier({ name, url, volume, bytesPerSecond, ...options }, { signal } = {}) {
+    async addTier({ volume, ...request }, { signal } = {}) {
+      const { name, location, own } = parseRequest(request)
       const hosted = volumes.of(await volumes.findOrCreate(volume))
       if (!hosted.tiers.names().includes(name)) checkMayAdminister(hosted)
-      checkLimit(bytesPerSecond)
-      const location = parseTierLocation(url, definedOf(options))
-      await hosted.tiers.add(name, location, bytesPerSecond, until(signal))
+      await hosted.tiers.add(name, location, own, until(signal))
       return describe(name, location)
     },
 
@@ -39,13 +39,11 @@ export function tiersApi(parts: NodeParts): Tiers {
       return Promise.all(hosted.tiers.names().map((name) => statusOf(parts, hosted, name, ended)))
     },
 
-    async trustTier({ name, volume, bytesPerSecond, credentialsFile, profile, ...tier }, how = {}) {
+    async trustTier({ volume, ...request }, how = {}) {
+      const { name, location, own } = parseRequest(request)
       const hosted = hostedOf(volume)
       hosted.checkMayRead()
-      checkLimit(bytesPerSecond)
-      const { url, ...options } = definedOf(tier)
-      const access = definedOf({ credentialsFile, profile, bytesPerSecond })
-      await hosted.tiers.agree(name, parseTierLocation(url, options), access)
+      await hosted.tiers.agree(name, location, own)
       return statusOf(parts, hosted, name, until(how.signal))
     },
 
@@ -87,6 +85,16 @@ export function definedOf<Options extends object>(options: Options): Defined<Opt
 }
 
 type Defined<Options> = { [Key in keyof Options]: Exclude<Options[Key], undefined> }
+
+function parseRequest({ name, url, accessKey, profile, bytesPerSecond, ...options }: TierRequest): {
+  readonly name: string
+  readonly location: TierLocation
+  readonly own: OwnAccess
+} {
+  checkLimit(bytesPerSecond)
+  const own = { accessKey, profile, bytesPerSecond }
+  return { name, location: parseTierLocation(url, definedOf(options)), own }
+}
 
 function checkLimit(bytesPerSecond: number | undefined): void {
   if (bytesPerSecond === undefined || bytesPerSecond >= RATE_MIN) return

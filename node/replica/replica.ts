@@ -41,6 +41,7 @@ import type { BodyReading } from './entry-check.ts'
 import { TELLTALES, garbageBy, purgeAll } from './purge-list.ts'
 import type { Judge, Validity } from './validity.ts'
 import type { CheckpointOp } from './listeners.ts'
+import { CountedFiles } from '../state/counted-files.ts'
 import { MemberInfos } from '../state/member-infos.ts'
 import type { Membership } from './membership.ts'
 import { applyRestated } from '../state/restated.ts'
@@ -88,6 +89,7 @@ interface Tables {
   readonly infos: MemberInfos
   readonly stripes: StripeTable
   readonly moves: MoveLog
+  readonly files: CountedFiles
 }
 
 export class Replica {
@@ -100,6 +102,7 @@ export class Replica {
   readonly infos: MemberInfos
   readonly stripes: StripeTable
   readonly moves: MoveLog
+  readonly files: CountedFiles
   /** The newest checkpoint that this state goes on from. */
   checkpoint: Checkpoint | undefined
 
@@ -112,6 +115,7 @@ export class Replica {
     this.infos = tables.infos
     this.stripes = tables.stripes
     this.moves = tables.moves
+    this.files = tables.files
     this.entries = new EntryTable(view, tables.branches)
     this.checkpoint = ground.base
     const key = clearTreeKey(volume)
@@ -150,6 +154,7 @@ export class Replica {
       infos: await MemberInfos.open(view),
       stripes: await StripeTable.open(view),
       moves: MoveLog.from(moves),
+      files: await CountedFiles.open(view),
     })
   }
 
@@ -257,7 +262,7 @@ export class Replica {
       case 'checkpoint':
         return
       default:
-        return applyOp(this.view, this.moves, op, context, changes)
+        return this.files.add(applyOp(this.view, this.moves, op, context, changes))
     }
   }
 

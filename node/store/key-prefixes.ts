@@ -37,6 +37,7 @@ export const STATE_PREFIXES = {
   groupMember: 'j',
   chunkLocation: 'k',
   memberInfo: 'M',
+  fileTotals: 'N',
   pin: 'p',
   strongVote: 'Qv',
   strongUnderWay: 'Qw',

@@ -10,7 +10,8 @@ import {
 import { formatTierLocation, isSamePlace } from '../../protocol/cold/location.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { enforces } from '../../protocol/trust.ts'
-import type { TierAccess } from '../../protocol/cold/definition.ts'
+import { checkAccess } from '../../protocol/cold/access-key.ts'
+import type { TierAccess } from '../../protocol/cold/access-key.ts'
 import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { Volume } from '../log/volume.ts'
 import { Listeners } from '../replica/listeners.ts'
@@ -19,8 +20,8 @@ import type { ObjectTier, Tiers } from '../world/world.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /**
- * By tier what is this node's own: what was agreed to, how it is let in, how much it may send.
- * JSON, never in the log.
+ * By tier what is this node's own: what was agreed to, its access key, how much it may send. JSON,
+ * in the index alone, which is for its owner only and sealed in a protected home; never in the log.
  */
 const OWN = 'wtier:'
 
@@ -83,8 +84,7 @@ export class VolumeTiers {
   /** throws ShoalError 'ENOENT' for a tier that the volume does not have, 'malformed'. */
   locationOf(name: string): TierLocation {
     const value = this.#policy(name)
-    const access = accessIn(this.#own(name))
-    if (value !== '') return decodeTier(value, access)
+    if (value !== '') return decodeTier(value)
     throw new ShoalError('ENOENT', `the volume has no cold tier ${name}; see shoal cold ls`)
   }
 
@@ -96,12 +96,13 @@ export class VolumeTiers {
   open(name: string): ObjectTier {
     const location = this.locationOf(name)
     if (enforces('tier-agreed') && !this.isAgreed(name)) throw untrusted(name, location)
-    const { bytesPerSecond } = this.#own(name)
-    const by = JSON.stringify([location, bytesPerSecond])
+    const { accessKey, profile, bytesPerSecond } = this.#own(name)
+    const access = { accessKey, profile }
+    const by = JSON.stringify([location, access, bytesPerSecond])
     const known = this.#open.get(name)
     if (known?.by === by) return known.tier
     const limit = bytesPerSecond === undefined ? {} : { bytesPerSecond }
-    const tier = this.#tiers.open(location, { name, ...limit })
+    const tier = this.#tiers.open(location, { name, access, ...limit })
     this.#open.set(name, { by, tier })
     if (known !== undefined) void ignoreFailure(known.tier.close(), 'it is not used any more')
     return tier
@@ -115,9 +116,10 @@ export class VolumeTiers {
   async add(
     name: string,
     location: TierLocation,
-    bytesPerSecond: number | undefined,
+    own: OwnAccess,
     signal: AbortSignal,
   ): Promise<void> {
+    checkAccess(location, own)
     if (!isTierName(name) || name === 'none')
       throw new ShoalError(
         'usage',
@@ -129,13 +131,13 @@ export class VolumeTiers {
         'EEXIST',
         `the volume already has a cold tier ${name} at another location; see "shoal cold ls"`,
       )
-    const tier = this.#tiers.open(location, { name })
+    const tier = this.#tiers.open(location, { name, access: own })
     try {
       await tier.check({ signal })
     } finally {
       await tier.close()
     }
-    this.#keepOwn(name, location, { ...accessOf(location), bytesPerSecond })
+    this.#keepOwn(name, location, own)
     if (before === '')
       this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: encodeTier(location) })
     await this.#volume.commit()
@@ -152,8 +154,7 @@ export class VolumeTiers {
         'ESTALE',
         `the location of cold tier ${name} has changed; check it again with "shoal cold trust ${name}"`,
       )
-    const { bytesPerSecond: _, ...options } = access
-    decodeTier(encodeTier(location), options)
+    checkAccess(location, access)
     this.#keepOwn(name, location, access)
     await this.#volume.commit()
   }
@@ -169,10 +170,10 @@ export class VolumeTiers {
    * A tier was found here: this node is let in so, and the volume is told if it knows of another
    * place.
    */
-  async found(name: string, location: TierLocation): Promise<void> {
+  async found(name: string, location: TierLocation, access: TierAccess): Promise<void> {
     const before = this.#policy(name)
     const isKnown = before !== '' && isSamePlace(this.locationOf(name), location)
-    this.#keepOwn(name, isKnown ? this.locationOf(name) : location, accessOf(location))
+    this.#keepOwn(name, isKnown ? this.locationOf(name) : location, access)
     if (before !== '' && !isKnown)
       this.#volume.submit({ kind: 'policy', key: tierPolicy(name), value: encodeTier(location) })
     await this.#volume.commit()
@@ -211,17 +212,6 @@ export class VolumeTiers {
   #own(name: string): Own {
     const bytes = this.#volume.view.get(OWN + name)
     return bytes === undefined ? {} : (JSON.parse(Buffer.from(bytes).toString()) as Own)
-  }
-}
-
-function accessOf(location: TierLocation): TierAccess {
-  return location.kind === 's3' ? accessIn(location) : {}
-}
-
-function accessIn({ credentialsFile, profile }: TierAccess): TierAccess {
-  return {
-    ...(credentialsFile !== undefined && { credentialsFile }),
-    ...(profile !== undefined && { profile }),
   }
 }
 

@@ -1,6 +1,7 @@
 // The seam between what decides and what is outside: time, chance, disk, network, cold tiers. Real
 // and simulated worlds are of equal rank; everything in node/ outside this folder takes what it
 // needs from here and from nowhere else.
+import type { TierAccess } from '../../protocol/cold/access-key.ts'
 import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Instant, WallTime } from '../../protocol/units.ts'
@@ -222,6 +223,8 @@ export interface Tiers {
 export interface TierOptions {
   /** The name of the tier in errors. */
   readonly name: string
+  /** For tiers of S3. */
+  readonly access?: TierAccess | undefined
   /** The limit for all puts together, and for all gets together; unlimited if undefined. */
   readonly bytesPerSecond?: number
   /** Objects put or got at a time, the rest wait; the driver's own bound if not said. */

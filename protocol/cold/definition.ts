@@ -13,9 +13,6 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 
 const FIELDS: readonly string[] = ['url', 'endpoint', 'region', 'storageClass']
 
-/** How a node is let in to a tier: of S3 only. */
-export type TierAccess = Pick<S3Options, 'credentialsFile' | 'profile'>
-
 /** S3 storage classes of objects that can be read only hours after a restore request. */
 const ARCHIVE_CLASSES: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE'])
 
@@ -53,10 +50,10 @@ export function encodeTier(location: TierLocation): string {
 }
 
 /** The location of a tier. throws ShoalError 'malformed' for what is no definition of a tier. */
-export function decodeTier(value: string, access: TierAccess = {}): TierLocation {
+export function decodeTier(value: string): TierLocation {
   try {
     const { url, ...options } = fieldsOf(value)
-    return parseTierLocation(url, { ...options, ...(url.startsWith('s3:') ? access : {}) })
+    return parseTierLocation(url, options)
   } catch (cause) {
     const why = cause instanceof ShoalError ? cause.message : 'it is not JSON'
     throw new ShoalError(
@@ -68,7 +65,7 @@ export function decodeTier(value: string, access: TierAccess = {}): TierLocation
   }
 }
 
-type Definition = Pick<S3Options, 'endpoint' | 'region' | 'storageClass'> & { readonly url: string }
+type Definition = S3Options & { readonly url: string }
 
 /** throws ShoalError 'malformed' for anything but texts under the names of a definition. */
 function fieldsOf(value: string): Definition {

@@ -22,13 +22,6 @@ export interface S3Options {
   readonly region?: string
   /** For objects put without one of their own. */
   readonly storageClass?: string
-  /**
-   * A file with the access key, readable by its owner only; else the environment and the AWS
-   * profile files count.
-   */
-  readonly credentialsFile?: string
-  /** Profile in the AWS profile files. */
-  readonly profile?: string
 }
 
 export interface RcloneLocation {
@@ -88,7 +81,7 @@ export function formatTierLocation(location: TierLocation): string {
   }
 }
 
-/** Whether two locations are the same place, whatever the credentials. */
+/** Whether two locations are the same place, whatever the storage class. */
 export function isSamePlace(a: TierLocation, b: TierLocation): boolean {
   const server = (location: TierLocation): string =>
     location.kind === 's3' ? (location.endpoint ?? '') : ''
@@ -110,14 +103,12 @@ export function checkTierKey(key: string): string {
 function s3Location(rest: string, options: S3Options): S3Location {
   const [bucket = '', ...parts] = rest.split('/')
   if (bucket.includes('@') || bucket.includes(':')) {
-    throw usage(
-      'no keys in s3:// URLs: use AWS_ACCESS_KEY_ID, an AWS profile or --credentials FILE',
-    )
+    throw usage('no keys in s3:// URLs: use --credentials FILE or --profile NAME')
   }
   if (!BUCKET.test(bucket)) throw usage(`${shown(bucket)} is no name of a bucket`)
   const prefix = parts.join('/').replace(/\/+$/, '')
   if (prefix !== '') checkPath(prefix, 'prefix')
-  const { endpoint, region, storageClass, credentialsFile, profile } = options
+  const { endpoint, region, storageClass } = options
   if (endpoint !== undefined) checkEndpoint(endpoint)
   if (region !== undefined && !REGION.test(region)) throw usage(`${shown(region)} is no region`)
   if (storageClass !== undefined && !STORAGE_CLASS.test(storageClass))
@@ -129,8 +120,6 @@ function s3Location(rest: string, options: S3Options): S3Location {
     ...(endpoint !== undefined && { endpoint }),
     ...(region !== undefined && { region }),
     ...(storageClass !== undefined && { storageClass }),
-    ...(credentialsFile !== undefined && { credentialsFile }),
-    ...(profile !== undefined && { profile }),
   }
 }
 

@@ -37,6 +37,8 @@ import {
   without,
 } from './presence.ts'
 import type { ItemSet } from './record-set.ts'
+import { NO_FILES } from './file-totals.ts'
+import type { FileTotals } from './file-totals.ts'
 import { ROOT, newDir } from './records.ts'
 import type { Inode, Link, StateStore } from './records.ts'
 import { mergeAttributes } from './stamped-attributes.ts'
@@ -63,7 +65,7 @@ export function emptyChanges(): ChangeSet {
 
 /**
  * Apply one op after its causal past. Ops that name what their writer had not seen, or what was
- * purged, are skipped.
+ * purged, are skipped. returns by how much the files that show became more.
  */
 export function applyOp(
   store: StateStore,
@@ -71,7 +73,7 @@ export function applyOp(
   op: TreeOp,
   context: OpContext,
   changes: ChangeSet,
-): void {
+): Readonly<FileTotals> {
   const edit = new OpEdit(store, context, changes, moves.recounts)
   switch (op.kind) {
     case 'mkdir':
@@ -113,11 +115,11 @@ export function applyOp(
     case 'pin':
     case 'pin-cold':
     case 'backup':
-      return
+      return NO_FILES
     default:
       return assertNever(op)
   }
-  edit.flush()
+  return edit.flush()
 }
 
 function applyMkdir(edit: OpEdit, moves: MoveLog, op: OpOf<'mkdir'>): void {

@@ -11,6 +11,8 @@ import { collisionKey } from '../op/names.ts'
 import type { Name } from '../op/names.ts'
 import { readDir, readInode, readLink, writeDir, writeInode, writeLink } from './records.ts'
 import type { Dir, Inode, Link, StateStore } from './records.ts'
+import { addFile } from './file-totals.ts'
+import type { FileTotals } from './file-totals.ts'
 
 export class Edit {
   readonly store: StateStore
@@ -21,6 +23,7 @@ export class Edit {
   readonly #links: Drafts<Link>
   readonly #inodes: Drafts<Inode>
   readonly #isBatch: boolean
+  readonly #growth: FileTotals = { files: 0, bytes: 0 }
   /** Undefined before the first. */
   #recounts: Recounts | undefined
 
@@ -33,7 +36,7 @@ export class Edit {
     this.#isBatch = recounts !== undefined
     this.#dirs = new Drafts(store, readDir)
     this.#links = new Drafts(store, readLink)
-    this.#inodes = new Drafts(store, readInode)
+    this.#inodes = new Drafts(store, readInode, (inode) => addFile(this.#growth, inode, -1))
   }
 
   /** As it is now. Whoever changes it puts it. */
@@ -77,11 +80,14 @@ export class Edit {
     this.#recounts.add(dir, name)
   }
 
-  flush(): void {
+  /** returns by how much the files that show became more. */
+  flush(): Readonly<FileTotals> {
+    this.#inodes.each((inode) => addFile(this.#growth, inode, 1))
     this.#dirs.flush(writeDir)
     this.#links.flush(writeLink)
     this.#inodes.flush(writeInode)
     if (!this.#isBatch) this.#recounts?.run(this.store)
+    return this.#growth
   }
 }
 
@@ -108,17 +114,25 @@ export class Recounts {
 class Drafts<Item> {
   readonly #store: StateStore
   readonly #read: (store: StateStore, id: NodeId) => Item | undefined
+  readonly #onRead: ((item: Item) => void) | undefined
   #drafts: Map<NodeId, { item: Item; isPut: boolean }> | undefined
 
-  constructor(store: StateStore, read: (store: StateStore, id: NodeId) => Item | undefined) {
+  /** onRead: told of each record once, as it is before anything changes it. */
+  constructor(
+    store: StateStore,
+    read: (store: StateStore, id: NodeId) => Item | undefined,
+    onRead?: (item: Item) => void,
+  ) {
     this.#store = store
     this.#read = read
+    this.#onRead = onRead
   }
 
   get(id: NodeId): Item | undefined {
     const known = this.#drafts?.get(id)
     if (known !== undefined) return known.item
     const item = this.#read(this.#store, id)
+    if (item !== undefined) this.#onRead?.(item)
     if (item !== undefined) (this.#drafts ??= new Map()).set(id, { item, isPut: false })
     return item
   }
@@ -131,6 +145,11 @@ class Drafts<Item> {
       known.item = item
       known.isPut = true
     }
+  }
+
+  /** All that were read or put, as they are now. */
+  each(visit: (item: Item) => void): void {
+    for (const { item } of this.#drafts?.values() ?? []) visit(item)
   }
 
   flush(write: (store: StateStore, id: NodeId, item: Item) => void): void {

@@ -179,11 +179,16 @@ describe('commands', { concurrency: 4 }, () => {
         (await shoal('volume', 'ls')).stdout,
         /^main +admin +rs1\+1 +any 1 peer may be lost +3 stripes full/,
       )
-      assert.match((await shoal('volume', 'info', 'main')).stdout, /Log +7 entries, 0 heads\n/)
+      const { stdout } = await shoal('volume', 'info', 'main')
+      assert.match(stdout, /Log +7 entries, 0 heads\n/)
+      assert.match(stdout, /Holds +12 files, 3\.40 MB/)
+      assert.match(stdout, /History +.*dropped.*shoal volume set main history=full/)
       assert.equal(
         (await shoal('volume', 'set', 'main', 'class=rs4+2', 'ack=placed')).stdout,
         'class=rs4+2 ack=placed\n',
       )
+      await shoal('volume', 'set', 'main', 'history=full')
+      assert.match((await shoal('volume', 'info', 'main')).stdout, /History +all that is/)
       assert.partialDeepStrictEqual(await json('volume', 'info', 'main'), {
         settings: { class: 'rs4+2' },
       })

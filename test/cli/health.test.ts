@@ -1,7 +1,7 @@
 // The health of data in words: a healthy volume is reported shortly, every fault with its reason.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { careRows, stripesText, toleranceText } from '../../cli/health.ts'
+import { careRows, contentRows, stripesText, toleranceText } from '../../cli/health.ts'
 import type { UpkeepReport, VolumeStatus } from '../../node/control/status.ts'
 
 const STRIPES = { full: 0, degraded: 0, atRisk: 0, lost: 0 }
@@ -27,6 +27,8 @@ function volume(
     waiting: { forPeers: 0, forRoom: 0, gone: [] },
     tolerates: 1,
     unplacedBytes: 0,
+    files: 12,
+    bytes: 3_400_000,
     isEmpty: false,
     logCopies: { nodes: 3, behind: [] },
     falseFiles: [],
@@ -60,7 +62,6 @@ describe('health texts', () => {
       volume({}),
       volume({ full: 1 }),
       volume({ full: 3, degraded: 2, atRisk: 1, lost: 4 }),
-      volume({ atRisk: 4 }, { unplacedBytes: 4_040_000 }),
       volume({}, { cold: { copied: 1, only: 0, bytes: 9 } }),
       volume({ full: 1 }, { cold: { copied: 3, only: 2, bytes: 9 } }),
     ].map(stripesText)
@@ -68,7 +69,6 @@ describe('health texts', () => {
       'no stripes',
       '1 stripe full',
       '3 stripes full, 2 degraded, 1 at risk, 4 out of reach',
-      '4 stripes at risk, 4.04 MB on this node only',
       '1 stripe in a cold tier',
       '1 stripe full, 5 stripes in a cold tier (2 nowhere else)',
     ])
@@ -79,14 +79,17 @@ describe('health texts', () => {
     const alone = { nodes: 1, behind: [] }
     const texts = [
       volume({}, { isEmpty: true }),
+      volume({}, { isEmpty: true, logCopies: alone }),
       volume({}),
       volume({}, { logCopies }),
       volume({}, { logCopies: alone }),
       volume({}, { unplacedBytes: 1 }),
       ...[0, 1, 2].map((tolerates) => volume({ full: 1 }, { tolerates })),
+      volume({ full: 1 }, { tolerates: 0, logCopies: alone }),
     ]
     assert.deepEqual(texts.map(toleranceText), [
       'empty',
+      'empty, on this node alone',
       'small files only, on 3 of 3 nodes',
       'small files only, on 2 of 3 nodes',
       'small files only, on this node alone',
@@ -94,6 +97,32 @@ describe('health texts', () => {
       'no peer may be lost',
       'any 1 peer may be lost',
       'any 2 peers may be lost',
+      'on this node alone',
+    ])
+  })
+
+  test('what is in a volume is shown, where it is, and what is not safe yet', () => {
+    const behind = { nodes: 3, behind: ['ben'] }
+    const rows = [
+      volume({ full: 1 }),
+      volume({ full: 1 }, { logCopies: behind, unplacedBytes: 4_040_000, files: 1 }),
+      volume({}),
+      volume({ full: 1 }, { logCopies: { nodes: 1, behind: [] } }),
+      volume({}, { isEmpty: true }),
+      volume({}, { files: 0, bytes: 0 }),
+      volume({ full: 1 }, { role: 'keeper', files: 0, bytes: 0 }),
+    ].map(contentRows)
+    assert.deepEqual(rows, [
+      [['Holds', '12 files, 3.40 MB; names and small files on 3 of 3 nodes']],
+      [
+        ['Holds', '1 file, 3.40 MB; names and small files on 2 of 3 nodes'],
+        ['Not safe yet', '4.04 MB written here, on this node only until it is placed'],
+      ],
+      [['Holds', '12 files, 3.40 MB']],
+      [['Holds', '12 files, 3.40 MB']],
+      [],
+      [['Holds', 'no files']],
+      [],
     ])
   })
 

@@ -56,6 +56,8 @@ export const VOLUME: Omit<VolumeInfo, 'conflicts' | 'settings'> = {
   cold: { copied: 0, only: 0, bytes: 0 },
   tiersToTrust: [],
   degradedPlacement: 0,
+  files: 12,
+  bytes: 3_400_000,
   isEmpty: false,
   logCopies: { nodes: 2, behind: [] },
   reclaimableBytes: 0,

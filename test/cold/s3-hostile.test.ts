@@ -1,10 +1,7 @@
 // An S3 server that is hostile and answers as it likes, as any admin of a volume can configure.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { S3Tier } from '../../node/world/tiers/s3.ts'
 import { parseTierLocation } from '../../protocol/cold/location.ts'
@@ -95,24 +92,17 @@ async function against(
   answer: RequestListener,
   use: (tier: ObjectTier, endpoint: string) => Promise<void>,
 ): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'shoal-s3-'))
   const server = createServer(answer).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const credentialsFile = join(folder, 'key')
-  await writeFile(
-    credentialsFile,
-    'aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret\n',
-    { mode: 0o600 },
-  )
-  const location = parseTierLocation('s3://bucket/volume', { endpoint, credentialsFile })
-  const tier = bounded(new S3Tier({ clock, random }, location as S3Location, { name: TIER_NAME }))
+  const location = parseTierLocation('s3://bucket/volume', { endpoint }) as S3Location
+  const access = { accessKey: { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret' } }
+  const tier = bounded(new S3Tier({ clock, random }, location, { name: TIER_NAME, access }))
   try {
     await use(tier, endpoint)
   } finally {
     await tier.close()
     server.closeAllConnections()
     server.close()
-    await rm(folder, { recursive: true })
   }
 }

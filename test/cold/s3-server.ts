@@ -16,6 +16,7 @@ import {
   PutObjectLockConfigurationCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
+import type { AccessKey } from '../../protocol/cold/access-key.ts'
 
 const SCRIPT = join(import.meta.dirname, '../../../shared/s3/radosgw.sh')
 const NEEDED = ['radosgw', 'ceph-mon', 'ceph-osd', 'ceph-authtool']
@@ -87,6 +88,11 @@ export class S3Server implements AsyncDisposable {
     const bucket = `shoal-test-${this.#buckets++}`
     await this.#client.send(new CreateBucketCommand({ Bucket: bucket }))
     return bucket
+  }
+
+  /** Its access key. */
+  get key(): AccessKey {
+    return { accessKeyId: this.accessKey, secretAccessKey: this.secretKey }
   }
 
   /** Another, of which each version of an object is kept for a day, whatever its owner wants. */

@@ -7,6 +7,7 @@ import { SystemClock } from '../../node/world/clock.ts'
 import { SystemRandom } from '../../node/world/random.ts'
 import { parseTierLocation } from '../../protocol/cold/location.ts'
 import type { S3Server } from './s3-server.ts'
+import type { AccessKey } from '../../protocol/cold/access-key.ts'
 import type { S3Options, S3Location, RcloneLocation } from '../../protocol/cold/location.ts'
 import type { S3Patience } from '../../node/world/tiers/s3-client.ts'
 import type { ObjectTier, Random } from '../../node/world/world.ts'
@@ -26,6 +27,7 @@ const EAGER: Random = {
 }
 
 export interface S3TierSettings extends S3Options {
+  readonly accessKey?: AccessKey
   readonly readTimeouts?: S3Patience
   /** Whether it waits before it tries again. */
   readonly delays?: boolean
@@ -39,12 +41,13 @@ export function bounded(tier: ObjectTier): ObjectTier {
 export function s3Tier(
   server: S3Server,
   bucket: string,
-  { readTimeouts, delays = true, ...settings }: S3TierSettings = {},
+  { readTimeouts, delays = true, accessKey = server.key, ...settings }: S3TierSettings = {},
 ): ObjectTier {
-  const { endpoint, region, credentialsFile } = server
-  const all = { endpoint, region, credentialsFile, ...settings }
+  const { endpoint, region } = server
+  const all = { endpoint, region, ...settings }
   const location = parseTierLocation(`s3://${bucket}/${PREFIX}`, all) as S3Location
-  const options = { name: TIER_NAME, ...(readTimeouts !== undefined && { readTimeouts }) }
+  const access = { accessKey }
+  const options = { name: TIER_NAME, access, ...(readTimeouts !== undefined && { readTimeouts }) }
   const chance = delays ? random : EAGER
   return bounded(new S3Tier({ clock, random: chance }, location, options))
 }

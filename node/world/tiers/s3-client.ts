@@ -6,10 +6,10 @@ import { S3Client } from '@aws-sdk/client-s3'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { concatBytes } from '../../../protocol/bytes.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
-import { MIB, SECOND_MS, KIB } from '../../../protocol/units.ts'
+import { MIB, SECOND_MS } from '../../../protocol/units.ts'
+import type { AccessKey, TierAccess } from '../../../protocol/cold/access-key.ts'
 import type { S3Location } from '../../../protocol/cold/location.ts'
 import type { Clock, Random } from '../world.ts'
-import { open } from 'node:fs/promises'
 import { pauseAfter } from '../../jobs/backoff.ts'
 
 /** How long a server may say nothing at all, when connecting and then. */
@@ -50,21 +50,12 @@ const ANSWER_BYTES_MAX: number = 16 * MIB
 /** Amazon's oldest region, whose name other servers take for theirs. */
 const ANY_REGION = 'us-east-1'
 
-const KEY_FILE_BYTES_MAX = 64 * KIB
-/** Everybody but the owner. */
-const OTHERS = 0o077
-
 const DELAY_MAX_MS = 20 * SECOND_MS
-
-interface AccessKey {
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  readonly sessionToken?: string
-}
 
 export function openClient(
   { clock, random }: { clock: Clock; random: Random },
-  { endpoint, region, credentialsFile, profile }: S3Location,
+  { endpoint, region }: S3Location,
+  { accessKey, profile }: TierAccess,
   { connectMs, silenceMs }: S3Patience,
 ): S3Client {
   const agent = {
@@ -94,8 +85,13 @@ export function openClient(
     }),
     ...(region !== undefined && { region }),
     ...(profile !== undefined && { profile }),
-    ...(credentialsFile !== undefined && { credentials: () => readAccessKey(credentialsFile) }),
+    ...(accessKey !== undefined && { credentials: credentialsOf(accessKey) }),
   })
+}
+
+function credentialsOf(key: AccessKey): NonNullable<S3ClientConfig['credentials']> {
+  const { accessKeyId, secretAccessKey, sessionToken } = key
+  return { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) }
 }
 
 /**
@@ -164,55 +160,9 @@ function attemptsMax({ error, errorType }: RetryError): number {
 }
 
 /**
- * Read a file in the form of ~/.aws/credentials: `aws_access_key_id = ...`, `aws_secret_access_key
- * = ...` and, if any, `aws_session_token = ...`, the first of each.
- * throws 'cold-denied' if others may read it, if it is not ours, or if it holds no key.
- */
-/**
- * The access key of an S3 tier, from a file that only its owner may read. Its content is in no
- * error and no log.
- */
-async function readAccessKey(path: string): Promise<AccessKey> {
-  const text = await readOwnFile(path)
-  const values = new Map<string, string>()
-  for (const line of text.split('\n')) {
-    const [, name, value] = /^\s*(aws_\w+)\s*=\s*(\S+)\s*$/i.exec(line) ?? []
-    if (name === undefined || value === undefined || values.has(name.toLowerCase())) continue
-    values.set(name.toLowerCase(), value)
-  }
-  const accessKeyId = values.get('aws_access_key_id')
-  const secretAccessKey = values.get('aws_secret_access_key')
-  const sessionToken = values.get('aws_session_token')
-  if (accessKeyId === undefined || secretAccessKey === undefined) {
-    throw denied(path, 'has no lines aws_access_key_id = ... and aws_secret_access_key = ...')
-  }
-  return { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) }
-}
-
-async function readOwnFile(path: string): Promise<string> {
-  const file = await open(path, 'r').catch((cause: Error) => {
-    throw denied(path, `cannot be read: ${cause.message}`)
-  })
-  try {
-    const { mode, uid, size } = await file.stat()
-    if ((mode & OTHERS) !== 0) throw denied(path, `is open to others: chmod 600 ${path}`)
-    if (uid !== process.getuid?.()) throw denied(path, 'belongs to another user: chown it')
-    if (size > KEY_FILE_BYTES_MAX) throw denied(path, 'is too large to hold an access key')
-    return await file.readFile('utf8')
-  } finally {
-    await file.close()
-  }
-}
-
-function denied(path: string, what: string): ShoalError {
-  return new ShoalError('cold-denied', `the credentials file ${path} ${what}`)
-}
-
-/** attempt: how many failed so far, at least 1. */
-/**
- * How long to wait before trying again: exponential, with full jitter, so that those who were
- * turned away together do not come back together (Brooker, "Exponential Backoff And Jitter", AWS
- * Architecture Blog, 2015).
+ * How long to wait before trying again after so many failed attempts, at least 1: exponential, with
+ * full jitter, so that those who were turned away together do not come back together (Brooker,
+ * "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
  */
 export function backoffMs(random: Random, baseMs: number, attempt: number): number {
   return random.number() * pauseAfter(attempt, { firstMs: baseMs, longestMs: DELAY_MAX_MS })

@@ -49,7 +49,7 @@ export function s3Error(error: unknown, place: S3Place, signal: AbortSignal): Sh
   if (name === 'AbortError') return new ShoalError('aborted', message, { cause: error })
   if (name === 'NoSuchBucket') return bucketGone(place, error)
   if (name === 'CredentialsProviderError') {
-    const how = 'set AWS_ACCESS_KEY_ID, or name an AWS profile or a file of credentials'
+    const how = 'give this node one with --credentials FILE or --profile NAME'
     return tierError('cold-denied', place, `no access key: ${how}`, { cause: error })
   }
   if (/region is missing/i.test(message)) {

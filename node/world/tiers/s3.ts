@@ -20,6 +20,7 @@ import { upload } from './s3-upload.ts'
 import { keepsVersions, rollBack } from './s3-versions.ts'
 import { noVersions, tierError, wrongSize } from './tier-error.ts'
 import { Semaphore } from '../semaphore.ts'
+import type { TierAccess } from '../../../protocol/cold/access-key.ts'
 import type { S3Location } from '../../../protocol/cold/location.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
 import type { WallTime } from '../../../protocol/units.ts'
@@ -35,6 +36,13 @@ const REMOVE_MAX = 1000
 /** Uploads that were not completed for so long were left by a process that died. */
 const UNFINISHED_KEPT_MS = DAY_MS
 
+interface S3TierOptions {
+  readonly name: string
+  /** Without a key or a profile, what the SDK finds in the environment of the node. */
+  readonly access?: TierAccess | undefined
+  readonly readTimeouts?: S3Patience
+}
+
 export class S3Tier implements ObjectTier {
   readonly #location: S3Location
   readonly #name: string
@@ -47,13 +55,13 @@ export class S3Tier implements ObjectTier {
   constructor(
     { clock, random }: { clock: Clock; random: Random },
     location: S3Location,
-    { name, readTimeouts = S3_PATIENCE }: { name: string; readTimeouts?: S3Patience },
+    { name, access = {}, readTimeouts = S3_PATIENCE }: S3TierOptions,
   ) {
     this.#location = location
     this.#name = name
     this.#clock = clock
     this.#random = random
-    this.#client = openClient({ clock, random }, location, readTimeouts)
+    this.#client = openClient({ clock, random }, location, access, readTimeouts)
   }
 
   async put(

@@ -24,17 +24,17 @@ export class SystemTiers implements Tiers {
 
   open(location: TierLocation, options: TierOptions): ObjectTier {
     const [clock, random] = [this.#clock, this.#random]
-    const tier = this.#driver(location, options.name)
+    const tier = this.#driver(location, options)
     return new BoundedTier({ tier, clock, random }, options)
   }
 
-  async #driver(location: TierLocation, name: string): Promise<ObjectTier> {
+  async #driver(location: TierLocation, { name, access }: TierOptions): Promise<ObjectTier> {
     const components = { clock: this.#clock, random: this.#random }
     switch (location.kind) {
       case 's3': {
         // The SDK takes 50 MiB of memory, and 0.15 s of each start: for who has such a tier.
         const { S3Tier } = await import('./s3.ts')
-        return new S3Tier(components, location, { name })
+        return new S3Tier(components, location, { name, access })
       }
       case 'rclone': {
         const options = { name, program: RCLONE, spoolFolder: this.#spoolFolder }

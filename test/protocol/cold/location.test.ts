@@ -116,11 +116,11 @@ describe('cold tier locations', () => {
     )
   })
 
-  test('a place is the same by server, bucket and path, whoever asks', () => {
-    const at = (endpoint: string, profile: string): ReturnType<typeof parseTierLocation> =>
-      parseTierLocation('s3://bucket/a', { endpoint, profile })
-    assert.ok(isSamePlace(at('http://a', 'one'), at('http://a', 'two')))
-    assert.ok(!isSamePlace(at('http://a', 'one'), at('http://b', 'one')))
+  test('a place is the same by server, bucket and path, whatever its storage class', () => {
+    const at = (endpoint: string, storageClass: string): ReturnType<typeof parseTierLocation> =>
+      parseTierLocation('s3://bucket/a', { endpoint, storageClass })
+    assert.ok(isSamePlace(at('http://a', 'STANDARD'), at('http://a', 'GLACIER')))
+    assert.ok(!isSamePlace(at('http://a', 'STANDARD'), at('http://b', 'STANDARD')))
     assert.ok(!isSamePlace(parseTierLocation('dir:/a'), parseTierLocation('dir:/b')))
   })
 

@@ -14,6 +14,7 @@ import {
   readInode,
   readLink,
 } from '../../../protocol/tree/records.ts'
+import { addFile } from '../../../protocol/tree/file-totals.ts'
 import { removedVersions } from '../../../protocol/tree/versions.ts'
 import { lookupName } from '../../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
@@ -31,6 +32,17 @@ export function checkInvariants(site: Site, log: readonly LoggedOp[]): void {
   checkDead(state)
   checkVersions(site, log)
   checkXattrs(site, log)
+  checkFileTotals(site)
+}
+
+/** Checks that ops added and took away just what a walk through all inodes finds. */
+function checkFileTotals({ state, files }: Site): void {
+  const found = { files: 0, bytes: 0 }
+  for (const id of idsUnder(state, 'i')) {
+    const inode = readInode(state, id)
+    if (inode !== undefined) addFile(found, inode, 1)
+  }
+  assert.deepEqual(files, found, 'files and bytes')
 }
 
 function idsUnder(state: MemoryState, prefix: string): NodeId[] {

@@ -24,6 +24,7 @@ import { versionsOf } from '../../../protocol/tree/versions.ts'
 import { lookupName, resolve } from '../../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
 import { moveOps, removeOps, versionOps } from '../../../node/tree/target-ops.ts'
+import type { FileTotals } from '../../../protocol/tree/file-totals.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ActorId, NodeId } from '../../../protocol/ids.ts'
 import type { Dot } from '../../../protocol/clock/dot.ts'
@@ -102,6 +103,8 @@ export class Site {
   readonly moves: MoveLog = new MoveLog()
   /** Its own ops, oldest first. */
   readonly log: LoggedOp[] = []
+  /** Counted op by op. */
+  readonly files: FileTotals = { files: 0, bytes: 0 }
   readonly held: Map<Site, number> = new Map<Site, number>()
   hlc: Hlc = 0n as Hlc
   wallMs = 0
@@ -124,7 +127,10 @@ export class Site {
   }
 
   apply(logged: LoggedOp): void {
-    applyOp(this.state, this.moves, logged.op, contextOf(logged), emptyChanges())
+    const { state, moves, files } = this
+    const growth = applyOp(state, moves, logged.op, contextOf(logged), emptyChanges())
+    files.files += growth.files
+    files.bytes += growth.bytes
     this.held.set(logged.site, logged.seq)
     if (logged.hlc > this.hlc) this.hlc = logged.hlc
   }
