@@ -9,8 +9,7 @@ import { isTemporary } from './local-files.ts'
 import { localChild, localNames, localPath, localTarget } from './local-path.ts'
 import { OpenFolder } from './open-folder.ts'
 import { printable } from './output.ts'
-import { baseName, joinPath, nameKey } from './paths.ts'
-import { hasContent } from './same-content.ts'
+import { baseName, folderPath, joinPath, nameKey } from './paths.ts'
 import { sameTime } from './transfer.ts'
 import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
@@ -150,7 +149,9 @@ export class PutTree {
   }
 
   async #makeFolder(source: string, path: string): Promise<ReadonlyMap<string, FileStat>> {
-    await this.#transfer.change(`${source}/ -> ${path}/`, () => this.makeParents(path))
+    await this.#transfer.change(`${folderPath(source)} -> ${folderPath(path)}`, () =>
+      this.makeParents(path),
+    )
     this.#transfer.tally.folders++
     return new Map()
   }
@@ -181,7 +182,7 @@ export class PutTree {
     const size = Number(stat.size)
     if (existing !== undefined && (await this.#isThere(source, path, stat, existing))) {
       if (!hasAttributes(existing, stat)) await this.#setAttributes(path, stat)
-      return this.#transfer.skip(size)
+      return this.#transfer.skip(this.#rules.byContent ? 0 : size)
     }
     await this.#transfer.change(`${source} -> ${path}`, async () => {
       const file = await open(localPath(source))
@@ -207,7 +208,7 @@ export class PutTree {
     if (!this.#rules.byContent) return sameTime(existing.modifiedNs, stat.mtimeNs)
     const file = await open(localPath(source))
     try {
-      return await hasContent(file, (await this.#context.client.readFile(path)).content)
+      return await this.#transfer.compare(file, (await this.#context.client.readFile(path)).content)
     } finally {
       await file.close()
     }

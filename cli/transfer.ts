@@ -5,6 +5,8 @@ import { ShoalError } from '../protocol/errors.ts'
 import { SECOND_MS } from '../protocol/units.ts'
 import { count, errorLine, explain, formatBytes, printable } from './output.ts'
 import { showProgress } from './progress.ts'
+import { hasContent } from './same-content.ts'
+import type { FileHandle } from 'node:fs/promises'
 import type { ErrorCode } from '../protocol/errors.ts'
 import type { Context } from './context.ts'
 import type { LeftOut } from './left-out.ts'
@@ -173,7 +175,19 @@ export class Transfer {
     this.#progress.expect(bytes)
   }
 
-  /** A file or symlink that need not be copied. */
+  /** Has the file just these bytes? As they are compared, they count as done. */
+  async compare(file: FileHandle, parts: AsyncIterable<Uint8Array>): Promise<boolean> {
+    let bytes = 0
+    const isSame = await hasContent(file, parts, (more) => {
+      bytes += more
+      this.#progress.advance(more)
+    })
+    // It is to be copied then, too.
+    if (!isSame) this.#progress.expect(bytes)
+    return isSame
+  }
+
+  /** A file or symlink that need not be copied. bytes: those that do not count as done yet. */
   skip(bytes: number): void {
     this.tally.unchanged++
     this.#progress.advance(bytes)
