@@ -94,6 +94,7 @@ export class GetTree {
         if (stat.sizeBytes <= SMALL_FILE_BYTES) return this.#addSmall(entry)
         return this.#transfer.add(() => this.#getFile(entry), folder)
       case 'symlink':
+        this.#transfer.expect(0)
         return this.#transfer.add(() => this.#getSymlink(entry), folder)
       default:
         this.#transfer.fail(

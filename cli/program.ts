@@ -133,6 +133,7 @@ function describe(program: Command): void {
     .version(manifest.version)
     .option('--home <dir>', 'home folder of the node (default: $SHOAL_HOME, else ~/.shoal)')
     .option('--json', 'print JSON, and only JSON, to stdout')
+    .option('-q, --quiet', 'print no progress and no summaries')
     .configureHelp({ showGlobalOptions: true })
     .addHelpText(
       'after',

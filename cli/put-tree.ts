@@ -75,8 +75,10 @@ export class PutTree {
         `${path} is a folder but ${source} is not; remove one of them and try again`,
       )
     }
-    if (stat.isSymbolicLink())
+    if (stat.isSymbolicLink()) {
+      this.#transfer.expect(0)
       return this.#transfer.add(() => this.#putSymlink(source, path, existing), folder)
+    }
     if (stat.isFile()) {
       this.#transfer.expect(Number(stat.size))
       const put = (): Promise<void> => this.#putFile(source, path, stat, existing)

@@ -75,6 +75,7 @@ export class Transfer {
   #fatal: ShoalError | undefined
   #firstFailure: ShoalError | undefined
   #isComplete = true
+  #expected = 0
 
   constructor(context: Context, { label, done, isDryRun = false }: TransferOptions) {
     this.#context = context
@@ -171,7 +172,9 @@ export class Transfer {
     this.#progress.advance(bytes)
   }
 
+  /** A file or symlink is to be copied, if it is not there already. */
   expect(bytes: number): void {
+    this.#expected++
     this.#progress.expect(bytes)
   }
 
@@ -205,9 +208,16 @@ export class Transfer {
   get #progress(): Progress {
     if (this.#shown === undefined) {
       this.#startedMs = performance.now()
-      this.#shown = showProgress(this.#context, this.#label)
+      this.#shown = showProgress(this.#context, this.#label, { counts: () => this.#counts() })
     }
     return this.#shown
+  }
+
+  /** "3 of 10 files": symlinks are among them, and what failed. */
+  #counts(): string {
+    const { files, symlinks, unchanged, failed } = this.tally
+    const done = Math.min(this.#expected, files + symlinks + unchanged + failed)
+    return `${done} of ${count(this.#expected, 'file')}`
   }
 
   #tell(error: ShoalError): void {

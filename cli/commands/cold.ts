@@ -140,7 +140,7 @@ function addMoves(cold: Command, context: Context): void {
     .action(async (path: string, { tier }: { readonly tier?: string }) => {
       const pages = context.client.pushCold(asPath(path), { tier })
       const bytes = await follow(context, 'Uploading', pages)
-      context.print(
+      context.summarize(
         { path, bytes },
         () => `Uploaded ${formatBytes(bytes)} to the cold tier, verified`,
       )
@@ -158,7 +158,7 @@ function addMoves(cold: Command, context: Context): void {
     )
     .action(async (path: string) => {
       const bytes = await follow(context, 'Recalling', context.client.recallCold(asPath(path)))
-      context.print({ path, bytes }, () => `Recalled ${formatBytes(bytes)}`)
+      context.summarize({ path, bytes }, () => `Recalled ${formatBytes(bytes)}`)
     })
 }
 

@@ -38,7 +38,7 @@ export function addExport(program: Command, context: Context): void {
     .action(async (path: string, out: string, options: ExportOptions) => {
       const exported = await run(context, path, out, options)
       checkLeftOut(exported)
-      if (out !== STDOUT) context.print(exported, () => summary(exported))
+      if (out !== STDOUT) context.summarize(exported, () => summary(exported))
     })
   addConsistency(command, context)
 }

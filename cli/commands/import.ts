@@ -43,7 +43,7 @@ export function addImport(program: Command, context: Context): void {
       async (file: string, dest: string, options: Pick<ImportOptions, 'ack' | 'preserve'>) => {
         const path = await placeFor(context, file, dest)
         const { kind: _, ...done } = await run(context, file, path, options)
-        context.print(
+        context.summarize(
           { path, ...done },
           () => `Imported ${count(done.files, 'file')} (${formatBytes(done.bytes)}) to ${path}`,
         )

@@ -114,7 +114,7 @@ async function pinHere(context: Context, path: string): Promise<void> {
     progress.end()
   }
   const shown = formatBytes(reached.actualBytes)
-  context.print(
+  context.summarize(
     { path, kind: 'local', ...reached },
     () => `Pinned ${printable(path)} to this node: ${shown}`,
   )

@@ -49,7 +49,7 @@ async function show(context: Context, pages: AsyncIterable<readonly ScrubEvent[]
     progress.end()
   }
   const checked = `Read and checked ${formatBytes(done)}`
-  if (findings.length === 0) return context.print(undefined, () => `${checked}: no errors.`)
+  if (findings.length === 0) return context.summarize(undefined, () => `${checked}: no errors.`)
   context.print(undefined, () => [`${checked}. Found:`, summary(findings)].join('\n'))
 }
 

@@ -1,5 +1,6 @@
 // `shoal status`: the node, its peers, volumes and mounts at a glance.
 import { formatBytes, formatDuration, formatTime, printable, table } from '../output.ts'
+import { garbageText } from './gc.ts'
 import { peerTable } from './peer.ts'
 import { volumeTable } from './volume.ts'
 import type { Command } from 'commander'
@@ -34,6 +35,7 @@ function describe(status: NodeStatus, context: Context): string {
     ['Home', node.home],
     ['Store', storeText(node)],
     ['Cache', cacheText(node.cache)],
+    ...(node.garbage === undefined ? [] : [['Garbage', garbageText(node.garbage)]]),
     ...(node.scrub === undefined ? [] : [['Scrub', scrubText(node.scrub)]]),
     ...node.addresses.map((address) => ['Address', address]),
     ...mounts.map(({ folder, volume, readOnly, allowOther }) => [

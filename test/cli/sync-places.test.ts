@@ -1,5 +1,5 @@
-// Where `shoal sync` and `shoal get` go by the bytes of a local path, and what they find there of
-// commands that were killed.
+// Local places of `shoal sync` and `shoal get`: paths that are not as they read, and what commands
+// that were killed have left there.
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
