@@ -10,7 +10,6 @@ import { escapeHidden } from '../protocol/hidden-chars.ts'
 import type { FileKind } from '../protocol/op/file-kind.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 
-const SIZE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'] as const
 /** The end of a line, or a colour. */
 // eslint-disable-next-line no-control-regex -- colours begin with one
 const OWN_CODES = /(\n|\u001b\[\d+m)/
@@ -22,17 +21,6 @@ const KIND_LETTERS: Readonly<Record<FileKind, string>> = {
   socket: 's',
   'character-device': 'c',
   'block-device': 'b',
-}
-
-/** "1.50 GB": three digits, powers of 1000. */
-export function formatBytes(bytes: number): string {
-  let value = bytes
-  let unit = 0
-  while (value >= 999.5 && unit < SIZE_UNITS.length - 1) {
-    value /= 1000
-    unit++
-  }
-  return `${unit === 0 ? value : value.toPrecision(3)} ${SIZE_UNITS[unit]}`
 }
 
 /** "3 d", "4 h", "5 min", "6 s": one unit is enough. */

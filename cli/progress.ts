@@ -2,7 +2,8 @@
 // nothing with --json or --quiet.
 import progress from 'cli-progress'
 import { SECOND_MS } from '../protocol/units.ts'
-import { count, formatBytes, formatDuration } from './output.ts'
+import { formatBytes } from '../protocol/size.ts'
+import { count, formatDuration } from './output.ts'
 import type { Context } from './context.ts'
 
 const LINE_EVERY_MS: number = 5 * SECOND_MS

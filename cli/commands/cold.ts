@@ -1,10 +1,10 @@
 // `shoal cold add|trust|ls|rm|rollback|push|recall|verify`: tiers outside the swarm for data that
 // nobody reads.
 import { resolve } from 'node:path'
-import { ofVolumeOption, parseTime } from '../arguments.ts'
+import { ofVolumeOption, parseTierUrl, parseTime } from '../arguments.ts'
 import { agree } from '../confirm.ts'
-import { count, formatBytes, formatTime, printable, table } from '../output.ts'
-import { parseSize } from '../../protocol/size.ts'
+import { count, formatTime, printable, table } from '../output.ts'
+import { formatBytes, parseSize } from '../../protocol/size.ts'
 import { asPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import { addTrust } from './cold-trust.ts'
@@ -35,7 +35,7 @@ URLs:
   s3://BUCKET/PREFIX    any S3 server; credentials from the environment, the AWS
                         profile files, or --credentials
   rclone:REMOTE:PATH    any remote configured for rclone on this machine
-  dir:/PATH             a folder, such as a mounted disk
+  dir:PATH              a folder, such as a mounted disk
 
 All members learn the location of the tier; each node uses it once its owner has
 agreed ("shoal cold trust"). Credentials and limits stay on this node. All data
@@ -71,7 +71,9 @@ export function addCold(program: Command, context: Context): void {
     .description('keep unused data in cold storage: S3, rclone remotes, folders')
     .addHelpText('after', '\nExample:\n  shoal cold add attic s3://backups/shoal --region eu')
   cold
-    .command('add <name> <url>')
+    .command('add')
+    .argument('<name>')
+    .argument('<url>', undefined, parseTierUrl)
     .description('add a cold tier (access is tested first)')
     .option('--endpoint <url>', 'URL of the S3 server (default: AWS)')
     .option('--region <region>', 'region of the bucket')
@@ -84,7 +86,8 @@ export function addCold(program: Command, context: Context): void {
     .action(async (name: string, url: string, options: AddOptions) => {
       const { credentials, limit: bytesPerSecond, ...rest } = options
       const file = credentials === undefined ? {} : { credentialsFile: resolve(credentials) }
-      const tier = await context.client.addTier({ name, url, bytesPerSecond, ...rest, ...file })
+      const how = { bytesPerSecond, ...rest, ...file }
+      const tier = await context.client.addTier({ name, url, ...how })
       context.print(tier, () => `Added cold tier ${printable(tier.name)} at ${printable(tier.url)}`)
     })
   addTrust(cold, context)

@@ -2,8 +2,9 @@
 // under its name only when it is whole.
 import { open, rename, rm } from 'node:fs/promises'
 import { ShoalError } from '../../protocol/errors.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { addConsistency } from '../arguments.ts'
-import { count, formatBytes } from '../output.ts'
+import { count } from '../output.ts'
 import { joinPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import { writeOut } from './cat.ts'

@@ -1,7 +1,8 @@
 // `shoal gc`: give up now what no file needs any more.
 import { ShoalError } from '../../protocol/errors.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { falseFileText } from '../health.ts'
-import { count, formatBytes, printable } from '../output.ts'
+import { count, printable } from '../output.ts'
 import { amountText, showProgress } from '../progress.ts'
 import type { Command } from 'commander'
 import type {

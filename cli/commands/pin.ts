@@ -1,7 +1,8 @@
 // `shoal pin add|ls|rm`: wishes for a folder or a file that come before what its volume says.
 import { ShoalError } from '../../protocol/errors.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { ofVolumeOption } from '../arguments.ts'
-import { formatBytes, printable, table } from '../output.ts'
+import { printable, table } from '../output.ts'
 import { asPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import type { Command } from 'commander'

@@ -1,5 +1,6 @@
 // `shoal status`: the node, its peers, volumes and mounts at a glance.
-import { formatBytes, formatDuration, formatTime, printable, table } from '../output.ts'
+import { formatBytes } from '../../protocol/size.ts'
+import { formatDuration, formatTime, printable, table } from '../output.ts'
 import { garbageText } from './gc.ts'
 import { peerTable } from './peer.ts'
 import { volumeTable } from './volume.ts'

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
+import { formatBytes } from '../../protocol/size.ts'
 import { parseDuration } from '../../cli/arguments.ts'
 import {
   explain,
-  formatBytes,
   formatDevice,
   formatDuration,
   formatMode,
