@@ -13,7 +13,10 @@ import type { SessionFile } from './session.ts'
 
 /** The streams that a command writes to: those of its process, or a test's. */
 export interface Output {
-  readonly stdout: Writable & { readonly columns?: number | undefined }
+  readonly stdout: Writable & {
+    readonly isTTY?: boolean | undefined
+    readonly columns?: number | undefined
+  }
   readonly stderr: Writable & {
     readonly isTTY?: boolean | undefined
     readonly columns?: number | undefined
@@ -82,6 +85,11 @@ export class Context {
   async #openSession(file: string): Promise<SessionFile> {
     const { SessionFile } = await import('./session.ts')
     return new SessionFile({ file, listVolumes: () => this.client.listVolumes() })
+  }
+
+  /** The width of tables: that of the terminal, if somebody reads them there. */
+  get columns(): number | undefined {
+    return this.stdout.isTTY === true ? this.stdout.columns : undefined
   }
 
   /** The result of a command: `value` with --json, else the text, if it is not empty. */

@@ -35,7 +35,7 @@ import { addSync } from './commands/sync.ts'
 import { addUp } from './commands/up.ts'
 import { addVolume } from './commands/volume.ts'
 import { Context } from './context.ts'
-import { errorLine, explain, jsonLine } from './output.ts'
+import { errorLine, explain, jsonLine, wrapLines } from './output.ts'
 import type { Output } from './context.ts'
 
 /** In the order of `shoal --help`. */
@@ -168,7 +168,7 @@ function addHelp(program: Command): void {
 /** Help that was asked for is no failure; all else that commander finds is wrong usage. */
 function failByThrowing(command: Command, { stdout, stderr }: Output): void {
   command.helpCommand(false).configureOutput({
-    writeOut: (text) => stdout.write(text),
+    writeOut: (text) => stdout.write(wrapLines(text, stdout.columns ?? COLUMNS)),
     writeErr: (text) => stderr.write(text),
     outputError: () => {},
     getOutHelpWidth: () => stdout.columns ?? COLUMNS,

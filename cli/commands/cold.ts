@@ -98,7 +98,7 @@ export function addCold(program: Command, context: Context): void {
     .addHelpText('after', '\nExample:\n  shoal cold ls')
     .action(async ({ volume }: { readonly volume?: string }) => {
       const tiers = await context.client.listTiers({ volume })
-      context.print(tiers, () => table(tiers.map(rowOf)))
+      context.print(tiers, () => table(tiers.map(rowOf), context.columns))
       if (tiers.length === 0) context.tell('No cold tiers.')
     })
   cold

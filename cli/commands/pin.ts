@@ -65,7 +65,7 @@ export function addPin(program: Command, context: Context): void {
     .addHelpText('after', LS_HELP)
     .action(async ({ volume }: { readonly volume?: string }) => {
       const pins = await list(context, volume)
-      context.print(pins, () => table(pins.map(rowOf)))
+      context.print(pins, () => table(pins.map(rowOf), context.columns))
       if (pins.length === 0) context.tell('No pins.')
     })
   pin

@@ -13,7 +13,7 @@ export interface Outcome {
 /** The streams of a command, as it sees them. */
 interface Terminal {
   readonly isTerminal?: boolean
-  readonly columns?: number
+  readonly columns?: number | undefined
 }
 
 /** Runs a command that asks nothing of a terminal, and is no node itself, to its end. */
