@@ -144,7 +144,7 @@ function wrapped(text: string, width: number): readonly string[] {
   return [...lines, line]
 }
 
-/** Prose whose lines are broken at spaces, and begin as far to the right as what they go on with. */
+/** Prose in lines broken at spaces, each as far to the right as the one it goes on from. */
 export function wrapLines(text: string, columns: number): string {
   return text
     .split('\n')

@@ -6,6 +6,7 @@ import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { addCat } from './commands/cat.ts'
 import { addCold } from './commands/cold.ts'
+import { addCompletion } from './commands/completion.ts'
 import { addConflicts } from './commands/conflicts.ts'
 import { addDown } from './commands/down.ts'
 import { addEvents } from './commands/events.ts'
@@ -71,6 +72,7 @@ const COMMANDS = [
   addRepair,
   addGc,
   addKey,
+  addCompletion,
 ] as const
 
 /** The exit code of what SIGINT has ended, as shells have it: 128 + 2. */
