@@ -1,5 +1,6 @@
 // Values on the command line, checked where they are read; what does not fit is a usage error that
 // names its argument.
+import { resolve } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import type { Command } from 'commander'
@@ -127,6 +128,12 @@ export function parseDuration(text: string): number {
   if (unit === undefined || Number(match?.[1]) === 0)
     throw new InvalidArgumentError('Give a time such as 30m, 24h or 7d.')
   return Number(match?.[1]) * unit
+}
+
+/** The URL of a cold tier. The node runs elsewhere: a folder is named by its whole path. */
+export function parseTierUrl(text: string): string {
+  const [, folder] = /^dir:(.+)$/s.exec(text) ?? []
+  return folder === undefined ? text : `dir:${resolve(folder)}`
 }
 
 /** Collects an option or argument that may be repeated. */

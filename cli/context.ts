@@ -13,8 +13,14 @@ import type { SessionFile } from './session.ts'
 
 /** The streams that a command writes to: those of its process, or a test's. */
 export interface Output {
-  readonly stdout: Writable & { readonly columns?: number | undefined }
-  readonly stderr: Writable & { readonly isTTY?: boolean | undefined }
+  readonly stdout: Writable & {
+    readonly isTTY?: boolean | undefined
+    readonly columns?: number | undefined
+  }
+  readonly stderr: Writable & {
+    readonly isTTY?: boolean | undefined
+    readonly columns?: number | undefined
+  }
 }
 
 export class Context {
@@ -43,6 +49,11 @@ export class Context {
 
   get json(): boolean {
     return this.#program.opts<{ json?: boolean }>().json === true
+  }
+
+  /** Nothing is wanted but results that were asked for, warnings and errors. */
+  get quiet(): boolean {
+    return this.#program.opts<{ quiet?: boolean }>().quiet === true
   }
 
   /** To the running node; its calls end with `signal`. */
@@ -76,15 +87,25 @@ export class Context {
     return new SessionFile({ file, listVolumes: () => this.client.listVolumes() })
   }
 
+  /** The width of tables: that of the terminal, if somebody reads them there. */
+  get columns(): number | undefined {
+    return this.stdout.isTTY === true ? this.stdout.columns : undefined
+  }
+
   /** The result of a command: `value` with --json, else the text, if it is not empty. */
   print(value: unknown, text: () => string): void {
     const line = this.json ? jsonLine(value) : printableLines(text())
     if (line !== '') this.stdout.write(`${line}\n`)
   }
 
+  /** The summary of what a command did. As print, but without text where that is --quiet. */
+  summarize(value: unknown, text: () => string): void {
+    this.print(value, () => (this.quiet ? '' : text()))
+  }
+
   /** A word to whoever watches, on stderr. */
   tell(text: string): void {
-    if (!this.json) this.stderr.write(`${printableLines(text)}\n`)
+    if (!this.json && !this.quiet) this.stderr.write(`${printableLines(text)}\n`)
   }
 
   /** The same of what went wrong, for programs too. */

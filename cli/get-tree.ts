@@ -2,12 +2,13 @@
 // whole, and what is there already with the same size and time is left alone, so that a copy that
 // was interrupted is repeated to go on.
 import { readFileSync } from 'node:fs'
-import { mkdir, open, symlink } from 'node:fs/promises'
+import { mkdir, open, rm, symlink } from 'node:fs/promises'
 import { ShoalError } from '../protocol/errors.ts'
 import { kindText } from '../protocol/op/file-kind.ts'
 import { MIB } from '../protocol/units.ts'
 import { SMALL_FILES_MAX, SMALL_FILE_BYTES } from '../node/control/small-files.ts'
 import {
+  findLeftovers,
   findLocal,
   findToReplace,
   makeWritable,
@@ -19,8 +20,7 @@ import {
 import { localChild, localPath, localTarget, makeLocalFolders } from './local-path.ts'
 import { OpenFolder } from './open-folder.ts'
 import { printable } from './output.ts'
-import { baseName, joinPath } from './paths.ts'
-import { hasContent } from './same-content.ts'
+import { baseName, folderPath, joinPath } from './paths.ts'
 import { isFatal, sameTime } from './transfer.ts'
 import type { BigIntStats } from 'node:fs'
 import type { FileStat } from '../node/control/files.ts'
@@ -94,6 +94,7 @@ export class GetTree {
         if (stat.sizeBytes <= SMALL_FILE_BYTES) return this.#addSmall(entry)
         return this.#transfer.add(() => this.#getFile(entry), folder)
       case 'symlink':
+        this.#transfer.expect(0)
         return this.#transfer.add(() => this.#getSymlink(entry), folder)
       default:
         this.#transfer.fail(
@@ -125,13 +126,14 @@ export class GetTree {
     if (local !== undefined && !(await this.#isToBeEntered(entry, local))) return
     if (local === undefined) {
       // Parents only of the folder that the user named.
-      await this.#transfer.change(`${path}/ -> ${target}/`, () =>
+      await this.#transfer.change(`${folderPath(path)} -> ${folderPath(target)}`, () =>
         relativePath === ''
           ? makeLocalFolders(target)
           : mkdir(localPath(target), { mode: OWNER_ALL }),
       )
       this.#transfer.tally.folders++
     }
+    if (local !== undefined) await this.#removeLeftovers(entry)
     const folder = this.openFolder(entry, entry.folder)
     const device = entry.device ?? local?.dev
     for await (const page of this.#context.client.list(path)) {
@@ -174,6 +176,19 @@ export class GetTree {
     }
     if (!this.#transfer.isDryRun) await makeWritable(target)
     return true
+  }
+
+  /** Removes what a process that was killed has left in a folder. */
+  async #removeLeftovers({ target, relativePath }: Entry): Promise<void> {
+    // A folder that cannot be read keeps them.
+    for (const name of await findLeftovers(target).catch(() => [])) {
+      const below = relativePath === '' ? name : `${relativePath}/${name}`
+      if (this.#rules.leftOut?.excludes(below, false) === true) continue
+      const path = localChild(target, name)
+      await this.#transfer.attempt(() =>
+        this.#transfer.change(`delete ${path}`, () => rm(localPath(path), { force: true })),
+      )
+    }
   }
 
   async #finishFolder({ path, target, relativePath, stat }: SharedSource): Promise<void> {
@@ -248,7 +263,7 @@ export class GetTree {
     if (
       mayBeSame &&
       readFileSync(localPath(target)).equals(bytes) &&
-      (await this.#keep(entry, compared.local))
+      (await this.#keep(entry, compared.local, false))
     )
       return
     if (this.#transfer.isDryRun) return this.#tell(entry)
@@ -276,7 +291,11 @@ export class GetTree {
     if (compared !== undefined) {
       const { local, isSame } = compared
       if (isSame === undefined && !mayRead) return false
-      if ((isSame ?? (await this.#hasContent(entry))) && (await this.#keep(entry, local)))
+      const isCompared = isSame === undefined
+      if (
+        (isSame ?? (await this.#hasContent(entry))) &&
+        (await this.#keep(entry, local, isCompared))
+      )
         return true
     }
     if (!this.#transfer.isDryRun) return false
@@ -295,20 +314,23 @@ export class GetTree {
   async #hasContent({ path, target }: Entry): Promise<boolean> {
     const file = await open(localPath(target))
     try {
-      return await hasContent(file, (await this.#context.client.readFile(path)).content)
+      return await this.#transfer.compare(file, (await this.#context.client.readFile(path)).content)
     } finally {
       await file.close()
     }
   }
 
-  /** Gives the file that is there its attributes. Where that cannot be, it is got anew. */
-  async #keep({ target, stat }: Entry, local: BigIntStats): Promise<boolean> {
+  /**
+   * Gives the file that is there its attributes. Where that cannot be, it is got anew. isCounted:
+   * its bytes count as done.
+   */
+  async #keep({ target, stat }: Entry, local: BigIntStats, isCounted: boolean): Promise<boolean> {
     try {
       await this.#setAttributes(target, local, stat)
     } catch {
       return false // it is got anew
     }
-    this.#transfer.skip(stat.sizeBytes)
+    this.#transfer.skip(isCounted ? 0 : stat.sizeBytes)
     return true
   }
 

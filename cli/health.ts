@@ -1,5 +1,6 @@
 // How safe the data of a volume is and what is being done about it, in words.
-import { count, formatBytes, formatTime, printable, shellWord } from './output.ts'
+import { formatBytes } from '../protocol/size.ts'
+import { count, formatTime, printable, shellWord } from './output.ts'
 import type { LogStatus, VolumeStatus } from '../node/control/status.ts'
 import type { FileFault } from '../node/control/garbage.ts'
 

@@ -2,10 +2,12 @@
 // file systems, and what is Shoal's own. The home has the keys of this machine, and a copy of a
 // mount into what it shows would never end.
 import { readFile, realpath, stat } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { dirname, normalize } from 'node:path'
 import ignore from 'ignore'
+import { fromByteString, toByteString, utf8 } from '../protocol/bytes.ts'
 import type { BigIntStats } from 'node:fs'
 import type { Ignore } from 'ignore'
+import type { ByteString } from '../protocol/bytes.ts'
 import type { Context } from './context.ts'
 
 export interface LeftOutOptions {
@@ -47,13 +49,13 @@ export class LeftOut {
    * Why nothing can be copied from or to a folder, which need not be there yet; undefined if it
    * can.
    */
-  async refusalOf(path: string): Promise<string | undefined> {
-    const found = await closestFolder(path)
-    const device = (await statOf(found))?.dev
+  async refusalOf(path: string | Buffer): Promise<string | undefined> {
+    const found = await closestFolder(typeof path === 'string' ? utf8(path) : path)
+    const device = (await statOfBytes(found))?.dev
     if (device !== undefined && this.#own.mountDevices.has(device))
       return 'it is in a mount of this node already; copy it there, as with "cp -r"'
     for (let at = found; ; at = dirname(at)) {
-      const identity = identityOf(await statOf(at))
+      const identity = identityOf(await statOfBytes(at))
       if (identity !== undefined && identity === this.#own.home)
         return at === found
           ? 'it is the home of this node, with its keys'
@@ -83,18 +85,26 @@ function identityOf(stat: BigIntStats | undefined): string | undefined {
   return stat && `${stat.dev}:${stat.ino}`
 }
 
-/** The real path of a folder, or of the closest one above it that is there. */
-async function closestFolder(path: string): Promise<string> {
+/**
+ * The real path of a folder, or of the closest one above it that is there. In bytes: it need not be
+ * UTF-8, whatever the path that leads to it.
+ */
+async function closestFolder(path: Uint8Array): Promise<ByteString> {
   try {
-    return await realpath(path)
+    return toByteString(await realpath(Buffer.from(path), { encoding: 'buffer' }))
   } catch {
     // It is to be made.
-    const above = dirname(resolve(path))
-    return above === resolve(path) ? above : closestFolder(above)
+    const normal = normalize(toByteString(path))
+    const above = dirname(normal)
+    return above === normal ? above : closestFolder(fromByteString(above))
   }
 }
 
-async function statOf(path: string): Promise<BigIntStats | undefined> {
+function statOfBytes(path: ByteString): Promise<BigIntStats | undefined> {
+  return statOf(Buffer.from(fromByteString(path)))
+}
+
+async function statOf(path: string | Buffer): Promise<BigIntStats | undefined> {
   try {
     return await stat(path, { bigint: true })
   } catch {

@@ -12,8 +12,8 @@ import {
 import { access, chmod, constants, open, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ShoalError } from '../protocol/errors.ts'
-import { MIB, SECOND_MS } from '../protocol/units.ts'
-import { localPath } from './local-path.ts'
+import { HOUR_MS, MIB, SECOND_MS } from '../protocol/units.ts'
+import { localChild, localNames, localPath } from './local-path.ts'
 import { writeSparse } from './sparse-file.ts'
 import type { BigIntStats } from 'node:fs'
 import type { FileStat } from '../node/control/files.ts'
@@ -42,6 +42,20 @@ export async function replace(
 /** Is it the name of a file that is not whole yet, or that of a process that was killed? */
 export function isTemporary(name: string): boolean {
   return name.startsWith(TEMPORARY) && UUID.test(name.slice(TEMPORARY.length))
+}
+
+/**
+ * The names of what processes of this user that were killed have left in a folder. What was touched
+ * in the last hour may still be written; at worst, its writer fails and says so.
+ */
+export async function findLeftovers(folder: string): Promise<string[]> {
+  const before = Date.now() - HOUR_MS
+  return (await localNames(folder)).filter((name) => {
+    if (!isTemporary(name)) return false
+    const found = findLocal(localChild(folder, name))
+    if (found === undefined || found.isDirectory()) return false
+    return Number(found.uid) === process.geteuid?.() && Number(found.ctimeMs) < before
+  })
 }
 
 /** Writes a new file. */

@@ -1,8 +1,8 @@
 // Paths of this machine as text in which `\xHH` is a byte (protocol/byte-text.ts), as names need
 // not be UTF-8; and what the file system takes for them.
 import { mkdir, readdir, readlink } from 'node:fs/promises'
-import { join } from 'node:path'
-import { byteText, escapedBytes, textBytes } from '../protocol/byte-text.ts'
+import { dirname, join } from 'node:path'
+import { byteText, escapedBytes, plainText, textBytes } from '../protocol/byte-text.ts'
 import { fromByteString, toByteString } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import type { Dirent } from 'node:fs'
@@ -24,9 +24,14 @@ export function localChild(folder: string, name: string): string {
 export async function makeLocalFolders(path: string): Promise<void> {
   // Loaded here: the commands that only talk to a node start without it.
   const { makeFolders } = await import('../node/world/make-folder.ts')
-  const place = localPath(path)
-  if (typeof place === 'string') await makeFolders(place)
-  else await mkdir(place, { recursive: true })
+  const plain = plainText(path)
+  if (plain !== undefined) return makeFolders(plain)
+  await makeLocalFolders(dirname(path))
+  try {
+    await mkdir(localPath(path))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
 }
 
 /** The names in a folder, as the namespace has them, in the order of their bytes. */

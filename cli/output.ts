@@ -10,7 +10,14 @@ import { escapeHidden } from '../protocol/hidden-chars.ts'
 import type { FileKind } from '../protocol/op/file-kind.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 
-const SIZE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'] as const
+/** Between two columns. */
+const GAP = '  '
+/** Cells of tables are not made narrower than this. */
+const CELL_WIDTH_MIN = 4
+/** Longer words are broken before others are wrapped to a word a line. */
+const WORD_MAX = 16
+/** Text is not made narrower than this. */
+const TEXT_WIDTH_MIN = 12
 /** The end of a line, or a colour. */
 // eslint-disable-next-line no-control-regex -- colours begin with one
 const OWN_CODES = /(\n|\u001b\[\d+m)/
@@ -22,17 +29,6 @@ const KIND_LETTERS: Readonly<Record<FileKind, string>> = {
   socket: 's',
   'character-device': 'c',
   'block-device': 'b',
-}
-
-/** "1.50 GB": three digits, powers of 1000. */
-export function formatBytes(bytes: number): string {
-  let value = bytes
-  let unit = 0
-  while (value >= 999.5 && unit < SIZE_UNITS.length - 1) {
-    value /= 1000
-    unit++
-  }
-  return `${unit === 0 ? value : value.toPrecision(3)} ${SIZE_UNITS[unit]}`
 }
 
 /** "3 d", "4 h", "5 min", "6 s": one unit is enough. */
@@ -75,20 +71,89 @@ export function count(number: number, noun: string): string {
   return `${number} ${number === 1 ? noun : noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`}`
 }
 
-/** Rows in columns as wide as their content, without spaces at their ends. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = []
-  for (const row of rows) {
-    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, shownLength(cell))))
-  }
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - shownLength(cell)))
-        .join('  ')
+/**
+ * Rows in columns as wide as their content, without spaces at their ends. columns: the width of the
+ * terminal, if it is one: the widest cells are wrapped where the table would be wider.
+ */
+export function table(rows: readonly (readonly string[])[], columns?: number): string {
+  return tableRows(rows, columns).join('\n')
+}
+
+/** The same, row by row. */
+export function tableRows(
+  rows: readonly (readonly string[])[],
+  columns: number = Infinity,
+): string[] {
+  const widths = fitted(rows, columns)
+  return rows.map((row) => {
+    const cells = row.map((cell, i) => wrapped(cell, widths[i] ?? 0))
+    const height = Math.max(1, ...cells.map(({ length }) => length))
+    return Array.from({ length: height }, (_, line) =>
+      cells
+        .map((lines, i) => padded(lines[line] ?? '', widths[i] ?? 0))
+        .join(GAP)
         .trimEnd(),
-    )
+    ).join('\n')
+  })
+}
+
+function padded(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - shownLength(text)))
+}
+
+/** The widest give way first, as far as they can; words are broken where that is not enough. */
+function fitted(rows: readonly (readonly string[])[], columns: number): readonly number[] {
+  const widths: number[] = []
+  const words: number[] = []
+  for (const row of rows)
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, shownLength(cell))
+      const longest = Math.max(...cell.split(' ').map(shownLength))
+      words[i] = Math.max(words[i] ?? 0, Math.min(WORD_MAX, longest))
+    })
+  const sum = widths.reduce((total, width) => total + width, 0)
+  let excess = sum + GAP.length * Math.max(0, widths.length - 1) - columns
+  for (const least of [words, words.map(() => CELL_WIDTH_MIN)])
+    for (; excess > 0; excess--) {
+      const able = widths.filter((width, i) => width > (least[i] ?? 0))
+      if (able.length === 0) break
+      const widest = Math.max(...able)
+      const at = widths.findLastIndex((width, i) => width === widest && width > (least[i] ?? 0))
+      widths[at] = widest - 1
+    }
+  return widths
+}
+
+/** The text in lines of at most so many characters, broken at spaces where there are some. */
+function wrapped(text: string, width: number): readonly string[] {
+  if (shownLength(text) <= width) return [text]
+  const plain = stripVTControlCharacters(text)
+  const [indent = ''] = /^ */.exec(plain) ?? []
+  const lines: string[] = []
+  let line = indent
+  for (const word of plain.trim().split(' ')) {
+    const glue = line.trim() === '' ? '' : ' '
+    if (line.length + glue.length + word.length <= width) {
+      line += glue + word
+      continue
+    }
+    if (line.trim() !== '') lines.push(line)
+    line = indent + word
+    for (; line.length > width; line = indent + line.slice(width)) lines.push(line.slice(0, width))
+  }
+  return [...lines, line]
+}
+
+/** Prose in lines broken at spaces, each as far to the right as the one it goes on from. */
+export function wrapLines(text: string, columns: number): string {
+  return text
+    .split('\n')
+    .flatMap((line) => wrapped(line, Math.max(columns, TEXT_WIDTH_MIN + indentOf(line))))
     .join('\n')
+}
+
+function indentOf(line: string): number {
+  return line.length - line.trimStart().length
 }
 
 /** Without colours. */

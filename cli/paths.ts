@@ -1,5 +1,6 @@
 // Paths in the namespace as people write them: '/folder/file', 'volume:/folder/file', 'volume:',
 // and ':/folder/file' of the default volume.
+import { plainText } from '../protocol/byte-text.ts'
 
 /** Does the path say itself that it is a folder? */
 export function namesFolder(path: string): boolean {
@@ -8,6 +9,11 @@ export function namesFolder(path: string): boolean {
 
 export function joinPath(folder: string, name: string): string {
   return namesFolder(folder) && !folder.endsWith(':') ? folder + name : `${folder}/${name}`
+}
+
+/** The path of a folder, such that it says so. */
+export function folderPath(path: string): string {
+  return joinPath(path, '')
 }
 
 /** A path as the node takes it: 'volume:' is its root. */
@@ -42,5 +48,5 @@ export function inside(path: string): string {
 
 /** Names with one key are one name in a folder of the namespace (protocol/op/names.ts). */
 export function nameKey(name: string): string {
-  return name.normalize('NFC')
+  return plainText(name) === undefined ? name : name.normalize('NFC')
 }

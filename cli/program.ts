@@ -6,6 +6,7 @@ import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { addCat } from './commands/cat.ts'
 import { addCold } from './commands/cold.ts'
+import { addCompletion } from './commands/completion.ts'
 import { addConflicts } from './commands/conflicts.ts'
 import { addDown } from './commands/down.ts'
 import { addEvents } from './commands/events.ts'
@@ -35,7 +36,7 @@ import { addSync } from './commands/sync.ts'
 import { addUp } from './commands/up.ts'
 import { addVolume } from './commands/volume.ts'
 import { Context } from './context.ts'
-import { errorLine, explain, jsonLine } from './output.ts'
+import { errorLine, explain, jsonLine, wrapLines } from './output.ts'
 import type { Output } from './context.ts'
 
 /** In the order of `shoal --help`. */
@@ -71,6 +72,7 @@ const COMMANDS = [
   addRepair,
   addGc,
   addKey,
+  addCompletion,
 ] as const
 
 /** The exit code of what SIGINT has ended, as shells have it: 128 + 2. */
@@ -133,6 +135,7 @@ function describe(program: Command): void {
     .version(manifest.version)
     .option('--home <dir>', 'home folder of the node (default: $SHOAL_HOME, else ~/.shoal)')
     .option('--json', 'print JSON, and only JSON, to stdout')
+    .option('-q, --quiet', 'print no progress and no summaries')
     .configureHelp({ showGlobalOptions: true })
     .addHelpText(
       'after',
@@ -167,7 +170,7 @@ function addHelp(program: Command): void {
 /** Help that was asked for is no failure; all else that commander finds is wrong usage. */
 function failByThrowing(command: Command, { stdout, stderr }: Output): void {
   command.helpCommand(false).configureOutput({
-    writeOut: (text) => stdout.write(text),
+    writeOut: (text) => stdout.write(wrapLines(text, stdout.columns ?? COLUMNS)),
     writeErr: (text) => stderr.write(text),
     outputError: () => {},
     getOutHelpWidth: () => stdout.columns ?? COLUMNS,

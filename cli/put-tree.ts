@@ -9,8 +9,7 @@ import { isTemporary } from './local-files.ts'
 import { localChild, localNames, localPath, localTarget } from './local-path.ts'
 import { OpenFolder } from './open-folder.ts'
 import { printable } from './output.ts'
-import { baseName, joinPath, nameKey } from './paths.ts'
-import { hasContent } from './same-content.ts'
+import { baseName, folderPath, joinPath, nameKey } from './paths.ts'
 import { sameTime } from './transfer.ts'
 import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
@@ -76,8 +75,10 @@ export class PutTree {
         `${path} is a folder but ${source} is not; remove one of them and try again`,
       )
     }
-    if (stat.isSymbolicLink())
+    if (stat.isSymbolicLink()) {
+      this.#transfer.expect(0)
       return this.#transfer.add(() => this.#putSymlink(source, path, existing), folder)
+    }
     if (stat.isFile()) {
       this.#transfer.expect(Number(stat.size))
       const put = (): Promise<void> => this.#putFile(source, path, stat, existing)
@@ -150,7 +151,9 @@ export class PutTree {
   }
 
   async #makeFolder(source: string, path: string): Promise<ReadonlyMap<string, FileStat>> {
-    await this.#transfer.change(`${source}/ -> ${path}/`, () => this.makeParents(path))
+    await this.#transfer.change(`${folderPath(source)} -> ${folderPath(path)}`, () =>
+      this.makeParents(path),
+    )
     this.#transfer.tally.folders++
     return new Map()
   }
@@ -181,7 +184,7 @@ export class PutTree {
     const size = Number(stat.size)
     if (existing !== undefined && (await this.#isThere(source, path, stat, existing))) {
       if (!hasAttributes(existing, stat)) await this.#setAttributes(path, stat)
-      return this.#transfer.skip(size)
+      return this.#transfer.skip(this.#rules.byContent ? 0 : size)
     }
     await this.#transfer.change(`${source} -> ${path}`, async () => {
       const file = await open(localPath(source))
@@ -207,7 +210,7 @@ export class PutTree {
     if (!this.#rules.byContent) return sameTime(existing.modifiedNs, stat.mtimeNs)
     const file = await open(localPath(source))
     try {
-      return await hasContent(file, (await this.#context.client.readFile(path)).content)
+      return await this.#transfer.compare(file, (await this.#context.client.readFile(path)).content)
     } finally {
       await file.close()
     }

@@ -1,13 +1,18 @@
 // Compares a local file with what is in the namespace.
 import type { FileHandle } from 'node:fs/promises'
 
-/** Has the file just these bytes? Reads no further than to the first difference. */
+/**
+ * Has the file just these bytes? Reads no further than to the first difference. onRead: told how
+ * many more are compared.
+ */
 export async function hasContent(
   file: FileHandle,
   parts: AsyncIterable<Uint8Array>,
+  onRead: (bytes: number) => void,
 ): Promise<boolean> {
   let position = 0
   for await (const part of parts) {
+    onRead(part.byteLength)
     if (!(await readAt(file, position, part.byteLength)).equals(part)) return false
     position += part.byteLength
   }

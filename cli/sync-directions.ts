@@ -205,7 +205,7 @@ export class SyncDown implements Direction {
 }
 
 async function checkMayCopy(leftOut: LeftOut, path: string): Promise<void> {
-  const refusal = await leftOut.refusalOf(path)
+  const refusal = await leftOut.refusalOf(localPath(path))
   if (refusal !== undefined) throw new ShoalError('usage', `${path} cannot be synced: ${refusal}`)
 }
 

@@ -3,8 +3,11 @@
 import PQueue from 'p-queue'
 import { ShoalError } from '../protocol/errors.ts'
 import { SECOND_MS } from '../protocol/units.ts'
-import { count, errorLine, explain, formatBytes, printable } from './output.ts'
+import { formatBytes } from '../protocol/size.ts'
+import { count, errorLine, explain, printable } from './output.ts'
 import { showProgress } from './progress.ts'
+import { hasContent } from './same-content.ts'
+import type { FileHandle } from 'node:fs/promises'
 import type { ErrorCode } from '../protocol/errors.ts'
 import type { Context } from './context.ts'
 import type { LeftOut } from './left-out.ts'
@@ -73,6 +76,7 @@ export class Transfer {
   #fatal: ShoalError | undefined
   #firstFailure: ShoalError | undefined
   #isComplete = true
+  #expected = 0
 
   constructor(context: Context, { label, done, isDryRun = false }: TransferOptions) {
     this.#context = context
@@ -169,11 +173,25 @@ export class Transfer {
     this.#progress.advance(bytes)
   }
 
+  /** A file or symlink is to be copied, if it is not there already. */
   expect(bytes: number): void {
+    this.#expected++
     this.#progress.expect(bytes)
   }
 
-  /** A file or symlink that need not be copied. */
+  /** Has the file just these bytes? As they are compared, they count as done. */
+  async compare(file: FileHandle, parts: AsyncIterable<Uint8Array>): Promise<boolean> {
+    let bytes = 0
+    const isSame = await hasContent(file, parts, (more) => {
+      bytes += more
+      this.#progress.advance(more)
+    })
+    // It is to be copied then, too.
+    if (!isSame) this.#progress.expect(bytes)
+    return isSame
+  }
+
+  /** A file or symlink that need not be copied. bytes: those that do not count as done yet. */
   skip(bytes: number): void {
     this.tally.unchanged++
     this.#progress.advance(bytes)
@@ -191,9 +209,16 @@ export class Transfer {
   get #progress(): Progress {
     if (this.#shown === undefined) {
       this.#startedMs = performance.now()
-      this.#shown = showProgress(this.#context, this.#label)
+      this.#shown = showProgress(this.#context, this.#label, { counts: () => this.#counts() })
     }
     return this.#shown
+  }
+
+  /** "3 of 10 files": symlinks are among them, and what failed. */
+  #counts(): string {
+    const { files, symlinks, unchanged, failed } = this.tally
+    const done = Math.min(this.#expected, files + symlinks + unchanged + failed)
+    return `${done} of ${count(this.#expected, 'file')}`
   }
 
   #tell(error: ShoalError): void {

@@ -1,6 +1,8 @@
 // Sizes as people write them.
 import { ShoalError } from './errors.ts'
 
+const SHOWN_UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'] as const
+
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,
   K: 1e3,
@@ -21,4 +23,15 @@ export function parseSize(text: string): number {
   const bytes = Math.floor(Number(match?.[1]) * (UNITS[match?.[2] ?? ''] ?? NaN))
   if (Number.isSafeInteger(bytes)) return bytes
   throw new ShoalError('usage', `"${text}" is not a size. Write it as 200GB or 10GiB.`)
+}
+
+/** "1.50 GB": three digits, powers of 1000. */
+export function formatBytes(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 999.5 && unit < SHOWN_UNITS.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${SHOWN_UNITS[unit]}`
 }

@@ -1,7 +1,8 @@
 // `shoal cold verify`: read back what lies in cold tiers, and say what is missing or damaged.
 import { ShoalError } from '../../protocol/errors.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { countBetween, ofVolumeOption } from '../arguments.ts'
-import { count, formatBytes, formatDuration, formatTime, printable } from '../output.ts'
+import { count, formatDuration, formatTime, printable } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import type { Command } from 'commander'
 import type { VerifiedTier, VerifyProblem } from '../../node/control/cold.ts'

@@ -1,9 +1,9 @@
 // `shoal cold add|trust|ls|rm|rollback|push|recall|verify`: tiers outside the swarm for data that
 // nobody reads.
-import { ofVolumeOption, parseTime } from '../arguments.ts'
+import { ofVolumeOption, parseTierUrl, parseTime } from '../arguments.ts'
 import { agree } from '../confirm.ts'
-import { count, formatBytes, formatTime, printable, table } from '../output.ts'
-import { parseSize } from '../../protocol/size.ts'
+import { count, formatTime, printable, table } from '../output.ts'
+import { formatBytes, parseSize } from '../../protocol/size.ts'
 import { asPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import { addAccessOptions, findAccess, tellKept } from '../access-key.ts'
@@ -33,7 +33,7 @@ const ADD_HELP = `
 URLs:
   s3://BUCKET/PREFIX    any S3 server
   rclone:REMOTE:PATH    any remote configured for rclone on this machine
-  dir:/PATH             a folder, such as a mounted disk
+  dir:PATH              a folder, such as a mounted disk
 
 The access key of an S3 server is taken from --credentials or --profile, else
 from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or your default AWS profile,
@@ -75,7 +75,9 @@ export function addCold(program: Command, context: Context): void {
     .description('keep unused data in cold storage: S3, rclone remotes, folders')
     .addHelpText('after', '\nExample:\n  shoal cold add attic s3://backups/shoal --region eu')
   const add = cold
-    .command('add <name> <url>')
+    .command('add')
+    .argument('<name>')
+    .argument('<url>', undefined, parseTierUrl)
     .description('add a cold tier (access is tested first)')
     .option('--endpoint <url>', 'URL of the S3 server (default: AWS)')
     .option('--region <region>', 'region of the bucket')
@@ -99,7 +101,7 @@ export function addCold(program: Command, context: Context): void {
     .addHelpText('after', '\nExample:\n  shoal cold ls')
     .action(async ({ volume }: { readonly volume?: string }) => {
       const tiers = await context.client.listTiers({ volume })
-      context.print(tiers, () => table(tiers.map(rowOf)))
+      context.print(tiers, () => table(tiers.map(rowOf), context.columns))
       if (tiers.length === 0) context.tell('No cold tiers.')
     })
   cold
@@ -144,7 +146,7 @@ function addMoves(cold: Command, context: Context): void {
     .action(async (path: string, { tier }: { readonly tier?: string }) => {
       const pages = context.client.pushCold(asPath(path), { tier })
       const bytes = await follow(context, 'Uploading', pages)
-      context.print(
+      context.summarize(
         { path, bytes },
         () => `Uploaded ${formatBytes(bytes)} to the cold tier, verified`,
       )
@@ -162,7 +164,7 @@ function addMoves(cold: Command, context: Context): void {
     )
     .action(async (path: string) => {
       const bytes = await follow(context, 'Recalling', context.client.recallCold(asPath(path)))
-      context.print({ path, bytes }, () => `Recalled ${formatBytes(bytes)}`)
+      context.summarize({ path, bytes }, () => `Recalled ${formatBytes(bytes)}`)
     })
 }
 

@@ -33,7 +33,8 @@ export function addEvents(program: Command, context: Context): void {
 Events are tickets created and used, refused connections, changes of roles,
 members, settings and tiers, and misbehaviour of members. Each event contains
 the hash of the one before, and members keep each other's newest hash: --check
-detects removed or altered events, and exits with 1 if there are any.
+detects removed or altered events, and exits with 1 if there are any. --json
+prints one JSON value for each event, on a line.
 
 Example:
   shoal events --security --since 7d

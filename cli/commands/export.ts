@@ -2,8 +2,9 @@
 // under its name only when it is whole.
 import { open, rename, rm } from 'node:fs/promises'
 import { ShoalError } from '../../protocol/errors.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { addConsistency } from '../arguments.ts'
-import { count, formatBytes } from '../output.ts'
+import { count } from '../output.ts'
 import { joinPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import { writeOut } from './cat.ts'
@@ -38,7 +39,7 @@ export function addExport(program: Command, context: Context): void {
     .action(async (path: string, out: string, options: ExportOptions) => {
       const exported = await run(context, path, out, options)
       checkLeftOut(exported)
-      if (out !== STDOUT) context.print(exported, () => summary(exported))
+      if (out !== STDOUT) context.summarize(exported, () => summary(exported))
     })
   addConsistency(command, context)
 }

@@ -53,7 +53,7 @@ export function addGet(program: Command, context: Context): void {
         await transfer.end()
       }
       transfer.check()
-      context.print(transfer.tally, () => transfer.summary('Got'))
+      context.summarize(transfer.tally, () => transfer.summary('Got'))
     })
   addConsistency(command, context)
 }

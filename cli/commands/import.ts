@@ -6,8 +6,9 @@ import { basename } from 'node:path'
 import { textOfPlain } from '../../protocol/byte-text.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { ackOption, addConsistency } from '../arguments.ts'
-import { count, formatBytes } from '../output.ts'
+import { count } from '../output.ts'
 import { joinPath, namesFolder } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import type { Command } from 'commander'
@@ -43,7 +44,7 @@ export function addImport(program: Command, context: Context): void {
       async (file: string, dest: string, options: Pick<ImportOptions, 'ack' | 'preserve'>) => {
         const path = await placeFor(context, file, dest)
         const { kind: _, ...done } = await run(context, file, path, options)
-        context.print(
+        context.summarize(
           { path, ...done },
           () => `Imported ${count(done.files, 'file')} (${formatBytes(done.bytes)}) to ${path}`,
         )

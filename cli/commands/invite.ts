@@ -68,7 +68,7 @@ function addList(invite: Command, context: Context): void {
     .action(async ({ all = false }: { all?: boolean }) => {
       const tickets = await context.client.listTickets()
       const shown = tickets.filter(({ state }) => all || state === 'open')
-      context.print(shown, () => describe(shown, tickets.length - shown.length))
+      context.print(shown, () => describe(shown, tickets.length - shown.length, context))
     })
 }
 
@@ -100,7 +100,7 @@ function revokedText({ id, role, volume, uses, usesLeft }: TicketStatus): string
   return `Revoked ${id} (${role} of ${printable(volume)}, ${usesLeft} of ${uses} left)`
 }
 
-function describe(tickets: readonly TicketStatus[], hidden: number): string {
+function describe(tickets: readonly TicketStatus[], hidden: number, { columns }: Context): string {
   const more =
     hidden === 0 ? '' : `\n${count(hidden, 'ticket')} expired, used up or revoked: list with --all.`
   if (tickets.length === 0) return `No open tickets.${more}`
@@ -121,7 +121,7 @@ function describe(tickets: readonly TicketStatus[], hidden: number): string {
     const blank = own.map(() => '')
     return [[...own, users[0] ?? '-'], ...users.slice(1).map((user) => [...blank, user])]
   })
-  return table([head.map(colors.dim), ...rows]) + more
+  return table([head.map(colors.dim), ...rows], columns) + more
 }
 
 function parseExpiry(text: string): number {

@@ -1,9 +1,10 @@
 // `shoal log`: what happened in a volume, or to a path.
 import colors from 'picocolors'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { parseCount } from '../arguments.ts'
 import { Graph } from '../graph.ts'
-import { count, formatBytes, formatTime, jsonLine, printable } from '../output.ts'
+import { count, formatTime, jsonLine, printable } from '../output.ts'
 import { asPath, baseName } from '../paths.ts'
 import { writeOut } from './cat.ts'
 import type { Command } from 'commander'
@@ -42,7 +43,7 @@ export function addLog(program: Command, context: Context): void {
 PATH is a file, a folder (with its contents), or VOLUME: for a whole volume. The
 history of a file continues across renames. For the history of a removed file,
 give the folder that contained it. With a PATH the whole log is searched; Ctrl-C
-stops.
+stops. --json prints one JSON value for each entry, on a line.
 
 Example:
   shoal log --limit 20

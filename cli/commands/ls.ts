@@ -1,7 +1,8 @@
 // `shoal ls`: the entries of a folder, or one file.
 import colors from 'picocolors'
+import { formatBytes } from '../../protocol/size.ts'
 import { addConsistency } from '../arguments.ts'
-import { formatBytes, formatDevice, formatMode, formatTime, printable, table } from '../output.ts'
+import { formatDevice, formatMode, formatTime, printable, table } from '../output.ts'
 import { joinPath } from '../paths.ts'
 import type { Command } from 'commander'
 import type { FileStat } from '../../node/control/files.ts'

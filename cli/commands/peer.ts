@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import colors from 'picocolors'
 import { isNode } from '../../protocol/roles.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { ofVolumeOption, parseCount } from '../arguments.ts'
 import { agree } from '../confirm.ts'
-import { count, formatBytes, formatDuration, formatTime, printable, table } from '../output.ts'
+import { count, formatDuration, formatTime, printable, table } from '../output.ts'
 import type { Command } from 'commander'
 import type { MemberStatus } from '../../node/control/peers.ts'
 import type { PeerStatus } from '../../node/control/status.ts'
@@ -51,7 +52,7 @@ export function addPeer(program: Command, context: Context): void {
     .addHelpText('after', '\nExample:\n  shoal peer ls')
     .action(async () => {
       const peers = await context.client.listPeers()
-      context.print(peers, () => peerTable(peers))
+      context.print(peers, () => peerTable(peers, context))
     })
   peer
     .command('add <address>')
@@ -75,7 +76,7 @@ export function addPeer(program: Command, context: Context): void {
     .addHelpText('after', '\nExample:\n  shoal peer info shelf')
     .action(async (name: string) => {
       const info = await context.client.peerInfo(name)
-      context.print(info, () => describe(info))
+      context.print(info, () => describe(info, context))
     })
   addRename(peer, context)
   addPing(peer, context)
@@ -166,7 +167,7 @@ function addPing(peer: Command, context: Context): void {
 }
 
 /** Also part of `shoal status`. */
-export function peerTable(peers: readonly PeerStatus[]): string {
+export function peerTable(peers: readonly PeerStatus[], { columns }: Context): string {
   if (peers.length === 0) return 'No peers yet. Invite one with "shoal invite".'
   const head = ['Name', 'State', 'Seen', 'Zone', 'Free', 'Shards', 'Round trip', 'Member', 'Id']
   const rows = peers.map((peer) => [
@@ -180,10 +181,10 @@ export function peerTable(peers: readonly PeerStatus[]): string {
     rolesOf(peer),
     peer.id.slice(-ID_END_LENGTH),
   ])
-  return table([head.map(colors.dim), ...rows])
+  return table([head.map(colors.dim), ...rows], columns)
 }
 
-function describe(peer: PeerStatus): string {
+function describe(peer: PeerStatus, { columns }: Context): string {
   const rows = [
     ['Name', printable(peer.name)],
     ['Id', peer.id],
@@ -198,7 +199,7 @@ function describe(peer: PeerStatus): string {
     ['Security log', securityLogText(peer)],
     ...peer.addresses.map((address) => ['Address', printable(address)]),
   ]
-  return table(rows)
+  return table(rows, columns)
 }
 
 const STATE_COLORS = { online: colors.green, late: colors.yellow, gone: colors.red } as const

@@ -1,7 +1,8 @@
 // `shoal pin add|ls|rm`: wishes for a folder or a file that come before what its volume says.
 import { ShoalError } from '../../protocol/errors.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { ofVolumeOption } from '../arguments.ts'
-import { formatBytes, printable, table } from '../output.ts'
+import { printable, table } from '../output.ts'
 import { asPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 import type { Command } from 'commander'
@@ -64,7 +65,7 @@ export function addPin(program: Command, context: Context): void {
     .addHelpText('after', LS_HELP)
     .action(async ({ volume }: { readonly volume?: string }) => {
       const pins = await list(context, volume)
-      context.print(pins, () => table(pins.map(rowOf)))
+      context.print(pins, () => table(pins.map(rowOf), context.columns))
       if (pins.length === 0) context.tell('No pins.')
     })
   pin
@@ -114,7 +115,7 @@ async function pinHere(context: Context, path: string): Promise<void> {
     progress.end()
   }
   const shown = formatBytes(reached.actualBytes)
-  context.print(
+  context.summarize(
     { path, kind: 'local', ...reached },
     () => `Pinned ${printable(path)} to this node: ${shown}`,
   )

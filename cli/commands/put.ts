@@ -51,7 +51,7 @@ export function addPut(program: Command, context: Context): void {
       const put = new Put(context, await LeftOut.of(context, options), options.dryRun === true)
       await put.run(paths.slice(0, -1), dest, options.ack)
       const verb = options.dryRun === true ? 'Would put' : 'Put'
-      context.print(put.transfer.tally, () => put.transfer.summary(verb))
+      context.summarize(put.transfer.tally, () => put.transfer.summary(verb))
     })
   addConsistency(command, context)
 }

@@ -7,8 +7,9 @@ import { InvalidArgumentError } from 'commander'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { addAccessOptions, findAccess } from '../access-key.ts'
 import type { AccessOptions } from '../access-key.ts'
-import { parseCount, parseTime, timeOf } from '../arguments.ts'
-import { count, formatBytes, formatDuration, formatTime, printable } from '../output.ts'
+import { formatBytes } from '../../protocol/size.ts'
+import { parseCount, parseTierUrl, parseTime, timeOf } from '../arguments.ts'
+import { count, formatDuration, formatTime, printable } from '../output.ts'
 import { addHomeOptions, homeOptions } from './init.ts'
 import { readSecret } from '../secret.ts'
 import type { Command } from 'commander'
@@ -64,7 +65,7 @@ export function addRecover(program: Command, context: Context): void {
   const command = program
     .command('recover')
     .description('rebuild a volume from its cold tier with a recovery key')
-    .requiredOption('--from <url>', 'URL of the tier, as for "cold add"')
+    .requiredOption('--from <url>', 'URL of the tier, as for "cold add"', parseTierUrl)
     .requiredOption('--key <file>', 'recovery key from "volume key export" (-: read stdin)')
     .option('--endpoint <url>', 'URL of the S3 server (default: AWS)')
     .option('--region <region>', 'region of the bucket')

@@ -1,7 +1,8 @@
 // `shoal repair`: make lost shards anew now, and watch it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SECOND_MS } from '../../protocol/units.ts'
-import { count, formatBytes, printable } from '../output.ts'
+import { formatBytes } from '../../protocol/size.ts'
+import { count, printable } from '../output.ts'
 import type { Command } from 'commander'
 import type { VolumeStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'

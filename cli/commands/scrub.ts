@@ -1,6 +1,7 @@
 // `shoal scrub`: read all that this node stores, check it, and have the swarm rebuild what is
 // damaged.
-import { count, formatBytes, jsonLine, printable, table } from '../output.ts'
+import { formatBytes } from '../../protocol/size.ts'
+import { count, jsonLine, printable, table } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import { writeOut } from './cat.ts'
 import type { Command } from 'commander'
@@ -16,7 +17,8 @@ export function addScrub(program: Command, context: Context): void {
       'after',
       `
 A node scrubs its data once a month by itself, slowly. This starts a scrub now.
-Ctrl-C stops it safely.
+Ctrl-C stops it safely. --json prints one JSON value for each step and finding,
+on a line.
 
 Example:
   shoal scrub`,
@@ -49,7 +51,7 @@ async function show(context: Context, pages: AsyncIterable<readonly ScrubEvent[]
     progress.end()
   }
   const checked = `Read and checked ${formatBytes(done)}`
-  if (findings.length === 0) return context.print(undefined, () => `${checked}: no errors.`)
+  if (findings.length === 0) return context.summarize(undefined, () => `${checked}: no errors.`)
   context.print(undefined, () => [`${checked}. Found:`, summary(findings)].join('\n'))
 }
 

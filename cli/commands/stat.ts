@@ -1,15 +1,8 @@
 // `shoal stat`: what is known of a path.
 import { addConsistency } from '../arguments.ts'
 import { kindText } from '../../protocol/op/file-kind.ts'
-import {
-  count,
-  formatBytes,
-  formatDevice,
-  formatMode,
-  formatTime,
-  printable,
-  table,
-} from '../output.ts'
+import { formatBytes } from '../../protocol/size.ts'
+import { count, formatDevice, formatMode, formatTime, printable, table } from '../output.ts'
 import type { Command } from 'commander'
 import type { FileStat } from '../../node/control/files.ts'
 import type { Context } from '../context.ts'

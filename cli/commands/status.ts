@@ -1,5 +1,7 @@
 // `shoal status`: the node, its peers, volumes and mounts at a glance.
-import { formatBytes, formatDuration, formatTime, printable, table } from '../output.ts'
+import { formatBytes } from '../../protocol/size.ts'
+import { formatDuration, formatTime, printable, table, wrapLines } from '../output.ts'
+import { garbageText } from './gc.ts'
 import { peerTable } from './peer.ts'
 import { volumeTable } from './volume.ts'
 import type { Command } from 'commander'
@@ -34,6 +36,7 @@ function describe(status: NodeStatus, context: Context): string {
     ['Home', node.home],
     ['Store', storeText(node)],
     ['Cache', cacheText(node.cache)],
+    ...(node.garbage === undefined ? [] : [['Garbage', garbageText(node.garbage)]]),
     ...(node.scrub === undefined ? [] : [['Scrub', scrubText(node.scrub)]]),
     ...node.addresses.map((address) => ['Address', address]),
     ...mounts.map(({ folder, volume, readOnly, allowOther }) => [
@@ -42,8 +45,11 @@ function describe(status: NodeStatus, context: Context): string {
     ]),
     ...lockRows(locks),
   ]
-  const parts = [table(rows), 'Volumes', volumeTable(volumes, context), 'Peers', peerTable(peers)]
-  return [...parts, ...notices.map(noticeText)].join('\n\n')
+  const { columns } = context
+  const parts = [table(rows, columns), 'Volumes', volumeTable(volumes, context)]
+  parts.push('Peers', peerTable(peers, context))
+  const told = notices.map(noticeText)
+  return [...parts, ...told.map((text) => wrapLines(text, columns ?? Infinity))].join('\n\n')
 }
 
 /** Those held for longest. */

@@ -71,7 +71,7 @@ export function addSync(program: Command, context: Context): void {
     .action(async (source: string, dest: string, options: SyncOptions) => {
       const sync = await Sync.open(context, placesOf(source, dest, options), options)
       await sync.run()
-      context.print(sync.tally, () => sync.summary())
+      context.summarize(sync.tally, () => sync.summary())
     })
   addConsistency(command, context)
 }

@@ -2,7 +2,7 @@
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
 import { careRows, contentRows, logRows, stripesText, toleranceText } from '../health.ts'
-import { count, formatTime, printable, shellWord, table } from '../output.ts'
+import { count, formatTime, printable, shellWord, table, tableRows, wrapLines } from '../output.ts'
 import { addVolumeKey } from './volume-key.ts'
 import type { Command } from 'commander'
 import type { Settings, VolumeInfo } from '../../node/control/volumes.ts'
@@ -84,7 +84,7 @@ export function addVolume(program: Command, context: Context): void {
     .addHelpText('after', '\nExample:\n  shoal volume info main')
     .action(async (name: string) => {
       const info = await context.client.volumeInfo(name)
-      context.print(info, () => describe(info))
+      context.print(info, () => describe(info, context))
     })
   volume
     .command('retry <name>')
@@ -172,7 +172,8 @@ export function volumeTable(volumes: readonly VolumeStatus[], context: Context):
     conflictsText(volume, context),
     differenceText(volume) ?? '',
   ])
-  const lines = table(rows).split('\n')
+  const { columns = Infinity } = context
+  const lines = tableRows(rows, columns)
   return volumes
     .flatMap((volume, i) => [
       lines[i] ?? '',
@@ -181,7 +182,7 @@ export function volumeTable(volumes: readonly VolumeStatus[], context: Context):
         ...contentRows(volume),
         ...careRows(volume),
         ...logRows(volume),
-      ].map(([what, text]) => `  ${what.toLowerCase()}: ${text}`),
+      ].map(([what, text]) => wrapLines(`  ${what.toLowerCase()}: ${text}`, columns)),
     ])
     .join('\n')
 }
@@ -196,7 +197,7 @@ function conflictsText({ name, conflicts, isDefault }: VolumeStatus, context: Co
   return `${count(conflicts, 'conflict copy')} (${context.commandLine(`conflicts ls${where}`)})`
 }
 
-function describe(info: VolumeInfo): string {
+function describe(info: VolumeInfo, { columns }: Context): string {
   const rows = [
     ['Name', printable(info.name)],
     ['Id', info.id],
@@ -220,7 +221,7 @@ function describe(info: VolumeInfo): string {
       `${printable(name)}, ${role}, ${peer}`,
     ]),
   ]
-  return table(rows)
+  return table(rows, columns)
 }
 
 /** How far back "shoal log" can tell who did what. */

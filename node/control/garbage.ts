@@ -1,5 +1,5 @@
 // The owner's calls about garbage collection.
-import { call } from './route.ts'
+import { pages } from './route.ts'
 import type { VolumeCallOptions } from './api.ts'
 import type { RoutesOf } from './route.ts'
 
@@ -7,16 +7,34 @@ export interface GarbageApi {
   /**
    * Look now at all that the volumes of this node, or one of them, still reach, and give up the
    * rest. Stripes are given up once every member is known to agree, which is waited for a short
-   * while; what is left goes by itself.
+   * while; what is left goes by itself. In pages, as it goes: last the report. To break off is
+   * safe.
    * throws 'no-such-volume', 'chunk-unavailable' where a file's list of chunks cannot be read now:
    * then nothing is given up.
    */
-  collectGarbage(options?: VolumeCallOptions): Promise<GarbageReport>
+  collectGarbage(options?: VolumeCallOptions): AsyncIterable<readonly GarbageEvent[]>
 }
 
 export const garbageRoutes: RoutesOf<GarbageApi> = {
-  collectGarbage: call([], ({ volume }) => ({ volume })),
+  collectGarbage: pages('garbage', [], ({ volume }) => ({ volume })),
 }
+
+export type GarbageEvent =
+  ({ readonly kind: 'progress' } & GarbageProgress) | ({ readonly kind: 'done' } & GarbageReport)
+
+/**
+ * The step that a pass is at, and how far that is: 'files' that are looked at, then 'stripes';
+ * 'copies' on this node and 'space' of its store in bytes; 'members' the ms that others have to
+ * confirm what goes. Steps may come again.
+ */
+export interface GarbageProgress {
+  readonly step: 'files' | 'stripes' | 'copies' | 'members' | 'space'
+  readonly done: number
+  readonly total: number
+}
+
+/** Is told how far a pass is. */
+export type TellGarbage = (progress: GarbageProgress) => void
 
 export interface GarbageReport {
   readonly volumes: readonly VolumeGarbageReport[]

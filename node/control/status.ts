@@ -4,7 +4,7 @@
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { FileFault } from './garbage.ts'
+import type { FileFault, GarbageProgress } from './garbage.ts'
 import type { HeldLog } from './security.ts'
 
 export interface NodeStatus {
@@ -48,6 +48,8 @@ export interface NodeStatus {
       readonly foundBytes: number
       readonly fetchedBytes: number
     }
+    /** The garbage collection that is under way. */
+    readonly garbage?: GarbageProgress | undefined
     /** The pass over all that is stored here that is under way. */
     readonly scrub: { readonly doneBytes: number; readonly totalBytes: number } | undefined
   }

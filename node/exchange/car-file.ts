@@ -3,6 +3,7 @@
 import { MULTIHASH_IDENTITY, isBlockOf } from '../../protocol/car/car.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { BlockIndex } from './block-index.ts'
 import { scanCar } from './car-scan.ts'
 import type { Cid } from '../../protocol/car/car.ts'
@@ -123,7 +124,7 @@ async function checkSpace(disk: Disk, bytes: number): Promise<void> {
   if (freeBytes - totalBytes * KEPT_SHARE >= bytes) return
   throw new ShoalError(
     'ENOSPC',
-    `only ${freeBytes} bytes are free in the node's home, ` +
+    `only ${formatBytes(freeBytes)} are free in the node's home, ` +
       'too few to store the archive during import; free some space first',
   )
 }

@@ -15,6 +15,7 @@ import {
   SYMLINK_MAX,
 } from '../../protocol/limits.ts'
 import { collisionKey, nameFromPlainText } from '../../protocol/op/names.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import type { Cid } from '../../protocol/car/car.ts'
 import type { FolderEntry, UnixfsNode } from '../../protocol/car/unixfs.ts'
 import type { CarFile } from './car-file.ts'
@@ -160,7 +161,10 @@ class Survey {
     if (sum.names > IMPORT_NAMES_MAX)
       throw malformed(cid, `it makes ${sum.names} files and folders; ${IMPORT_NAMES_MAX} may be`)
     if (sum.bytes > IMPORT_BYTES_MAX)
-      throw malformed(cid, `it makes files of ${sum.bytes} bytes; ${IMPORT_BYTES_MAX} may be`)
+      throw malformed(
+        cid,
+        `it makes files of ${formatBytes(sum.bytes)}; at most ${formatBytes(IMPORT_BYTES_MAX)} may be`,
+      )
     return { ...sum, kind: 'folder' }
   }
 }

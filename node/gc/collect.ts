@@ -105,12 +105,14 @@ export class Collector {
   async settle(
     live: LiveChunks,
     stable: Hlc,
+    { onStripe }: { onStripe?: () => void },
     signal: AbortSignal,
   ): Promise<Pick<Collected, 'swept' | 'sweptBytes'>> {
     const { map, log } = this.#parts
     const dead: StripeId[] = []
     let sweptBytes = 0
     for await (const [id, stripe] of this.#each(await this.#condemned(), signal)) {
+      onStripe?.()
       if (!this.#isStable(id, stable)) continue
       const needs = await this.#needs(id, stripe, live, signal)
       if (needs.length === 0 || isPlanted('swept-unseen')) {
@@ -132,7 +134,7 @@ export class Collector {
    */
   async condemn(
     live: LiveChunks,
-    { bytesMax }: { bytesMax: number },
+    { bytesMax, onStripe }: { bytesMax: number; onStripe?: () => void },
     signal: AbortSignal,
   ): Promise<Pick<Collected, 'condemned' | 'repacked'>> {
     const { map } = this.#parts
@@ -141,6 +143,7 @@ export class Collector {
     let repacked = 0
     let bytesLeft = bytesMax
     for await (const [id, stripe] of this.#each(map.stripes(), signal)) {
+      onStripe?.()
       if (stripe.isCondemned) continue
       const needs = await this.#needs(id, stripe, live, signal)
       if (needs.length > 0) {

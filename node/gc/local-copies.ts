@@ -15,6 +15,7 @@ import type { StripeMap } from '../shard-map/stripe-map.ts'
 import type { InFlightReferences } from '../content/in-flight-references.ts'
 import type { Volume } from '../log/volume.ts'
 import type { Liveness } from '../peers/detector.ts'
+import type { TellGarbage } from '../control/garbage.ts'
 import type { HeldChunk } from '../store/chunks.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../world/world.ts'
@@ -27,7 +28,7 @@ const PACE = 512
 const DOOMED_MAX = 262_144
 
 export interface LocalCopiesParts {
-  readonly store: Pick<Store, 'chunks' | 'commit'>
+  readonly store: Pick<Store, 'chunks' | 'commit' | 'usage'>
   readonly clock: Clock
 }
 
@@ -80,17 +81,25 @@ export class LocalCopies {
   }
 
   /** volumes: all of this node. returns the bytes deleted. */
-  async sweep(volumes: readonly SurveyedVolume[], signal: AbortSignal): Promise<number> {
+  async sweep(
+    volumes: readonly SurveyedVolume[],
+    tell: TellGarbage,
+    signal: AbortSignal,
+  ): Promise<number> {
     const { store, clock } = this.#parts
     const stable = new Map(volumes.map(({ volume, stable }) => [volume.id, stable]))
     const isReady = this.isReady((id) => stable.get(id))
     const doomed = new Set<ChunkId>()
     let dead: HeldChunk[] = []
+    const { chunkBytes: total } = store.usage()
     let deletedBytes = 0
+    let done = 0
     let steps = 0
     for await (const chunk of store.chunks.scan()) {
       signal.throwIfAborted()
       if (++steps % PACE === 0) await clock.sleep(1, { signal })
+      tell({ step: 'copies', done, total })
+      done += chunk.length
       if (this.#isNeeded(chunk, volumes)) continue
       if (isReady && this.#doomed.chunks.has(chunk.id)) dead.push(chunk)
       else if (doomed.size < DOOMED_MAX) doomed.add(chunk.id)

@@ -50,6 +50,8 @@ export interface MarkParts {
    * The classes that a file's data is to be in: one, but for files with names in several places.
    */
   readonly classesOf: (file: NodeId) => readonly ClassOf[]
+  /** Is told how many files were looked at, and how many there are. */
+  readonly onFiles?: ((done: number, total: number) => void) | undefined
   /** The path of a file. */
   readonly pathOf: (file: NodeId) => string | undefined
 }
@@ -107,11 +109,12 @@ export class LiveChunks {
  */
 export async function markLive(parts: MarkParts, signal: AbortSignal): Promise<MarkResult> {
   return overOneState(parts, signal, async (scope) => {
-    const live = new LiveChunks(await expectedCount(parts, scope))
+    const expected = await expectedCount(parts, scope)
+    const live = new LiveChunks(expected.chunks)
     const add = (chunk: ChunkId, classes: readonly ClassOf[]): void => {
       for (const cls of classes) live.add(chunk, cls)
     }
-    const falseFiles = await new Survey(parts, add, scope).run()
+    const falseFiles = await new Survey(parts, add, scope, expected.files).run()
     return { live, falseFiles }
   })
 }
@@ -152,21 +155,21 @@ async function overOneState<Result>(
   }
 }
 
-/** Chunks of all files, by their sizes. */
+/** The files, and the chunks of all of them, by their sizes. */
 async function expectedCount(
   { volume, sizes, clock }: MarkParts,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<{ readonly files: number; readonly chunks: number }> {
   let count = 0
-  let steps = 0
+  let files = 0
   for await (const [id, inode] of inodesOf(volume.view)) {
     for (const { size, content } of keptVersions(volume.view, id, inode)) {
       if (content.kind !== 'chunks') continue
       count += 2 + (MARGIN * Math.min(size, content.allocated ?? size)) / sizes.averageBytes
     }
-    if (++steps % PACE === 0) await clock.sleep(1, { signal })
+    if (++files % PACE === 0) await clock.sleep(1, { signal })
   }
-  return Math.ceil(count)
+  return { files, chunks: Math.ceil(count) }
 }
 
 /** Those that show, and those that will if what was written since they were removed goes. */
@@ -189,10 +192,16 @@ class Survey {
   /** By the classes that their chunks are to be in. */
   readonly #seen = new Map<string, SeenNodes>()
   readonly #falseFiles = new Map<NodeId, FalseFile>()
+  readonly #expectedFiles: number
+  #files = 0
   #steps = 0
 
-  /** found: told of each chunk, as often as a file that was not seen before reaches it. */
-  constructor(parts: MarkParts, found: Found, signal: AbortSignal) {
+  /**
+   * found: told of each chunk, as often as a file that was not seen before reaches it.
+   * expectedFiles: where progress is told.
+   */
+  constructor(parts: MarkParts, found: Found, signal: AbortSignal, expectedFiles = 0) {
+    this.#expectedFiles = expectedFiles
     this.#parts = parts
     this.#found = found
     this.#signal = signal
@@ -200,8 +209,9 @@ class Survey {
 
   /** returns files that nobody can read. */
   async run(): Promise<readonly FalseFile[]> {
-    const { volume, classesOf, inFlight } = this.#parts
+    const { volume, classesOf, inFlight, onFiles } = this.#parts
     for await (const [id, inode] of inodesOf(volume.view)) {
+      onFiles?.(this.#files++, this.#expectedFiles)
       if (inode.links.length > 0) {
         const versions = keptVersions(volume.view, id, inode)
         const classes = versions.some(isInChunks) ? classesOf(id) : []

@@ -5,7 +5,7 @@ import { asShoalError } from '../../protocol/errors.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
-import type { GarbageReport, VolumeGarbageReport } from '../control/garbage.ts'
+import type { GarbageProgress, GarbageReport, VolumeGarbageReport } from '../control/garbage.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock, Random } from '../world/world.ts'
 import type { Collected } from './collect.ts'
@@ -60,6 +60,7 @@ export class Reclaim {
   readonly #queue = new SerialQueue()
   #evictAt: Instant
   #passAt: Instant
+  #progress: GarbageProgress | undefined
   readonly #stopped = new AbortController()
   readonly #timer: DebounceTimer
 
@@ -69,10 +70,14 @@ export class Reclaim {
     const { clock, random, log } = parts
     this.#evictAt = clock.now()
     this.#passAt = clock.now()
-    const run = (signal: AbortSignal): Promise<void> =>
-      this.#queue.run(() => this.#byItself(signal))
+    const run = (signal: AbortSignal): Promise<void> => this.#inTurn(() => this.#byItself(signal))
     this.#job = new Job({ clock, random, log, run, name: 'garbage', everyMs: EVERY_MS })
     this.#timer = new DebounceTimer(clock, () => this.#job.wake())
+  }
+
+  /** How far the work is that is under way; undefined where nothing is. */
+  get progress(): GarbageProgress | undefined {
+    return this.#progress
   }
 
   /** Somebody gave up stripes. */
@@ -100,7 +105,7 @@ export class Reclaim {
     signal: AbortSignal,
   ): Promise<GarbageReport> {
     const scope = AbortSignal.any([signal, this.#stopped.signal])
-    return this.#queue.run(async () => {
+    return this.#inTurn(async () => {
       const passes = [await this.#pass({ isAsked: true, only }, scope)]
       const until = (this.#parts.clock.now() + WAIT_MS) as Instant
       while (passes.length < PASSES_MAX && (await this.#awaitOthers(only, until, scope)))
@@ -119,6 +124,20 @@ export class Reclaim {
         reclaimableBytes,
       }
     })
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#queue.run(async () => {
+      try {
+        return await work()
+      } finally {
+        this.#progress = undefined
+      }
+    })
+  }
+
+  readonly #tell = (progress: GarbageProgress): void => {
+    this.#progress = progress
   }
 
   async #byItself(signal: AbortSignal): Promise<void> {
@@ -165,10 +184,11 @@ export class Reclaim {
     const collected = new Map<VolumeId, Collected>()
     const surveyed: SurveyedVolume[] = []
     const ends: (() => void)[] = []
+    const tell = this.#tell
     try {
       for (const volume of this.#parts.volumes()) {
         if (!isIn(only, volume.volume.id)) continue
-        const found = await volume.collect({ isAsked }, signal).catch((error: unknown) => {
+        const found = await volume.collect({ isAsked, tell }, signal).catch((error: unknown) => {
           signal.throwIfAborted()
           if (isAsked) throw error
           this.#failed(volume, error)
@@ -180,7 +200,7 @@ export class Reclaim {
       }
       // The owner of a chunk is known to its volume alone.
       const isAll = surveyed.length === this.#parts.volumes().length
-      const deletedBytes = isAll ? await this.#local.sweep(surveyed, signal) : 0
+      const deletedBytes = isAll ? await this.#local.sweep(surveyed, tell, signal) : 0
       return { collected, deletedBytes }
     } finally {
       for (const end of ends) end()
@@ -216,6 +236,7 @@ export class Reclaim {
         ((isLocalReady && this.#local.doomedCount > 0) || volumes().some((one) => one.hasSwept))
       const isDue = areCopiesDue || states.some(({ ready }) => ready > 0)
       if (isReady || clock.now() >= until) return isDue
+      this.#tell({ step: 'members', done: WAIT_MS - (until - clock.now()), total: WAIT_MS })
       await clock.sleep(POLL_MS, { signal })
     }
   }
@@ -247,7 +268,9 @@ export class Reclaim {
   ): Promise<{ readonly freedBytes: number }> {
     const options = maxLiveRatio === undefined ? {} : { maxLiveRatio }
     const budgetBytesPerSecond = COMPACT_BYTES_PER_SECOND
-    return this.#parts.store.compact({ ...options, budgetBytesPerSecond, signal })
+    const onSegment = (done: number, total: number): void =>
+      this.#tell({ step: 'space', done, total })
+    return this.#parts.store.compact({ ...options, budgetBytesPerSecond, onSegment, signal })
   }
 }
 

@@ -18,7 +18,7 @@ import { stampActor, stampHlc } from '../../protocol/clock/dot.ts'
 import { trashMsOf } from '../log/settings.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import type { Volume } from '../log/volume.ts'
-import type { FileFault } from '../control/garbage.ts'
+import type { FileFault, TellGarbage } from '../control/garbage.ts'
 import type { RecordSecurity } from '../observe/security.ts'
 import type { Store } from '../store/store.ts'
 import type { Liveness } from '../peers/detector.ts'
@@ -189,7 +189,7 @@ export class VolumeGc {
    * with.
    */
   async collect(
-    { isAsked }: { isAsked: boolean },
+    { isAsked, tell }: { isAsked: boolean; tell: TellGarbage },
     signal: AbortSignal,
   ): Promise<{ surveyed: SurveyedVolume; collected: Collected; end: () => void }> {
     const { volume } = this
@@ -204,7 +204,7 @@ export class VolumeGc {
       }
       this.#hasChanged = false
       this.#hasSwept = false
-      const { live, falseFiles } = await this.#survey(signal)
+      const { live, falseFiles } = await this.#survey(tell, signal)
       this.#tell(falseFiles)
       await volume.commit()
       const surveyed = { ...this.#parts, volume, live, stable, seen: volume.durableClaim().hlc }
@@ -212,8 +212,9 @@ export class VolumeGc {
       if (isAsked ? this.#isAllowed(mayWrite) : this.#mayCollect()) {
         await this.#held.learn(signal)
         const bytesMax = isAsked ? Infinity : this.#dailyBytes(map)
-        const settled = await this.collector.settle(live, stable, signal)
-        const condemned = await this.collector.condemn(live, { bytesMax }, signal)
+        const onStripe = this.#stripeCounter(tell)
+        const settled = await this.collector.settle(live, stable, { onStripe }, signal)
+        const condemned = await this.collector.condemn(live, { bytesMax, onStripe }, signal)
         collected = { ...settled, ...condemned }
       }
       this.#noteSurvey()
@@ -279,8 +280,19 @@ export class VolumeGc {
     this.volume.view.put(SURVEYED, float64ToBytes(this.#parts.clock.wall()))
   }
 
-  #survey(signal: AbortSignal): ReturnType<typeof markLive> {
-    return markLive(this.#surveyed(), signal)
+  #survey(tell: TellGarbage, signal: AbortSignal): ReturnType<typeof markLive> {
+    const onFiles = (done: number, total: number): void => tell({ step: 'files', done, total })
+    return markLive({ ...this.#surveyed(), onFiles }, signal)
+  }
+
+  /** Condemned stripes are looked at twice. */
+  #stripeCounter(tell: TellGarbage): () => void {
+    const counts = this.#parts.map
+      .groups()
+      .map(({ count, isCondemned, isSwept }) => (isCondemned && !isSwept ? 2 * count : count))
+    const total = counts.reduce((sum, count) => sum + count, 0)
+    let done = 0
+    return () => tell({ step: 'stripes', done: done++, total })
   }
 
   #surveyed(): MarkParts {

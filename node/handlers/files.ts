@@ -5,6 +5,7 @@ import type { FilesApi, FileContent } from '../control/files.ts'
 import { FileAccess } from './access.ts'
 import type { NodeParts } from './parts.ts'
 import { concatBytes } from '../../protocol/bytes.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { SMALL_FILE_BYTES } from '../control/small-files.ts'
 import type { SmallFile } from '../control/small-files.ts'
 
@@ -109,7 +110,7 @@ async function readSmallFile(
   try {
     const { stat, lengthBytes, content } = await read(path)
     if (lengthBytes > SMALL_FILE_BYTES)
-      throw new ShoalError('EFBIG', `${path}: larger than ${SMALL_FILE_BYTES} bytes`)
+      throw new ShoalError('EFBIG', `${path}: larger than ${formatBytes(SMALL_FILE_BYTES)}`)
     const parts: Uint8Array[] = []
     for await (const part of content) parts.push(part)
     return { path, stat, bytes: concatBytes(parts) }

@@ -67,6 +67,7 @@ export function ownersApi(
           addresses: world.network.addresses(),
           ...self,
           ...space.status(),
+          garbage: upkeep.garbage.progress,
           scrub: upkeep.scrub.progress,
         },
         peers: await nouns.listPeers(),

@@ -3,6 +3,7 @@
 import { concatBytes } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { KIB } from '../../protocol/units.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { contentSize } from '../content/content.ts'
 import type { ContentEditor } from '../content/editor.ts'
@@ -228,7 +229,10 @@ export class FileHandles {
     const missing = await editor.missingIn(start, end, { signal })
     const { freeBytes } = await store.space()
     if (missing > freeBytes)
-      throw new ShoalError('ENOSPC', `${missing} bytes needed, ${freeBytes} free`)
+      throw new ShoalError(
+        'ENOSPC',
+        `${formatBytes(missing)} needed, ${formatBytes(freeBytes)} free`,
+      )
   }
 
   /** Commit for who will not try again: what is refused now is gone. */

@@ -24,6 +24,8 @@ export interface CompactOptions {
   readonly maxLiveRatio?: number
   /** It ends when so much has come free. @default Infinity */
   readonly enoughBytes?: number
+  /** Is told how far it is through the segments that are worth it. */
+  readonly onSegment?: ((doneBytes: number, totalBytes: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -60,12 +62,18 @@ export class Compaction {
    */
   async run(options: CompactOptions = {}): Promise<Compacted> {
     const { segments, index, commit } = this.#parts
-    const { maxLiveRatio = LIVE_RATIO_MAX, enoughBytes = Infinity, signal } = options
+    const { maxLiveRatio = LIVE_RATIO_MAX, enoughBytes = Infinity, onSegment, signal } = options
     const run = new Run(this.#parts, options)
     if (ratio(index.segments.row(segments.end.segment)) < maxLiveRatio) segments.seal()
     await run.making(commit)
-    for (const segment of this.#candidates(maxLiveRatio)) {
+    const candidates = this.#candidates(maxLiveRatio)
+    const bytesOf = (segment: number): number => index.segments.row(segment).bytes
+    const totalBytes = candidates.reduce((sum, segment) => sum + bytesOf(segment), 0)
+    let doneBytes = 0
+    for (const segment of candidates) {
       signal?.throwIfAborted()
+      onSegment?.(doneBytes, totalBytes)
+      doneBytes += bytesOf(segment)
       if (run.freedBytes - run.movedBytes >= enoughBytes) break
       if (this.#busy.has(segment)) continue
       if (index.segments.row(segment).liveBytes > (await segments.movableBytes())) continue

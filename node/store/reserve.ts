@@ -5,6 +5,7 @@
 // lowers the capacity wants just that.
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import type { Disk } from '../world/world.ts'
 
 /** Reserve by default: this, or this share of a small disk or capacity. */
@@ -69,8 +70,8 @@ export class Reserve {
     if (isMove && movableBytes >= bytes) return
     throw new ShoalError(
       'ENOSPC',
-      `this node is full: ${bytes} bytes needed, ${leftBytes} left on its disk or within its ` +
-        `capacity, ${reserveBytes} of them reserved; free some space, or raise --capacity`,
+      `this node is full: ${formatBytes(bytes)} needed, ${formatBytes(leftBytes)} left on its disk or ` +
+        `within its capacity, ${formatBytes(reserveBytes)} of them reserved; free some space, or raise --capacity`,
     )
   }
 

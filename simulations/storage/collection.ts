@@ -73,7 +73,7 @@ export class Collection {
     const chunks = table.liveChunks()
     const live = new LiveChunks(chunks.length)
     for (const chunk of chunks) live.add(chunk, undefined)
-    await this.#collector.settle(live, stable, signal)
+    await this.#collector.settle(live, stable, {}, signal)
     await this.#collector.condemn(live, { bytesMax: Infinity }, signal)
   }
 

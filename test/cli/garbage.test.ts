@@ -1,7 +1,10 @@
 // `shoal gc` and `shoal pin`: their output for people and programs.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { runInProcess } from './in-process.ts'
+import { MemoryNode } from './memory-node.ts'
 import { withNode } from './shoal.ts'
+import type { Outcome } from './in-process.ts'
 import type { GarbageReport } from '../../node/control/garbage.ts'
 
 describe('garbage', { concurrency: 4 }, () => {
@@ -16,6 +19,21 @@ describe('garbage', { concurrency: 4 }, () => {
       assert.deepEqual(report.volumes[0]?.waitingFor, ['shelf'])
       assert.equal((await shoal('gc', '--volume', 'none')).code, 1)
     })
+  })
+
+  test('gc tells how far it is, on a terminal step by step, and with --quiet nothing', async () => {
+    const node = new MemoryNode()
+    await withNode(async ({ home }) => {
+      const run = (...words: readonly string[]): Promise<Outcome> =>
+        runInProcess(['--home', home, ...words], { isTerminal: true, columns: 100 })
+      const { stderr } = await run('gc')
+      assert.match(stderr, /Freeing disk space .*1\.00 MB of 4\.00 MB/)
+      const quiet = await run('gc', '--quiet')
+      assert.deepEqual(quiet, { code: 0, stdout: '', stderr: '' })
+      node.garbage = { step: 'members', done: 5000, total: 60_000 }
+      const status = await run('status')
+      assert.match(status.stdout, /Garbage +Waiting for other members: 5 s of at most 60 s/)
+    }, node)
   })
 
   test('pins are added, listed and removed', async () => {

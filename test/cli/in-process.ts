@@ -10,9 +10,18 @@ export interface Outcome {
   readonly stderr: string
 }
 
+/** The streams of a command, as it sees them. */
+interface Terminal {
+  readonly isTerminal?: boolean
+  readonly columns?: number | undefined
+}
+
 /** Runs a command that asks nothing of a terminal, and is no node itself, to its end. */
-export async function runInProcess(words: readonly string[]): Promise<Outcome> {
-  const [stdout, stderr] = [new Kept(), new Kept()]
+export async function runInProcess(
+  words: readonly string[],
+  { isTerminal = false, columns }: Terminal = {},
+): Promise<Outcome> {
+  const [stdout, stderr] = [new Kept(isTerminal, columns), new Kept(isTerminal, columns)]
   const { signal } = new AbortController()
   const code = await runCommand(['node', 'shoal', ...words], { stdout, stderr }, { signal })
   return { code, stdout: stdout.text, stderr: stderr.text }
@@ -20,6 +29,14 @@ export async function runInProcess(words: readonly string[]): Promise<Outcome> {
 
 class Kept extends Writable {
   readonly #parts: Buffer[] = []
+  readonly isTTY: boolean
+  readonly columns: number | undefined
+
+  constructor(isTTY: boolean, columns: number | undefined) {
+    super()
+    this.isTTY = isTTY
+    this.columns = columns
+  }
 
   get text(): string {
     return Buffer.concat(this.#parts).toString('utf8')

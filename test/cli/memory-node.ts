@@ -22,7 +22,7 @@ import type { MountRequest } from '../../node/control/mounts.ts'
 import type { CreateVolumeRequest, Settings, VolumeInfo } from '../../node/control/volumes.ts'
 import type { MemberStatus } from '../../node/control/peers.ts'
 import type { SmallFile } from '../../node/control/small-files.ts'
-import type { GarbageReport } from '../../node/control/garbage.ts'
+import type { GarbageEvent, GarbageProgress } from '../../node/control/garbage.ts'
 import type {
   MountStatus,
   NodeStatus,
@@ -49,6 +49,7 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
   #settings: Settings = { class: 'auto', ack: 'local' }
   conflicts: readonly Conflict[] = []
   conflictCount = 0
+  garbage: GarbageProgress | undefined
   locks: readonly LockStatus[] = []
   notices: readonly Notice[] = []
   /** The result of readLog(). */
@@ -62,7 +63,7 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
 
   async status(): Promise<NodeStatus> {
     return {
-      node: NODE,
+      node: { ...NODE, garbage: this.garbage },
       peers: await this.listPeers(),
       volumes: await this.listVolumes(),
       mounts: [...this.#mounts.values()],
@@ -296,16 +297,20 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
     yield this.scrubbed
   }
 
-  async collectGarbage({ volume = 'main' }: VolumeCallOptions = {}): Promise<GarbageReport> {
+  async *collectGarbage({ volume = 'main' }: VolumeCallOptions = {}): AsyncGenerator<
+    readonly GarbageEvent[]
+  > {
     await this.volumeInfo(volume)
     const found = { condemned: 3, repacked: 2, swept: 3, sweptBytes: 36_000_000 }
-    return {
+    yield [{ kind: 'progress', step: 'space', done: 1_000_000, total: 4_000_000 }]
+    const report = {
       volumes: [{ volume, ...found, waiting: 1, waitingFor: ['shelf'], falseFiles: [] }],
       deletedBytes: 24_000_000,
       freedBytes: 12_000_000,
       trashBytes: 6_000_000,
       reclaimableBytes: 0,
     }
+    yield [{ kind: 'done', ...report }]
   }
 
   async repair({ volume }: VolumeCallOptions = {}): Promise<void> {

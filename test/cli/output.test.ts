@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
+import { formatBytes } from '../../protocol/size.ts'
 import { parseDuration } from '../../cli/arguments.ts'
 import {
   explain,
-  formatBytes,
   formatDevice,
   formatDuration,
   formatMode,
@@ -14,6 +14,7 @@ import {
   printableLines,
   shellWord,
   table,
+  wrapLines,
 } from '../../cli/output.ts'
 import { baseName, joinPath, namesFolder, parentPath } from '../../cli/paths.ts'
 import { sameTime } from '../../cli/transfer.ts'
@@ -74,6 +75,32 @@ describe('output', () => {
         ['aaa', 'b', 'c'],
       ]),
       'a    bb  c\naaa  b   c',
+    )
+  })
+
+  test('a table wider than the terminal gives way where it is widest, and loses nothing', () => {
+    const rows = [
+      ['Name', 'State', 'What there is to say'],
+      ['shelf', 'online', 'a sentence of many words that does not fit'],
+      ['x', '', `/a/path/${'y'.repeat(30)}`],
+    ]
+    const lines = table(rows, 40).split('\n')
+    assert.deepEqual(lines, [
+      'Name   State   What there is to say',
+      'shelf  online  a sentence of many words',
+      '               that does not fit',
+      `x              /a/path/${'y'.repeat(17)}`,
+      `               ${'y'.repeat(13)}`,
+    ])
+    assert.equal(table(rows, 200), table(rows))
+    // Then the terminal wraps it.
+    assert.ok(table(rows, 3).split('\n').length > 3)
+  })
+
+  test('prose is wrapped at spaces, and goes on below its beginning', () => {
+    assert.equal(
+      wrapLines('one two three four\n    five six seven eight\nshort', 16),
+      'one two three\nfour\n    five six\n    seven eight\nshort',
     )
   })
 

@@ -19,6 +19,20 @@ describe('local folders', () => {
   })
 })
 
+describe('cold tiers', () => {
+  test('a folder is named to the node by its whole path', async () => {
+    await withNode(async ({ shoal, folder, node }) => {
+      const tiers = { attic: 'dir:disk/attic', barn: 'dir:/barn/', cellar: 's3://backups/x' }
+      for (const [name, url] of Object.entries(tiers)) await shoal('cold', 'add', name, url)
+      const known = await node.listTiers()
+      assert.deepEqual(
+        known.map(({ url }) => url),
+        [`dir:${join(folder, 'disk/attic')}`, 'dir:/barn', 's3://backups/x'],
+      )
+    })
+  })
+})
+
 async function* contentOf(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text)
 }

@@ -79,6 +79,7 @@ const COMMANDS = [
   'key status',
   'key protect',
   'key unprotect',
+  'completion',
 ] as const
 
 /** The typed command, and the one line on stderr. */

@@ -9,6 +9,7 @@ import {
   checkAll,
   checkContent,
   chunkCount,
+  collectGarbage,
   dropCopies,
   contentOf,
   filesIn,
@@ -18,6 +19,7 @@ import {
   volumeOf,
 } from './garbage-world.ts'
 import type { NodeApi } from '../../../node/control/api.ts'
+import type { GarbageProgress } from '../../../node/control/garbage.ts'
 import type { Clock } from '../../../node/world/world.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 import type { Members } from '../handlers/members.ts'
@@ -42,7 +44,7 @@ describe('collect', () => {
       await a.ask((api) => api.settle('placed'))
       const before = await Promise.all(nodes.map(heldBytes))
       await b.ask((api) => api.remove('/gone'))
-      const report = await b.ask((api) => api.collectGarbage())
+      const report = await b.ask((api) => collectGarbage(api))
       assert.equal(report.volumes[0]?.swept, 1)
       assert.equal(report.volumes[0]?.waiting, 0)
       await clock.sleep(20 * MINUTE_MS)
@@ -66,13 +68,44 @@ describe('collect', () => {
       await a.ask((api) => api.settle('placed'))
       network.partition([a.peer, b.peer], [c.peer])
       await a.ask((api) => api.remove('/gone'))
-      const { volumes } = await a.ask((api) => api.collectGarbage())
+      const { volumes } = await a.ask((api) => collectGarbage(api))
       assert.deepEqual(volumes[0]?.waitingFor, ['n2'])
       assert.deepEqual([volumes[0]?.swept, volumes[0]?.waiting], [0, 1])
       network.heal()
       await clock.sleep(20 * MINUTE_MS)
       assert.equal((await volumeOf(a)).stripes.full, 0)
       assert.equal((await volumeOf(a)).reclaimableBytes, 0)
+    })
+  })
+
+  test('says how far it is, and ends when nobody listens any more', async () => {
+    await withMembers(3, 2, async ({ nodes, network }) => {
+      const [a, b, c] = nodes
+      await a.ask((api) => put(api, '/gone', contentOf(2, 500 * KIB)))
+      await a.ask((api) => api.settle('placed'))
+      network.partition([a.peer, b.peer], [c.peer])
+      await a.ask((api) => api.remove('/gone'))
+      const garbageOf = async (): Promise<GarbageProgress | undefined> =>
+        (await a.ask((api) => api.status())).node.garbage
+      let waitedMs = -1
+      await a.ask(async (api) => {
+        for await (const [event] of api.collectGarbage()) {
+          assert.equal(event?.kind, 'progress')
+          if (event?.kind !== 'progress' || event.step !== 'members') continue
+          assert.deepEqual(await garbageOf(), {
+            step: 'members',
+            done: event.done,
+            total: MINUTE_MS,
+          })
+          assert.ok(event.done > waitedMs, 'it goes on')
+          waitedMs = event.done
+          if (waitedMs > MINUTE_MS / 4) break
+        }
+      })
+      assert.equal(await garbageOf(), undefined)
+      network.heal()
+      const { volumes } = await a.ask((api) => collectGarbage(api))
+      assert.deepEqual(volumes[0]?.waitingFor, [])
     })
   })
 
@@ -87,12 +120,12 @@ describe('collect', () => {
       const reading = parts[Symbol.asyncIterator]()
       const read: Uint8Array[] = [(await reading.next()).value as Uint8Array]
       await b.ask((api) => api.remove('/long'))
-      for (let round = 0; round < 3; round++) await b.ask((api) => api.collectGarbage())
+      for (let round = 0; round < 3; round++) await b.ask((api) => collectGarbage(api))
       await clock.sleep(20 * MINUTE_MS)
       for (let next = await reading.next(); next.done !== true; next = await reading.next())
         read.push(next.value)
       checkContent('/long', Uint8Array.from(Buffer.concat(read)))
-      await b.ask((api) => api.collectGarbage())
+      await b.ask((api) => collectGarbage(api))
       assert.equal((await volumeOf(b)).stripes.full, 0, 'it is given up when nobody reads it')
     })
   })
@@ -116,7 +149,7 @@ describe('collect', () => {
       const writing = c.ask((api) => api.writeFile('/new', slow()))
       await clock.sleep(1000)
       await b.ask((api) => api.remove('/old'))
-      for (let round = 0; round < 3; round++) await b.ask((api) => api.collectGarbage())
+      for (let round = 0; round < 3; round++) await b.ask((api) => collectGarbage(api))
       await clock.sleep(10 * MINUTE_MS)
       goesOn.resolve()
       await writing
@@ -138,7 +171,7 @@ describe('collect', () => {
       network.partition([a.peer, b.peer], [c.peer])
       await clock.sleep(60 * MINUTE_MS)
       await a.ask((api) => api.remove('/old'))
-      await a.ask((api) => api.collectGarbage())
+      await a.ask((api) => collectGarbage(api))
       await clock.sleep(20 * MINUTE_MS)
       assert.equal((await volumeOf(a)).stripes.full, 0)
       network.heal()
@@ -160,12 +193,12 @@ describe('collect', () => {
       network.partition([a.peer], [b.peer, c.peer])
       await a.ask((api) => api.remove('/plan'))
       await b.ask((api) => api.move('/plan', '/renamed'))
-      for (let round = 0; round < 3; round++) await a.ask((api) => api.collectGarbage())
+      for (let round = 0; round < 3; round++) await a.ask((api) => collectGarbage(api))
       network.heal()
       await clock.sleep(5 * MINUTE_MS)
       checkContent('/renamed', await c.ask((api) => readFile(api, '/renamed')))
       await a.ask((api) => api.remove('/renamed'))
-      await a.ask((api) => api.collectGarbage())
+      await a.ask((api) => collectGarbage(api))
       assert.equal(await chunkCount(a), 0, 'it goes when all know that it is removed')
     })
   })
@@ -184,7 +217,7 @@ describe('collect', () => {
       for (const node of nodes) await dropCopies(node)
       network.partition(...nodes.map(({ peer }) => [peer]))
       await assert.rejects(
-        b.ask((api) => api.collectGarbage()),
+        b.ask((api) => collectGarbage(api)),
         { code: 'chunk-unavailable', message: /^\/kept \d: .*remove the file/ },
       )
       network.heal()
@@ -271,7 +304,7 @@ async function doAnything(
     await checkAll(nodes)
   }
   const collectAll = async (): Promise<void> => {
-    for (const node of nodes) await node.ask((api) => api.collectGarbage())
+    for (const node of nodes) await node.ask((api) => collectGarbage(api))
     await clock.sleep(10 * MINUTE_MS)
   }
   await collectAll()
@@ -310,7 +343,7 @@ async function use(node: ClusterNode, random: SeededRandom, clock: Clock): Promi
 async function collect(node: ClusterNode, random: SeededRandom, clock: Clock): Promise<void> {
   for (let step = 0; step < COLLECTIONS; step++) {
     await clock.sleep(random.below(20_000))
-    await tolerant(node.ask((api) => api.collectGarbage()))
+    await tolerant(node.ask((api) => collectGarbage(api)))
   }
 }
 

@@ -7,6 +7,7 @@ import { SeededRandom } from '../../../simulations/random.ts'
 import { CID_BYTES } from '../../../protocol/ids.ts'
 import type { ByteString } from '../../../protocol/bytes.ts'
 import type { NodeApi } from '../../../node/control/api.ts'
+import type { GarbageReport } from '../../../node/control/garbage.ts'
 import type { VolumeStatus } from '../../../node/control/status.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 
@@ -62,6 +63,13 @@ export async function filesIn(api: NodeApi, folder: string): Promise<string[]> {
     }
   }
   return paths
+}
+
+/** Collects now, to the end. */
+export async function collectGarbage(api: NodeApi): Promise<GarbageReport> {
+  for await (const page of api.collectGarbage())
+    for (const event of page) if (event.kind === 'done') return event
+  throw new Error('a collection ended without a report')
 }
 
 /** Read every file on every node. */

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { KIB, MINUTE_MS } from '../../../protocol/units.ts'
 import { withMembers } from '../handlers/members.ts'
 import { pinsOf } from '../handlers/pins-of.ts'
-import { checkAll, contentOf, put, volumeOf } from './garbage-world.ts'
+import { checkAll, collectGarbage, contentOf, put, volumeOf } from './garbage-world.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 
 const FILE_BYTES = 400 * KIB
@@ -99,7 +99,7 @@ async function collected(
   clock: { sleep(ms: number): Promise<void> },
 ): Promise<number[]> {
   for (let round = 0; round < 2; round++) {
-    for (const node of nodes) await node.ask((api) => api.collectGarbage())
+    for (const node of nodes) await node.ask((api) => collectGarbage(api))
     await clock.sleep(10 * MINUTE_MS)
   }
   const infos = await Promise.all(nodes.map((node) => node.ask((api) => api.listPeers())))

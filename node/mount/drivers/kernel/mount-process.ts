@@ -34,7 +34,9 @@ async function mount(folder: string, settings: MountSettings): Promise<number> {
   const failure = await failureOf({ program: 'mount', args }, descriptor)
   if (failure === undefined) return descriptor
   await promisify(close)(descriptor)
-  throw new ShoalError('mount-failed', `cannot mount at ${folder}: ${failure}`)
+  const isMissing = failure.startsWith('cannot run')
+  const needed = isMissing ? '; it is in the package mount of Debian, util-linux elsewhere' : ''
+  throw new ShoalError('mount-failed', `cannot mount at ${folder}: ${failure}${needed}`)
 }
 
 /**
@@ -49,10 +51,15 @@ async function openDevice(): Promise<number> {
   try {
     return await promisify(open)(DEVICE, 'r+')
   } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown'
+    const isRefused = code === 'EACCES' || code === 'EPERM'
+    const advice = isRefused
+      ? 'this process may not use it'
+      : "load the kernel module with 'modprobe fuse'"
     throw new ShoalError(
       'mount-failed',
-      `cannot open ${DEVICE}: load the kernel module with 'modprobe fuse' (in a container: ` +
-        `pass ${DEVICE} and CAP_SYS_ADMIN)`,
+      `cannot open ${DEVICE} (${code}): ${advice} (in a container: pass ` +
+        `--device ${DEVICE} --cap-add SYS_ADMIN)`,
       { cause },
     )
   }
