@@ -302,6 +302,7 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
     return {
       volumes: [{ volume, ...found, waiting: 1, waitingFor: ['shelf'], falseFiles: [] }],
       deletedBytes: 24_000_000,
+      releasedBytes: 0,
       freedBytes: 12_000_000,
       trashBytes: 6_000_000,
       reclaimableBytes: 0,
