@@ -1,7 +1,7 @@
 // `shoal volume create|ls|info|set|rename`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
-import { careRows, logRows, stripesText, toleranceText } from '../health.ts'
+import { careRows, logRows, spaceText, stripesText, toleranceText } from '../health.ts'
 import { count, formatTime, printable, shellWord, table } from '../output.ts'
 import { addVolumeKey } from './volume-key.ts'
 import type { Command } from 'commander'
@@ -46,6 +46,11 @@ Settings:
       move data automatically, or only on "shoal cold push" and for pins
   keep=copies1|none|all
       copies that peers keep of data in a cold tier: one, none, or all
+  keep-local=auto|placed|"recent 1d"|always
+      how long a machine keeps copies of what was written on it, beside its
+      shards: until its shards are confirmed on all their holders, for a time
+      after the last use, or always; auto: a week, while copies take less than
+      a quarter of its free space; local pins are always kept
 
 Example:
   shoal volume set main class=rs4+2 ack=placed`
@@ -176,7 +181,7 @@ export function volumeTable(volumes: readonly VolumeStatus[], context: Context):
   return volumes
     .flatMap((volume, i) => [
       lines[i] ?? '',
-      ...[...calledRows(volume), ...careRows(volume), ...logRows(volume)].map(
+      ...[...calledRows(volume), ...spaceRows(volume), ...careRows(volume), ...logRows(volume)].map(
         ([what, text]) => `  ${what.toLowerCase()}: ${text}`,
       ),
     ])
@@ -202,6 +207,7 @@ function describe(info: VolumeInfo): string {
     ['Class', info.class],
     ['Safety', toleranceText(info)],
     ['Stripes', stripesText(info)],
+    ...spaceRows(info),
     ...careRows(info),
     ['Conflicts', String(info.conflicts)],
     ...[differenceText(info)].flatMap((text) => (text === undefined ? [] : [['State', text]])),
@@ -218,6 +224,11 @@ function describe(info: VolumeInfo): string {
   return table(rows)
 }
 
+function spaceRows(volume: VolumeStatus): readonly (readonly [string, string])[] {
+  const text = spaceText(volume)
+  return text === undefined ? [] : [['Space', text]]
+}
+
 /** The name of this node in a volume, where the name in its settings was taken, or changed. */
 function calledRows({ calledAs }: VolumeStatus): readonly (readonly [string, string])[] {
   return calledAs === undefined ? [] : [['This node', printable(calledAs)]]
@@ -231,6 +242,6 @@ function differenceText({ differsMs }: VolumeStatus): string | undefined {
 
 function settingsText(settings: Settings): string {
   return Object.entries(settings)
-    .map(([key, value]) => printable(`${key}=${value}`))
+    .map(([key, value]) => shellWord(`${key}=${value}`))
     .join(' ')
 }

@@ -6,6 +6,7 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import type { GarbageReport, VolumeGarbageReport } from '../control/garbage.ts'
+import type { Compacted } from '../store/compaction.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock, Network, Random } from '../world/world.ts'
 import type { Collected } from './collect.ts'
@@ -113,7 +114,8 @@ export class Reclaim {
         passes.push(await this.#pass({ isAsked: true, only }, scope))
       const releasedBytes = await this.#releaseCopies(only, until, scope)
       await this.#parts.store.shards.emptyTrash(this.#parts.trashMs())
-      const { freedBytes } = await this.#compact(THOROUGH_LIVE_RATIO, scope)
+      const compacted = await this.#compact(THOROUGH_LIVE_RATIO, scope)
+      const freedBytes = Math.max(0, compacted.freedBytes - compacted.movedBytes)
       const volumes = this.#parts.volumes().filter(({ volume }) => isIn(only, volume.id))
       const { trashBytes, reclaimableBytes } = this.#parts.store.usage()
       return {
@@ -272,10 +274,7 @@ export class Reclaim {
     if (evictedBytes < shortBytes) this.#evictAt = (clock.now() + EVICT_AGAIN_MS) as Instant
   }
 
-  #compact(
-    maxLiveRatio: number | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly freedBytes: number }> {
+  #compact(maxLiveRatio: number | undefined, signal: AbortSignal): Promise<Compacted> {
     const options = maxLiveRatio === undefined ? {} : { maxLiveRatio }
     const budgetBytesPerSecond = COMPACT_BYTES_PER_SECOND
     return this.#parts.store.compact({ ...options, budgetBytesPerSecond, signal })

@@ -61,12 +61,13 @@ export function ownersApi(
     async status(): Promise<NodeStatus> {
       await space.measure()
       const { self: id } = world.network
+      const unplacedBytes = hostedNow(parts).reduce((sum, [, one]) => sum + one.unplacedBytes, 0)
       return {
         node: {
           id,
           addresses: world.network.addresses(),
           ...self,
-          ...space.status(),
+          ...space.status(unplacedBytes),
           scrub: upkeep.scrub.progress,
         },
         peers: await nouns.listPeers(),

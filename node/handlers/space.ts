@@ -23,8 +23,13 @@ export class Space {
     return this.#freeBytes
   }
 
+  /** All that the home of this node takes, about. */
+  get ownBytes(): number {
+    return this.#store.usage().segmentBytes + this.#indexBytes + this.#store.fetched.usage.usedBytes
+  }
+
   /**
-   * The same, and the next beacon says what is free by now: others choose by it whom they give
+   * The free bytes, and the next beacon says what is free by now: others choose by it whom they give
    * shards.
    */
   forBeacon(): number {
@@ -37,22 +42,29 @@ export class Space {
     return this.#freeBytes
   }
 
-  status(): Pick<
+  /** unplacedBytes: of chunks that are in no stripe yet. */
+  status(
+    unplacedBytes: number,
+  ): Pick<
     NodeStatus['node'],
     | 'cache'
     | 'capacityBytes'
     | 'freeBytes'
     | 'indexBytes'
+    | 'holds'
     | 'reclaimableBytes'
     | 'trashBytes'
     | 'usedBytes'
   > {
-    const { segmentBytes: usedBytes, trashBytes, reclaimableBytes } = this.#store.usage()
+    const { segmentBytes: usedBytes, shardBytes, chunkBytes, ...rest } = this.#store.usage()
+    const { trashBytes, reclaimableBytes } = rest
+    const copyBytes = Math.max(0, chunkBytes - unplacedBytes)
+    const holds = { shardBytes, copyBytes, unplacedBytes, ownBytes: this.ownBytes }
     const sizes = { capacityBytes: this.#totalBytes, freeBytes: this.#freeBytes }
     const { limitBytes, ...cached } = this.#store.fetched.usage
     const cache = { ...cached, limitBytes: limitBytes + CHUNK_CACHE_BYTES }
     const indexBytes = this.#indexBytes
-    return { usedBytes, indexBytes, ...sizes, trashBytes, reclaimableBytes, cache }
+    return { usedBytes, holds, indexBytes, ...sizes, trashBytes, reclaimableBytes, cache }
   }
 
   /**
