@@ -29,9 +29,9 @@ import type { WantingVolume } from './local-copies.ts'
 /** Stripes looked at in a pass, and before others have their turn. */
 const LOOKS_MAX = 4096
 const PACE = 64
-/** What cannot go now, since a holder is away or something wants it, is looked at again so soon. */
+/** Until copies are looked at again that a holder that is away, or a use, keeps here. */
 const AGAIN_MS: number = HOUR_MS
-/** Where room bounds them, copies take at most this share of what would be free without them. */
+/** The share of what would be free without them that copies may take, where room bounds them. */
 const FREE_SHARE = 0.25
 
 /** A volume whose chunks are copied here. */
@@ -98,6 +98,7 @@ export class CopyRelease {
       waiting += pass.waiting
       await one.volume.commit()
     }
+    if (bytes > 0) this.#parts.log('copies of placed chunks were released', { bytes, waiting })
     return { bytes, waiting }
   }
 

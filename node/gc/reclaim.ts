@@ -1,6 +1,6 @@
 // Gives back the space of a node that nobody needs: stripes of its volumes (volume-gc.ts), its own
-// copies of chunks (local-copies.ts, copy-release.ts), its trash after a while, and last the dead records of its
-// store. One pass at a time.
+// copies of chunks (local-copies.ts, copy-release.ts), its trash after a while, and last the dead
+// records of its store. One pass at a time.
 import { asShoalError } from '../../protocol/errors.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'

@@ -29,8 +29,8 @@ export class Space {
   }
 
   /**
-   * The free bytes, and the next beacon says what is free by now: others choose by it whom they give
-   * shards.
+   * The free bytes, and the next beacon says what is free by now: others choose by it whom they
+   * give shards.
    */
   forBeacon(): number {
     if (!this.#isMeasuring) {

@@ -51,7 +51,7 @@ export interface DedupCheckParts {
   ) => void
 }
 
-/** What holders of a stripe have shown. */
+/** The shards of a stripe that holders have shown. */
 interface Shown {
   /** k of them. */
   readonly isAlive: boolean

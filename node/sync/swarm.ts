@@ -51,7 +51,6 @@ export interface SwarmComponents {
   /** Told whom this node hears. */
   readonly detector: Pick<Detector, 'heard' | 'hungUp'>
   readonly freeBytes: () => number
-  /** What the home of this node takes. */
   readonly usedBytes?: (() => number) | undefined
   readonly budgets?: Pick<PeerBudgets, 'take'> | undefined
   readonly security?: SwarmSecurity | undefined
