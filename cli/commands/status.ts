@@ -77,9 +77,10 @@ function storeText(node: NodeStatus['node']): string {
 }
 
 /** The parts of what the store uses. */
-function holdsRows({ shardBytes, copyBytes, unplacedBytes }: Holds): string[][] {
+function holdsRows({ shardBytes, wholeBytes, copyBytes, unplacedBytes }: Holds): string[][] {
   const parts = [
-    [shardBytes, 'of shards'],
+    [Math.max(0, shardBytes - wholeBytes), 'of coded shards'],
+    [wholeBytes, 'of whole copies of stripes'],
     [copyBytes, 'of copies kept here (see keep-local)'],
     [unplacedBytes, 'on this node only, in no stripe yet'],
   ] as const

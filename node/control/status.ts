@@ -31,6 +31,8 @@ export interface NodeStatus {
      */
     readonly holds: {
       readonly shardBytes: number
+      /** Of these, those of stripes whose shards are whole copies, as of small data. */
+      readonly wholeBytes: number
       readonly copyBytes: number
       readonly unplacedBytes: number
       readonly ownBytes: number

@@ -113,6 +113,13 @@ export function spaceOf(groups: readonly StripeGroup[]): VolumeStatus['space'] {
   return { dataBytes, shardBytes }
 }
 
+/** Bytes of the shards of a peer that are whole copies of their stripes. */
+export function wholeBytesOf(groups: readonly StripeGroup[], peer: PeerId): number {
+  return groups
+    .filter(({ k, isSwept, holders }) => k === 1 && !isSwept && holders.flat().includes(peer))
+    .reduce((sum, { shardBytes }) => sum + shardBytes, 0)
+}
+
 /** Is all of it that there is with peers? */
 function isWarm({ tiers }: StripeGroup): boolean {
   return tiers.length === 0

@@ -5,6 +5,7 @@ import { CHUNK_CACHE_BYTES, cacheBytesOnDisk } from '../content/decoded-cache.ts
 import type { Store } from '../store/store.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
+type Holds = NodeStatus['node']['holds']
 type MeasuredStore = Pick<Store, 'fetched' | 'usage' | 'space' | 'indexBytes'>
 
 export class Space {
@@ -42,9 +43,9 @@ export class Space {
     return this.#freeBytes
   }
 
-  /** unplacedBytes: of chunks that are in no stripe yet. */
+  /** parts: as the volumes know them. */
   status(
-    unplacedBytes: number,
+    parts: Pick<Holds, 'unplacedBytes' | 'wholeBytes'>,
   ): Pick<
     NodeStatus['node'],
     | 'cache'
@@ -58,8 +59,8 @@ export class Space {
   > {
     const { segmentBytes: usedBytes, shardBytes, chunkBytes, ...rest } = this.#store.usage()
     const { trashBytes, reclaimableBytes } = rest
-    const copyBytes = Math.max(0, chunkBytes - unplacedBytes)
-    const holds = { shardBytes, copyBytes, unplacedBytes, ownBytes: this.ownBytes }
+    const copyBytes = Math.max(0, chunkBytes - parts.unplacedBytes)
+    const holds = { ...parts, shardBytes, copyBytes, ownBytes: this.ownBytes }
     const sizes = { capacityBytes: this.#totalBytes, freeBytes: this.#freeBytes }
     const { limitBytes, ...cached } = this.#store.fetched.usage
     const cache = { ...cached, limitBytes: limitBytes + CHUNK_CACHE_BYTES }

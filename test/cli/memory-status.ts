@@ -18,7 +18,7 @@ export const NODE: NodeStatus['node'] = {
   pid: process.pid,
   startedMs: 1_700_000_000_000 as WallTime,
   usedBytes: 0,
-  holds: { shardBytes: 0, copyBytes: 0, unplacedBytes: 0, ownBytes: 0 },
+  holds: { shardBytes: 0, wholeBytes: 0, copyBytes: 0, unplacedBytes: 0, ownBytes: 0 },
   indexBytes: 0,
   freeBytes: 1_000_000_000,
   capacityBytes: 4_000_000_000,

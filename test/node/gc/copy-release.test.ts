@@ -4,7 +4,15 @@ import { describe, test } from 'node:test'
 import { SHARD_PREFIX, prefixRange } from '../../../node/store/keys.ts'
 import { HOUR_MS, KIB, MIB, MINUTE_MS } from '../../../protocol/units.ts'
 import { withMembers } from '../handlers/members.ts'
-import { checkAll, checkContent, chunkCount, contentOf, put, readFile } from './garbage-world.ts'
+import {
+  checkAll,
+  checkContent,
+  chunkCount,
+  contentOf,
+  put,
+  readFile,
+  volumeOf,
+} from './garbage-world.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 
 const FILE = contentOf(1, 3000 * KIB)
@@ -61,6 +69,47 @@ describe('the release of local copies', () => {
       assert.ok((await chunkCount(a)) > 1)
       network.heal()
       await clock.sleep(2 * HOUR_MS)
+      assert.equal(await chunkCount(a), 0)
+      await checkAll(nodes)
+    })
+  })
+
+  test('what lacks a holder stays readable at its writer alone', async () => {
+    await withMembers(3, 9, async ({ nodes, clock }) => {
+      const [a, b, c] = nodes
+      await keepLocal(a, 'placed')
+      await clock.sleep(MINUTE_MS)
+      await c.stop()
+      await a.ask((api) => put(api, '/partial', FILE))
+      await clock.sleep(3 * HOUR_MS)
+      assert.equal((await volumeOf(a)).stripes.atRisk, 1)
+      await b.stop()
+      checkContent('/partial', await a.ask((api) => readFile(api, '/partial')))
+      await b.start()
+      await c.start()
+      await clock.sleep(3 * HOUR_MS)
+      assert.equal(await chunkCount(a), 0)
+      for (const away of [b, c]) {
+        await away.stop()
+        await checkAll(nodes.filter((node) => node !== away))
+        await away.start()
+        await clock.sleep(MINUTE_MS)
+      }
+    })
+  })
+
+  test('a crash between two steps of a release leaves no copy behind', async () => {
+    await withMembers(3, 10, async ({ nodes, clock }) => {
+      const [a] = nodes
+      await keepLocal(a, 'placed')
+      for (let n = 0; n < 6; n++) {
+        await putPlaced(a, `/${n}`, contentOf(n, 300 * KIB))
+        await clock.sleep(4 * MINUTE_MS)
+        a.kill('power loss')
+        await a.start()
+        await clock.sleep(MINUTE_MS)
+      }
+      await clock.sleep(20 * MINUTE_MS)
       assert.equal(await chunkCount(a), 0)
       await checkAll(nodes)
     })
@@ -138,6 +187,13 @@ describe('the release of local copies', () => {
       await keepLocal(a, 'placed')
       await clock.sleep(10 * MINUTE_MS)
       assert.equal(await chunkCount(a), 0)
+    })
+  })
+
+  test('a value of the setting that means nothing is refused', async () => {
+    await withMembers(1, 11, async ({ nodes: [a] }) => {
+      for (const value of ['', 'never', 'recent', 'recent 0d', 'recent 1y', 'recent  1d', '1d'])
+        await assert.rejects(keepLocal(a, value), { code: 'usage', message: /recent 1d/ })
     })
   })
 
