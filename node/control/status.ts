@@ -31,7 +31,7 @@ export interface NodeStatus {
      */
     readonly holds: {
       readonly shardBytes: number
-      /** Of these, those of stripes whose shards are whole copies, as of small data. */
+      /** The part of these that are whole copies of their stripes, as of small data. */
       readonly wholeBytes: number
       readonly copyBytes: number
       readonly unplacedBytes: number

@@ -1,4 +1,4 @@
-// What the homes of real nodes take on their disks for what was put in.
+// The space that the homes of real nodes take on their disks for what was put in.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -12,7 +12,7 @@ interface Case {
   readonly nodes: number
   readonly class: string
   readonly mib: number
-  /** What all homes take before copies are released at the least, and after at the most. */
+  /** Times the data that all homes take, at least before copies are released, at most after. */
   readonly before: number
   readonly after: number
   /** Nodes that may be lost. */
