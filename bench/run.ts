@@ -2,9 +2,10 @@
 // big random file and a tree of small ones, through the command and through the mount, on one node
 // and on three (nodes.ts); the mount beside other file systems (mount.ts); a cold tier beside other
 // programs that use an S3 server (cold.ts); shards to a peer; repair (repair.ts); reads from others
-// (remote-read.ts), also without some of the holders (degraded-read.ts); how soon a change shows
-// elsewhere (visible.ts); how soon the command and a node start (start.ts); Reed-Solomon beside a
-// native library; and how costs grow with what there is (growth.ts, in its small form).
+// (remote-read.ts), also without some of the holders (degraded-read.ts); what homes take for it on
+// their disks (space.ts); how soon a change shows elsewhere (visible.ts); how soon the command and
+// a node start (start.ts); Reed-Solomon beside a native library; and how costs grow with what there
+// is (growth.ts, in its small form).
 //   --mib N (1024), --files N (5000), --nodes 1,3: sizes
 //   --only PART,...: some of PARTS
 //   --rounds N: all of it N times; three or more show how far figures scatter
@@ -60,6 +61,7 @@ const PARTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   'degraded-read': () =>
     program(new URL('./degraded-read.ts', import.meta.url), '--mib', values.mib),
   'remote-read': () => program(new URL('./remote-read.ts', import.meta.url), '--mib', values.mib),
+  space: () => program(new URL('./space.ts', import.meta.url)),
   visible: () => program(new URL('./visible.ts', import.meta.url)),
   mount: () => program(new URL('./mount.ts', import.meta.url)),
   cold: () =>

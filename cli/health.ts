@@ -28,6 +28,17 @@ function unplacedText({ unplacedBytes, isEmpty, logCopies }: VolumeStatus): stri
   return `small files only, on ${nodes - behind.length} of ${nodes} nodes`
 }
 
+/** "252 MB of data, 378 MB of shards on all peers (1.50 times)"; undefined for none. */
+export function spaceText({ space }: Pick<VolumeStatus, 'space'>): string | undefined {
+  const { dataBytes, shardBytes } = space
+  if (dataBytes === 0) return undefined
+  const times = (shardBytes / dataBytes).toFixed(2)
+  return (
+    `${formatBytes(dataBytes)} of data, ` +
+    `${formatBytes(shardBytes)} of shards on all peers (${times} times)`
+  )
+}
+
 /** "12 stripes full, 3 degraded, 1 at risk". */
 export function stripesText({ stripes, cold }: VolumeStatus): string {
   const { full, degraded, atRisk, lost } = stripes

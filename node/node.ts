@@ -153,6 +153,7 @@ export class Node implements LocalNode {
       joining,
       detector,
       freeBytes: () => space.forBeacon(),
+      usedBytes: () => space.ownBytes,
       budgets,
       security: {
         record: security.record,

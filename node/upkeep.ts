@@ -79,6 +79,7 @@ export class NodeUpkeep {
       store,
       volumes: () => [...this.#garbage.values()],
       trashMs: () => Math.max(0, ...[...hosted.all()].map(({ volume }) => trashMsOf(volume))),
+      network,
       clock,
       random,
       log,
@@ -200,7 +201,7 @@ export class NodeUpkeep {
   #garbageOf(hosted: HostedVolume, kept: LocalPinning): VolumeGc {
     const { world, store, detector, security, log } = this.#c
     const { namespace, volume, map, packer, fetcher, chunks, inFlight, classes } = hosted
-    const { client, dedupCheck } = hosted
+    const { client, dedupCheck, placedCopies, reads } = hosted
     const { clock } = world
     const budget = this.#budget
     const isAvoided = (peer: PeerId): boolean => map.isAvoided(peer)
@@ -210,7 +211,7 @@ export class NodeUpkeep {
     const livenessOf = (peer: PeerId): Liveness => detector.liveness(peer, graceMsOf(volume))
     const parts = { namespace, store, map, packer, fetcher, chunks, inFlight, classes }
     const ofNode = { packAnew, dedupCheck, livenessOf, clock, wake, security, log }
-    return new VolumeGc({ ...parts, ...ofNode, kept })
+    return new VolumeGc({ ...parts, ...ofNode, kept, placedCopies, reads })
   }
 
   #addJob(name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): Job {

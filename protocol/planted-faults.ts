@@ -62,6 +62,8 @@ export type PlantedFault =
   | 'revivable-packs-removed'
   /** A recall is logged before peers hold the shards. */
   | 'recalled-before-placed'
+  /** Chunks are released that lie in no stripe yet. */
+  | 'released-before-placed'
   /** A zone may hold any number of shards of a stripe. */
   | 'zone-limit-forgotten'
   /** A node that is merely late counts as gone. */

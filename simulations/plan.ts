@@ -101,7 +101,13 @@ class Plan {
   settings(): Settings {
     const random = new SeededRandom(this.#seed, 'plan settings')
     const cold = this.#scenario.cold ? this.#coldSettings() : {}
-    return { history: random.pick(['drop', 'full']), ...cold, ...this.#scenario.settings }
+    const copies = new SeededRandom(this.#seed, 'plan copies')
+    return {
+      history: random.pick(['drop', 'full']),
+      'keep-local': copies.pick(['placed', 'recent 10m', 'auto', 'always']),
+      ...cold,
+      ...this.#scenario.settings,
+    }
   }
 
   /** The kind of tier that this seed has. */

@@ -16,7 +16,7 @@ import type { Unit } from '../progress.ts'
 export function addGc(program: Command, context: Context): void {
   program
     .command('gc')
-    .description('delete unreferenced data now and free its space')
+    .description('delete unreferenced data and release copies now')
     .option('--volume <volume>', 'only this volume')
     .addHelpText(
       'after',
@@ -24,8 +24,9 @@ export function addGc(program: Command, context: Context): void {
 Nodes collect garbage by themselves about once a day. This starts at once, and
 waits up to a minute for other members: data is deleted only when every member
 is known to have seen that it is unused. Its shards then stay in the trash for a
-while (the volume setting "trash"). Ctrl-C stops it safely; "shoal status" shows
-how far any collection is.
+while (the volume setting "trash"). Copies of what was written here are released
+as the volume setting "keep-local" says. Ctrl-C stops it safely; "shoal status"
+shows how far any collection is.
 
 Example:
   shoal gc`,
@@ -72,9 +73,10 @@ const STEPS = {
 } as const satisfies Readonly<Record<GarbageProgress['step'], readonly [string, Unit]>>
 
 function described(report: GarbageReport): string {
-  const { deletedBytes, freedBytes, trashBytes, reclaimableBytes } = report
+  const { deletedBytes, releasedBytes, freedBytes, trashBytes, reclaimableBytes } = report
   const rest = [
     [deletedBytes, 'of chunks deleted here'],
+    [releasedBytes, 'of copies released here'],
     [trashBytes, 'of shards in the trash here'],
     [reclaimableBytes, 'to be compacted here later'],
   ] as const

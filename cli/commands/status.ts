@@ -1,6 +1,6 @@
 // `shoal status`: the node, its peers, volumes and mounts at a glance.
 import { formatBytes } from '../../protocol/size.ts'
-import { formatDuration, formatTime, printable, table, wrapLines } from '../output.ts'
+import { count, formatDuration, formatTime, printable, table, wrapLines } from '../output.ts'
 import { garbageText } from './gc.ts'
 import { peerTable } from './peer.ts'
 import { volumeTable } from './volume.ts'
@@ -10,6 +10,7 @@ import type { Context } from '../context.ts'
 
 type Notice = NodeStatus['notices'][number]
 type Cache = NodeStatus['node']['cache']
+type Holds = NodeStatus['node']['holds']
 
 /** Files of which locks are shown. */
 const LOCKS_SHOWN = 20
@@ -35,6 +36,8 @@ function describe(status: NodeStatus, context: Context): string {
     ['Id', node.id],
     ['Home', node.home],
     ['Store', storeText(node)],
+    ...holdsRows(node.holds),
+    ...togetherRows(status),
     ['Cache', cacheText(node.cache)],
     ...(node.garbage === undefined ? [] : [['Garbage', garbageText(node.garbage)]]),
     ...(node.scrub === undefined ? [] : [['Scrub', scrubText(node.scrub)]]),
@@ -77,6 +80,37 @@ function storeText(node: NodeStatus['node']): string {
     .filter(([bytes, what]) => bytes > 0 || !what.startsWith('of'))
     .map(([bytes, what]) => `${formatBytes(bytes)} ${what}`)
     .join(', ')
+}
+
+/** The parts of what the store uses. */
+function holdsRows({ shardBytes, wholeBytes, copyBytes, unplacedBytes }: Holds): string[][] {
+  const parts = [
+    [Math.max(0, shardBytes - wholeBytes), 'of coded shards'],
+    [wholeBytes, 'of whole copies of stripes'],
+    [copyBytes, 'of copies kept here (see keep-local)'],
+    [unplacedBytes, 'on this node only, in no stripe yet'],
+  ] as const
+  const some = parts.filter(([bytes]) => bytes > 0)
+  if (some.length === 0) return []
+  return [['Holds', some.map(([bytes, what]) => `${formatBytes(bytes)} ${what}`).join(', ')]]
+}
+
+/** The real factor: what all homes take for the data of all volumes. */
+function togetherRows({ node, peers, volumes }: NodeStatus): string[][] {
+  const placed = volumes.reduce((sum, { space }) => sum + space.dataBytes, 0)
+  const dataBytes = placed + node.holds.unplacedBytes
+  if (dataBytes === 0) return []
+  const heard = peers.flatMap(({ usedBytes }) => usedBytes ?? [])
+  const takenBytes = heard.reduce((sum, bytes) => sum + bytes, node.holds.ownBytes)
+  const isAll = heard.length === peers.length
+  const times = (takenBytes / dataBytes).toFixed(2)
+  return [
+    [
+      'Together',
+      `${formatBytes(dataBytes)} of data take ${isAll ? '' : 'at least '}` +
+        `${formatBytes(takenBytes)} on ${count(heard.length + 1, 'node')}: ${times} times`,
+    ],
+  ]
 }
 
 function cacheText({ usedBytes, limitBytes, foundBytes, fetchedBytes }: Cache): string {

@@ -1,7 +1,14 @@
 // `shoal volume create|ls|info|set|rename`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
-import { careRows, contentRows, logRows, stripesText, toleranceText } from '../health.ts'
+import {
+  careRows,
+  contentRows,
+  logRows,
+  spaceText,
+  stripesText,
+  toleranceText,
+} from '../health.ts'
 import { count, formatTime, printable, shellWord, table, tableRows, wrapLines } from '../output.ts'
 import { addVolumeKey } from './volume-key.ts'
 import type { Command } from 'commander'
@@ -46,6 +53,11 @@ Settings:
       move data automatically, or only on "shoal cold push" and for pins
   keep=copies1|none|all
       copies that peers keep of data in a cold tier: one, none, or all
+  keep-local=auto|placed|"recent 1d"|always
+      how long a machine keeps copies of what was written on it, beside its
+      shards: until its shards are confirmed on all their holders, for a time
+      after the last use, or always; auto: a week, while copies take less than
+      a quarter of its free space; local pins are always kept
 
 Example:
   shoal volume set main class=rs4+2 ack=placed`
@@ -180,6 +192,7 @@ export function volumeTable(volumes: readonly VolumeStatus[], context: Context):
       ...[
         ...calledRows(volume),
         ...contentRows(volume),
+        ...spaceRows(volume),
         ...careRows(volume),
         ...logRows(volume),
       ].map(([what, text]) => wrapLines(`  ${what.toLowerCase()}: ${text}`, columns)),
@@ -207,6 +220,7 @@ function describe(info: VolumeInfo, { columns }: Context): string {
     ['Safety', toleranceText(info)],
     ['Stripes', stripesText(info)],
     ...contentRows(info),
+    ...spaceRows(info),
     ...careRows(info),
     ['Conflicts', String(info.conflicts)],
     ...[differenceText(info)].flatMap((text) => (text === undefined ? [] : [['State', text]])),
@@ -235,6 +249,11 @@ function historyText({ name, log, settings }: VolumeInfo): string {
   )
 }
 
+function spaceRows(volume: VolumeStatus): readonly (readonly [string, string])[] {
+  const text = spaceText(volume)
+  return text === undefined ? [] : [['Space', text]]
+}
+
 /** The name of this node in a volume, where the name in its settings was taken, or changed. */
 function calledRows({ calledAs }: VolumeStatus): readonly (readonly [string, string])[] {
   return calledAs === undefined ? [] : [['This node', printable(calledAs)]]
@@ -248,6 +267,6 @@ function differenceText({ differsMs }: VolumeStatus): string | undefined {
 
 function settingsText(settings: Settings): string {
   return Object.entries(settings)
-    .map(([key, value]) => printable(`${key}=${value}`))
+    .map(([key, value]) => shellWord(`${key}=${value}`))
     .join(' ')
 }

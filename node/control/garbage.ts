@@ -40,6 +40,8 @@ export interface GarbageReport {
   readonly volumes: readonly VolumeGarbageReport[]
   /** In this node's own store: copies that nobody needs any more, and the disk space freed. */
   readonly deletedBytes: number
+  /** And copies of what other nodes hold as well, that were due (the setting `keep-local`). */
+  readonly releasedBytes: number
   readonly freedBytes: number
   /**
    * Shards on this node that were given up, kept for a while, and what compaction can give back

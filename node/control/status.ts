@@ -24,6 +24,19 @@ export interface NodeStatus {
      * space).
      */
     readonly usedBytes: number
+    /**
+     * The parts of the used bytes: shards, of whatever this or other nodes wrote; copies of chunks
+     * that lie in stripes too (the setting `keep-local`, and pins); and chunks that lie in none
+     * yet. `ownBytes`: all that the home takes, with index and cache.
+     */
+    readonly holds: {
+      readonly shardBytes: number
+      /** The part of these that are whole copies of their stripes, as of small data. */
+      readonly wholeBytes: number
+      readonly copyBytes: number
+      readonly unplacedBytes: number
+      readonly ownBytes: number
+    }
     /** Bytes of the index, which contains the logs of volumes; not part of `usedBytes`. */
     readonly indexBytes: number
     readonly freeBytes: number
@@ -103,6 +116,8 @@ export interface PeerStatus {
   /** The capacity that it offers, and the free part that it last reported. */
   readonly capacityBytes?: number | undefined
   readonly freeBytes?: number | undefined
+  /** The bytes that its home takes in all, as it last reported. */
+  readonly usedBytes?: number | undefined
   /** The shards that it holds for volumes of this node, according to their logs. */
   readonly shards: number
   readonly shardBytes: number
@@ -145,6 +160,10 @@ export interface VolumeStatus {
   /** Files with a name, and the bytes that they show; 0 for keepers, who cannot know. */
   readonly files: number
   readonly bytes: number
+  /**
+   * Bytes of the data in stripes, and of the shards on all peers that hold it, garbage included.
+   */
+  readonly space: { readonly dataBytes: number; readonly shardBytes: number }
   /** Nothing is in it. */
   readonly isEmpty: boolean
   /**

@@ -4,7 +4,8 @@
 //     found so again
 //   copies of what surely lies in whole stripes (stripes/dedup-check.ts) go when space is short,
 //     the oldest first, where one more peer may fail of those that are there: a stripe whose
-//     holders are away, or lie, may have no other bytes than these; but none that is pinned here
+//     holders are away, or lie, may have no other bytes than these; but none that is pinned here.
+//     With more room, copy-release.ts lets them go
 // A chunk that lives, lies in no stripe and is marked nowhere is marked to be packed. A deleted
 // chunk's mark is gone, durably, before the chunk is.
 import type { Hlc } from '../../protocol/clock/hlc.ts'
@@ -32,15 +33,19 @@ export interface LocalCopiesParts {
   readonly clock: Clock
 }
 
-/** A volume whose chunks are copied here. */
-export interface CopiedVolume {
-  readonly map: Pick<StripeMap, 'stripe'>
-  readonly dedupCheck: Pick<DedupCheck, 'look'>
-  readonly packer: Pick<Packer, 'isMarked'>
+/** A volume that may want chunks in the store here. */
+export interface WantingVolume {
+  readonly packer: Pick<Packer, 'isMarked' | 'unplacedBytes'>
   readonly inFlight: Pick<InFlightReferences, 'has'>
-  readonly livenessOf: (peer: PeerId) => Liveness
   /** Local pins of this node. */
   readonly kept: Pick<LocalPinning, 'has'>
+}
+
+/** A volume whose chunks are copied here. */
+export interface CopiedVolume extends WantingVolume {
+  readonly map: Pick<StripeMap, 'stripe'>
+  readonly dedupCheck: Pick<DedupCheck, 'look'>
+  readonly livenessOf: (peer: PeerId) => Liveness
 }
 
 /** A volume as a survey found it. */
@@ -174,15 +179,19 @@ function isInStripe(id: ChunkId, map: Pick<StripeMap, 'locations'>): boolean {
   return map.locations(id).some(({ isSwept }) => !isSwept)
 }
 
+/** Does anything in a volume ask for the chunk to be here? */
+export function isWanted(id: ChunkId, { packer, inFlight, kept }: WantingVolume): boolean {
+  return packer.isMarked(id) || inFlight.has(id) || kept.has(id)
+}
+
 /** Does the chunk surely lie in a stripe that can spare it, and is it wanted here by nobody? */
 async function isCopy(
   id: ChunkId,
   volumes: readonly CopiedVolume[],
   signal: AbortSignal,
 ): Promise<boolean> {
-  const isWanted = ({ packer, inFlight, kept }: CopiedVolume): boolean =>
-    packer.isMarked(id) || inFlight.has(id) || kept.has(id)
-  if (volumes.some(isWanted)) return false
+  const isWantedHere = (): boolean => volumes.some((volume) => isWanted(id, volume))
+  if (isWantedHere()) return false
   for (const { map, dedupCheck, livenessOf } of volumes) {
     const found = await dedupCheck.look(id, 'any', { others: 'verified', signal })
     const stripe = found === undefined ? undefined : map.stripe(found)
@@ -191,7 +200,7 @@ async function isCopy(
     const there = holders.filter((peers) => peers.some((peer) => livenessOf(peer) === 'online'))
     const isWhole = holders.every((peers) => peers.length > 0)
     if (!isWhole || there.length < Math.min(header.k + 1, holders.length)) continue
-    return !volumes.some(isWanted)
+    return !isWantedHere()
   }
   return false
 }

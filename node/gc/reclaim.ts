@@ -1,16 +1,18 @@
 // Gives back the space of a node that nobody needs: stripes of its volumes (volume-gc.ts), its own
-// copies of chunks (local-copies.ts), its trash after a while, and last the dead records of its
-// store. One pass at a time.
+// copies of chunks (local-copies.ts, copy-release.ts), its trash after a while, and last the dead
+// records of its store. One pass at a time.
 import { asShoalError } from '../../protocol/errors.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import type { GarbageProgress, GarbageReport, VolumeGarbageReport } from '../control/garbage.ts'
+import type { Compacted } from '../store/compaction.ts'
 import type { Store } from '../store/store.ts'
-import type { Clock, Random } from '../world/world.ts'
+import type { Clock, Network, Random } from '../world/world.ts'
 import type { Collected } from './collect.ts'
 import { DebounceTimer } from '../jobs/debounce-timer.ts'
 import { Job } from '../jobs/background-job.ts'
+import { CopyRelease } from './copy-release.ts'
 import { LocalCopies } from './local-copies.ts'
 import type { SurveyedVolume } from './local-copies.ts'
 import type { VolumeGc } from './volume-gc.ts'
@@ -25,6 +27,8 @@ const FREE_SHARE_MIN = 0.1
 const COMPACT_BYTES_PER_SECOND = 64e6
 /** Segments less live than this are compacted when space is short, or asked for. */
 const THOROUGH_LIVE_RATIO = 0.9
+/** The same after copies were released, which lie among shards that stay. */
+const RELEASED_LIVE_RATIO = 0.75
 /** Stripes are condemned, then swept; then copies of their chunks are doomed, then deleted. */
 const PASSES_MAX = 4
 /**
@@ -43,6 +47,7 @@ export interface ReclaimParts {
   readonly volumes: () => readonly VolumeGc[]
   /** How long shards that were given up are kept. */
   readonly trashMs: () => number
+  readonly network: Pick<Network, 'self'>
   readonly clock: Clock
   readonly random: Random
   readonly log: (message: string, fields: Record<string, unknown>) => void
@@ -56,6 +61,7 @@ interface Pass {
 export class Reclaim {
   readonly #parts: ReclaimParts
   readonly #local: LocalCopies
+  readonly #release: CopyRelease
   readonly #job: Job
   readonly #queue = new SerialQueue()
   #evictAt: Instant
@@ -67,6 +73,7 @@ export class Reclaim {
   constructor(parts: ReclaimParts) {
     this.#parts = parts
     this.#local = new LocalCopies(parts)
+    this.#release = new CopyRelease(parts)
     const { clock, random, log } = parts
     this.#evictAt = clock.now()
     this.#passAt = clock.now()
@@ -110,8 +117,10 @@ export class Reclaim {
       const until = (this.#parts.clock.now() + WAIT_MS) as Instant
       while (passes.length < PASSES_MAX && (await this.#awaitOthers(only, until, scope)))
         passes.push(await this.#pass({ isAsked: true, only }, scope))
+      const releasedBytes = await this.#releaseCopies(only, until, scope)
       await this.#parts.store.shards.emptyTrash(this.#parts.trashMs())
-      const { freedBytes } = await this.#compact(THOROUGH_LIVE_RATIO, scope)
+      const compacted = await this.#compact(THOROUGH_LIVE_RATIO, scope)
+      const freedBytes = Math.max(0, compacted.freedBytes - compacted.movedBytes)
       const volumes = this.#parts.volumes().filter(({ volume }) => isIn(only, volume.id))
       const { trashBytes, reclaimableBytes } = this.#parts.store.usage()
       return {
@@ -119,6 +128,7 @@ export class Reclaim {
           volumes.map((one) => reportOf(one, nameOf(one.volume.id), passes)),
         ),
         deletedBytes: passes.reduce((sum, pass) => sum + pass.deletedBytes, 0),
+        releasedBytes,
         freedBytes,
         trashBytes,
         reclaimableBytes,
@@ -147,6 +157,7 @@ export class Reclaim {
       if (!random.unlucky('gc.review-later')) await this.#review(volume, signal)
     if (random.unlucky('gc.pass-early') || (await this.#isDue()))
       await this.#pass({ isAsked: false, only: undefined }, signal)
+    const released = await this.#release.run(this.#copies(), {}, signal)
     await store.shards.emptyTrash(trashMs())
     const isShort = (await this.#shortBytes()) > 0
     if (isShort) {
@@ -155,7 +166,30 @@ export class Reclaim {
       await this.#evict(signal)
     }
     const isThorough = isShort || random.unlucky('gc.compacts-thoroughly')
-    await this.#compact(isThorough ? THOROUGH_LIVE_RATIO : undefined, signal)
+    const afterRelease = released.bytes > 0 ? RELEASED_LIVE_RATIO : undefined
+    await this.#compact(isThorough ? THOROUGH_LIVE_RATIO : afterRelease, signal)
+    // What was just placed is safe as soon as all have heard of it.
+    if (released.waiting > 0) this.#timer.ringIn(REVIEW_MS)
+  }
+
+  #copies(): VolumeGc['copies'][] {
+    return this.#parts.volumes().map(({ copies }) => copies)
+  }
+
+  /** Release the copies that are due, as members confirm what they have to. returns their bytes. */
+  async #releaseCopies(
+    only: VolumeId | undefined,
+    until: Instant,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { clock } = this.#parts
+    let bytes = 0
+    for (;;) {
+      const released = await this.#release.run(this.#copies(), { only }, signal)
+      bytes += released.bytes
+      if (released.waiting === 0 || clock.now() >= until) return bytes
+      await clock.sleep(POLL_MS, { signal })
+    }
   }
 
   async #review(volume: VolumeGc, signal: AbortSignal): Promise<void> {
@@ -254,18 +288,14 @@ export class Reclaim {
   }
 
   async #evict(signal: AbortSignal): Promise<void> {
-    const { store, clock, volumes } = this.#parts
+    const { store, clock } = this.#parts
     const shortBytes = await this.#shortBytes()
     if (shortBytes <= 0 || store.usage().chunkBytes === 0 || clock.now() < this.#evictAt) return
-    const copies = volumes().map((volume) => volume.copies)
-    const evictedBytes = await this.#local.evict(shortBytes, copies, signal)
+    const evictedBytes = await this.#local.evict(shortBytes, this.#copies(), signal)
     if (evictedBytes < shortBytes) this.#evictAt = (clock.now() + EVICT_AGAIN_MS) as Instant
   }
 
-  #compact(
-    maxLiveRatio: number | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly freedBytes: number }> {
+  #compact(maxLiveRatio: number | undefined, signal: AbortSignal): Promise<Compacted> {
     const options = maxLiveRatio === undefined ? {} : { maxLiveRatio }
     const budgetBytesPerSecond = COMPACT_BYTES_PER_SECOND
     const onSegment = (done: number, total: number): void =>

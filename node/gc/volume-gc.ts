@@ -11,11 +11,14 @@ import type { DedupCheck } from '../stripes/dedup-check.ts'
 import type { ChunkFetcher } from '../stripes/chunk-fetcher.ts'
 import type { Packer } from '../stripes/packer.ts'
 import type { StripeMap } from '../shard-map/stripe-map.ts'
+import type { PlacedCopies } from '../stripes/placed-copies.ts'
+import type { RecentReads } from '../stripes/recent-reads.ts'
 import type { InFlightReferences } from '../content/in-flight-references.ts'
 import { pathOf } from '../volume/paths.ts'
 import type { PinnedClasses } from '../volume/pinned-classes.ts'
 import { stampActor, stampHlc } from '../../protocol/clock/dot.ts'
-import { trashMsOf } from '../log/settings.ts'
+import { keepLocalOf, trashMsOf } from '../log/settings.ts'
+import type { KeepLocal } from '../log/settings.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import type { Volume } from '../log/volume.ts'
 import type { FileFault, TellGarbage } from '../control/garbage.ts'
@@ -27,6 +30,8 @@ import { Collector, electedCollector } from './collect.ts'
 import type { Collected } from './collect.ts'
 import { OpenContent } from './open-content.ts'
 import type { LocalPinning } from '../pinning/local-pinning.ts'
+import { relist } from './copy-release.ts'
+import type { ReleasingVolume } from './copy-release.ts'
 import type { CopiedVolume, SurveyedVolume } from './local-copies.ts'
 import { Resurrection } from './resurrection.ts'
 import type { Repacker } from './repacking.ts'
@@ -53,6 +58,8 @@ export interface VolumeGcParts {
   readonly fetcher: ChunkFetcher
   readonly chunks: ChunkIo
   readonly inFlight: InFlightReferences
+  readonly placedCopies: PlacedCopies
+  readonly reads: RecentReads
   readonly classes: PinnedClasses
   /** Local pins, which stay here. */
   readonly kept: Pick<LocalPinning, 'has'>
@@ -126,9 +133,10 @@ export class VolumeGc {
     return this.#fault
   }
 
-  /** The local copies of others' data. */
-  get copies(): CopiedVolume {
-    return this.#parts
+  /** The copies of chunks here that lie in stripes too. */
+  get copies(): CopiedVolume & ReleasingVolume {
+    const { volume } = this
+    return { ...this.#parts, volume, keepLocal: (): KeepLocal => keepLocalOf(volume) }
   }
 
   /**
@@ -142,13 +150,15 @@ export class VolumeGc {
     this.#resurrection.start()
     if (this.volume.view.get(SURVEYED) === undefined) this.#noteSurvey()
     const { volume } = this
-    const { map } = this.#parts
+    const { map, placedCopies } = this.#parts
     this.#unlisten.push(
+      volume.events.onReset(() => () => placedCopies.forgetAll()),
       volume.events.change.add(() => {
         this.#hasChanged = true
       }),
       map.onChange((event) => {
         if (event.kind === 'swept') this.#hasSwept = true
+        if (event.kind === 'condemned') this.#relist(event.stripes)
         if (this.#sweeps.changed(event)) this.#parts.wake()
       }),
     )
@@ -224,6 +234,16 @@ export class VolumeGc {
       lease.end()
       if (!signal.aborted) this.#fault = asShoalError(error).message
       throw error
+    }
+  }
+
+  /** Copies of what is given up are copies of what took its place. */
+  #relist(stripes: readonly StripeId[]): void {
+    const { store, map } = this.#parts
+    if (store.usage().chunkBytes === 0) return
+    for (const id of stripes) {
+      const stripe = map.stripe(id)
+      if (stripe !== undefined) relist(stripe, undefined, this.#parts)
     }
   }
 

@@ -23,6 +23,7 @@ import {
   countWaiting,
   holdings,
   reclaimableBytes,
+  spaceOf,
   tolerated,
 } from './health.ts'
 import type { NodeParts } from './parts.ts'
@@ -76,6 +77,7 @@ export async function describePeer(
     roundTripMs: view.connected.has(peer) ? roundTrips.of(peer) : undefined,
     capacityBytes: first?.member.capacityBytes || undefined,
     freeBytes: swarm.news(peer)?.freeBytes,
+    usedBytes: swarm.news(peer)?.usedBytes,
     shards: held?.shards ?? 0,
     shardBytes: held?.bytes ?? 0,
     securityLog: witness.of(peer),
@@ -160,6 +162,7 @@ export function describeVolume(
     tolerates: tolerated(groups, members),
     unplacedBytes: here.unplacedBytes,
     ...volume.replica.files.totals,
+    space: spaceOf(all),
     isEmpty: (readDir(volume.view, ROOT)?.visibleChildren ?? 0) === 0,
     logCopies: {
       nodes: members.length,

@@ -6,7 +6,7 @@
 // while repair (node/upkeep) waits for it to be gone. "Lost" is what cannot be read now; it is lost
 // for good only if none of the holders that are away comes back.
 import type { PeerId } from '../../protocol/ids.ts'
-import type { ColdCounts, StripeCounts, WaitingStripes } from '../control/status.ts'
+import type { ColdCounts, StripeCounts, VolumeStatus, WaitingStripes } from '../control/status.ts'
 import type { StripeGroup } from '../shard-map/stripe-map.ts'
 
 /** The facts about groups: which are in use, who is reachable, who fails together. */
@@ -100,6 +100,24 @@ export function reclaimableBytes(groups: readonly StripeGroup[]): number {
   return groups
     .filter(({ isCondemned, isSwept }) => isCondemned && !isSwept)
     .reduce((sum, { holders, shardBytes }) => sum + holders.flat().length * shardBytes, 0)
+}
+
+/** Bytes of the data in stripes, and of the shards of all stripes on all peers. */
+export function spaceOf(groups: readonly StripeGroup[]): VolumeStatus['space'] {
+  let dataBytes = 0
+  let shardBytes = 0
+  for (const { k, holders, shardBytes: each, isCondemned, isSwept } of groups) {
+    if (!isCondemned) dataBytes += k * each
+    if (!isSwept) shardBytes += holders.flat().length * each
+  }
+  return { dataBytes, shardBytes }
+}
+
+/** Bytes of the shards of a peer that are whole copies of their stripes. */
+export function wholeBytesOf(groups: readonly StripeGroup[], peer: PeerId): number {
+  return groups
+    .filter(({ k, isSwept, holders }) => k === 1 && !isSwept && holders.flat().includes(peer))
+    .reduce((sum, { shardBytes }) => sum + shardBytes, 0)
 }
 
 /** Is all of it that there is with peers? */

@@ -9,6 +9,7 @@ import { coldApi } from './cold.ts'
 import { conflictsApi } from './conflicts.ts'
 import { exchangeApi } from './exchange.ts'
 import { filesApi } from './files.ts'
+import { wholeBytesOf } from './health.ts'
 import { historyApi } from './history.ts'
 import { mountsApi } from './mounts.ts'
 import { locksOf, voterNotices } from './locks.ts'
@@ -61,12 +62,15 @@ export function ownersApi(
     async status(): Promise<NodeStatus> {
       await space.measure()
       const { self: id } = world.network
+      const all = hostedNow(parts).map(([, one]) => one)
+      const unplacedBytes = all.reduce((sum, one) => sum + one.unplacedBytes, 0)
+      const groups = all.flatMap(({ map }) => map.groups())
       return {
         node: {
           id,
           addresses: world.network.addresses(),
           ...self,
-          ...space.status(),
+          ...space.status({ unplacedBytes, wholeBytes: wholeBytesOf(groups, id) }),
           garbage: upkeep.garbage.progress,
           scrub: upkeep.scrub.progress,
         },

@@ -5,6 +5,7 @@ import { CHUNK_CACHE_BYTES, cacheBytesOnDisk } from '../content/decoded-cache.ts
 import type { Store } from '../store/store.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
+type Holds = NodeStatus['node']['holds']
 type MeasuredStore = Pick<Store, 'fetched' | 'usage' | 'space' | 'indexBytes'>
 
 export class Space {
@@ -23,9 +24,14 @@ export class Space {
     return this.#freeBytes
   }
 
+  /** All that the home of this node takes, about. */
+  get ownBytes(): number {
+    return this.#store.usage().segmentBytes + this.#indexBytes + this.#store.fetched.usage.usedBytes
+  }
+
   /**
-   * The same, and the next beacon says what is free by now: others choose by it whom they give
-   * shards.
+   * The free bytes, and the next beacon says what is free by now: others choose by it whom they
+   * give shards.
    */
   forBeacon(): number {
     if (!this.#isMeasuring) {
@@ -37,22 +43,29 @@ export class Space {
     return this.#freeBytes
   }
 
-  status(): Pick<
+  /** parts: as the volumes know them. */
+  status(
+    parts: Pick<Holds, 'unplacedBytes' | 'wholeBytes'>,
+  ): Pick<
     NodeStatus['node'],
     | 'cache'
     | 'capacityBytes'
     | 'freeBytes'
     | 'indexBytes'
+    | 'holds'
     | 'reclaimableBytes'
     | 'trashBytes'
     | 'usedBytes'
   > {
-    const { segmentBytes: usedBytes, trashBytes, reclaimableBytes } = this.#store.usage()
+    const { segmentBytes: usedBytes, shardBytes, chunkBytes, ...rest } = this.#store.usage()
+    const { trashBytes, reclaimableBytes } = rest
+    const copyBytes = Math.max(0, chunkBytes - parts.unplacedBytes)
+    const holds = { ...parts, shardBytes, copyBytes, ownBytes: this.ownBytes }
     const sizes = { capacityBytes: this.#totalBytes, freeBytes: this.#freeBytes }
     const { limitBytes, ...cached } = this.#store.fetched.usage
     const cache = { ...cached, limitBytes: limitBytes + CHUNK_CACHE_BYTES }
     const indexBytes = this.#indexBytes
-    return { usedBytes, indexBytes, ...sizes, trashBytes, reclaimableBytes, cache }
+    return { usedBytes, holds, indexBytes, ...sizes, trashBytes, reclaimableBytes, cache }
   }
 
   /**

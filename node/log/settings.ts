@@ -19,6 +19,9 @@ interface Setting<Value extends string = string> {
   readonly parse: (value: string) => Value
 }
 
+const KEEP_LOCAL_WORDS: readonly string[] = ['auto', 'placed', 'always']
+const KEEP_LOCAL_AUTO_MS: number = 7 * DAY_MS
+
 /** Whether the log below a checkpoint is forgotten or kept. */
 export type HistoryPolicy = 'drop' | 'full'
 
@@ -65,6 +68,22 @@ const COLD: Setting<'on' | 'paused'> = oneOf('cold', ['on', 'paused'])
  */
 const KEEP: Setting<Keep> = oneOf('keep', ['copies1', 'none', 'all'])
 
+/**
+ * How long the writer of a chunk keeps it once it is placed; 'auto': for a week, while there is
+ * room.
+ */
+const KEEP_LOCAL: Setting = {
+  default: 'auto',
+  parse(value) {
+    if (KEEP_LOCAL_WORDS.includes(value) || recentMs(value) !== undefined) return value
+    throw new ShoalError(
+      'usage',
+      `keep-local=${value}: must be one of auto, placed, always, or a time since the last use, ` +
+        'such as "keep-local=recent 1d"',
+    )
+  },
+}
+
 const SETTINGS = {
   class: { default: 'auto', parse: (value: string) => formatClass(parseClass(value)) },
   ack: ACK,
@@ -79,6 +98,7 @@ const SETTINGS = {
   'cold-tier': COLD_TIER,
   cold: COLD,
   keep: KEEP,
+  'keep-local': KEEP_LOCAL,
   locks: LOCKS,
 } as const satisfies Readonly<Record<string, Setting>>
 
@@ -244,6 +264,27 @@ export function coldTierOf(volume: Volume): string | undefined {
 
 export function keepOf(volume: Volume): Keep {
   return KEEP.parse(valueOf(volume, 'keep'))
+}
+
+/** The rule by which copies of placed chunks are kept in the store of their writer. */
+export interface KeepLocal {
+  /** So long after they were last used. */
+  readonly forMs: number
+  /** And for no longer than there is room. */
+  readonly isBounded: boolean
+}
+
+export function keepLocalOf(volume: Volume): KeepLocal {
+  const value = valueOf(volume, 'keep-local')
+  if (value === 'auto') return { forMs: KEEP_LOCAL_AUTO_MS, isBounded: true }
+  const isAlways = value === 'always'
+  return { forMs: isAlways ? Infinity : (recentMs(value) ?? 0), isBounded: false }
+}
+
+/** The time in "recent 1d". */
+function recentMs(value: string): number | undefined {
+  const [, time] = /^recent (\S+)$/.exec(value) ?? []
+  return time === undefined ? undefined : parseDuration(time)
 }
 
 function parseDuration(text: string): number | undefined {

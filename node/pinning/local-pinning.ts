@@ -49,7 +49,7 @@ const DUE_MAX = 10_000
 const PACE = 256
 
 export interface LocalPinningParts {
-  readonly hosted: Pick<HostedVolume, 'namespace' | 'fetcher' | 'chunks'>
+  readonly hosted: Pick<HostedVolume, 'namespace' | 'fetcher' | 'chunks' | 'placedCopies'>
   readonly store: Pick<Store, 'chunks' | 'commit'>
   readonly clock: Clock
   readonly random: Random
@@ -158,8 +158,10 @@ export class LocalPinning {
 
   /** Let go: what is here are copies as others. */
   async letGo(id: NodeId): Promise<void> {
-    const { volume } = this.#parts.hosted.namespace
+    const { namespace, placedCopies } = this.#parts.hosted
+    const { volume } = namespace
     this.#pins.delete(id)
+    placedCopies.forgetAll()
     writeLocalPins(volume.view, this.#pins)
     this.#lookAtAll()
     await volume.commit()

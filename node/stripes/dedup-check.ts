@@ -51,6 +51,15 @@ export interface DedupCheckParts {
   ) => void
 }
 
+/** The shards of a stripe that holders have shown. */
+interface Shown {
+  /** k of them. */
+  readonly isAlive: boolean
+  /** All. */
+  readonly isWhole: boolean
+  readonly until: Instant
+}
+
 /** 'any': in a stripe of whatever class; undefined: of the volume's. */
 export type WantedClass = RedundancyClass | undefined | 'any'
 
@@ -66,7 +75,7 @@ export interface LookOptions {
 export class DedupCheck {
   readonly verified: VerifiedStripes
   readonly #parts: DedupCheckParts
-  readonly #alive = new Map<StripeId, { readonly isAlive: boolean; readonly until: Instant }>()
+  readonly #alive = new Map<StripeId, Shown>()
   readonly #asking = new Map<StripeId, Promise<boolean>>()
 
   constructor(parts: DedupCheckParts) {
@@ -125,10 +134,22 @@ export class DedupCheck {
     return untilAborted(asking, signal)
   }
 
+  /** Have holders of all its shards, none of them twice, just shown them, or do so now? */
+  async isWhole(id: StripeId, signal: AbortSignal): Promise<boolean> {
+    const known = this.#alive.get(id)
+    if (known?.isWhole === true && known.until > this.#parts.clock.now()) return true
+    const stripe = this.#parts.map.stripe(id)
+    if (stripe === undefined || stripe.isCondemned) return false
+    const { k, m } = stripe.header
+    const isWhole = await untilAborted(this.#isShown(id, stripe, k + m), signal)
+    if (isWhole) this.#note(id, { isAlive: true, isWhole })
+    return isWhole
+  }
+
   /** So many of its holders have just taken their shards. */
   noteTaken(id: StripeId, count: number): void {
-    const k = this.#parts.map.stripe(id)?.header.k ?? Infinity
-    if (count >= k) this.#note(id, true)
+    const { k = Infinity, m = 0 } = this.#parts.map.stripe(id)?.header ?? {}
+    if (count >= k) this.#note(id, { isAlive: true, isWhole: count >= k + m })
   }
 
   /** In use and of the class, in the order of the map. */
@@ -158,13 +179,14 @@ export class DedupCheck {
   async #ask(id: StripeId): Promise<boolean> {
     const stripe = this.#parts.map.stripe(id)
     if (stripe === undefined || stripe.isCondemned) return false
-    const isAlive = (await this.#isShown(id, stripe)) || (await this.#isInTier(stripe))
-    this.#note(id, isAlive)
+    const isShown = await this.#isShown(id, stripe, stripe.header.k)
+    const isAlive = isShown || (await this.#isInTier(stripe))
+    this.#note(id, { isAlive, isWhole: false })
     return isAlive
   }
 
-  /** Does each of k holders, none of them twice, show a leaf of its shard? */
-  async #isShown(id: StripeId, { header, holders }: MappedStripe): Promise<boolean> {
+  /** Does each of so many holders, none of them twice, show a leaf of its shard? */
+  async #isShown(id: StripeId, { header, holders }: MappedStripe, count: number): Promise<boolean> {
     const { network, client, clock } = this.#parts
     const { signal } = new AbortController()
     const there = new Set([network.self, ...network.peers()])
@@ -175,7 +197,7 @@ export class DedupCheck {
       taken.add(peer)
       return [{ stripe: id, index, peer }]
     })
-    if (asked.length < header.k) return false
+    if (asked.length < count) return false
     const expectedMs = (peer: PeerId): number =>
       peer === network.self ? -1 : client.expectedMs(peer)
     const attempts = asked
@@ -184,7 +206,7 @@ export class DedupCheck {
         if ((await this.#shows(shard, header, scope)) !== 'proven') throw new Error('not proven')
       })
     const options = { clock, hedgeMs: HEDGE_MS, signal }
-    return firstOf(attempts, header.k, options).then(
+    return firstOf(attempts, count, options).then(
       () => true,
       () => false,
     )
@@ -227,11 +249,11 @@ export class DedupCheck {
     return false
   }
 
-  #note(id: StripeId, isAlive: boolean): void {
+  #note(id: StripeId, { isAlive, isWhole }: Omit<Shown, 'until'>): void {
     if (this.#parts.random.unlucky('stripes.answer-forgotten')) return
     const until = (this.#parts.clock.now() + (isAlive ? ALIVE_MS : SILENT_MS)) as Instant
     this.#alive.delete(id)
-    this.#alive.set(id, { isAlive, until })
+    this.#alive.set(id, { isAlive, isWhole, until })
     const [oldest] = this.#alive.keys()
     if (this.#alive.size > REMEMBERED_MAX && oldest !== undefined) this.#alive.delete(oldest)
   }

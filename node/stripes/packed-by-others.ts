@@ -6,6 +6,7 @@ import type { DedupCheck } from './dedup-check.ts'
 import { classOfText } from './placement-queue-keys.ts'
 import type { UnplacedChunk } from './placement-queue-keys.ts'
 import type { StripeMap } from '../shard-map/stripe-map.ts'
+import type { PlacedCopies } from './placed-copies.ts'
 import type { PlacementQueue } from './placement-queue.ts'
 
 /** Stripes that are known to have been looked into. */
@@ -15,6 +16,7 @@ export interface PackedByOthersParts {
   readonly map: Pick<StripeMap, 'stripe'>
   readonly dedupCheck: DedupCheck
   readonly placementQueue: PlacementQueue
+  readonly placedCopies: Pick<PlacedCopies, 'add'>
   /** It is known more of a stripe. */
   readonly onLooked: () => void
 }
@@ -34,9 +36,10 @@ export class PackedByOthers {
    * it lacks holders.
    */
   async have(chunk: UnplacedChunk, signal: AbortSignal): Promise<boolean> {
-    const { dedupCheck, map, placementQueue } = this.#parts
+    const { dedupCheck, map, placementQueue, placedCopies } = this.#parts
     const found = await dedupCheck.look(chunk.id, classOfText(chunk.class), { signal })
     if (found === undefined) return false
+    placedCopies.add(found)
     placementQueue.remove([chunk])
     if (map.stripe(found)?.holders.every((peers) => peers.length > 0) === true) return true
     placementQueue.addStripe(found)

@@ -20,6 +20,7 @@ import type { ChunkFetcher } from './chunk-fetcher.ts'
 import { classOfText, classText } from './placement-queue-keys.ts'
 import { inParallel, mapInBatches, untilAborted } from './in-parallel.ts'
 import { PackedByOthers } from './packed-by-others.ts'
+import type { PlacedCopies } from './placed-copies.ts'
 import { StripePlacer } from './stripe-placer.ts'
 import { PlacementQueue } from './placement-queue.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
@@ -51,6 +52,8 @@ export interface PackerParts extends DisperseParts {
   readonly fetcher: ChunkFetcher
   /** This node has begun to hold a shard of the stripe. */
   readonly onKept: (stripe: StripeId) => void
+  /** Told of each stripe whose chunks are marked no more. */
+  readonly placedCopies: Pick<PlacedCopies, 'add'>
 }
 
 /** The purpose of a pass. */

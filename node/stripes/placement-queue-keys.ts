@@ -2,7 +2,7 @@
 // yet of a redundancy class that they are for, in the order of writing (so that stripes keep files
 // together) and by id, and stripes of which not every shard has a holder. What is listed here
 // survives a crash and is taken up again at the next start. Beside it which stripes were found to
-// be true (verified-stripes.ts).
+// be true (verified-stripes.ts), and of which this node has copies (placed-copies.ts).
 //
 // A class is its text (protocol/placement/redundancy.ts); the volume's, whatever it is, is the
 // empty text.
@@ -28,6 +28,7 @@ const CLASS_ORDER: ByteString = STATE_PREFIXES.unplacedClassOrder
 const CLASS_END = '\0'
 const STRIPE: ByteString = STATE_PREFIXES.unplacedStripe
 const VERIFIED: ByteString = STATE_PREFIXES.verifiedStripe
+const COPY: ByteString = STATE_PREFIXES.placedCopy
 const ORDER_BYTES = 8
 const LENGTH_BYTES = 4
 
@@ -102,6 +103,25 @@ export function stripeOfKey(key: ByteString): StripeId {
 /** -> whether the stripe was found to be what its header says: 1, or 0 if it is not. */
 export function verifiedKey(id: StripeId): ByteString {
   return VERIFIED + toByteString(stripeIdBytes(id))
+}
+
+/** -> nothing; chunks of the stripe may be in this node's store, since this time. */
+export function copyKey({ stripe, sinceMs }: { stripe: StripeId; sinceMs: number }): ByteString {
+  return COPY + toByteString(encodeOrder(sinceMs)) + toByteString(stripeIdBytes(stripe))
+}
+
+/** All copyKey()s. */
+export function copyRange(): KeyRange {
+  return { from: COPY, to: `${COPY}\xff` }
+}
+
+/** The stripe and the time of a copyKey. */
+export function copyOfKey(key: ByteString): { stripe: StripeId; sinceMs: number } {
+  const bytes = fromByteString(key.slice(COPY.length))
+  return {
+    stripe: stripeIdFromCid(bytes.subarray(ORDER_BYTES)),
+    sinceMs: decodeOrder(bytes.subarray(0, ORDER_BYTES)),
+  }
 }
 
 /** 64 bits, big-endian. */

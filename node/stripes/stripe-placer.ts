@@ -13,6 +13,7 @@ import type { UnplacedChunk } from './placement-queue-keys.ts'
 import type { Holding } from '../../protocol/op/op.ts'
 import type { DedupCheck } from './dedup-check.ts'
 import type { Holders } from '../shard-map/stripe-map.ts'
+import type { PlacedCopies } from './placed-copies.ts'
 import type { PlacementQueue } from './placement-queue.ts'
 
 /** A peer that refused a shard is left alone so long. */
@@ -25,6 +26,7 @@ export interface StripePlacerParts extends DisperseParts {
   readonly log: (message: string, fields: Record<string, unknown>) => void
   /** This node has begun to hold a shard of the stripe. */
   readonly onKept: (stripe: StripeId) => void
+  readonly placedCopies: Pick<PlacedCopies, 'add'>
 }
 
 /**
@@ -103,8 +105,9 @@ export class StripePlacer {
     { all, given }: { readonly all: Holders; readonly given: readonly Holding[] },
     chunks: readonly UnplacedChunk[],
   ): Promise<PlaceOutcome> {
-    const { map, network, placementQueue, dedupCheck, onKept } = this.#parts
+    const { map, network, placementQueue, dedupCheck, onKept, placedCopies } = this.#parts
     const isFull = countHeld(all) === all.length
+    if (chunks.length > 0) placedCopies.add(id)
     placementQueue.remove(chunks)
     if (isFull) placementQueue.removeStripe(id)
     else placementQueue.addStripe(id)

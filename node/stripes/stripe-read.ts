@@ -282,10 +282,11 @@ export class StripeRead {
 
 /**
  * Decoding takes k peers and work, so it comes before a holder only that is much slower than all of
- * them.
+ * them; but of shards that are all here before any.
  */
 function decodingMs(slowest: Source | undefined): number {
   const { expectedMs } = slowest ?? { expectedMs: Infinity }
+  if (expectedMs < 0) return expectedMs
   return Math.min(DECODE_MS + DECODE_FACTOR * expectedMs, UNEXPECTED_MS)
 }
 

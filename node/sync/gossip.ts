@@ -38,6 +38,7 @@ const SOON_GROWTH = 8
 export interface GossipComponents extends Omit<GossipReceiverComponents, 'saysTheSame'> {
   readonly world: Pick<World, 'clock' | 'network' | 'random'>
   readonly freeBytes: () => number
+  readonly usedBytes?: (() => number) | undefined
   readonly security?: SwarmSecurity | undefined
   /** Mean time between two beacons. */
   readonly beaconMs: number
@@ -121,6 +122,7 @@ export class Gossip {
       cut: volume.checkpoint?.hlc ?? HLC_ZERO,
       root: volume.checkpoint?.clear,
       freeBytes: Math.max(0, Math.floor(this.#c.freeBytes())),
+      usedBytes: this.#c.usedBytes?.(),
       addresses: world.network.addresses(),
       security: this.#c.security?.head(),
     }

@@ -19,6 +19,7 @@ const LASTS_MS: number = MINUTE_MS / 2
 export interface PeerNews {
   readonly lastSeenMs: WallTime
   readonly freeBytes: number | undefined
+  readonly usedBytes: number | undefined
 }
 
 /** Facts that a node has heard, for its user. */
@@ -61,21 +62,22 @@ export class HeardPeers {
   }
 
   connected(peer: PeerId): void {
-    const { freeBytes } = this.#news.get(peer) ?? {}
-    this.#news.set(peer, { lastSeenMs: this.#clock.wall(), freeBytes })
+    const { freeBytes, usedBytes } = this.#news.get(peer) ?? {}
+    this.#news.set(peer, { lastSeenMs: this.#clock.wall(), freeBytes, usedBytes })
   }
 
   forget(peer: PeerId): void {
     this.#news.delete(peer)
   }
 
-  beacon({ membership }: Volume, { peer, freeBytes }: Beacon): void {
+  beacon({ membership }: Volume, { peer, freeBytes, usedBytes }: Beacon): void {
     const capacityBytes = membership.member(peer)?.capacityBytes || undefined
     const isCapped = enforces('space-within-capacity')
     const offered = capacityBytes === undefined ? undefined : Math.min(freeBytes, capacityBytes)
     this.#news.set(peer, {
       lastSeenMs: this.#clock.wall(),
       freeBytes: isCapped ? offered : freeBytes,
+      usedBytes,
     })
   }
 

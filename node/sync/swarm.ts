@@ -51,6 +51,7 @@ export interface SwarmComponents {
   /** Told whom this node hears. */
   readonly detector: Pick<Detector, 'heard' | 'hungUp'>
   readonly freeBytes: () => number
+  readonly usedBytes?: (() => number) | undefined
   readonly budgets?: Pick<PeerBudgets, 'take'> | undefined
   readonly security?: SwarmSecurity | undefined
   /** Mean time between two beacons of this node. */
@@ -165,12 +166,13 @@ export class Swarm {
   /** Begin to exchange a volume with its members. */
   addVolume(volume: Volume): void {
     if (this.#hosted.has(volume.id)) return
-    const { world, beaconMs, freeBytes, security, log } = this.#c
+    const { world, beaconMs, freeBytes, usedBytes, security, log } = this.#c
     const gossip = new Gossip({
       world,
       volume,
       inbox: this.#inboxOf(volume),
       freeBytes,
+      usedBytes,
       security,
       beaconMs,
       budgets: this.#c.budgets,

@@ -21,6 +21,7 @@ import { DedupCheck } from '../stripes/dedup-check.ts'
 import { ChunkFetcher } from '../stripes/chunk-fetcher.ts'
 import type { ChunkState } from '../stripes/chunk-fetcher.ts'
 import { Packer } from '../stripes/packer.ts'
+import { PlacedCopies } from '../stripes/placed-copies.ts'
 import type { DirtyBudget } from '../content/dirty-budget.ts'
 import type { ReadAheadBudget } from '../content/read-ahead.ts'
 import { ReadFaults } from '../stripes/read-faults.ts'
@@ -91,6 +92,7 @@ interface DataParts {
   readonly tiers: VolumeTiers
   readonly announcer: ProviderAnnouncer
   readonly packer: Packer
+  readonly placedCopies: PlacedCopies
 }
 
 export class HostedVolume {
@@ -106,6 +108,8 @@ export class HostedVolume {
   readonly tiers: VolumeTiers
   readonly announcer: ProviderAnnouncer
   readonly packer: Packer
+  /** Copies of placed chunks in the store here. */
+  readonly placedCopies: PlacedCopies
   readonly strong: StrongVolume
   readonly chunks: ChunkIo
   readonly classes: PinnedClasses
@@ -132,10 +136,11 @@ export class HostedVolume {
     this.cold = parts.cold
     this.tiers = parts.tiers
     this.packer = packer
+    this.placedCopies = parts.placedCopies
     this.#swarm = swarm
     this.#parts = parts
     this.#self = world.network.self
-    this.reads = new RecentReads(map)
+    this.reads = new RecentReads(map, world.clock)
     this.namespace = new Namespace({ volume, random: world.random })
     this.classes = new PinnedClasses(volume)
     const { inFlight, classes, namespace } = this
@@ -204,8 +209,11 @@ export class HostedVolume {
     const fetcher = new ChunkFetcher({ ...reading, volume: volume.id })
     const announcer = new ProviderAnnouncer({ network, clock, map, store, volume: volume.id, log })
     const onKept = (stripe: StripeId): void => announcer.add(stripe)
-    const packer = await Packer.open({ ...shared, dedupCheck, fetcher, onKept })
-    const parts = { map, client, cold, fetcher, dedupCheck, tiers, announcer, packer }
+    const placedCopies = new PlacedCopies(marks, clock)
+    const packing = { ...shared, dedupCheck, fetcher, onKept, placedCopies }
+    const packer = await Packer.open(packing)
+    const ofShards = { map, client, cold, fetcher, dedupCheck }
+    const parts = { ...ofShards, tiers, announcer, packer, placedCopies }
     return new HostedVolume(components, parts)
   }
 

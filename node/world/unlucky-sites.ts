@@ -36,6 +36,10 @@ export const UNLUCKY_SITES = [
   'gc.compacts-thoroughly',
   /** Garbage is looked for though nothing says that there is any. */
   'gc.pass-early',
+  /** A release of local copies ends half way, before it is noted what went. */
+  'gc.release-stops',
+  /** Local copies are released as soon as their stripes are safe. */
+  'gc.releases-early',
   /** Stripes that others gave up are looked at in the next run. */
   'gc.review-later',
   /** A background job is late by twice the time between its runs. */

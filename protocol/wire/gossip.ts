@@ -54,6 +54,8 @@ export interface Beacon {
   /** Root of its clear tree: whether two speak of the same state at that clock. */
   readonly root: NodeHash | undefined
   readonly freeBytes: number
+  /** The bytes that its home takes on its disk, of all volumes; undefined: it does not say. */
+  readonly usedBytes?: number | undefined
   readonly addresses: readonly string[]
   /** The head of its security log; undefined: nothing was recorded yet. */
   readonly security?: SecurityHead | undefined
@@ -218,6 +220,7 @@ function beaconBytes(beacon: Beacon): Uint8Array {
     c: beacon.cut,
     k: beacon.root === undefined ? null : fromHex(beacon.root),
     f: beacon.freeBytes,
+    ...(beacon.usedBytes === undefined ? {} : { u: beacon.usedBytes }),
     a: beacon.addresses.filter(isAddress).slice(0, TICKET_ADDRESSES_MAX),
     ...(beacon.security && { e: securityHeadValue(beacon.security) }),
   })
@@ -240,6 +243,7 @@ function decodeBeacon(f: Fields, volume: VolumeId): Beacon {
     cut: decodeHlc(b.raw('c')),
     root: b.has('k') ? (toHex(b.bytes('k', HASH_BYTES, HASH_BYTES)) as NodeHash) : undefined,
     freeBytes: b.integer('f'),
+    usedBytes: b.has('u') ? b.integer('u') : undefined,
     addresses: b.list('a', TICKET_ADDRESSES_MAX).filter(isAddress),
     security: b.has('e') ? readSecurityHead(b.fields('e')) : undefined,
   }

@@ -55,6 +55,7 @@ export class Workload {
       dedupCheck: node.dedupCheck,
       log: (message, fields) => this.#swarm.note(host, message, fields),
       onKept: () => undefined,
+      placedCopies: { add: () => undefined },
     })
     const chunks = stripe.header.chunks.map((chunk, order) => ({ ...chunk, class: '', order }))
     const outcome = await placer.place(stripe, chunks, { signal: clock.timeout(PLACE_MS) })

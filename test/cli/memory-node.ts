@@ -306,6 +306,7 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
     const report = {
       volumes: [{ volume, ...found, waiting: 1, waitingFor: ['shelf'], falseFiles: [] }],
       deletedBytes: 24_000_000,
+      releasedBytes: 0,
       freedBytes: 12_000_000,
       trashBytes: 6_000_000,
       reclaimableBytes: 0,

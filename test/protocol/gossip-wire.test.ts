@@ -310,6 +310,7 @@ const anyMessage: fc.Arbitrary<GossipMessage> = fc.oneof(
       cut: anyHlc,
       root: fc.constant(undefined),
       freeBytes: fc.maxSafeNat(),
+      usedBytes: fc.option(fc.maxSafeNat(), { nil: undefined }),
       addresses: fc.array(fc.string({ maxLength: 100 }), { maxLength: TICKET_ADDRESSES_MAX }),
     }),
   }),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as settled } from 'node:timers/promises'
 import { ShoalError } from '../../../protocol/errors.ts'
+import { peerIdFromPublicKey } from '../../../protocol/ids.ts'
 import { MINUTE_MS } from '../../../protocol/units.ts'
 import type { VolumeId } from '../../../protocol/ids.ts'
 import { Reclaim } from '../../../node/gc/reclaim.ts'
@@ -58,7 +59,12 @@ function volumeOf(name: string, isBroken: boolean): FakeVolume {
         if (isBroken) throw new ShoalError('chunk-unavailable', 'lost')
         return { surveyed: { volume }, collected: NOTHING, end: () => undefined }
       },
-      copies: {},
+      copies: {
+        volume: { ...volume, commit: async () => undefined },
+        packer: { unplacedBytes: 0 },
+        placedCopies: { isComplete: true, oldest: () => [] },
+        keepLocal: () => ({ forMs: 0, isBounded: true }),
+      },
     } as unknown as VolumeGc,
   }
   return fake
@@ -92,6 +98,7 @@ function reclaimOf(
     store: store as unknown as Store,
     volumes: () => volumes.map(({ garbage }) => garbage),
     trashMs: () => 0,
+    network: { self: peerIdFromPublicKey(new Uint8Array(32)) },
     clock,
     random: new SeededRandom(1, 'reclaim'),
     log: () => undefined,

@@ -8,7 +8,9 @@ import {
   countWaiting,
   holdings,
   reclaimableBytes,
+  spaceOf,
   tolerated,
+  wholeBytesOf,
 } from '../../../node/handlers/health.ts'
 import type { GroupId, StripeGroup } from '../../../node/shard-map/stripe-map.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
@@ -120,6 +122,17 @@ describe('health', () => {
       ],
     )
     assert.equal(reclaimableBytes(groups), 3 * 8)
+  })
+
+  test('the bytes of the data, of all its shards, and of the whole copies that one peer has', () => {
+    const groups = [
+      group(2, 'a b c', { shardBytes: 50 }),
+      group(1, 'a+c b', { shardBytes: 10 }),
+      group(2, 'a b c', { shardBytes: 4, isCondemned: true }),
+      group(2, 'a b c', { shardBytes: 1, isCondemned: true, isSwept: true }),
+    ]
+    assert.deepEqual(spaceOf(groups), { dataBytes: 110, shardBytes: 150 + 30 + 12 })
+    assert.equal(wholeBytesOf(groups, 'a' as PeerId), 10)
   })
 
   test('the health of 100,000 groups is computed in one pass', () => {

@@ -30,6 +30,14 @@ describe('a read of a stripe', () => {
     assert.deepEqual(new Set(swarm.asked), new Set([D0, D1]))
   })
 
+  test('asks nobody when k shards are here, be they of data or parity', async (t) => {
+    const swarm = await Swarm.open(t)
+    await swarm.hold(2)
+    await swarm.hold(3)
+    await swarm.read()
+    assert.deepEqual(swarm.asked, [])
+  })
+
   test('asks a holder that seems away last, and waits for nothing', async (t) => {
     const swarm = await Swarm.open(t)
     swarm.away.add(D0)
@@ -93,6 +101,13 @@ class Swarm {
     const store = await Store.open({ disk, kv: MemoryKv.open(), clock: new ManualClock() })
     t.after(() => store.close())
     return new Swarm(store)
+  }
+
+  /** The reader has a shard itself. */
+  async hold(index: number): Promise<void> {
+    const shard = STRIPE.shards[index] ?? assert.fail()
+    await this.#store.shards.put(STRIPE.id, index, STRIPE.headerBytes, shard)
+    await this.#store.commit([])
   }
 
   /** Read the first chunk, which lies in both data shards, and check it. */

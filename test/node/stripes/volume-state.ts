@@ -336,6 +336,7 @@ export class VolumeState {
         onBadShard: () => undefined,
       }),
       onKept: (stripe) => group.provided.push(stripeIdBytes(stripe)),
+      placedCopies: { add: () => undefined },
     })
     return new VolumeState(group, map, { packer, dedupCheck, logged })
   }
