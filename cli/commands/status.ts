@@ -3,7 +3,7 @@ import { formatBytes, formatDuration, formatTime, printable, table } from '../ou
 import { peerTable } from './peer.ts'
 import { volumeTable } from './volume.ts'
 import type { Command } from 'commander'
-import type { NodeStatus } from '../../node/control/status.ts'
+import type { MemoryStatus, NodeStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
 
 type Notice = NodeStatus['notices'][number]
@@ -34,6 +34,7 @@ function describe(status: NodeStatus, context: Context): string {
     ['Home', node.home],
     ['Store', storeText(node)],
     ['Cache', cacheText(node.cache)],
+    ...(node.memory === undefined ? [] : [['Memory', memoryText(node.memory)]]),
     ...(node.scrub === undefined ? [] : [['Scrub', scrubText(node.scrub)]]),
     ...node.addresses.map((address) => ['Address', address]),
     ...mounts.map(({ folder, volume, readOnly, allowOther }) => [
@@ -77,6 +78,13 @@ function cacheText({ usedBytes, limitBytes, foundBytes, fetchedBytes }: Cache): 
   const limit = `${formatBytes(usedBytes)} of ${formatBytes(limitBytes)}`
   if (foundBytes + fetchedBytes === 0) return limit
   return `${limit}; ${formatBytes(foundBytes)} found in it, ${formatBytes(fetchedBytes)} fetched`
+}
+
+function memoryText({ residentBytes, caches }: MemoryStatus): string {
+  const kept = caches.map(
+    ({ name, bytes, limitBytes }) => `${name} ${formatBytes(bytes)} of ${formatBytes(limitBytes)}`,
+  )
+  return `${formatBytes(residentBytes)}; ${kept.join(', ')}`
 }
 
 function scrubText({ doneBytes, totalBytes }: NonNullable<NodeStatus['node']['scrub']>): string {

@@ -4,6 +4,7 @@ import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { NamedVolume } from '../log/volumes.ts'
 import type { NodeApi } from '../control/api.ts'
 import type { NodeStatus } from '../control/status.ts'
+import { memoryStatus } from './memory.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { coldApi } from './cold.ts'
 import { conflictsApi } from './conflicts.ts'
@@ -67,6 +68,7 @@ export function ownersApi(
           addresses: world.network.addresses(),
           ...self,
           ...space.status(),
+          memory: parts.memory && memoryStatus(parts.memory(), parts.hosted),
           scrub: upkeep.scrub.progress,
         },
         peers: await nouns.listPeers(),
