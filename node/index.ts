@@ -15,8 +15,10 @@ import { SealedKv } from './store/sealed-kv.ts'
 import { SystemClock } from './world/clock.ts'
 import { SystemDisk } from './world/disk.ts'
 import { PLAIN_LINES, lineSeal } from './world/home-key.ts'
+import { IdleMemory } from './world/idle-memory.ts'
 import { Libp2pNetwork } from './world/libp2p/network.ts'
 import { SystemRandom } from './world/random.ts'
+import { processMemory, processUse, releaseMemory } from './world/release-memory.ts'
 import { SystemTiers } from './world/tiers/tiers.ts'
 
 const INDEX_FOLDER = 'index'
@@ -67,7 +69,7 @@ export async function createNode({
     })
     const tiers = new SystemTiers({ clock, random }, { spoolFolder: join(folder, SPOOL_FOLDER) })
     const world = { clock, random, disk, network, tiers }
-    return await Node.open(
+    const node = await Node.open(
       {
         world,
         kv,
@@ -80,6 +82,7 @@ export async function createNode({
             onError: (error) => log('error', error.message, { stack: error.stack }),
           }),
         log: (message, fields) => log('info', message, fields),
+        memory: () => ({ ...processMemory(), caches: [{ name: 'index', ...level.memory() }] }),
         found: found === undefined ? [] : [{ kind: 'home-mended', message: found }],
       },
       {
@@ -93,6 +96,14 @@ export async function createNode({
         pid: process.pid,
       },
     )
+    const release = async (): Promise<void> => {
+      await level.emptyBuffers()
+      await releaseMemory(clock)
+    }
+    const memory = new IdleMemory({ clock, use: processUse, release })
+    memory.start()
+    void node.stopped.catch(() => undefined).then(() => memory.stop())
+    return node
   } catch (error) {
     await kv.close()
     throw error

@@ -7,6 +7,7 @@ import { DAY_MS } from '../protocol/units.ts'
 import { ownersApi } from './handlers/owner.ts'
 import { Space } from './handlers/space.ts'
 import type { NodeApi, LocalNode } from './control/api.ts'
+import type { MemoryStatus } from './control/status.ts'
 import { cacheBytesOnDisk } from './content/decoded-cache.ts'
 import { Exchange } from './exchange/exchange.ts'
 import type { PeersKnown } from './volume/hosted-volume.ts'
@@ -61,6 +62,8 @@ export interface NodeComponents {
    */
   readonly openDoor?: ((api: NodeApi) => Promise<Door>) | undefined
   readonly log: (message: string, fields: Record<string, unknown>) => void
+  /** The memory of its process; absent where it has none of its own (a simulation). */
+  readonly memory?: (() => MemoryStatus) | undefined
   /** How lines of its security log are sealed, in a home that is protected. */
   readonly lines?: LineSeal | undefined
   /** Hears of each event of its security as well. */
@@ -134,7 +137,7 @@ export class Node implements LocalNode {
     this.#budgets = budgets
     this.#security = security
     this.#witness = witness
-    const { world, kv, log } = components
+    const { world, kv, memory, log } = components
     const { clock, network } = world
     const { name, zone, home, version, pid } = options
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
@@ -182,7 +185,7 @@ export class Node implements LocalNode {
     const ofPeers = { tickets, joining, detector, budgets, roundTrips, swarm, security, witness }
     const ofData = { space, volumes, hosted, upkeep, cold, mounts, exchange }
     this.api = ownersApi(
-      { world, ...ofPeers, ...ofData, until: (signal) => this.#until(signal) },
+      { world, ...ofPeers, ...ofData, memory, until: (signal) => this.#until(signal) },
       { name, zone, home, version, pid, startedMs: world.clock.wall() },
       () => this.stop(),
     )

@@ -5,7 +5,7 @@ import { garbageText } from './gc.ts'
 import { peerTable } from './peer.ts'
 import { volumeTable } from './volume.ts'
 import type { Command } from 'commander'
-import type { NodeStatus } from '../../node/control/status.ts'
+import type { MemoryStatus, NodeStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
 
 type Notice = NodeStatus['notices'][number]
@@ -40,6 +40,7 @@ function describe(status: NodeStatus, context: Context): string {
     ...togetherRows(status),
     ['Cache', cacheText(node.cache)],
     ...(node.garbage === undefined ? [] : [['Garbage', garbageText(node.garbage)]]),
+    ...(node.memory === undefined ? [] : [['Memory', memoryText(node.memory)]]),
     ...(node.scrub === undefined ? [] : [['Scrub', scrubText(node.scrub)]]),
     ...node.addresses.map((address) => ['Address', address]),
     ...mounts.map(({ folder, volume, readOnly, allowOther }) => [
@@ -117,6 +118,13 @@ function cacheText({ usedBytes, limitBytes, foundBytes, fetchedBytes }: Cache): 
   const limit = `${formatBytes(usedBytes)} of ${formatBytes(limitBytes)}`
   if (foundBytes + fetchedBytes === 0) return limit
   return `${limit}; ${formatBytes(foundBytes)} found in it, ${formatBytes(fetchedBytes)} fetched`
+}
+
+function memoryText({ residentBytes, caches }: MemoryStatus): string {
+  const kept = caches.map(
+    ({ name, bytes, limitBytes }) => `${name} ${formatBytes(bytes)} of ${formatBytes(limitBytes)}`,
+  )
+  return `${formatBytes(residentBytes)}; ${kept.join(', ')}`
 }
 
 function scrubText({ doneBytes, totalBytes }: NonNullable<NodeStatus['node']['scrub']>): string {

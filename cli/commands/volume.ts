@@ -1,14 +1,7 @@
 // `shoal volume create|ls|info|set|rename`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
-import {
-  careRows,
-  contentRows,
-  logRows,
-  spaceText,
-  stripesText,
-  toleranceText,
-} from '../health.ts'
+import { careRows, contentRows, logRows, spaceText, stripesText, toleranceText } from '../health.ts'
 import { count, formatTime, printable, shellWord, table, tableRows, wrapLines } from '../output.ts'
 import { addVolumeKey } from './volume-key.ts'
 import type { Command } from 'commander'

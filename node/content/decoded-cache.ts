@@ -38,6 +38,11 @@ class Cache<V extends object> {
     })
   }
 
+  /** The sum of `sizeOf` over all values. */
+  get size(): number {
+    return this.#values.calculatedSize
+  }
+
   /** True if `get` would not load, or joins a load. */
   has(key: string): boolean {
     return this.#values.has(key) || this.#loads.has(key)

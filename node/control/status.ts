@@ -63,6 +63,8 @@ export interface NodeStatus {
     }
     /** The garbage collection that is under way. */
     readonly garbage?: GarbageProgress | undefined
+    /** Undefined where there is no process of its own. */
+    readonly memory?: MemoryStatus | undefined
     /** The pass over all that is stored here that is under way. */
     readonly scrub: { readonly doneBytes: number; readonly totalBytes: number } | undefined
   }
@@ -72,6 +74,26 @@ export interface NodeStatus {
   /** Locks of files between nodes, in volumes with strong locks that this node is a voter of. */
   readonly locks: readonly LockStatus[]
   readonly notices: readonly Notice[]
+}
+
+/** The memory of a node's process, and of it what is kept to be quick. */
+export interface MemoryStatus {
+  /** In use, of all kinds. */
+  readonly residentBytes: number
+  /** Of JavaScript: objects, and buffers outside its heap. */
+  readonly heapBytes: number
+  readonly externalBytes: number
+  /**
+   * `index`: LevelDB's, and what it has yet to write; `chunks`: plain data for readers; `unsaved`:
+   * written, and not yet stored.
+   */
+  readonly caches: readonly CacheStatus[]
+}
+
+export interface CacheStatus {
+  readonly name: string
+  readonly bytes: number
+  readonly limitBytes: number
 }
 
 /** The locks of a member in one file. */

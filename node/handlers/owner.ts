@@ -4,6 +4,7 @@ import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { NamedVolume } from '../log/volumes.ts'
 import type { NodeApi } from '../control/api.ts'
 import type { NodeStatus } from '../control/status.ts'
+import { memoryStatus } from './memory.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { coldApi } from './cold.ts'
 import { conflictsApi } from './conflicts.ts'
@@ -72,6 +73,7 @@ export function ownersApi(
           ...self,
           ...space.status({ unplacedBytes, wholeBytes: wholeBytesOf(groups, id) }),
           garbage: upkeep.garbage.progress,
+          memory: parts.memory && memoryStatus(parts.memory(), parts.hosted),
           scrub: upkeep.scrub.progress,
         },
         peers: await nouns.listPeers(),

@@ -1,6 +1,7 @@
 // The parts of a node that the owner's calls work on. Interfaces only.
 import type { Exchange } from '../exchange/exchange.ts'
 import type { HostedVolumes } from '../volume/hosted-volumes.ts'
+import type { MemoryStatus } from '../control/status.ts'
 import type { Mounts } from '../mount/mounts.ts'
 import type { Swarm } from '../sync/swarm.ts'
 import type { Volumes } from '../log/volumes.ts'
@@ -33,6 +34,8 @@ export interface NodeParts {
   readonly cold: NodeCold
   readonly mounts: Mounts
   readonly exchange: Exchange
+  /** Of the process, where this node has one of its own. */
+  readonly memory: (() => MemoryStatus) | undefined
   /** The signal of a call: aborts also when the node stops. */
   readonly until: (signal: AbortSignal | undefined) => AbortSignal
 }

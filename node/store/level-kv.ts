@@ -110,6 +110,22 @@ export class LevelKv implements Kv {
     }
   }
 
+  /** Memory that LevelDB takes, of the most that it may. */
+  memory(): { readonly bytes: number; readonly limitBytes: number } {
+    const bytes = Number(this.#database.getProperty('leveldb.approximate-memory-usage'))
+    return { bytes, limitBytes: CACHE_BYTES + 2 * WRITE_BUFFER_BYTES }
+  }
+
+  /** Write out what waits in memory to be written, to give that memory back. */
+  async emptyBuffers(): Promise<void> {
+    try {
+      // LevelDB does this before it compacts a range, also one without a key.
+      await this.#database.compactRange(`${LAST_KEY}\xff`, `${LAST_KEY}\xff\xff`)
+    } catch (error) {
+      throw levelError('cannot write out the index', error)
+    }
+  }
+
   async close(): Promise<void> {
     await this.#database.close()
   }

@@ -17,6 +17,7 @@ import type { PeerBudgets } from '../peers/budget.ts'
 import type { Verdict, World } from '../world/world.ts'
 import { hearAttestation } from '../replica/attestations.ts'
 import type { Reason } from './catch-up.ts'
+import type { Neighbours } from './neighbours.ts'
 import { agrees } from '../log/log-summary.ts'
 import type { Delivery, Inbox } from '../log/inbox.ts'
 import { commitSoon } from '../log/volume-commit.ts'
@@ -46,6 +47,7 @@ export interface GossipReceiverComponents {
   readonly onTime: (peer: PeerId, sentMs: number) => void
   /** Does a beacon say of the log what this node would? */
   readonly saysTheSame: (beacon: Beacon) => boolean
+  readonly neighbours: Pick<Neighbours, 'areThoseOf'>
 }
 
 /** A peer that sent what this node has no key for. */
@@ -212,7 +214,9 @@ export class GossipReceiver {
     )
     if (!isNew) return 'ignore'
     volume.events.confirmed.tell()
-    const verdict = budgets?.take(said.peer, 'beacons', 1) === false ? 'ignore' : 'accept'
+    const isWithin = budgets?.take(said.peer, 'beacons', 1) !== false
+    const isWithAll = from === said.peer && this.#c.neighbours.areThoseOf(said)
+    const verdict = isWithin && !isWithAll ? 'accept' : 'ignore'
     this.#c.onBeacon(beacon, from)
     if (isSame === true) return verdict
     const isMissing = (): boolean => inbox.lacks(said.vector) || agrees(volume, said) === false

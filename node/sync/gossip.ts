@@ -15,6 +15,7 @@ import type { Beacon, GossipMessage } from '../../protocol/wire/gossip.ts'
 import type { Timer, World } from '../world/world.ts'
 import { GossipReceiver } from './gossip-receiver.ts'
 import type { GossipReceiverComponents } from './gossip-receiver.ts'
+import { Neighbours } from './neighbours.ts'
 import { Topics } from './topics.ts'
 import type { SwarmSecurity } from '../log/security-records.ts'
 import type { Replica } from '../replica/replica.ts'
@@ -35,7 +36,10 @@ const HEADS_AT_ONCE_MAX = 4
 const SOON_MS = 200
 const SOON_GROWTH = 8
 
-export interface GossipComponents extends Omit<GossipReceiverComponents, 'saysTheSame'> {
+export interface GossipComponents extends Omit<
+  GossipReceiverComponents,
+  'saysTheSame' | 'neighbours'
+> {
   readonly world: Pick<World, 'clock' | 'network' | 'random'>
   readonly freeBytes: () => number
   readonly usedBytes?: (() => number) | undefined
@@ -54,6 +58,7 @@ export class Gossip {
   readonly #c: GossipComponents
   readonly #receiver: GossipReceiver
   readonly #topics: Topics
+  readonly #neighbours: Neighbours
   #unlisten: (() => void)[] = []
   #timer: Timer | undefined
   readonly #soon: DebounceTimer
@@ -64,7 +69,8 @@ export class Gossip {
     this.#c = components
     const { volume, world } = components
     const saysTheSame = (beacon: Beacon): boolean => this.#saysTheSame(beacon)
-    this.#receiver = new GossipReceiver({ ...components, saysTheSame })
+    const neighbours = (this.#neighbours = new Neighbours({ network: world.network, volume }))
+    this.#receiver = new GossipReceiver({ ...components, saysTheSame, neighbours })
     this.#soon = new DebounceTimer(world.clock, () => {
       this.#soonMs *= SOON_GROWTH
       this.beacon()
@@ -125,6 +131,7 @@ export class Gossip {
       usedBytes: this.#c.usedBytes?.(),
       addresses: world.network.addresses(),
       security: this.#c.security?.head(),
+      neighbours: this.#neighbours.digest(),
     }
     this.#publish({ kind: 'beacon', beacon })
   }

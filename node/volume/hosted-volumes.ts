@@ -92,6 +92,16 @@ export class HostedVolumes {
     for (const end of ended) if (end.status === 'rejected') throw end.reason
   }
 
+  /** Plain chunks in memory for readers. */
+  get chunkBytes(): number {
+    return this.#cache.size
+  }
+
+  /** Written, in memory, and not yet stored. */
+  get unsavedBytes(): number {
+    return this.#dirty.bytes
+  }
+
   all(): Iterable<HostedVolume> {
     return this.#hosted.values()
   }

@@ -27,6 +27,8 @@ import type { SecurityHead } from './security.ts'
 
 const SALT_BYTES = 32
 const ADDRESS_BYTES_MAX = 256
+/** An accident costs a beacon that some hear ten seconds later. */
+const NEIGHBOUR_DIGEST_BYTES = 8
 /** Items of what is around a head or a beacon, and of a beacon with all its actors. */
 const SMALL_ITEMS_MAX = 32
 const BEACON_ITEMS_MAX: number = 4 * BEACON_ACTORS_MAX
@@ -59,6 +61,8 @@ export interface Beacon {
   readonly addresses: readonly string[]
   /** The head of its security log; undefined: nothing was recorded yet. */
   readonly security?: SecurityHead | undefined
+  /** Of the sender and the members that it is connected to (neighbourDigest). */
+  readonly neighbours?: Uint8Array | undefined
 }
 
 export type GossipMessage =
@@ -91,6 +95,11 @@ export function logDigest(vector: VersionVector, hashAt: HashAt): Uint8Array | u
     hex += actor + hash
   }
   return blake3(fromHex(hex))
+}
+
+/** Distinguishes sets of peers, given in the order of their ids as text. */
+export function neighbourDigest(peers: readonly PeerId[]): Uint8Array {
+  return blake3(concatBytes(peers.map(publicKeyOf))).subarray(0, NEIGHBOUR_DIGEST_BYTES)
 }
 
 /** Topic of a volume for those who have a key of it. */
@@ -223,6 +232,7 @@ function beaconBytes(beacon: Beacon): Uint8Array {
     ...(beacon.usedBytes === undefined ? {} : { u: beacon.usedBytes }),
     a: beacon.addresses.filter(isAddress).slice(0, TICKET_ADDRESSES_MAX),
     ...(beacon.security && { e: securityHeadValue(beacon.security) }),
+    ...(beacon.neighbours && { n: beacon.neighbours }),
   })
 }
 
@@ -246,6 +256,9 @@ function decodeBeacon(f: Fields, volume: VolumeId): Beacon {
     usedBytes: b.has('u') ? b.integer('u') : undefined,
     addresses: b.list('a', TICKET_ADDRESSES_MAX).filter(isAddress),
     security: b.has('e') ? readSecurityHead(b.fields('e')) : undefined,
+    neighbours: b.has('n')
+      ? b.bytes('n', NEIGHBOUR_DIGEST_BYTES, NEIGHBOUR_DIGEST_BYTES)
+      : undefined,
   }
 }
 

@@ -289,16 +289,21 @@ export class TestCluster implements AsyncDisposable {
   /** `count` started nodes in one volume, the first its admin. `mounts`: each with a mount. */
   static async start(
     count: number,
-    { mounts = false, capacity }: { mounts?: boolean; capacity?: string } = {},
+    {
+      mounts = false,
+      mdns = false,
+      capacity,
+    }: { mounts?: boolean; mdns?: boolean; capacity?: string } = {},
   ): Promise<TestCluster> {
     const cluster = await TestCluster.create()
     try {
       const first = cluster.node('n1')
-      await first.start({ capacity, mount: mounts ? first.mountFolder : undefined })
+      await first.start({ capacity, mdns, mount: mounts ? first.mountFolder : undefined })
       const ticket = count > 1 ? await first.invite('--uses', String(count - 1)) : undefined
       for (let number = 2; number <= count; number++) {
         const node = cluster.node(`n${number}`)
-        await node.start({ ticket, capacity, mount: mounts ? node.mountFolder : undefined })
+        const mount = mounts ? node.mountFolder : undefined
+        await node.start({ ticket, capacity, mdns, mount })
       }
       await cluster.connected()
       return cluster

@@ -180,6 +180,7 @@ describe('gossip', () => {
       security: signSecurityHead(ALICE, Number.MAX_SAFE_INTEGER, filled(0xee, 32)),
       addresses,
       vector: vectorOf(BEACON_ACTORS_MAX),
+      neighbours: filled(0xff, 8),
     }
     const sender = { ...FROM_ALICE, epoch: 2 ** 32 }
     const sealed = sealGossip({ kind: 'beacon', beacon: largest }, sender, SALT)
@@ -311,6 +312,7 @@ const anyMessage: fc.Arbitrary<GossipMessage> = fc.oneof(
       root: fc.constant(undefined),
       freeBytes: fc.maxSafeNat(),
       usedBytes: fc.option(fc.maxSafeNat(), { nil: undefined }),
+      neighbours: fc.option(bytes(8), { nil: undefined }),
       addresses: fc.array(fc.string({ maxLength: 100 }), { maxLength: TICKET_ADDRESSES_MAX }),
     }),
   }),

@@ -10,11 +10,13 @@ import { ShoalError } from '../../../protocol/errors.ts'
 import { GOSSIP_MAX } from '../../../protocol/limits.ts'
 import { MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
 import type { Instant } from '../../../protocol/units.ts'
+import { SystemClock } from '../clock.ts'
+import { ignoreFailure } from '../ignore-failure.ts'
 import { TokenBucket } from '../token-bucket.ts'
 import { gossipParts } from './internals.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { PeerId } from '../../../protocol/ids.ts'
-import type { TopicListener, Verdict } from '../world.ts'
+import type { Timer, TopicListener, Verdict } from '../world.ts'
 import type { GossipParts } from './internals.ts'
 import type { NetworkLog } from './network.ts'
 
@@ -70,7 +72,9 @@ export class Gossip {
   readonly #blame: Blame
   readonly #log: NetworkLog
   readonly #topics = new Map<string, Topic>()
+  readonly #clock = new SystemClock()
   #running = false
+  #look: Timer | undefined
 
   constructor(
     { pubsub, blame, log }: { pubsub: GossipSub; blame: Blame; log: NetworkLog },
@@ -91,6 +95,8 @@ export class Gossip {
 
   stop(): void {
     this.#running = false
+    this.#look?.cancel()
+    this.#look = undefined
   }
 
   /** throws ShoalError 'malformed' if `message` is larger than GOSSIP_MAX. */
@@ -159,6 +165,15 @@ export class Gossip {
     if (this.#running) this.#pubsub.unsubscribe(topic)
   }
 
+  /** Who wants a topic is taken into its mesh within a second, with all who come in that time. */
+  #lookSoon(): void {
+    if (!this.#running) return
+    this.#look ??= this.#clock.timer(SECOND_MS, () => {
+      this.#look = undefined
+      void ignoreFailure(this.#parts.heartbeat(), 'the next look comes by itself')
+    })
+  }
+
   /** The best that any listener makes of it; all of them hear it. */
   #verdict(name: string, topic: Topic, message: Uint8Array, from: PeerId): Verdict {
     if (message.byteLength > GOSSIP_MAX) return 'reject'
@@ -184,8 +199,10 @@ export class Gossip {
       this.#topics.get(topic)?.audience(peer as PeerId) !== false
     parts.handleReceivedSubscription = (from, topic, subscribe) => {
       const peer = from.toString()
-      if (!subscribe || mayHear(peer, topic))
+      if (!subscribe || mayHear(peer, topic)) {
+        if (subscribe) this.#lookSoon()
         return handleReceivedSubscription.call(parts, from, topic, subscribe)
+      }
       this.#topics.get(topic)?.turnedAway.add(peer)
       return false
     }

@@ -6,7 +6,6 @@ import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { gossipsub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
 import { kadDHT } from '@libp2p/kad-dht'
-import { mdns } from '@libp2p/mdns'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
@@ -15,17 +14,20 @@ import { ShoalError } from '../../../protocol/errors.ts'
 import { blake3 } from '../../../protocol/hash.ts'
 import { STREAMS_PER_PEER_MAX } from '../../../protocol/limits.ts'
 import { SECOND_MS, KIB } from '../../../protocol/units.ts'
+import { SystemClock } from '../clock.ts'
 import { nearestFirst, worthAnnouncing } from './addresses.ts'
+import { LocalDiscovery } from './local-discovery.ts'
+import { SilenceWatch } from './silence.ts'
 import { membersMuxer } from './strangers-muxer.ts'
 import { socketTls } from './tls.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Identify } from '@libp2p/identify'
-import type { Libp2p, PeerDiscovery, PeerInfo } from '@libp2p/interface'
+import type { Libp2p, PeerInfo } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
-import type { MulticastDNSComponents } from '@libp2p/mdns'
 import type { Ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { noteProtocolsOnce } from './internals.ts'
+import type { LocalDiscoveryComponents } from './local-discovery.ts'
 import type { Identity } from '../../../protocol/signed.ts'
 import type { Threshold } from './threshold.ts'
 import { peerIdFromCID } from '@libp2p/peer-id'
@@ -35,8 +37,6 @@ import { base32 } from 'multiformats/bases/base32'
 
 /** Protocol id of the distributed hash table. */
 const DHT_PROTOCOL = '/shoal/kad/1'
-/** Name under which nodes announce themselves on the local network (RFC 6763). */
-const MDNS_SERVICE = '_shoal._udp.local'
 
 /**
  * A DHT bucket, and so the copies of a provider record: with 8 a provide costs a third of the
@@ -48,8 +48,11 @@ const CONNECTIONS_MAX = 300
 /** Many nodes may stand behind one address, and all reconnect at once after an outage. */
 const CONNECTIONS_PER_SECOND_PER_HOST = 100
 const PENDING_CONNECTIONS_MAX = 64
-/** A peer that answers no ping for so long is cut off; shorter, and a busy peer would be. */
-const PING_TIMEOUT_MS: number = 10 * SECOND_MS
+/**
+ * Between two looks of gossip at its meshes and what was missed. Each wakes a node, and what it is
+ * for is rare: who comes is looked after at once (gossip.ts), and beacons come every ten seconds.
+ */
+const GOSSIP_LOOK_MS: number = 5 * SECOND_MS
 
 /**
  * One address of a peer may take so long, a few round trips around the world, before the next one
@@ -75,7 +78,7 @@ export interface HostOptions {
 export interface Host {
   readonly libp2p: Libp2p<HostServices>
   readonly store: MembersStore
-  /** Says each time that mDNS hears of a peer. */
+  /** Says each time that a peer answers on the local network. */
   readonly discovered: EventEmitter<{ peer: [PeerInfo] }>
 }
 
@@ -96,7 +99,10 @@ type Key = Parameters<LevelDatastore['put']>[0]
 export async function createHost(options: HostOptions): Promise<Host> {
   const { identity, threshold } = options
   const store = await openStore(join(options.folder, 'libp2p'))
+  const clock = new SystemClock()
+  const silence = new SilenceWatch(clock)
   const discovered = new EventEmitter<{ peer: [PeerInfo] }>()
+  const onFound = (peer: PeerInfo): void => void discovered.emit('peer', peer)
   const libp2p = await createLibp2p<HostServices>({
     start: false,
     // The public half too, which libp2p would compute in JavaScript.
@@ -110,7 +116,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
     transports: [tcp()],
     connectionEncrypters: [threshold.guard(socketTls()), threshold.guard(noise())],
-    streamMuxers: [membersMuxer],
+    streamMuxers: [() => membersMuxer(silence)],
     connectionManager: {
       maxConnections: CONNECTIONS_MAX,
       inboundConnectionThreshold: CONNECTIONS_PER_SECOND_PER_HOST,
@@ -119,13 +125,18 @@ export async function createHost(options: HostOptions): Promise<Host> {
       addressDialTimeout: ADDRESS_TIMEOUT_MS,
       reconnectRetries: 0, // who to be connected to is decided above
     },
-    connectionMonitor: { pingTimeout: { minTimeout: PING_TIMEOUT_MS } },
+    connectionMonitor: { enabled: false }, // it asks whether a peer talks or not: SilenceWatch
     connectionGater: threshold.gater,
     // By default the address of a peer is forgotten after an hour. Only members have a place there
     // (MembersStore).
     peerStore: { maxAddressAge: Infinity, maxPeerAge: Infinity },
-    peerDiscovery: options.mdns ? [discovery(discovered)] : [],
-    services: services(options),
+    services: {
+      ...services(options),
+      ...(options.mdns && {
+        local: (components: LocalDiscoveryComponents) =>
+          new LocalDiscovery(components, { clock, onFound }),
+      }),
+    },
   })
   noteProtocolsOnce(libp2p.peerStore)
   return { libp2p, store, discovered }
@@ -164,12 +175,17 @@ function services({ threshold, scoreOf }: HostOptions) {
       globalSignaturePolicy: 'StrictNoSign',
       msgIdFn: ({ data }) => blake3(data),
       ignoreDuplicatePublishError: true,
+      heartbeatInterval: GOSSIP_LOOK_MS,
+      // What is smaller comes sooner than the word that it is not wanted.
+      idontwantMinDataSize: 4 * KIB,
       allowPublishToZeroTopicPeers: true,
       // Else more than ten peers behind one address silence each other.
       scoreParams: {
         IPColocationFactorWeight: 0,
         appSpecificScore: scoreOf,
         appSpecificWeight: 1,
+        decayInterval: GOSSIP_LOOK_MS,
+        behaviourPenaltyDecay: 0.2 ** (GOSSIP_LOOK_MS / SECOND_MS), // as fast as by default
       },
     }),
     dht: kadDHT({
@@ -188,20 +204,6 @@ function services({ threshold, scoreOf }: HostOptions) {
       reprovide: { threshold: 0, concurrency: 1 },
     }),
     listeners: (components: ListenerComponents) => new Listeners(components),
-  }
-}
-
-/**
- * libp2p's own 'peer:discovery' event is about entries new in the peer store, not about who was
- * seen.
- */
-function discovery(
-  discovered: Host['discovered'],
-): (components: MulticastDNSComponents) => PeerDiscovery {
-  return (components) => {
-    const found = mdns({ serviceTag: MDNS_SERVICE })(components)
-    found.addEventListener('peer', ({ detail }) => discovered.emit('peer', detail))
-    return found
   }
 }
 

@@ -3,8 +3,9 @@
 // That it is there is checked as the network is created.
 import { LRUCache } from 'lru-cache'
 import { assert } from '../../../protocol/errors.ts'
+import { KIB } from '../../../protocol/units.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
-import type { Peer, PeerId, PeerStore } from '@libp2p/interface'
+import type { Peer, PeerDiscovery, PeerId, PeerStore } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 
 /** Peers and protocols that are remembered as noted. */
@@ -25,6 +26,7 @@ export interface GossipParts {
   handleGraft: (from: string, grafts: readonly Graft[]) => Promise<unknown>
   handleReceivedMessage: (from: PeerId, message: { readonly topic: string }) => Promise<void>
   pipePeerReadStream: (from: PeerId, source: AsyncIterable<Bytes>) => Promise<void>
+  heartbeat: () => Promise<void>
 }
 
 /** A message of Kademlia. */
@@ -44,10 +46,28 @@ export function gossipParts(gossip: GossipSub): GossipParts {
     parts.handleGraft,
     parts.handleReceivedMessage,
     parts.pipePeerReadStream,
+    parts.heartbeat,
   ]
   const areThere = functions.every((each) => typeof each === 'function')
   assert(areThere && parts.topics instanceof Map && parts.mesh instanceof Map, 'a known gossipsub')
   return parts
+}
+
+/** Multicast DNS while it runs. */
+export interface Multicast {
+  on: (event: 'query', heard: (packet: { questions: readonly Question[] }) => void) => void
+  query: (packet: { questions: readonly Question[] }) => void
+}
+
+interface Question {
+  readonly name: string
+  readonly type: string
+}
+
+export function multicastOf(discovery: PeerDiscovery): Multicast {
+  const { mdns } = discovery as unknown as { readonly mdns?: Multicast }
+  assert(typeof mdns?.query === 'function' && typeof mdns.on === 'function', 'a known mdns')
+  return mdns
 }
 
 export function dhtParts(dht: KadDHT): DhtParts {
@@ -73,5 +93,41 @@ export function noteProtocolsOnce(store: PeerStore): void {
     const peer = await merge(id, data, options)
     noted.set(key, peer)
     return peer
+  }
+}
+
+/** Of YamuxMuxer and YamuxStream what is used here. */
+interface MuxerParts {
+  _newStream: (id: number, state: number, direction: 'inbound' | 'outbound') => StreamParts
+}
+interface StreamParts {
+  readonly state: number
+  readonly recvWindow: number
+  readonly recvWindowCapacity: number
+  sendWindowUpdate: () => void
+}
+
+/** Of the states of a YamuxStream: its window is told of only where it has grown. */
+const STATE_ESTABLISHED = 3
+/** Read, and not told of yet: little beside the smallest window, much beside gossip. */
+const UNTOLD_MAX: number = 64 * KIB
+
+/**
+ * Have the streams of a muxer tell that their window is open again once that is of use to the
+ * sender. By default each message that comes makes one of 12 bytes, which wakes the sender.
+ */
+export function sparingWindowUpdates(muxer: unknown): void {
+  const parts = muxer as MuxerParts
+  assert(typeof parts._newStream === 'function', 'a known yamux')
+  const newStream = parts._newStream.bind(muxer)
+  parts._newStream = (id, state, direction) => {
+    const stream = newStream(id, state, direction)
+    const send = stream.sendWindowUpdate.bind(stream)
+    stream.sendWindowUpdate = () => {
+      const untold = stream.recvWindow - stream.recvWindowCapacity
+      const isEstablished = stream.state === STATE_ESTABLISHED
+      if (!isEstablished || untold === 0 || untold >= UNTOLD_MAX) send()
+    }
+    return stream
   }
 }

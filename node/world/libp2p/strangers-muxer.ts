@@ -1,13 +1,16 @@
 // Streams on the connection of a stranger: of what libp2p serves, only the protocols for strangers
 // can be chosen, twice; the connection carries STRANGER_BYTES_MAX in all, whatever they are, and
 // ends after STRANGER_MS. And those of a member: a frame of yamux, which its decoder would gather
-// whole, is no longer than a window.
+// whole, is no longer than a window; and a connection on which nothing comes any more ends.
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { TypedEventEmitter } from '@libp2p/interface'
 import { handle } from '@libp2p/multistream-select'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { STRANGER_BYTES_MAX } from '../../../protocol/limits.ts'
 import { KIB, MIB, SECOND_MS } from '../../../protocol/units.ts'
+import { ignoreFailure } from '../ignore-failure.ts'
+import { sparingWindowUpdates } from './internals.ts'
+import type { SilenceWatch } from './silence.ts'
 import type {
   CreateStreamOptions,
   MessageStream,
@@ -34,10 +37,11 @@ const STREAM_BUFFER_MAX: number = 8 * MIB
 /** Maximum for all protocols of one connection. */
 const MEMBER_STREAMS_MAX = 256
 
-/** The muxer of members. */
-export function membersMuxer(): StreamMuxerFactory {
+/** The muxer of members, whose connections `silence` watches. */
+export function membersMuxer(silence: SilenceWatch): StreamMuxerFactory {
   const factory = yamux({
     maxInboundStreams: MEMBER_STREAMS_MAX,
+    enableKeepAlive: false, // asks whether the peer talks or not
     streamOptions: {
       maxStreamWindowSize: STREAM_WINDOW_MAX,
       maxReadBufferLength: STREAM_BUFFER_MAX,
@@ -47,7 +51,16 @@ export function membersMuxer(): StreamMuxerFactory {
     protocol: factory.protocol,
     createStreamMuxer(connection) {
       const muxer = factory.createStreamMuxer(connection)
+      sparingWindowUpdates(muxer)
+      const ask = (): Promise<unknown> => muxer.ping()
+      const cutOff = (): void =>
+        connection.abort(new ShoalError('timeout', 'the peer does not answer'))
+      const { heard, end } = silence.add({ ask, cutOff })
+      connection.addEventListener('close', end)
+      // The round trip decides how windows grow.
+      queueMicrotask(() => void ignoreFailure(ask(), 'it is measured when the peer is silent'))
       connection.addEventListener('message', () => {
+        heard()
         if (muxer['decoder']['buffer'].byteLength <= STREAM_WINDOW_MAX + 64 * KIB) return
         connection.abort(
           new ShoalError('malformed', 'a frame of yamux that is larger than a window'),

@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { Neighbours } from '../../../node/sync/neighbours.ts'
 import { GossipReceiver } from '../../../node/sync/gossip-receiver.ts'
 import { Inbox } from '../../../node/log/inbox.ts'
 import { encodeCbor } from '../../../protocol/cbor.ts'
 import { sealOnce } from '../../../protocol/cipher.ts'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { deriveKey } from '../../../protocol/hash.ts'
-import { headOf, sealGossip } from '../../../protocol/wire/gossip.ts'
+import { headOf, neighbourDigest, sealGossip } from '../../../protocol/wire/gossip.ts'
 import { Replica, exchange, forge, send } from '../log/replicas.ts'
 import { networkOf } from '../log/wires.ts'
 import type { Verdict } from '../../../node/world/world.ts'
@@ -23,17 +24,21 @@ interface Ear {
   hear(bytes: Uint8Array, from?: Replica): Verdict
 }
 
-function earOf(replica: Replica, usualFrom: Replica): Ear {
+/** connected: to whom it is. */
+function earOf(replica: Replica, usualFrom: Replica, connected: readonly Replica[] = []): Ear {
   const { volume, clock, identity } = replica
   const missingAt: PeerId[] = []
+  const peers = (): PeerId[] => connected.map((peer) => peer.identity.peer)
+  const network = networkOf(identity.peer, { peers })
   const receiver = new GossipReceiver({
-    world: { clock, network: networkOf(identity.peer, {}) },
+    world: { clock, network },
     volume,
     inbox: new Inbox({ volume, clock }),
     onMissing: (from) => missingAt.push(from),
     onBeacon: () => undefined,
     onTime: () => undefined,
     saysTheSame: () => false,
+    neighbours: new Neighbours({ network, volume }),
   })
   const hear = (bytes: Uint8Array, from = usualFrom): Verdict =>
     receiver.hear(bytes, from.identity.peer)
@@ -245,5 +250,38 @@ describe('gossip receiver', () => {
       }),
       { seed: 1, numRuns: 300 },
     )
+  })
+
+  test('a beacon that all whom it could be told have already is used, and not passed on', async () => {
+    const a = await Replica.founder('a')
+    const [b, c] = [await a.member('b'), await a.member('c')]
+    await exchange(a, b, c)
+    const stranger = await Replica.founder('stranger')
+    const of = (...peers: readonly Replica[]): Uint8Array =>
+      neighbourDigest(peers.map(({ identity }) => identity.peer).toSorted())
+    const beaconAt = (sentMs: number, neighbours: Uint8Array | undefined): Uint8Array => {
+      const beacon = {
+        peer: b.identity.peer,
+        sentMs,
+        vector: new Map(),
+        digest: undefined,
+        hlc: HLC_ZERO,
+        cut: HLC_ZERO,
+        root: undefined,
+        freeBytes: 1,
+        addresses: [],
+        neighbours,
+      }
+      return sealed(b, { kind: 'beacon', beacon })
+    }
+    const { hear } = earOf(a, b, [b, c, stranger])
+    assert.equal(hear(beaconAt(1, of(a, b, c))), 'ignore')
+    assert.equal(a.volume.beacons.of(b.identity.peer)?.sentMs, 1)
+    assert.equal(hear(beaconAt(2, of(a, b))), 'accept', 'it has no connection to c')
+    assert.equal(hear(beaconAt(3, undefined)), 'accept')
+    assert.equal(hear(beaconAt(4, of(a, b, c)), c), 'accept', 'it did not come from b itself')
+    const alone = earOf(a, b, [b])
+    assert.equal(alone.hear(beaconAt(5, of(a, b, c))), 'accept')
+    assert.equal(alone.hear(beaconAt(6, of(a, b))), 'ignore')
   })
 })
