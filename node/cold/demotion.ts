@@ -73,7 +73,7 @@ export class Demotion {
   async run(signal: AbortSignal): Promise<Hlc | undefined> {
     const { store, clock } = this.#parts
     const settled = new Map<GroupId, Settled>()
-    /** What was left in each, which the next run need not look at. */
+    /** The facts of what was left in each, which the next run need not look at. */
     const left = new Map<GroupId, string>()
     let awaited: Hlc | undefined
     for (const group of this.#candidates()) {

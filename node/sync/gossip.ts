@@ -152,7 +152,10 @@ export class Gossip {
     const isShort = this.#c.world.random.unlucky('sync.beacon-short')
     const vector = newest(volume, isShort ? 1 : BEACON_ACTORS_MAX)
     const digest = logDigest(vector, replica.ancestry.hashAt)
-    return (this.#lastTold = { held, replica, vector, digest })
+    const told = { held, replica, vector, digest }
+    // What ill luck left out is in the next beacon.
+    if (!isShort) this.#lastTold = told
+    return told
   }
 
   /** Most do, once a swarm is at rest. */

@@ -51,7 +51,7 @@ export class ColdMap {
     this.#stripes.set(id as StripeId, mapped(id, said))
   }
 
-  /** What is recorded, as `id -index holder`, and takes effect. */
+  /** Records, as `id -index holder`, and does it. */
   async recordShards(id: StripeId, changes: readonly ShardChange[]): Promise<void> {
     for (const { index, peer, isHeld } of changes) {
       this.recorded.push(`${id} ${isHeld ? '+' : '-'}${index} ${peer}`)

@@ -20,7 +20,7 @@ interface Around {
   readonly self?: string
   /** The stripes that the tier shows. */
   readonly found?: Awaited<ReturnType<ColdReader['shows']>>
-  /** What happens while a tier is asked. */
+  /** Called while a tier is asked. */
   readonly meanwhile?: () => void
   readonly needed?: string
   readonly stableMs?: number
