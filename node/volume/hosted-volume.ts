@@ -60,6 +60,8 @@ export interface HostedVolumeComponents {
   readonly store: Store
   readonly swarm: Swarm
   readonly volume: Volume
+  /** A path in it as messages have it. */
+  readonly shownPath: (path: string) => string
   readonly strong: StrongProtocol
   readonly lock: LockProtocol
   readonly peers: PeersKnown
@@ -136,7 +138,8 @@ export class HostedVolume {
     this.#parts = parts
     this.#self = world.network.self
     this.reads = new RecentReads(map)
-    this.namespace = new Namespace({ volume, random: world.random })
+    const { shownPath } = components
+    this.namespace = new Namespace({ volume, random: world.random, shownPath })
     this.classes = new PinnedClasses(volume)
     const { inFlight, classes, namespace } = this
     const hears = (): boolean =>
