@@ -70,7 +70,7 @@ function bar({ stderr }: Context, work: Work): Shown {
       const text = work.text()
       const room = (stderr.columns ?? COLUMNS) - work.label.length - text.length - 3
       const barsize = Math.min(BAR_WIDTH_MAX, room)
-      if (barsize < BAR_WIDTH_MIN) return `${work.label} ${text}`
+      if (work.total === 0 || barsize < BAR_WIDTH_MIN) return `${work.label} ${text}`
       const drawn = progress.Format.BarFormat(parameters.progress, { ...options, barsize })
       return `${work.label} ${drawn} ${text}`
     },
@@ -119,12 +119,13 @@ export class Work {
     return this.total <= 0 ? 0 : Math.min(1, this.done / this.total)
   }
 
-  /** "1.20 MB of 3.40 MB, 3 of 10 files, 100 KB/s, 22 s left" */
+  /** "1.20 MB of 3.40 MB, 3 of 10 files, 100 KB/s, 22 s left"; "..." before anything is known. */
   text(): string {
+    if (this.#counts === undefined && this.total === 0 && this.done === 0) return '...'
     const elapsedMs = this.#now() - this.#startedMs
     const parts = [amountText(this.done, this.total, this.#unit)]
     if (this.#counts !== undefined) parts.push(this.#counts())
-    if (this.#unit === 'bytes')
+    if (this.#unit === 'bytes' && this.done > 0)
       parts.push(`${formatBytes(Math.round(this.done / Math.max(elapsedMs / SECOND_MS, 0.001)))}/s`)
     const isKnown = elapsedMs >= LEFT_AFTER_MS && this.done > 0 && this.done < this.total
     if (isKnown && this.#unit !== 'ms') {

@@ -27,7 +27,7 @@ export function addDown(program: Command, context: Context): void {
         }
         await sleep(POLL_MS, undefined, { signal: context.signal })
       }
-      context.print({ stopped: node.id, pid: node.pid }, () => `Stopped node "${node.name}"`)
+      context.summarize({ stopped: node.id, pid: node.pid }, () => `Stopped node "${node.name}"`)
     })
 }
 

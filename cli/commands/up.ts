@@ -75,7 +75,7 @@ async function detach(context: Context, { mount }: UpOptions, given: Given): Pro
   const place = mount === undefined ? '' : placeText(resolve(mount))
   const { status, warning } = await startDetached(context, given)
   if (warning !== undefined) context.warn(warning)
-  context.print(status, () => describe(context, status, { isDetached: true, place }))
+  context.summarize(status, () => describe(context, status, { isDetached: true, place }))
   if (given.ticket !== undefined) await askAboutTiersOf(context, context.client, status)
 }
 
@@ -115,7 +115,7 @@ async function runUntilStopped(
     const status = await node.api.status()
     if (warning !== undefined) context.warn(warning)
     if (!reportToStarter({ status, warning })) {
-      context.print(status, () => describe(context, status, { isDetached: false, place }))
+      context.summarize(status, () => describe(context, status, { isDetached: false, place }))
       if (options.join !== undefined) await askAboutTiersOf(context, node.api, status)
     }
     await Promise.race([node.stopped, aborted(context.signal)])

@@ -290,7 +290,7 @@ export class VolumeGc {
     const { namespace, security } = this.#parts
     const { id, membership } = this.volume
     const path = file === undefined ? undefined : pathOf(namespace, file)
-    const what = path === undefined ? 'an open file' : path
+    const what = path === undefined ? 'an open file' : namespace.shownPath(path)
     const who = by === undefined ? 'somebody' : membership.nameOf(by)
     const message = `${who} swept stripe ${stripe}, which ${what} needs: it stays in use`
     security?.({ kind: 'live-stripe-condemned', volume: id, ...(by && { peer: by }), message })
@@ -321,7 +321,10 @@ export class VolumeGc {
       chunks.reader(hints, { keeps: 'stored' })
     const classesOf = classes.ofFile.bind(classes)
     const { volume } = this
-    const pathOfFile = (file: NodeId): string | undefined => pathOf(namespace, file)
+    const pathOfFile = (file: NodeId): string | undefined => {
+      const path = pathOf(namespace, file)
+      return path === undefined ? undefined : namespace.shownPath(path)
+    }
     const parts = { ...this.#parts, volume, sizes: map.chunkSizes() }
     return { ...parts, reader, classesOf, pathOf: pathOfFile }
   }

@@ -72,7 +72,7 @@ async function* pageEach<Item, Result>(
 function checkNotPinned({ namespace, volume: { view } }: HostedVolume, id: NodeId): void {
   const [pin] = pinsOver(view, id, 'pin-cold')
   if (pin === undefined) return
-  const path = pathOf(namespace, pin.id) ?? ''
+  const path = namespace.shownPath(pathOf(namespace, pin.id) ?? '')
   throw new ShoalError(
     'usage',
     `it is pinned to cold tier ${pin.to} by the pin of ${path}; remove that first with "shoal pin rm"`,

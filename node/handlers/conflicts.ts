@@ -7,6 +7,7 @@ import {
   moreOfConflict,
 } from '../volume/conflict-resolution.ts'
 import { parsePath } from '../volume/paths.ts'
+import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { NodeParts } from './parts.ts'
 
 const PAGE = 64
@@ -19,9 +20,10 @@ export function conflictsApi({ hosted: volumes, until }: NodeParts): ConflictsAp
       const { hosted, parts } = volumes.at(path)
       const ended = until(signal)
       let page: Conflict[] = []
+      const place = placeIn(hosted, path)
       for await (const conflict of conflictsBelow(hosted.namespace, parts)) {
         ended.throwIfAborted()
-        page.push(inVolume(path, conflict))
+        page.push(inVolume(place, conflict))
         if (page.length < PAGE) continue
         yield page
         page = []
@@ -34,7 +36,7 @@ export function conflictsApi({ hosted: volumes, until }: NodeParts): ConflictsAp
       const { namespace } = hosted
       const found =
         from === undefined ? conflictAt(namespace, parts) : moreOfConflict(namespace, parts, from)
-      return inVolume(path, found)
+      return inVolume(placeIn(hosted, path), found)
     },
 
     async keepConflict(path, { signal } = {}) {
@@ -48,27 +50,28 @@ export function conflictsApi({ hosted: volumes, until }: NodeParts): ConflictsAp
         if (removed.length < REMOVED_MAX) removed.push(...kept.removed)
       }
       await hosted.volume.commit()
-      const prefix = prefixOf(path)
-      return { path: prefix + kept.path, removed: removed.map((other) => prefix + other) }
+      const place = placeIn(hosted, path)
+      return { path: place(kept.path), removed: removed.map(place) }
     },
   }
 }
 
-function inVolume(asked: string, { path, sides, moreCount }: Conflict): Conflict {
-  const prefix = prefixOf(asked)
+type Place = (path: string) => string
+
+function inVolume(place: Place, { path, sides, moreCount }: Conflict): Conflict {
   return {
-    path: prefix + path,
+    path: place(path),
     moreCount,
     sides: sides.map((side) => ({
       ...side,
-      path: prefix + side.path,
-      ...(side.moveTo !== undefined && { moveTo: prefix + side.moveTo }),
+      path: place(side.path),
+      ...(side.moveTo !== undefined && { moveTo: place(side.moveTo) }),
     })),
   }
 }
 
-/** Answers name the volume where the question does. */
-function prefixOf(path: string): string {
-  const { volume } = parsePath(path)
-  return volume === undefined ? '' : `${volume}:`
+/** Answers name the volume where the question does, or there are several. */
+function placeIn({ namespace }: HostedVolume, asked: string): Place {
+  const { volume } = parsePath(asked)
+  return volume === undefined ? namespace.shownPath : (path) => `${volume}:${path}`
 }

@@ -24,7 +24,8 @@ function targetAt(namespace: Namespace, parts: readonly string[]): ViewTarget {
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error
     const { code, message } = asShoalError(error)
-    const hint = `if it was removed, give the folder that contained it, such as ${formatPath(parts.slice(0, -1))}`
+    const above = namespace.shownPath(formatPath(parts.slice(0, -1)))
+    const hint = `if it was removed, give the folder that contained it, such as ${above}`
     throw new ShoalError(code, `${message}; ${hint}`, { cause: error })
   }
 }

@@ -71,13 +71,14 @@ export function pinsApi(parts: NodeParts): PinsApi {
       figures.set(hosted, known)
       const counted = yield* known.count(ended)
       const local = await upkeep.localPinning(hosted).list(ended)
-      const prefix = volume === undefined ? '' : `${volume}:`
       const shown = [
         ...counted.map((pin) => [pin.id, volumePin(parts, hosted, pin)] as const),
         ...local.map((pin) => [pin.id, localPin(pin)] as const),
       ].flatMap(([id, pin]) => {
         const path = pathOf(hosted.namespace, id)
-        return path === undefined ? [] : { path: prefix + path, ...pin }
+        if (path === undefined) return []
+        const shown = volume === undefined ? hosted.namespace.shownPath(path) : `${volume}:${path}`
+        return { path: shown, ...pin }
       })
       yield shown.sort((a, b) => Number(a.path > b.path) - Number(a.path < b.path))
     },

@@ -355,8 +355,9 @@ export class LocalPinning {
   #failed(id: NodeId, cause: unknown): ShoalError {
     const { hosted, log } = this.#parts
     const { code, message } = asShoalError(cause)
-    const path = pathOf(hosted.namespace, id) ?? 'a file that is gone'
-    const failure = new ShoalError(code, `${path}: ${message}`, { cause: asShoalError(cause) })
+    const path = pathOf(hosted.namespace, id)
+    const shown = path === undefined ? 'a file that is gone' : hosted.namespace.shownPath(path)
+    const failure = new ShoalError(code, `${shown}: ${message}`, { cause: asShoalError(cause) })
     log('what is pinned to this node is not all here', { code, message: failure.message })
     return failure
   }

@@ -54,18 +54,24 @@ export interface ListedEntry extends ViewEntry {
   readonly key: ByteString
 }
 
+type NamespaceComponents = Pick<Namespace, 'volume'> &
+  Partial<Pick<Namespace, 'shownPath'>> & { readonly random: Random }
+
 const EMPTY: ContentRef = { kind: 'inline', bytes: new Uint8Array() }
 
 export class Namespace {
   readonly volume: Volume
   readonly xattrs: Xattrs
+  /** A path as messages have it. */
+  readonly shownPath: (path: string) => string
   readonly #random: Random
   readonly #separate = new SeparateFiles()
 
-  constructor(components: { readonly volume: Volume; readonly random: Random }) {
-    this.volume = components.volume
-    this.xattrs = new Xattrs(components.volume)
-    this.#random = components.random
+  constructor({ volume, random, shownPath = (path) => path }: NamespaceComponents) {
+    this.volume = volume
+    this.xattrs = new Xattrs(volume)
+    this.#random = random
+    this.shownPath = shownPath
   }
 
   lookup(dir: NodeId, name: Name): ViewTarget | undefined {
@@ -77,7 +83,7 @@ export class Namespace {
   resolvePath(path: readonly string[]): ViewTarget {
     let at: ViewTarget = { kind: 'dir', id: ROOT }
     path.forEach((part, index) => {
-      const shown = `/${path.slice(0, index + 1).join('/')}`
+      const shown = this.shownPath(`/${path.slice(0, index + 1).join('/')}`)
       if (at.kind !== 'dir')
         throw new ShoalError('ENOTDIR', `${shown}: "${path[index - 1] ?? ''}" is not a folder`)
       const next = this.lookup(at.id, nameFromText(part))

@@ -116,7 +116,10 @@ function sidesAt(namespace: Namespace, path: readonly string[]): Sides {
   namespace.resolvePath(path)
   const sides = sidesBeside(namespace, path)
   if (sides !== undefined) return sides
-  throw new ShoalError('EINVAL', `${formatPath(path)}: not in conflict; see "shoal conflicts ls"`)
+  throw new ShoalError(
+    'EINVAL',
+    `${namespace.shownPath(formatPath(path))}: not in conflict; see "shoal conflicts ls"`,
+  )
 }
 
 function sidesBeside(namespace: Namespace, path: readonly string[]): Sides | undefined {

@@ -92,7 +92,8 @@ export class Walk {
     const path = pathOf(this.#parts.namespace, file)
     if (path === undefined || !(error instanceof ShoalError)) return error
     const { code, message, permanent } = error
-    return new ShoalError(code, `${path}: ${message}`, { cause: error, permanent })
+    const shown = this.#parts.namespace.shownPath(path)
+    return new ShoalError(code, `${shown}: ${message}`, { cause: error, permanent })
   }
 
   async #pace(): Promise<void> {

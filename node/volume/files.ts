@@ -73,7 +73,7 @@ export class Files {
     let at = ROOT
     path.forEach((part, index) => {
       const isLast = index === path.length - 1
-      const shown = formatPath(path.slice(0, index + 1))
+      const shown = this.#shown(path.slice(0, index + 1))
       const target = this.#c.namespace.lookup(at, nameFromText(part))
       if (target === undefined) {
         if (!isLast && !parents)
@@ -108,8 +108,8 @@ export class Files {
       const { parent, name } = this.#place(path)
       const target = namespace.lookup(parent, name)
       if (target === undefined)
-        throw new ShoalError('ENOENT', `${formatPath(path)}: no such file or folder`)
-      if (target.kind === 'dir') naming(path, () => namespace.removeDir(parent, name))
+        throw new ShoalError('ENOENT', `${this.#shown(path)}: no such file or folder`)
+      if (target.kind === 'dir') naming(this.#shown(path), () => namespace.removeDir(parent, name))
       else namespace.unlink(parent, name)
     })
   }
@@ -120,7 +120,7 @@ export class Files {
     const onto = this.#c.namespace.lookup(place.parent, place.name)
     // As mv(1): into a folder that is there, under the same name.
     if (onto?.kind === 'dir') place = { parent: onto.id, name: source.name }
-    naming(from, () =>
+    naming(this.#shown(from), () =>
       this.#c.namespace.rename(source.parent, source.name, place.parent, place.name),
     )
   }
@@ -142,7 +142,7 @@ export class Files {
       if (attributes.sizeBytes !== undefined && attributes.sizeBytes !== contentSize(stored)) {
         throw new ShoalError(
           'malformed',
-          `${formatPath(path)}: ${contentSize(stored)} bytes were received, ` +
+          `${this.#shown(path)}: ${contentSize(stored)} bytes were received, ` +
             `but ${attributes.sizeBytes} were announced; put it again`,
         )
       }
@@ -169,9 +169,9 @@ export class Files {
   readFile(path: readonly string[], range: ReadRange, signal: AbortSignal): FileContent {
     const target = this.#c.namespace.resolvePath(path)
     const stat = this.#stat(path.at(-1) ?? '/', target)
-    if (stat.kind === 'folder') throw new ShoalError('EISDIR', `${formatPath(path)}: is a folder`)
+    if (stat.kind === 'folder') throw new ShoalError('EISDIR', `${this.#shown(path)}: is a folder`)
     if (stat.kind !== 'file')
-      throw new ShoalError('EINVAL', `${formatPath(path)}: is a ${kindText(stat.kind)}`)
+      throw new ShoalError('EINVAL', `${this.#shown(path)}: is a ${kindText(stat.kind)}`)
     const version = this.#c.contents.version(target)
     const reader = this.#c.contents.reader(version)
     const offset = Math.min(range.offsetBytes ?? 0, reader.size)
@@ -184,7 +184,7 @@ export class Files {
       lengthBytes,
       content: leased(
         () => this.#c.contents.hold(target.id, contentOf(version)),
-        namingEach(path, reader.stream(offset, lengthBytes, { signal })),
+        namingEach(this.#shown(path), reader.stream(offset, lengthBytes, { signal })),
       ),
     }
   }
@@ -204,7 +204,7 @@ export class Files {
     const modified = modifiedNs ?? namespace.nowNs()
     namespace.volume.atomically(() => {
       const old = namespace.lookup(parent, name)
-      if (old?.kind === 'dir') throw new ShoalError('EISDIR', `${formatPath(path)}: is a folder`)
+      if (old?.kind === 'dir') throw new ShoalError('EISDIR', `${this.#shown(path)}: is a folder`)
       if (old !== undefined && namespace.attributes(old).kind === 'file') {
         contents.putVersion(old.id, content, contents.version(old).base, modified)
         if (mode !== undefined) namespace.setAttributes(old, { mode })
@@ -238,14 +238,18 @@ export class Files {
 
   #checkNotFolder(path: readonly string[], parent: NodeId, name: Name): void {
     if (this.#c.namespace.lookup(parent, name)?.kind === 'dir') {
-      throw new ShoalError('EISDIR', `${formatPath(path)}: is a folder`)
+      throw new ShoalError('EISDIR', `${this.#shown(path)}: is a folder`)
     }
+  }
+
+  #shown(path: readonly string[]): string {
+    return this.#c.namespace.shownPath(formatPath(path))
   }
 
   #dirAt(path: readonly string[]): NodeId {
     const target = this.#c.namespace.resolvePath(path)
     if (target.kind !== 'dir')
-      throw new ShoalError('ENOTDIR', `${formatPath(path)}: is not a folder`)
+      throw new ShoalError('ENOTDIR', `${this.#shown(path)}: is not a folder`)
     return target.id
   }
 
@@ -276,16 +280,16 @@ export class Files {
 }
 
 /** Errors of the namespace know the name only: say the path. */
-function naming<Result>(path: readonly string[], run: () => Result): Result {
+function naming<Result>(shown: string, run: () => Result): Result {
   try {
     return run()
   } catch (error) {
-    throw withPath(path, error)
+    throw withPath(shown, error)
   }
 }
 
 async function* namingEach(
-  path: readonly string[],
+  shown: string,
   source: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   try {
@@ -294,8 +298,14 @@ async function* namingEach(
         yield part.subarray(at, at + STREAM_BYTES)
     }
   } catch (error) {
-    throw withPath(path, error)
+    throw withPath(shown, error)
   }
+}
+
+function withPath(shown: string, error: unknown): unknown {
+  if (!(error instanceof ShoalError)) return error
+  const { code, message, permanent } = error
+  return new ShoalError(code, `${shown}: ${message}`, { cause: error, permanent })
 }
 
 /** Holds a lease while it is iterated. */
@@ -309,14 +319,6 @@ async function* leased(
   } finally {
     lease.end()
   }
-}
-
-function withPath(path: readonly string[], error: unknown): unknown {
-  if (!(error instanceof ShoalError)) return error
-  return new ShoalError(error.code, `${formatPath(path)}: ${error.message}`, {
-    cause: error,
-    permanent: error.permanent,
-  })
 }
 
 function lastName(path: readonly string[]): Name {

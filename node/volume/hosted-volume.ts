@@ -61,6 +61,8 @@ export interface HostedVolumeComponents {
   readonly store: Store
   readonly swarm: Swarm
   readonly volume: Volume
+  /** A path in it as messages have it. */
+  readonly shownPath: (path: string) => string
   readonly strong: StrongProtocol
   readonly lock: LockProtocol
   readonly peers: PeersKnown
@@ -141,7 +143,8 @@ export class HostedVolume {
     this.#parts = parts
     this.#self = world.network.self
     this.reads = new RecentReads(map, world.clock)
-    this.namespace = new Namespace({ volume, random: world.random })
+    const { shownPath } = components
+    this.namespace = new Namespace({ volume, random: world.random, shownPath })
     this.classes = new PinnedClasses(volume)
     const { inFlight, classes, namespace } = this
     const hears = (): boolean =>

@@ -129,6 +129,13 @@ export class HostedVolumes {
     return hosted
   }
 
+  /** With the name of the volume where there are several. */
+  #shownPath({ id }: Volume, path: string): string {
+    const all = this.#c.volumes.all()
+    const name = all.find(({ volume }) => volume.id === id)?.name
+    return all.length < 2 || name === undefined ? path : `${name}:${path}`
+  }
+
   #make(volume: Volume): Promise<HostedVolume> {
     const { world, store, swarm, peers, log, security } = this.#c
     return HostedVolume.open({
@@ -136,6 +143,7 @@ export class HostedVolumes {
       store,
       swarm,
       volume,
+      shownPath: (path) => this.#shownPath(volume, path),
       strong: this.#strong,
       lock: this.#lock,
       peers,

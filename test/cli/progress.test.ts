@@ -13,7 +13,9 @@ describe('Work', () => {
   test('says amount, counts, rate, and the time left once that is no guess', () => {
     let nowMs = 0
     const work = new Work('put', { now: () => nowMs, counts: () => '3 of 10 files' })
+    assert.equal(work.text(), '0 B of 0 B, 3 of 10 files')
     work.total = 4e6
+    assert.equal(work.text(), '0 B of 4.00 MB, 3 of 10 files')
     work.done = 1e6
     nowMs = 2000
     assert.equal(work.text(), '1.00 MB of 4.00 MB, 3 of 10 files, 500 KB/s')
@@ -25,6 +27,7 @@ describe('Work', () => {
   test('another step begins anew, and counts what it is about', () => {
     let nowMs = 0
     const work = new Work('Looking at files', { now: () => nowMs })
+    assert.equal(work.text(), '...')
     work.begin('Looking at files', 'file')
     work.total = 200
     work.done = 50
