@@ -32,7 +32,7 @@ export const MUTATIONS: readonly Mutation[] = [
   { fault: 'no-redial', scenario: 'partition', caughtWithinSeeds: 10 },
   { fault: 'replaced-moves-forgotten', scenario: 'crash', caughtWithinSeeds: 40 },
   { fault: 'checkpoint-has-later-moves', scenario: 'churn', caughtWithinSeeds: 20 },
-  { fault: 'released-before-placed', scenario: 'crash', caughtWithinSeeds: 10 },
+  { fault: 'released-before-placed', scenario: 'partition', caughtWithinSeeds: 10 },
   { fault: 'given-up-before-upload', scenario: 'cold', caughtWithinSeeds: 10 },
   { fault: 'pack-not-read-back', scenario: 'cold', caughtWithinSeeds: 10 },
   { fault: 'pack-not-compared', scenario: 'cold', caughtWithinSeeds: 10 },

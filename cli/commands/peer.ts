@@ -194,6 +194,9 @@ function describe(peer: PeerStatus, { columns }: Context): string {
     ['Zone', printable(peer.zone || '-')],
     ['Volumes', rolesOf(peer)],
     ['Free', spaceText(peer)],
+    ...(peer.usedBytes === undefined
+      ? []
+      : [['Takes', `${formatBytes(peer.usedBytes)} on its disk, of all its volumes`]]),
     ['Shards', shardsText(peer)],
     ['Round trip', roundTripText(peer)],
     ['Security log', securityLogText(peer)],
