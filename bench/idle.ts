@@ -1,7 +1,7 @@
 // `node bench/idle.ts --nodes 1,6 --settle 60 --seconds 60`: what nodes cost that have nothing to
 // do. So many node processes on loopback, each with a mount, of one volume with a small tree; once
-// they are settled, what each takes of a core, and how often it wakes (voluntary context switches of
-// all its threads; those of the main thread beside them).
+// they are settled, what each takes of a core, and how often it wakes (voluntary context switches
+// of all its threads; those of the main thread beside them).
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'

@@ -4,7 +4,8 @@
 // programs that use an S3 server (cold.ts); shards to a peer; repair (repair.ts); reads from others
 // (remote-read.ts), also without some of the holders (degraded-read.ts); what homes take for it on
 // their disks (space.ts); how soon a change shows elsewhere (visible.ts); how soon the command and
-// a node start (start.ts); Reed-Solomon beside a native library; and how costs grow with what there
+// a node start (start.ts); what idle nodes take of a core (idle.ts), and keep in memory after many
+// small files (memory.ts); Reed-Solomon beside a native library; and how costs grow with what there
 // is (growth.ts, in its small form).
 //   --mib N (1024), --files N (5000), --nodes 1,3: sizes
 //   --only PART,...: some of PARTS
@@ -63,6 +64,8 @@ const PARTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   'remote-read': () => program(new URL('./remote-read.ts', import.meta.url), '--mib', values.mib),
   space: () => program(new URL('./space.ts', import.meta.url)),
   visible: () => program(new URL('./visible.ts', import.meta.url)),
+  idle: () => program(new URL('./idle.ts', import.meta.url)),
+  memory: () => program(new URL('./memory.ts', import.meta.url)),
   mount: () => program(new URL('./mount.ts', import.meta.url)),
   cold: () =>
     program(

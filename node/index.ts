@@ -18,7 +18,7 @@ import { PLAIN_LINES, lineSeal } from './world/home-key.ts'
 import { IdleMemory } from './world/idle-memory.ts'
 import { Libp2pNetwork } from './world/libp2p/network.ts'
 import { SystemRandom } from './world/random.ts'
-import { processMemory, processUse, releaseMemory } from './world/release-memory.ts'
+import { processMemory, processUse, releaseMemory, shareArena } from './world/release-memory.ts'
 import { SystemTiers } from './world/tiers/tiers.ts'
 
 const INDEX_FOLDER = 'index'
@@ -45,6 +45,7 @@ export async function createNode({
   // Files that the node creates are for its owner alone, also those of libraries. Files of a mount
   // have the umask of who makes them.
   process.umask(0o077)
+  await shareArena()
   const home = await loadHome(folder, askSecret)
   const lines = home.key === undefined ? PLAIN_LINES : lineSeal(home.key)
   const found = describeOpened(home)
@@ -96,18 +97,27 @@ export async function createNode({
         pid: process.pid,
       },
     )
-    const release = async (): Promise<void> => {
-      await level.emptyBuffers()
-      await releaseMemory(clock)
-    }
-    const memory = new IdleMemory({ clock, use: processUse, release })
-    memory.start()
-    void node.stopped.catch(() => undefined).then(() => memory.stop())
+    releaseWhileIdle(node, { clock, level })
     return node
   } catch (error) {
     await kv.close()
     throw error
   }
+}
+
+/** Until the node stops. */
+function releaseWhileIdle(
+  node: LocalNode,
+  { clock, level }: { clock: SystemClock; level: LevelKv },
+): void {
+  const release = async (): Promise<void> => {
+    await level.emptyBuffers()
+    await releaseMemory(clock)
+  }
+  const memory = new IdleMemory({ clock, use: processUse, release })
+  memory.start()
+  const stop = (): void => memory.stop()
+  node.stopped.then(stop, stop)
 }
 
 /** Undefined: it was closed. */

@@ -76,11 +76,11 @@ export interface NodeStatus {
   readonly notices: readonly Notice[]
 }
 
-/** The memory of a node's process, and of it what is kept to be quick. */
+/** Memory of a node's process, and of it what is kept to be quick. */
 export interface MemoryStatus {
   /** In use, of all kinds. */
   readonly residentBytes: number
-  /** Of JavaScript: objects, and buffers outside its heap. */
+  /** The part of JavaScript: objects, and buffers outside its heap. */
   readonly heapBytes: number
   readonly externalBytes: number
   /**

@@ -1,4 +1,4 @@
-// What the node keeps in memory to be quick: each cache with its bound.
+// Describes the memory of the node for status: each cache with its bound.
 import { CHUNK_CACHE_BYTES } from '../content/decoded-cache.ts'
 import { DIRTY_BYTES_ALL } from '../content/dirty-budget.ts'
 import type { MemoryStatus } from '../control/status.ts'

@@ -34,7 +34,7 @@ export interface NodeParts {
   readonly cold: NodeCold
   readonly mounts: Mounts
   readonly exchange: Exchange
-  /** Of the process, where this node has one of its own. */
+  /** The memory of the process, where this node has one of its own. */
   readonly memory: (() => MemoryStatus) | undefined
   /** The signal of a call: aborts also when the node stops. */
   readonly until: (signal: AbortSignal | undefined) => AbortSignal

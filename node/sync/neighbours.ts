@@ -1,7 +1,7 @@
-// The members of a volume that a node is connected to. Every beacon goes to all of them directly, so
-// one whose sender is connected to the very same peers as this node need not be passed on: whom this
-// node would send it to has it. In a swarm where all are connected, that leaves of n^2 messages a
-// beacon the n that are needed.
+// The members of a volume that a node is connected to. Every beacon goes to all of them directly,
+// so one whose sender is connected to the very same peers as this node need not be passed on: whom
+// this node would send it to has it. In a swarm where all are connected, that leaves of n^2
+// messages a beacon the n that are needed.
 import { equalBytes } from '../../protocol/bytes.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { neighbourDigest } from '../../protocol/wire/gossip.ts'
@@ -21,7 +21,7 @@ export class Neighbours {
     this.#c = components
   }
 
-  /** Of this node and the members that it is connected to. cost: O(n log n). */
+  /** Names this node and the members that it is connected to. cost: O(n log n). */
   digest(): Uint8Array {
     const { network, volume } = this.#c
     const isMember = (peer: PeerId): boolean => volume.membership.member(peer) !== undefined

@@ -16,7 +16,7 @@ const GROWN_BYTES: number = 16 * MIB
 export interface ProcessUse {
   /** Memory in use: the resident set. */
   readonly residentBytes: number
-  /** Of all threads, since the start. */
+  /** Time of all threads, since the start. */
   readonly processorMs: number
 }
 

@@ -61,7 +61,7 @@ export interface Beacon {
   readonly addresses: readonly string[]
   /** The head of its security log; undefined: nothing was recorded yet. */
   readonly security?: SecurityHead | undefined
-  /** Of the sender and the members that it is connected to (neighbourDigest). */
+  /** The digest of the sender and the members that it is connected to (neighbourDigest). */
   readonly neighbours?: Uint8Array | undefined
 }
 

@@ -165,7 +165,7 @@ export class Gossip {
     if (this.#running) this.#pubsub.unsubscribe(topic)
   }
 
-  /** Who wants a topic is taken into its mesh within a second, with all who come in that time. */
+  /** Take whoever wants a topic into its mesh within a second, with all who come in that time. */
   #lookSoon(): void {
     if (!this.#running) return
     this.#look ??= this.#clock.timer(SECOND_MS, () => {

@@ -96,7 +96,7 @@ export function noteProtocolsOnce(store: PeerStore): void {
   }
 }
 
-/** Of YamuxMuxer and YamuxStream what is used here. */
+/** The parts of YamuxMuxer and YamuxStream that are used here. */
 interface MuxerParts {
   _newStream: (id: number, state: number, direction: 'inbound' | 'outbound') => StreamParts
 }
@@ -107,7 +107,7 @@ interface StreamParts {
   sendWindowUpdate: () => void
 }
 
-/** Of the states of a YamuxStream: its window is told of only where it has grown. */
+/** The state of a YamuxStream in which its window need not be told of each time. */
 const STATE_ESTABLISHED = 3
 /** Read, and not told of yet: little beside the smallest window, much beside gossip. */
 const UNTOLD_MAX: number = 64 * KIB

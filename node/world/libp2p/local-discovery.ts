@@ -19,7 +19,7 @@ const ANSWERS_MAX = 1024
 /** Never: the library asks as it starts, and this file from then on. */
 const NO_INTERVAL_MS: number = 2 ** 31 - 1
 
-/** Of the components of libp2p. */
+/** The components of libp2p that it needs. */
 export interface LocalDiscoveryComponents extends MulticastDNSComponents {
   readonly connectionManager: { getConnections: (peer: PeerId) => readonly unknown[] }
 }
@@ -61,7 +61,7 @@ export class LocalDiscovery implements Startable {
     await this.#inner.stop()
   }
 
-  /** What a connected peer says again concerns nobody. */
+  /** A connected peer that says the same again concerns nobody. */
   #isNews({ id, multiaddrs }: PeerInfo): boolean {
     const said = multiaddrs.join(' ')
     const isSame = this.#answers.get(id.toString()) === said

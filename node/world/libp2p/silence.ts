@@ -1,6 +1,7 @@
-// Finds connections that died without a word. Whatever comes shows that a peer is there, so only one
-// that is silent is asked, and cut off if nothing comes then either: where peers talk anyway, this
-// costs nothing. One timer for all connections, at common times, so that a node wakes once for many.
+// Finds connections that died without a word. Whatever comes shows that a peer is there, so only
+// one that is silent is asked, and cut off if nothing comes then either: where peers talk anyway,
+// this costs nothing. One timer for all connections, at common times, so that a node wakes once for
+// many.
 import { ignoreFailure } from '../ignore-failure.ts'
 import { SECOND_MS } from '../../../protocol/units.ts'
 import type { Instant } from '../../../protocol/units.ts'

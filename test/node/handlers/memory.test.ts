@@ -1,4 +1,4 @@
-// What a node says of its memory: each cache within its bound, in bytes.
+// The memory of a node, as status tells of it: each cache within its bound, in bytes.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,4 +1,4 @@
-// The watch over silent connections: who is asked, who is cut off, and how often a node wakes for it.
+// The watch over silent connections: who is asked and cut off, and how often a node wakes for it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SilenceWatch } from '../../../node/world/libp2p/silence.ts'

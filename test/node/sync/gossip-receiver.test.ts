@@ -274,12 +274,12 @@ describe('gossip receiver', () => {
       }
       return sealed(b, { kind: 'beacon', beacon })
     }
-    const { hear } = earOf(a, b, [b, c, stranger])
-    assert.equal(hear(beaconAt(1, of(a, b, c))), 'ignore')
+    const ear = earOf(a, b, [b, c, stranger])
+    assert.equal(ear.hear(beaconAt(1, of(a, b, c))), 'ignore')
     assert.equal(a.volume.beacons.of(b.identity.peer)?.sentMs, 1)
-    assert.equal(hear(beaconAt(2, of(a, b))), 'accept', 'it has no connection to c')
-    assert.equal(hear(beaconAt(3, undefined)), 'accept')
-    assert.equal(hear(beaconAt(4, of(a, b, c)), c), 'accept', 'it did not come from b itself')
+    assert.equal(ear.hear(beaconAt(2, of(a, b))), 'accept', 'it has no connection to c')
+    assert.equal(ear.hear(beaconAt(3, undefined)), 'accept')
+    assert.equal(ear.hear(beaconAt(4, of(a, b, c)), c), 'accept', 'it did not come from b itself')
     const alone = earOf(a, b, [b])
     assert.equal(alone.hear(beaconAt(5, of(a, b, c))), 'accept')
     assert.equal(alone.hear(beaconAt(6, of(a, b))), 'ignore')
