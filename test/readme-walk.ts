@@ -1,6 +1,6 @@
-// The walk of README: a fenced `sh` block that names machines (```sh on=anna,ben) is run in order, by
-// a shell, once on each: a machine is a HOME of its own in a temporary folder. What starts a node
-// runs on until the end. What asks for a ticket is given the last one that was printed.
+// The walk of README: a fenced `sh` block that names machines (```sh on=anna,ben) is run in order,
+// by a shell, once on each: a machine is a HOME of its own in a temporary folder. What starts a
+// node runs on until the end. What asks for a ticket is given the last one that was printed.
 import assert from 'node:assert/strict'
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import {
