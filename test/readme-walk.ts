@@ -1,6 +1,6 @@
-// The walk of README: a fenced `sh` block that names machines (```sh on=anna,ben) is run in order, by
-// a shell, once on each: a machine is a HOME of its own in a temporary folder. What starts a node
-// runs on until the end. What asks for a ticket is given the last one that was printed.
+// The walk of README: a fenced `sh` block that names machines (```sh on=anna,ben) is run in order,
+// by a shell, once on each: a machine is a HOME of its own in a temporary folder. What starts a
+// node runs on until the end. What asks for a ticket is given the last one that was printed.
 import assert from 'node:assert/strict'
 import { execFile, spawn, spawnSync } from 'node:child_process'
 import {
@@ -78,7 +78,7 @@ export class Machines {
       maxBuffer: MAX_BYTES,
     }
     const run = promisify(execFile)('sh', ['-e', '-c', script], options)
-    run.child.stdin?.end(`${this.#ticket}\n`)
+    offer(run.child, this.#ticket)
     const { stdout } = await run
     if (script.startsWith('npx ') && !this.#clones) this.#replaceNpx()
     this.#ticket = /\bshoal1[a-z2-7]+\b/.exec(stdout)?.[0] ?? this.#ticket
@@ -151,7 +151,7 @@ export class Machines {
   async start(machine: string, command = 'npm start'): Promise<string> {
     const [cwd, env] = [this.clone(machine), this.#environment(machine)]
     const node = spawn('sh', ['-c', `exec ${command}`], { cwd, env, detached: true })
-    node.stdin.end(`${this.#ticket}\n`)
+    offer(node, this.#ticket)
     this.#nodes.set(machine, node)
     let output = ''
     const ready = new Promise<void>((resolve, reject) => {
@@ -234,6 +234,12 @@ export function readBlocks(markdown: string): readonly Block[] {
       line: above.length,
     }
   })
+}
+
+/** Types the ticket. What asks for none may end before that is read. */
+function offer({ stdin }: ChildProcess, ticket: string): void {
+  stdin?.on('error', () => {})
+  stdin?.end(`${ticket}\n`)
 }
 
 /** The mount of a node that was killed stays until it is unmounted, or the node starts again. */

@@ -18,7 +18,7 @@ const blocks = readBlocks(readFileSync(join(root, 'README.md'), 'utf8'))
 const TWO = ['anna', 'ben']
 const OTHERS = ['cleo', 'dora', 'emil', 'finn']
 const SIX = [...TWO, ...OTHERS]
-/** What is written spreads, and what was away catches up, within this time. */
+/** The time for what is written to spread, and for a machine that was away to catch up. */
 const SETTLED_MS = 4 * 60_000
 const ROWS = 1000
 
@@ -26,13 +26,14 @@ const INSERT = `
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
 db.execute('create table if not exists t (n integer primary key, text)')
-with db: db.executemany('insert into t (text) values (?)', [('row',)] * ${ROWS})
+with db:
+    for n in range(${ROWS}): db.execute('insert into t (text) values (?)', ('row',))
 db.close()
 `
 const COUNT = `
 import sqlite3, sys
 db = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True)
-print(db.execute('pragma integrity_check').fetchone()[0], db.execute('select count(*) from t').fetchone()[0])
+print(*next(db.execute('pragma integrity_check')), *next(db.execute('select count(*) from t')))
 `
 
 describe('a newcomer with README', () => {
@@ -97,16 +98,16 @@ describe('a newcomer with README', () => {
     mkdirSync(project)
     await sh('anna', `rsync -a "${root}/docs" "${root}/protocol" ~/project/`)
     await sh('anna', GIT_PROJECT)
-    await sh('anna', 'rsync -a ~/project/docs ~/project/protocol ~/Shoal/work/')
+    await sh('anna', 'rsync -a ~/project/docs ~/project/protocol ~/Shoal/desk/')
     await sh('anna', 'git clone -q --no-local ~/project ~/Shoal/clone')
-    await sh('anna', `python3 ${machines.folder}/insert.py ~/Shoal/work/data.db`)
+    await sh('anna', `python3 ${machines.folder}/insert.py ~/Shoal/desk/data.db`)
     await settled(TWO, 2)
     await allThere(TWO)
     await sh(
       'ben',
       `git -C ~/Shoal/clone -c user.name=ben -c user.email=b commit -q --allow-empty -m 2`,
     )
-    await sh('ben', `python3 ${machines.folder}/insert.py ~/Shoal/work/data.db`)
+    await sh('ben', `python3 ${machines.folder}/insert.py ~/Shoal/desk/data.db`)
     await settled(TWO, 2)
     assert.equal(await sh('anna', 'git -C ~/Shoal/clone log --format=%s'), '2\n1\n')
     assert.equal(await databaseOf('anna'), `ok ${2 * ROWS}\n`)
@@ -164,7 +165,7 @@ describe('a newcomer with README', () => {
     await sh('anna', `${key} npx shoal cold add bucket ${place}`)
     await machines.stop('anna')
     await machines.start('anna')
-    await sh('anna', 'npx shoal cold push /work --tier bucket')
+    await sh('anna', 'npx shoal cold push /desk --tier bucket')
     const tiers = await sh('anna', 'npx shoal cold ls; npx shoal --json cold ls')
     assert.match(tiers, /bucket .* ok$/m)
     for (const secret of [accessKeyId, secretAccessKey]) assert.ok(!tiers.includes(secret))
@@ -202,8 +203,8 @@ describe('a newcomer with README', () => {
     const project = join(machines.home('anna'), 'project')
     for (const machine of some) {
       for (const folder of ['docs', 'protocol']) {
-        const there = `${project}/${folder}/ ~/Shoal/work/${folder}/`
-        const differs = await sh(machine, `rsync -rlcni --delete ${there}`)
+        const there = `${project}/${folder}/ ~/Shoal/desk/${folder}/`
+        const differs = await sh(machine, `rsync -r -l -c -n -i --delete ${there}`)
         assert.equal(differs, '', machine)
       }
       await sh(machine, 'git -C ~/Shoal/clone fsck --strict --no-progress')
@@ -213,7 +214,7 @@ describe('a newcomer with README', () => {
   }
 
   function databaseOf(machine: string): Promise<string> {
-    return sh(machine, `python3 ${machines.folder}/count.py ~/Shoal/work/data.db`)
+    return sh(machine, `python3 ${machines.folder}/count.py ~/Shoal/desk/data.db`)
   }
 })
 

@@ -18,10 +18,14 @@ test('each kind of location is opened by its driver', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-tiers-'))
   const components = { clock: new SystemClock(), random: new SystemRandom() }
   const tiers = new SystemTiers(components, { spoolFolder: join(folder, 'spool') })
-  const open = (url: string, access = {}): ReturnType<typeof tiers.open> =>
-    tiers.open(parseTierLocation(url), { name: 'attic', access })
+  const open = (url: string, where = {}, access = {}): ReturnType<typeof tiers.open> =>
+    tiers.open(parseTierLocation(url, where), { name: 'attic', access })
   const here = open(`dir:${folder}`)
-  const bucket = open('s3://bucket', { profile: 'there-is-no-such-profile' })
+  const bucket = open(
+    's3://bucket',
+    { endpoint: 'http://127.0.0.1:1' },
+    { profile: 'there-is-no-such-profile' },
+  )
   try {
     await put(here, 'key', patternOf(9))
     assertSame(await get(here, 'key'), patternOf(9))
