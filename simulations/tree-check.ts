@@ -18,7 +18,8 @@ import { readXattr, readXattrNames } from '../protocol/tree/xattrs.ts'
 import type { AuthorName } from '../protocol/tree/view.ts'
 import type { XattrName } from '../protocol/op/names.ts'
 import { CountedFiles } from '../node/state/counted-files.ts'
-import { addFile } from '../protocol/tree/file-totals.ts'
+import { NO_FILES, addFile } from '../protocol/tree/file-totals.ts'
+import type { FileTotals } from '../protocol/tree/file-totals.ts'
 import { prefixEnd } from '../node/state/state-view.ts'
 import { CheckError } from './check-error.ts'
 import type { InvariantId } from './check-error.ts'
@@ -68,7 +69,7 @@ class TreeCheck {
   readonly #childrenOf = new Map<NodeId, Counts>()
   readonly #lines: string[] = []
   readonly #xattrs: string[] = []
-  readonly #files = { files: 0, bytes: 0 }
+  readonly #files = { ...NO_FILES }
   #conflicts = 0
   #reappeared = 0
 
@@ -132,8 +133,8 @@ class TreeCheck {
       const what = `${this.#conflicts} conflict copies show, not ${said}`
       throw this.#error('38 what is counted is there', what)
     }
-    const counted = JSON.stringify((await CountedFiles.open(this.#view)).totals)
-    const there = JSON.stringify(this.#files)
+    const counted = totalsText((await CountedFiles.open(this.#view)).totals)
+    const there = totalsText(this.#files)
     if (counted !== there) {
       throw this.#error('38 what is counted is there', `${there} show, not ${counted}`)
     }
@@ -216,4 +217,8 @@ function text(kind: string, id: NodeId, record: object): string {
     if (key === 'live' && Array.isArray(value)) return value.map(String).sort()
     return value instanceof Uint8Array ? toHex(value) : value
   })}`
+}
+
+function totalsText({ files, bytes }: Readonly<FileTotals>): string {
+  return `${files} files of ${bytes} bytes`
 }

@@ -142,6 +142,7 @@ export function describeVolume(
   const store = members.filter((peer) => here.map.mayStore(peer))
   const graceMs = graceMsOf(volume)
   const isGone = (peer: PeerId): boolean => detector.liveness(peer, graceMs) === 'gone'
+  const { totals } = volume.replica.files
   return {
     id: volume.id,
     name,
@@ -161,7 +162,8 @@ export function describeVolume(
     upkeep: upkeep.of(here).report(),
     tolerates: tolerated(groups, members),
     unplacedBytes: here.unplacedBytes,
-    ...volume.replica.files.totals,
+    files: totals.files,
+    bytes: Number(totals.bytes),
     space: spaceOf(all),
     isEmpty: (readDir(volume.view, ROOT)?.visibleChildren ?? 0) === 0,
     logCopies: {

@@ -3,7 +3,7 @@
 // checkpoint, is counted once.
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import { addFile } from '../../protocol/tree/file-totals.ts'
+import { NO_FILES, addFile } from '../../protocol/tree/file-totals.ts'
 import type { FileTotals } from '../../protocol/tree/file-totals.ts'
 import { RecordReader, RecordWriter } from '../../protocol/tree/record-codec.ts'
 import { INODE_PREFIX, inodeOfKey, readInode } from '../../protocol/tree/records.ts'
@@ -30,13 +30,13 @@ export class CountedFiles {
 
   get totals(): Readonly<FileTotals> {
     const bytes = this.#view.get(KEY)
-    if (bytes === undefined) return { files: 0, bytes: 0 }
+    if (bytes === undefined) return NO_FILES
     const r = new RecordReader(bytes, FIELDS)
-    return { files: r.integer(), bytes: r.integer() }
+    return { files: r.integer(), bytes: BigInt(r.byteString()) }
   }
 
   add({ files, bytes }: Readonly<FileTotals>): void {
-    if (files === 0 && bytes === 0) return
+    if (files === 0 && bytes === 0n) return
     const { totals } = this
     write(this.#view, { files: totals.files + files, bytes: totals.bytes + bytes })
   }
@@ -44,7 +44,7 @@ export class CountedFiles {
 
 /** Counts what shows. cost: O(inodes). */
 export async function countAll(view: ReplicaView): Promise<FileTotals> {
-  const totals = { files: 0, bytes: 0 }
+  const totals = { ...NO_FILES }
   for await (const [key] of viewPages(view, INODE_PREFIX)) {
     const inode = readInode(view, inodeOfKey(key))
     if (inode !== undefined) addFile(totals, inode, 1)
@@ -55,6 +55,6 @@ export async function countAll(view: ReplicaView): Promise<FileTotals> {
 function write(view: ReplicaView, { files, bytes }: FileTotals): void {
   const w = writer.begin(FIELDS)
   w.integer(files)
-  w.integer(bytes)
+  w.byteString(String(bytes) as ByteString) // of any size
   view.put(KEY, w.finish())
 }

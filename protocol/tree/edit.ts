@@ -23,7 +23,7 @@ export class Edit {
   readonly #links: Drafts<Link>
   readonly #inodes: Drafts<Inode>
   readonly #isBatch: boolean
-  readonly #growth: FileTotals = { files: 0, bytes: 0 }
+  readonly #growth: FileTotals = { files: 0, bytes: 0n }
   /** Undefined before the first. */
   #recounts: Recounts | undefined
 

@@ -14,7 +14,7 @@ import {
   readInode,
   readLink,
 } from '../../../protocol/tree/records.ts'
-import { addFile } from '../../../protocol/tree/file-totals.ts'
+import { NO_FILES, addFile } from '../../../protocol/tree/file-totals.ts'
 import { removedVersions } from '../../../protocol/tree/versions.ts'
 import { lookupName } from '../../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
@@ -37,7 +37,7 @@ export function checkInvariants(site: Site, log: readonly LoggedOp[]): void {
 
 /** Checks that ops added and took away just what a walk through all inodes finds. */
 function checkFileTotals({ state, files }: Site): void {
-  const found = { files: 0, bytes: 0 }
+  const found = { ...NO_FILES }
   for (const id of idsUnder(state, 'i')) {
     const inode = readInode(state, id)
     if (inode !== undefined) addFile(found, inode, 1)

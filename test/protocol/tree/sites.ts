@@ -104,7 +104,7 @@ export class Site {
   /** Its own ops, oldest first. */
   readonly log: LoggedOp[] = []
   /** Counted op by op. */
-  readonly files: FileTotals = { files: 0, bytes: 0 }
+  readonly files: FileTotals = { files: 0, bytes: 0n }
   readonly held: Map<Site, number> = new Map<Site, number>()
   hlc: Hlc = 0n as Hlc
   wallMs = 0
