@@ -18,7 +18,7 @@ import { PLAIN_LINES, lineSeal } from './world/home-key.ts'
 import { IdleMemory } from './world/idle-memory.ts'
 import { Libp2pNetwork } from './world/libp2p/network.ts'
 import { SystemRandom } from './world/random.ts'
-import { processMemory, processUse, releaseMemory, shareArena } from './world/release-memory.ts'
+import { processMemory, processUse, releaseMemory } from './world/release-memory.ts'
 import { SystemTiers } from './world/tiers/tiers.ts'
 
 const INDEX_FOLDER = 'index'
@@ -45,7 +45,6 @@ export async function createNode({
   // Files that the node creates are for its owner alone, also those of libraries. Files of a mount
   // have the umask of who makes them.
   process.umask(0o077)
-  await shareArena()
   const home = await loadHome(folder, askSecret)
   const lines = home.key === undefined ? PLAIN_LINES : lineSeal(home.key)
   const found = describeOpened(home)

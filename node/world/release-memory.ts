@@ -38,22 +38,6 @@ export function processUse(): ProcessUse {
   return { residentBytes: process.memoryUsage.rss(), processorMs: (user + system) / 1000 }
 }
 
-/** The parameter of mallopt(3), of malloc.h. */
-const M_ARENA_MAX = -8
-
-/**
- * Have all threads allocate from one arena: of others malloc_trim keeps the end, tens of MB. Before
- * threads have theirs. Little is allocated beside the main thread, so that it costs nothing.
- */
-export async function shareArena(): Promise<void> {
-  try {
-    const { default: koffi } = await import('koffi')
-    koffi.load(null).func('int mallopt(int, int)')(M_ARENA_MAX, 1)
-  } catch {
-    // koffi is optional, and not every C library has it
-  }
-}
-
 /** Undefined where the optional package koffi is missing, or the C library has no such thing. */
 async function loadMallocTrim(): Promise<MallocTrim | undefined> {
   try {

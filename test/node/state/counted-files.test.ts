@@ -45,7 +45,7 @@ describe('the count of files', () => {
     const a = await Replica.founder('a')
     const b = await a.member('b')
     for (const name of ['f', 'g', 'h']) {
-      const { id } = a.write(name, 'x')
+      const { id } = a.namespace.create(ROOT, nameFromText(name), {})
       const content = { kind: 'inline', bytes: new Uint8Array() } as const
       const size = FILE_SIZE_MAX
       a.namespace.putVersion(id, { content, size, base: [], modifiedNs: 0n })
