@@ -246,6 +246,8 @@ export class Namespace {
     if ((flags & 1) !== 0 && replaced !== undefined) {
       throw new ShoalError('EEXIST', `"${nameText(toName)}" exists already`)
     }
+    // An op that moved it to where it is would win over a concurrent removal.
+    if (from === to && fromName === toName) return undefined
     if ((flags & 2) !== 0) {
       if (replaced === undefined)
         throw new ShoalError('ENOENT', `"${nameText(toName)}": no such file or folder`)

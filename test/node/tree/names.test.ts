@@ -120,3 +120,16 @@ describe('conflict names', () => {
     assert.equal(await a.dump(), await b.dump())
   })
 })
+
+test('a file that is moved to where it is stays removed by who removes it', async () => {
+  const a = await Replica.founder('a')
+  const b = await a.member('b')
+  a.write('f', 'x')
+  await exchange(a, b)
+  const f = nameFromText('f')
+  // Of renameat2(2): none, and RENAME_EXCHANGE.
+  for (const flags of [0, 2]) b.namespace.rename(ROOT, f, ROOT, f, flags)
+  a.namespace.unlink(ROOT, f)
+  await exchange(a, b)
+  for (const replica of [a, b]) assert.deepEqual(await replica.names(), [])
+})
