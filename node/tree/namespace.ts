@@ -83,11 +83,11 @@ export class Namespace {
   resolvePath(path: readonly string[]): ViewTarget {
     let at: ViewTarget = { kind: 'dir', id: ROOT }
     path.forEach((part, index) => {
-      const shown = this.shownPath(`/${path.slice(0, index + 1).join('/')}`)
+      const shown = (): string => this.shownPath(`/${path.slice(0, index + 1).join('/')}`)
       if (at.kind !== 'dir')
-        throw new ShoalError('ENOTDIR', `${shown}: "${path[index - 1] ?? ''}" is not a folder`)
+        throw new ShoalError('ENOTDIR', `${shown()}: "${path[index - 1] ?? ''}" is not a folder`)
       const next = this.lookup(at.id, nameFromText(part))
-      if (next === undefined) throw new ShoalError('ENOENT', `${shown}: no such file or folder`)
+      if (next === undefined) throw new ShoalError('ENOENT', `${shown()}: no such file or folder`)
       at = next
     })
     return at
@@ -255,10 +255,8 @@ export class Namespace {
       if (replaced.kind === 'dir' && isWithin(view, from, replaced.id)) {
         throw new ShoalError('EINVAL', `"${nameText(toName)}" cannot be moved into itself`)
       }
-      this.#takeNames(
-        [moved, replaced],
-        [...moveOps(view, moved, to, toName), ...moveOps(view, replaced, from, fromName)],
-      )
+      const back = moveOps(view, replaced, from, fromName)
+      this.#takeNames([moved, replaced], [...moveOps(view, moved, to, toName), ...back])
       return undefined
     }
     if (replaced?.id === moved.id) {
