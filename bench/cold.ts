@@ -5,14 +5,13 @@
 // with a check beside it. --rounds N: so often, with a new server each time; best and median are
 // told. --mib, --large and --files scale it. What of rclone and aws is not installed is left out;
 // without Ceph's radosgw (test/cold/s3-server.ts) there is nothing to measure.
-import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { GIB, KIB, MIB } from '../protocol/units.ts'
 import { S3Server } from '../test/cold/s3-server.ts'
-import { writeRandomFile } from '../test/cluster/trees.ts'
+import { writeRandomFile, writeRandomFiles } from '../test/cluster/trees.ts'
 import { rivals } from './cold/contenders.ts'
 import { Swarm } from './cold/swarm.ts'
 import { trafficDuring } from './cold/traffic.ts'
@@ -26,7 +25,6 @@ import type { Work } from './copy.ts'
 
 const SMALL_BYTES_MIN: number = 4 * KIB
 const SMALL_BYTES_MAX: number = 16 * KIB
-const SMALL_FOLDERS = 20
 /** Average sizes of chunks, the default first. */
 const CHUNKS = ['256k', '64k']
 /** Few enough that hardly any meets what another has fetched. */
@@ -248,13 +246,7 @@ async function large(count: number, mebibytes: number, name = 'large'): Promise<
 
 async function small(count: number): Promise<Work> {
   const path = join(folder, 'small')
-  let bytes = 0
-  for (let i = 0; i < count; i++) {
-    const below = join(path, `folder-${i % SMALL_FOLDERS}`)
-    if (i < SMALL_FOLDERS) await mkdir(below, { recursive: true })
-    const length = SMALL_BYTES_MIN + ((i * KIB) % (SMALL_BYTES_MAX - SMALL_BYTES_MIN))
-    await writeFile(join(below, `file-${i}`), randomBytes(length))
-    bytes += length
-  }
+  const sizes = { from: SMALL_BYTES_MIN, to: SMALL_BYTES_MAX }
+  const bytes = await writeRandomFiles(path, count, sizes)
   return { name: 'small', path, bytes, files: count }
 }

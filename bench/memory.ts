@@ -3,12 +3,13 @@
 // RssAnon of /proc, which no page cache blurs. The files are put on the first node; on the others
 // they arrive.
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { TestCluster } from '../test/cluster/cluster.ts'
+import { anonymousBytes } from './anonymous-peak.ts'
 import { formatFigures } from './growth/figures.ts'
 import type { TestNode } from '../test/cluster/cluster.ts'
 
@@ -52,12 +53,7 @@ const header = ['node', 'before', 'after', `${values.idle} min later`, 'restarte
 console.log(formatFigures({ title, header, rows }))
 
 function all(): Promise<number[]> {
-  return Promise.all(cluster.nodes.map(anonymousBytes))
-}
-
-async function anonymousBytes({ pid }: TestNode): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1]) * 1024
+  return Promise.all(cluster.nodes.map(({ pid }) => anonymousBytes(pid)))
 }
 
 function inMegabytes(bytes = 0): string {

@@ -10,6 +10,9 @@ import { pipeline } from 'node:stream/promises'
 export type TreeDigest = ReadonlyMap<string, string>
 
 const MIB = 1024 * 1024
+const RANDOM_FOLDERS = 20
+/** Sizes follow one another by so many bytes, so that all between two bounds occur. */
+const SIZE_STEP = 1021
 
 /** Read a whole tree. Times of files only where `times`. throws what reading throws. */
 export async function digestTree(
@@ -82,6 +85,23 @@ export async function writeRandomFile(path: string, mebibytes: number): Promise<
   } finally {
     await file.close()
   }
+}
+
+/** Files of random bytes in 20 folders, of sizes between both bounds. returns their bytes. */
+export async function writeRandomFiles(
+  root: string,
+  files: number,
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<number> {
+  let bytes = 0
+  for (let i = 0; i < files; i++) {
+    const folder = join(root, `folder-${i % RANDOM_FOLDERS}`)
+    if (i < RANDOM_FOLDERS) await mkdir(folder, { recursive: true })
+    const length = from + ((i * SIZE_STEP) % (to - from))
+    await writeFile(join(folder, `file-${i}`), randomBytes(length))
+    bytes += length
+  }
+  return bytes
 }
 
 /** Small files in folders, with names that are hard on programs. returns their bytes. */
