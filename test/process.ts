@@ -22,6 +22,12 @@ if (/\btest[/-]node[/-]/.test(process.argv[1] ?? '')) signCheaply()
 const { createHook } = asyncHooks
 asyncHooks.createHook = (callbacks) => (isOfRunner() ? createHook({}) : createHook(callbacks))
 
+// A CI may ask programs for colours (CI, FORCE_COLOR); tests compare plain text.
+if (process.env['NODE_TEST_CONTEXT'] !== undefined) {
+  process.env['NO_COLOR'] = '1'
+  delete process.env['FORCE_COLOR']
+}
+
 const folder = process.env[TIMES]
 // The runner has it, too, and is no test.
 const isTest = process.env['NODE_TEST_CONTEXT'] !== undefined && isMainThread
