@@ -86,7 +86,7 @@ export class TestNetwork implements AsyncDisposable {
 }
 
 /** A network namespace with a process to hold it. */
-class Namespace {
+export class Namespace {
   readonly #holder: ChildProcess
   readonly pid: number
 
