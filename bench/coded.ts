@@ -3,7 +3,8 @@
 // same run. Put while all are up; got back while two are killed; put again without those two. Both
 // through a mount (GlusterFS has nothing else, and no encryption), Shoal through its command too,
 // there on a node that has not written it. --mib N (512), --files N (2000): sizes; --rounds N (3):
-// medians of so many. GlusterFS runs in a network namespace of its own; where it is not installed it is left out.
+// medians of so many. GlusterFS runs in a network namespace of its own; where it is not installed
+// it is left out.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
