@@ -128,9 +128,13 @@ function unlinkOps(view: StateStore, id: NodeId): TreeOp[] {
   const { inode, parent: from } = link
   const saw = seenOf(view, 'link', id, link)
   const file = readInode(view, inode)
-  const isLast = file?.newest !== undefined && file.links.length === 1
-  const contents = isLast ? { versions: seen(dotsOf(versionsOf(view, inode, file))) } : {}
-  return [{ kind: 'unlink', link: id, inode, from, saw, ...contents }]
+  if (file?.newest === undefined || file.links.length !== 1)
+    return [{ kind: 'unlink', link: id, inode, from, saw }]
+  const versions = seen(dotsOf(versionsOf(view, inode, file)))
+  // Who keeps the file under another name keeps what it holds now, not what was removed before.
+  const gone = seen(dotsOf(removedVersions(view, inode, file)))
+  const drops: TreeOp[] = gone.length === 0 ? [] : [{ kind: 'drop-version', inode, saw: gone }]
+  return [{ kind: 'unlink', link: id, inode, from, saw, versions }, ...drops]
 }
 
 function dotsOf(versions: Iterable<Version>): readonly Dot[] {

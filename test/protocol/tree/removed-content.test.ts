@@ -99,6 +99,30 @@ describe('removed content', () => {
     assert.deepEqual(other.shown(), ['f = 3'])
   })
 
+  for (const [how, wallMs] of [
+    ['newer', 5000],
+    ['older', 500],
+  ] as const) {
+    test(`does not come back, ${how}, when what stayed instead is removed ∥ renamed`, () => {
+      const sites = ['one', 'other', 'third', 'fourth'].map((name) => newSite(name))
+      const [one, other, third, fourth] = sites as [Site, Site, Site, Site]
+      one.write('f', '0')
+      other.receive(one)
+      one.wallMs = wallMs
+      one.write('f', '1')
+      one.remove('f')
+      other.wallMs = 1000
+      other.write('f', '2')
+      for (const site of [third, fourth]) site.receive(one, other)
+      third.remove('f')
+      fourth.rename('f', 'g')
+      for (const site of sites) {
+        site.receive(...sites)
+        assert.deepEqual(site.shown(), ['g = 2'])
+      }
+    })
+  }
+
   test('is not found by its dot among the versions that show', () => {
     const sites = ['one', 'other', 'third'].map((name) => newSite(name))
     const [one, other, third] = sites as [Site, Site, Site]
