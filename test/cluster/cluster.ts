@@ -30,7 +30,7 @@ const POLL_MS = 100
 const LOG_TOLD = 8_000
 /** The unit of times in /proc, on every Linux. */
 const TICKS_PER_SECOND = 100
-const THIS_MACHINE: Machine = { address: '127.0.0.1', prefix: [] }
+const THIS_MACHINE: Machine = { address: '127.0.0.1', prefix: [], link: 'lo' }
 
 export interface StartOptions {
   /** Mount here; undefined: no mount. */

@@ -12,6 +12,8 @@ export interface Machine {
   readonly address: string
   /** Words to put before a command for it to run on this machine. */
   readonly prefix: readonly string[]
+  /** The other end of its link, in the router. */
+  readonly link: string
 }
 
 /** Why there can be no TestNetwork here; undefined: there can. */
@@ -35,7 +37,11 @@ export class TestNetwork implements AsyncDisposable {
   private constructor(router: Namespace, namespaces: readonly Namespace[]) {
     this.#router = router
     this.#namespaces = namespaces
-    this.machines = namespaces.map(({ prefix }, at) => ({ address: addressOf(at), prefix }))
+    this.machines = namespaces.map(({ prefix }, at) => ({
+      address: addressOf(at),
+      prefix,
+      link: linkOf(at),
+    }))
   }
 
   static async start(count: number): Promise<TestNetwork> {
@@ -67,12 +73,22 @@ export class TestNetwork implements AsyncDisposable {
     this.#router.run('ip', 'rule', 'del', ...ruleOf(from, to))
   }
 
+  /** Take a machine's cable out: its link is down until join(). */
+  cut({ link }: Machine): void {
+    this.#router.run('ip', 'link', 'set', link, 'down')
+  }
+
+  /** Undo cut(). */
+  join({ link }: Machine): void {
+    this.#router.run('ip', 'link', 'set', link, 'up')
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#router, ...this.#namespaces].map((namespace) => namespace.close()))
   }
 
   #connect(machine: Namespace, at: number): void {
-    const [link, gateway] = [`to-${at}`, `10.77.${at}.1`]
+    const [link, gateway] = [linkOf(at), `10.77.${at}.1`]
     const router = this.#router
     const peer = ['peer', 'name', 'eth0', 'netns', String(machine.pid)]
     router.run('ip', 'link', 'add', 'name', link, 'type', 'veth', ...peer)
@@ -123,6 +139,10 @@ export class Namespace {
     this.#holder.kill('SIGKILL')
     await gone
   }
+}
+
+function linkOf(at: number): string {
+  return `to-${at}`
 }
 
 function addressOf(at: number): string {
