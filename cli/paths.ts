@@ -1,6 +1,8 @@
 // Paths in the namespace as people write them: '/folder/file', 'volume:/folder/file', 'volume:',
-// and ':/folder/file' of the default volume.
+// and ':/folder/file' of the default volume; 'folder/file' begins at its root, too.
+import { lstat } from 'node:fs/promises'
 import { plainText } from '../protocol/byte-text.ts'
+import { ShoalError } from '../protocol/errors.ts'
 
 /** Does the path say itself that it is a folder? */
 export function namesFolder(path: string): boolean {
@@ -19,6 +21,20 @@ export function folderPath(path: string): string {
 /** A path as the node takes it: 'volume:' is its root. */
 export function asPath(path: string): string {
   return path.endsWith(':') ? `${path}/` : path
+}
+
+/**
+ * Refuse a path that may not be meant to be in Shoal, as where the shell made it of `*`: without
+ * volume or slash, of what is in the current folder. throws ShoalError 'usage'.
+ */
+export async function refuseLocal(path: string): Promise<void> {
+  if (/^[^/]*:|^\//.test(path)) return
+  const isHere = await lstat(path).then(
+    () => true,
+    () => false,
+  )
+  if (isHere)
+    throw new ShoalError('usage', `${path} is in the current folder; in Shoal it is /${path}`)
 }
 
 /** The last name, '' of a root. */

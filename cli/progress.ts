@@ -140,7 +140,8 @@ export class Work {
 export function amountText(done: number, total: number, unit: Unit): string {
   switch (unit) {
     case 'bytes':
-      return `${formatBytes(done)} of ${formatBytes(total)}`
+      // Files that grow, as those of /proc do.
+      return done > total ? formatBytes(done) : `${formatBytes(done)} of ${formatBytes(total)}`
     case 'ms':
       return `${formatDuration(done)} of at most ${formatDuration(total)}`
     default:

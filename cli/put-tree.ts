@@ -8,7 +8,7 @@ import { MIB } from '../protocol/units.ts'
 import { isTemporary } from './local-files.ts'
 import { localChild, localNames, localPath, localTarget } from './local-path.ts'
 import { OpenFolder } from './open-folder.ts'
-import { printable } from './output.ts'
+import { explain, printable } from './output.ts'
 import { baseName, folderPath, joinPath, nameKey } from './paths.ts'
 import { sameTime } from './transfer.ts'
 import type { BigIntStats } from 'node:fs'
@@ -189,7 +189,7 @@ export class PutTree {
     await this.#transfer.change(`${source} -> ${path}`, async () => {
       const file = await open(localPath(source))
       try {
-        const content = this.#transfer.counted(partsOf(file, size))
+        const content = this.#transfer.counted(partsOf(file, source, size))
         await this.#context.client.writeFile(path, content, attributesOf(stat), { ack: 'none' })
       } finally {
         await file.close()
@@ -249,12 +249,19 @@ function sameNames(source: string): ShoalError {
   )
 }
 
-/** The content from here to its end, also where the file is not `size` bytes long any more. */
-async function* partsOf(file: FileHandle, size: number): AsyncGenerator<Uint8Array> {
+/**
+ * The content from here to its end, also where the file is not `size` bytes long any more. throws
+ * ShoalError 'EIO', which names it.
+ */
+async function* partsOf(file: FileHandle, path: string, size: number): AsyncGenerator<Uint8Array> {
   // One byte more than there should be, so that a small file and its end are found by one read.
   const length = Math.min(PART_BYTES, size + 1)
   for (;;) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length)
+    const { bytesRead, buffer } = await file
+      .read(Buffer.allocUnsafe(length), 0, length)
+      .catch((cause: unknown) => {
+        throw new ShoalError('EIO', `${path} cannot be read: ${explain(cause).message}`, { cause })
+      })
     if (bytesRead > 0) yield buffer.subarray(0, bytesRead)
     if (bytesRead < length) return
   }

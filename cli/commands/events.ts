@@ -3,7 +3,7 @@
 import colors from 'picocolors'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { parseCount, parseDuration } from '../arguments.ts'
-import { formatTime, jsonLine, printable, table } from '../output.ts'
+import { formatTime, jsonLine, printable, table, tableRows } from '../output.ts'
 import { writeOut } from './cat.ts'
 import type { Command } from 'commander'
 import type { SecurityCheck, SecurityEntry, Witness } from '../../node/control/security.ts'
@@ -54,7 +54,8 @@ async function show(context: Context, options: EventsOptions): Promise<void> {
     return checkLog(context)
   }
   const sinceMs = since === undefined ? undefined : ((Date.now() - since) as WallTime)
-  const print = context.json ? entryJson : textLine
+  const { columns } = context
+  const print = context.json ? entryJson : (entry: SecurityEntry) => textLine(entry, columns)
   try {
     const pages = context.client.readSecurity({ sinceMs, limit, follow })
     await writeOut(context, printed(pages, print))
@@ -75,7 +76,10 @@ function entryJson({ timeMs, ...entry }: SecurityEntry): string {
   return jsonLine({ ...entry, time: new Date(timeMs).toISOString() })
 }
 
-function textLine({ number, timeMs, kind, peer, name, message }: SecurityEntry): string {
+function textLine(
+  { number, timeMs, kind, peer, name, message }: SecurityEntry,
+  columns: number | undefined,
+): string {
   const who = name ?? peer?.slice(-6) ?? ''
   const parts = [
     colors.yellow(String(number).padStart(4)),
@@ -84,7 +88,7 @@ function textLine({ number, timeMs, kind, peer, name, message }: SecurityEntry):
     ...(who === '' ? [] : [colors.cyan(printable(who))]),
     printable(message),
   ]
-  return parts.join('  ')
+  return tableRows([parts], columns).join('\n')
 }
 
 async function checkLog(context: Context): Promise<void> {

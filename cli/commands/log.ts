@@ -4,7 +4,7 @@ import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { formatBytes } from '../../protocol/size.ts'
 import { parseCount } from '../arguments.ts'
 import { Graph } from '../graph.ts'
-import { count, formatTime, jsonLine, printable } from '../output.ts'
+import { count, formatTime, jsonLine, printable, tableRows, wrapLines } from '../output.ts'
 import { asPath, baseName } from '../paths.ts'
 import { writeOut } from './cat.ts'
 import type { Command } from 'commander'
@@ -15,6 +15,8 @@ import type { Context } from '../context.ts'
 const SHORT_ID = 8
 /** At first; it grows with the names that come. */
 const AUTHOR_WIDTH = 6
+/** Between the graph and its text. */
+const GAP = '  '
 
 interface LogCommandOptions {
   readonly graph?: boolean
@@ -62,7 +64,8 @@ async function show(context: Context, path: string, options: LogCommandOptions):
       '--graph shows a whole volume: it cannot be combined with --follow or a path in the volume',
     )
   }
-  const print = context.json ? printJson : graph ? graphPrinter(verbose) : textPrinter(verbose)
+  const shown = { verbose, columns: context.columns ?? Infinity }
+  const print = context.json ? printJson : graph ? graphPrinter(shown) : textPrinter(shown)
   try {
     const pages = context.client.readLog(path, { limit, follow, all: all || graph })
     await writeOut(context, printed(pages, print))
@@ -81,6 +84,12 @@ async function* printed(
 
 type Printer = (item: LogItem) => string
 
+interface Shown {
+  readonly verbose: boolean
+  /** Infinite where nobody reads it at a terminal. */
+  readonly columns: number
+}
+
 function printJson(item: LogItem): string {
   if (item.kind === 'entry') {
     const { timeMs, ...entry } = item
@@ -93,51 +102,59 @@ function isoTime(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : new Date(ms).toISOString()
 }
 
-function textPrinter(verbose: boolean): Printer {
+function textPrinter(shown: Shown): Printer {
   const width = { author: AUTHOR_WIDTH }
   return (item) => {
-    if (item.kind === 'dropped') return droppedLine(item)
-    return [entryLine(item, width), ...details(item, verbose)].join('\n')
+    if (item.kind === 'dropped') return droppedLine(item, shown)
+    return [...entryLines(item, width, shown), ...details(item, shown)].join('\n')
   }
 }
 
-function graphPrinter(verbose: boolean): Printer {
+function graphPrinter(shown: Shown): Printer {
   const width = { author: AUTHOR_WIDTH }
   const graph = new Graph()
   return (item) => {
-    if (item.kind === 'dropped') return droppedLine(item)
+    if (item.kind === 'dropped') return droppedLine(item, shown)
     const { before, node, more, after } = graph.next(item.id, item.parents)
+    const beside = { ...shown, columns: shown.columns - node.length - GAP.length }
+    const [first = '', ...rest] = entryLines(item, width, beside)
     return [
       ...before,
-      `${node}  ${entryLine(item, width)}`,
-      ...details(item, verbose).map((line) => `${more}  ${line}`),
+      node + GAP + first,
+      ...[...rest, ...details(item, beside)].map((line) => more.padEnd(node.length) + GAP + line),
       ...after,
     ].join('\n')
   }
 }
 
-function droppedLine({ beforeMs }: Exclude<LogItem, LogEntry>): string {
+function droppedLine({ beforeMs }: Exclude<LogItem, LogEntry>, { columns }: Shown): string {
   const what =
     beforeMs === undefined ? 'Older history' : `The history up to ${formatTime(beforeMs)}`
-  return colors.dim(
-    `${what} was dropped at a checkpoint; the volume setting history=full keeps it.`,
-  )
+  const text = `${what} was dropped at a checkpoint; the volume setting history=full keeps it.`
+  return colors.dim(wrapLines(text, columns))
 }
 
-function entryLine({ id, timeMs, author, changes }: LogEntry, width: { author: number }): string {
+function entryLines(
+  { id, timeMs, author, changes }: LogEntry,
+  width: { author: number },
+  { columns }: Shown,
+): readonly string[] {
   const name = printable(author)
   width.author = Math.max(width.author, name.length)
-  return [
+  const row = [
     colors.yellow(id.slice(0, SHORT_ID)),
     formatTime(timeMs),
     colors.cyan(name.padEnd(width.author)),
     printable(summary(changes)),
-  ].join('  ')
+  ]
+  return tableRows([row], columns).flatMap((lines) => lines.split('\n'))
 }
 
-function details({ changes }: LogEntry, verbose: boolean): string[] {
+function details({ changes }: LogEntry, { verbose, columns }: Shown): readonly string[] {
   if (!verbose || changes.length < 2) return []
-  return changes.map((change) => `    ${printable(changeText(change))}`)
+  return changes.flatMap((change) =>
+    wrapLines(`    ${printable(changeText(change))}`, columns).split('\n'),
+  )
 }
 
 function changeText({ text, note, sizeBytes }: Change): string {

@@ -1,7 +1,7 @@
 // `shoal mv`: rename, or move into a folder.
 import { addConsistency } from '../arguments.ts'
 import { hasCode } from '../../protocol/errors.ts'
-import { baseName, joinPath, namesFolder } from '../paths.ts'
+import { baseName, joinPath, namesFolder, refuseLocal } from '../paths.ts'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 
@@ -11,6 +11,7 @@ export function addMv(program: Command, context: Context): void {
     .description('rename SRC to DEST, or move it into the folder DEST')
     .addHelpText('after', '\nExample:\n  shoal mv /inbox/scan.pdf /papers/')
     .action(async (from: string, dest: string) => {
+      for (const path of [from, dest]) await refuseLocal(path)
       const to = (await isFolder(context, dest)) ? joinPath(dest, baseName(from)) : dest
       await context.client.move(from, to)
       context.print({ from, to }, () => '')

@@ -5,7 +5,7 @@ import { textOfPlain } from '../../protocol/byte-text.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { ackOption, addConsistency, addLeftOut } from '../arguments.ts'
 import { LeftOut } from '../left-out.ts'
-import { joinPath, namesFolder, parentPath, rootOf } from '../paths.ts'
+import { joinPath, namesFolder, parentPath, refuseLocal, rootOf } from '../paths.ts'
 import { PutTree } from '../put-tree.ts'
 import { Transfer } from '../transfer.ts'
 import type { Command } from 'commander'
@@ -48,6 +48,7 @@ export function addPut(program: Command, context: Context): void {
       const dest = paths.at(-1)
       if (paths.length < 2 || dest === undefined)
         throw new ShoalError('usage', 'put needs SRC and DEST. See "shoal put --help".')
+      await refuseLocal(dest)
       const put = new Put(context, await LeftOut.of(context, options), options.dryRun === true)
       await put.run(paths.slice(0, -1), dest, options.ack)
       const verb = options.dryRun === true ? 'Would put' : 'Put'

@@ -3,7 +3,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { addConsistency } from '../arguments.ts'
 import { agree, isAsked } from '../confirm.ts'
 import { printable } from '../output.ts'
-import { inside, joinPath } from '../paths.ts'
+import { inside, joinPath, refuseLocal } from '../paths.ts'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 
@@ -26,6 +26,7 @@ export function addRm(program: Command, context: Context): void {
       const root = paths.find((path) => inside(path) === '')
       if (root !== undefined)
         throw new ShoalError('EBUSY', `${root}: the root of a volume cannot be removed`)
+      for (const path of paths) await refuseLocal(path)
       if (recursive === true && !yes && isAsked(context)) await ask(context, paths)
       for (const path of paths) await context.client.remove(path, { recursive })
       context.print({ removed: paths }, () => '')

@@ -96,19 +96,21 @@ function holdsRows({ shardBytes, wholeBytes, copyBytes, unplacedBytes }: Holds):
   return [['Holds', some.map(([bytes, what]) => `${formatBytes(bytes)} ${what}`).join(', ')]]
 }
 
-/** The real factor: what all homes take for the data of all volumes. */
+/**
+ * The real factor: what all homes take for the files of all volumes, with their logs, in which
+ * names and small files are.
+ */
 function togetherRows({ node, peers, volumes }: NodeStatus): string[][] {
-  const placed = volumes.reduce((sum, { space }) => sum + space.dataBytes, 0)
-  const dataBytes = placed + node.holds.unplacedBytes
-  if (dataBytes === 0) return []
+  const fileBytes = volumes.reduce((sum, { bytes }) => sum + bytes, 0)
+  if (fileBytes === 0) return []
   const heard = peers.flatMap(({ usedBytes }) => usedBytes ?? [])
   const takenBytes = heard.reduce((sum, bytes) => sum + bytes, node.holds.ownBytes)
   const isAll = heard.length === peers.length
-  const times = (takenBytes / dataBytes).toFixed(2)
+  const times = (takenBytes / fileBytes).toFixed(2)
   return [
     [
       'Together',
-      `${formatBytes(dataBytes)} of data take ${isAll ? '' : 'at least '}` +
+      `${formatBytes(fileBytes)} in files take ${isAll ? '' : 'at least '}` +
         `${formatBytes(takenBytes)} on ${count(heard.length + 1, 'node')}: ${times} times`,
     ],
   ]

@@ -102,7 +102,7 @@ export class Connection {
     const { code, syscall } = error as NodeJS.ErrnoException
     if (syscall === 'connect') {
       const message = `no node runs at ${this.#home}. Start it with "shoal up".`
-      if (code === 'ECONNREFUSED' || code === 'ENOENT')
+      if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ENOTDIR')
         return new ShoalError('not-running', message, { cause: error })
       if (code === 'EACCES')
         return new ShoalError('EACCES', `${this.#home} belongs to another user`, { cause: error })

@@ -2,6 +2,7 @@
 // most calls; others have a row of their own in the table of routes. What server and client agree
 // on, in one place.
 import { join } from 'node:path'
+import { toHex } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SESSION_TEXT_MAX } from '../../protocol/limits.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
@@ -56,10 +57,10 @@ export function socketPathOf(home: string): string {
   return join(home, 'api.sock')
 }
 
-/** JSON in which a bigint is its decimal text. */
+/** JSON in which a bigint is its decimal text, and bytes are in hexadecimal. */
 export function encodeJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) =>
-    typeof item === 'bigint' ? String(item) : item,
+    typeof item === 'bigint' ? String(item) : item instanceof Uint8Array ? toHex(item) : item,
   )
 }
 

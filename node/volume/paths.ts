@@ -1,6 +1,6 @@
 // Paths of the command and the doors: 'volume:/folder/file', or '/folder/file' and ':/folder/file'
-// of the default volume, as text in which `\xHH` is a byte (byte-text.ts). '.' and empty parts are
-// dropped, '..' is refused, as paths here are absolute.
+// of the default volume, as text in which `\xHH` is a byte (byte-text.ts). All begin at the root of
+// the volume, also without the first slash. '.' and empty parts are dropped, '..' is refused.
 import { textBytes } from '../../protocol/byte-text.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -15,9 +15,12 @@ export interface VolumePath {
   readonly parts: readonly string[]
 }
 
+/** A name with a colon, first in a path, takes the slash before it. */
+const PATH = /^(?:([A-Za-z0-9][A-Za-z0-9._-]*)?:)?(\/.*|[^/:]+(?:\/.*)?)$/s
+
 /** throws ShoalError 'usage', 'ENAMETOOLONG'. */
 export function parsePath(text: string): VolumePath {
-  const match = /^(?:([A-Za-z0-9][A-Za-z0-9._-]*)?:)?(\/.*)$/s.exec(text)
+  const match = PATH.exec(text)
   if (match === null) {
     throw new ShoalError(
       'usage',

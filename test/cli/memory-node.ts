@@ -380,8 +380,8 @@ async function* partsOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 function clean(path: string): string {
-  const inside = path.replace(/^(main)?:/, '').replace(/\/+$/, '')
-  return inside === '' ? '/' : inside
+  const inside = path.replace(/^(main)?:/, '').replace(/^\/|\/+$/g, '')
+  return `/${inside}`
 }
 
 function parentOf(path: string): string {

@@ -22,6 +22,8 @@ describe('Work', () => {
     nowMs = 10_000
     assert.equal(work.text(), '1.00 MB of 4.00 MB, 3 of 10 files, 100 KB/s, 31 s left')
     assert.equal(work.share, 0.25)
+    work.done = 5e6
+    assert.equal(work.text(), '5.00 MB, 3 of 10 files, 500 KB/s')
   })
 
   test('another step begins anew, and counts what it is about', () => {

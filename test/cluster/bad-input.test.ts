@@ -57,7 +57,7 @@ test('nodes withstand bad input', async (t) => {
         [['cat', '/nowhere/file'], 1, /\/nowhere: no such file or folder/],
         [['get', '/nowhere', cluster.folder], 1, /\/nowhere: no such file or folder/],
         [['put', join(cluster.folder, 'absent'), '/'], 1, /absent/],
-        [['ls', 'relative'], 2, /"relative" is not a path in a volume; write \/folder\/file/],
+        [['ls', ':a:b/'], 2, /":a:b\/" is not a path in a volume; write \/folder\/file/],
         [['ls', 'other:/'], 1, /no volume "other" here; volumes here: /],
         [
           ['volume', 'set', 'main', 'class=rs99+2'],
@@ -76,6 +76,9 @@ test('nodes withstand bad input', async (t) => {
         assert.equal(outcome.stdout, '')
       }
       assert.match(await node.shoal('ls', '/'), /there/)
+      await node.shoal('mkdir', 'there/below')
+      assert.equal(await node.shoal('ls', 'there'), 'below/\n')
+      assert.equal(await node.shoal('ls', ':there/'), 'below/\n')
       const away = await runShoal(['--home', join(cluster.folder, 'no-home'), 'ls', '/'])
       assert.equal(away.code, 3)
       assert.match(away.stderr, /shoal up/)

@@ -43,7 +43,9 @@ for (const one of CASES) {
     assert.ok(times <= one.after, `${times} times`)
     // What it says is what it takes.
     await eventually('all have said how much they take', async () => {
-      const shown = /data take .* on (\d+) nodes: ([\d.]+) times/.exec(await writer.shoal('status'))
+      const shown = /files take .* on (\d+) nodes: ([\d.]+) times/.exec(
+        await writer.shoal('status'),
+      )
       return Number(shown?.[1]) === one.nodes && Math.abs(Number(shown?.[2]) - times) < 0.05
     })
 
