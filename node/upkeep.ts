@@ -10,6 +10,7 @@ import { SWEEP_STEP_MS } from './stripes/provider-announcer.ts'
 import type { HostedVolume } from './volume/hosted-volume.ts'
 import type { HostedVolumes } from './volume/hosted-volumes.ts'
 import { graceMsOf, trashMsOf } from './log/settings.ts'
+import type { LeftVolume } from './log/left-volumes.ts'
 import type { Volumes } from './log/volumes.ts'
 import type { Detector, Liveness } from './peers/detector.ts'
 import type { RecordSecurity } from './observe/security.ts'
@@ -23,6 +24,7 @@ import { Doubts } from './repair/doubts.ts'
 import { Job } from './jobs/background-job.ts'
 import { LocalPinning } from './pinning/local-pinning.ts'
 import { Repacker } from './gc/repacking.ts'
+import { LEFT_EVERY_MS, LeftData } from './gc/left-data.ts'
 import { Reclaim } from './gc/reclaim.ts'
 import { SCRUB_EVERY_MS, Scrub } from './repair/scrub.ts'
 import type { ScrubbedVolume } from './repair/scrub-check.ts'
@@ -56,36 +58,46 @@ export interface NodeUpkeepComponents {
 export class NodeUpkeep {
   readonly scrub: Scrub
   readonly garbage: Reclaim
+  readonly #leftData: LeftData
   readonly #c: NodeUpkeepComponents
   readonly #options: RepairLoopOptions
   readonly #budget: Budget
   readonly #upkeeps = new Map<HostedVolume, RepairLoop>()
   readonly #garbage = new Map<HostedVolume, VolumeGc>()
   readonly #keepers = new Map<HostedVolume, LocalPinning>()
-  readonly #jobs: Job[] = []
+  /** By the volume that they are for; undefined: for the node. */
+  readonly #jobs = new Map<Job, HostedVolume | undefined>()
   #isStarted = false
 
   constructor(components: NodeUpkeepComponents, options: NodeUpkeepOptions = {}) {
     this.#c = components
     this.#options = options
     const { world, store, hosted, log } = components
+    const { left } = components.volumes
+    const keepsOthers = (): boolean => left.all().length > 0
     const { clock, network, random } = world
     const { bytesPerSecond = BYTES_PER_SECOND } = options
     this.#budget = new Budget(clock, { bytesPerSecond })
     const volumes = (): Iterable<ScrubbedVolume> => this.#scrubbed()
-    const scrub = (this.scrub = new Scrub({ store, clock, network, volumes, log }))
-    this.#addJob('scrub', SCRUB_EVERY_MS, (signal) => scrub.run(signal))
+    const scrub = (this.scrub = new Scrub({ store, clock, network, volumes, keepsOthers, log }))
+    this.#addJob('scrub', SCRUB_EVERY_MS, (signal) => scrub.run(signal), undefined)
     this.garbage = new Reclaim({
       store,
       volumes: () => [...this.#garbage.values()],
+      keepsOthers,
       trashMs: () => Math.max(0, ...[...hosted.all()].map(({ volume }) => trashMsOf(volume))),
       network,
       clock,
       random,
       log,
     })
+    this.#leftData = new LeftData({ store, left, hosted, volumes: components.volumes, clock, log })
+    const dropDue = (signal: AbortSignal): Promise<void> =>
+      this.garbage.aside(() => this.#leftData.dropDue(signal))
+    this.#addJob('left volumes', LEFT_EVERY_MS, dropDue, undefined).wake()
     for (const each of hosted.all()) this.#add(each)
     hosted.onHosted((each) => this.#add(each))
+    hosted.onReleased((each) => this.garbage.aside(() => this.#remove(each)))
   }
 
   start(): void {
@@ -93,7 +105,7 @@ export class NodeUpkeep {
     for (const upkeep of this.#upkeeps.values()) upkeep.start()
     for (const garbage of this.#garbage.values()) garbage.start()
     for (const localPinning of this.#keepers.values()) localPinning.start()
-    for (const job of this.#jobs) job.start()
+    for (const job of this.#jobs.keys()) job.start()
     this.garbage.start()
   }
 
@@ -105,7 +117,7 @@ export class NodeUpkeep {
       ...this.#garbage.values(),
       ...this.#keepers.values(),
     ]
-    const all = [...volumes, ...this.#jobs]
+    const all = [...volumes, ...this.#jobs.keys()]
     await Promise.all(all.map((each) => each.stop()))
   }
 
@@ -118,6 +130,11 @@ export class NodeUpkeep {
   /** A folder or file of a volume has another redundancy class. */
   repin(hosted: HostedVolume, target: ViewTarget): void {
     this.#garbage.get(hosted)?.repin.add(target)
+  }
+
+  /** Delete what is here of a volume that was left, for good. */
+  deleteLeft(left: LeftVolume, signal: AbortSignal): Promise<void> {
+    return this.garbage.aside(() => this.#leftData.drop(left, signal))
   }
 
   of(hosted: HostedVolume): RepairLoop {
@@ -169,18 +186,29 @@ export class NodeUpkeep {
     this.#garbage.set(hosted, garbage)
     const parts = { map, client, network, clock, random, quarantine, graceMs, log }
     const audit = new Audit(parts)
-    this.#addJob('audit', AUDIT_EVERY_MS, (signal) => audit.run(signal))
+    this.#addJob('audit', AUDIT_EVERY_MS, (signal) => audit.run(signal), hosted)
     this.#lookIntoDoubts(hosted)
     const { announcer } = hosted
     map.onChange((event) => announcer.changed(event))
-    this.#addJob('announce', SWEEP_STEP_MS, (signal) => announcer.sweep(signal))
+    this.#addJob('announce', SWEEP_STEP_MS, (signal) => announcer.sweep(signal), hosted)
     if (this.#isStarted) upkeep.start()
     if (this.#isStarted) garbage.start()
     if (this.#isStarted) localPinning.start()
   }
 
+  /** A volume is none of this node's any more. */
+  async #remove(hosted: HostedVolume): Promise<void> {
+    const jobs = [...this.#jobs].filter(([, of]) => of === hosted).map(([job]) => job)
+    const tables = [this.#upkeeps, this.#garbage, this.#keepers]
+    const parts = tables.map((table) => table.get(hosted))
+    for (const table of tables) table.delete(hosted)
+    for (const job of jobs) this.#jobs.delete(job)
+    await Promise.all([...parts, ...jobs].map(async (each) => each?.stop()))
+  }
+
   /** Checks shards that others report as not held. */
-  #lookIntoDoubts({ map, client, volume }: HostedVolume): void {
+  #lookIntoDoubts(hosted: HostedVolume): void {
+    const { map, client, volume } = hosted
     const { world, store, security } = this.#c
     const onRefuted = (by: PeerId | undefined, { index, stripe, peer }: BelievedShard): void => {
       const [who = 'somebody', holder] = [by, peer].map((one) =>
@@ -192,7 +220,7 @@ export class NodeUpkeep {
       security?.({ kind: 'shard-denied', volume: volume.id, ...(by && { peer: by }), message })
     }
     const doubted = new Doubts({ ...world, map, client, store, onRefuted })
-    const job = this.#addJob('doubts', DOUBTS_EVERY_MS, (signal) => doubted.run(signal))
+    const job = this.#addJob('doubts', DOUBTS_EVERY_MS, (signal) => doubted.run(signal), hosted)
     map.onChange((event) => {
       if (doubted.changed(event)) job.wake()
     })
@@ -214,11 +242,16 @@ export class NodeUpkeep {
     return new VolumeGc({ ...parts, ...ofNode, kept, placedCopies, reads })
   }
 
-  #addJob(name: string, everyMs: number, run: (signal: AbortSignal) => Promise<void>): Job {
+  #addJob(
+    name: string,
+    everyMs: number,
+    run: (signal: AbortSignal) => Promise<void>,
+    hosted: HostedVolume | undefined,
+  ): Job {
     const { world, log } = this.#c
     const { clock, random } = world
     const job = new Job({ clock, random, log, name, everyMs, run })
-    this.#jobs.push(job)
+    this.#jobs.set(job, hosted)
     if (this.#isStarted) job.start()
     return job
   }

@@ -1,8 +1,9 @@
-// `shoal volume create|ls|info|set|rename`: shared namespaces and their policies.
+// `shoal volume create|ls|info|set|rename|leave|rm|rejoin`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
 import { careRows, contentRows, logRows, spaceText, stripesText, toleranceText } from '../health.ts'
 import { count, formatTime, printable, shellWord, table, tableRows, wrapLines } from '../output.ts'
+import { addLeaving, leftLines } from './volume-leave.ts'
 import { addVolumeKey } from './volume-key.ts'
 import type { Command } from 'commander'
 import type { Settings, VolumeInfo } from '../../node/control/volumes.ts'
@@ -77,11 +78,16 @@ export function addVolume(program: Command, context: Context): void {
     })
   volume
     .command('ls')
-    .description('list the volumes of this node')
+    .description('list the volumes of this node, and those it left and keeps')
     .addHelpText('after', '\nExample:\n  shoal volume ls')
     .action(async () => {
       const volumes = await context.client.listVolumes()
-      context.print(volumes, () => volumeTable(volumes, context))
+      const left = await context.client.listLeftVolumes()
+      context.print([...volumes, ...left], () => {
+        const lines = leftLines(left).map((line) => wrapLines(line, context.columns ?? Infinity))
+        const isOnlyLeft = volumes.length === 0 && left.length > 0
+        return [...(isOnlyLeft ? [] : [volumeTable(volumes, context)]), ...lines].join('\n')
+      })
     })
   volume
     .command('info <name>')
@@ -109,6 +115,7 @@ export function addVolume(program: Command, context: Context): void {
       context.print(info, () => settingsText(info.settings))
     })
   addRename(volume, context)
+  addLeaving(volume, context)
   addAcceptCheckpoint(volume, context)
   addVolumeKey(volume, context)
 }

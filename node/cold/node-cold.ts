@@ -29,6 +29,11 @@ export class NodeCold {
     const { hosted } = components
     for (const each of hosted.all()) this.#add(each)
     hosted.onHosted((each) => this.#add(each))
+    hosted.onReleased(async (each) => {
+      const cold = this.#volumes.get(each)
+      this.#volumes.delete(each)
+      await cold?.stop()
+    })
   }
 
   start(): void {

@@ -20,6 +20,7 @@ import type { SecurityApi } from './security.ts'
 import type { NodeStatus } from './status.ts'
 import type { TicketsApi } from './tickets.ts'
 import type { UpkeepApi } from './upkeep.ts'
+import type { LeavingApi } from './leaving.ts'
 import type { VolumesApi } from './volumes.ts'
 
 /**
@@ -43,6 +44,7 @@ export interface NodeApi
   extends
     PeersApi,
     VolumesApi,
+    LeavingApi,
     FilesApi,
     ConflictsApi,
     HistoryApi,

@@ -6,6 +6,7 @@ import { exchangeRoutes } from './exchange.ts'
 import { filesRoutes } from './files.ts'
 import { garbageRoutes } from './garbage.ts'
 import { historyRoutes } from './history.ts'
+import { leavingRoutes } from './leaving.ts'
 import { mountsRoutes } from './mounts.ts'
 import { peersRoutes } from './peers.ts'
 import { pinsRoutes } from './pins.ts'
@@ -23,6 +24,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   stop: call([], () => ({})),
   ...peersRoutes,
   ...volumesRoutes,
+  ...leavingRoutes,
   ...filesRoutes,
   ...conflictsRoutes,
   ...historyRoutes,

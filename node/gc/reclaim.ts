@@ -45,6 +45,8 @@ export interface ReclaimParts {
   readonly store: Store
   /** All volumes of the node, as they are now. */
   readonly volumes: () => readonly VolumeGc[]
+  /** Is there data here of volumes that are not among them? */
+  readonly keepsOthers: () => boolean
   /** How long shards that were given up are kept. */
   readonly trashMs: () => number
   readonly network: Pick<Network, 'self'>
@@ -134,6 +136,11 @@ export class Reclaim {
         reclaimableBytes,
       }
     })
+  }
+
+  /** Do something while nothing is collected. */
+  aside<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#queue.run(work)
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -233,7 +240,8 @@ export class Reclaim {
         ends.push(found.end)
       }
       // The owner of a chunk is known to its volume alone.
-      const isAll = surveyed.length === this.#parts.volumes().length
+      const { volumes, keepsOthers } = this.#parts
+      const isAll = surveyed.length === volumes().length && !keepsOthers()
       const deletedBytes = isAll ? await this.#local.sweep(surveyed, tell, signal) : 0
       return { collected, deletedBytes }
     } finally {

@@ -12,6 +12,7 @@ import { exchangeApi } from './exchange.ts'
 import { filesApi } from './files.ts'
 import { wholeBytesOf } from './health.ts'
 import { historyApi } from './history.ts'
+import { leavingApi } from './leaving.ts'
 import { mountsApi } from './mounts.ts'
 import { locksOf, voterNotices } from './locks.ts'
 import { noticesOf } from './notices.ts'
@@ -43,6 +44,7 @@ export function ownersApi(
   const nouns = {
     ...peersApi(parts),
     ...volumesApi(parts),
+    ...leavingApi(parts),
     ...filesApi(parts),
     ...conflictsApi(parts),
     ...exchangeApi(parts),

@@ -72,6 +72,11 @@ export class VolumeCommit {
     this.#failure ??= failure
   }
 
+  /** The same, since the volume is closed: whoever still has it must not write any more. */
+  close(): void {
+    this.stop(new ShoalError('stopped', 'this node has closed the volume, or has left it'))
+  }
+
   /** throws the failure of an earlier commit that was final. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure

@@ -331,11 +331,11 @@ export class Volume {
     this.#log(this.#author.makeMerge(), [])
   }
 
-  /** Commit what is left and stop the timer. */
+  /** Commit what is left; nothing is taken after that. */
   async close(): Promise<void> {
-    this.#batchTimer.cancel()
     if (!this.#commits.failed) await this.commit()
     await this.stop.written
+    this.#commits.close()
     this.#batchTimer.cancel()
   }
 

@@ -1,10 +1,6 @@
 // The volumes this node has: which there are, their local names, which is the default, and how they
-// come to be. One small record per volume in the store: 'V' + tag -> [genesis, name]; the tag
-// begins all keys of the volume.
-import { STORE_PREFIXES } from '../store/key-prefixes.ts'
-import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import type { ByteString } from '../../protocol/bytes.ts'
-import { ShoalError } from '../../protocol/errors.ts'
+// come to be, and go.
+import { ShoalError, assert } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import {
   checkVolumeName,
@@ -18,20 +14,20 @@ import { sealEpochKey } from '../../protocol/membership/members.ts'
 import type { RecoveryKey } from '../../protocol/membership/recovery-key.ts'
 import { mayAdminister } from '../../protocol/roles.ts'
 import type { Role } from '../../protocol/roles.ts'
-import { identityFromSeed } from '../../protocol/signed.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { JoinReply } from '../../protocol/wire/join.ts'
+import { SECRET_BYTES, grantRecoveryKey, removeMember } from './grants.ts'
 import { Introductions } from './introductions.ts'
 import type { SelfDescription } from './introductions.ts'
 import { StateView } from '../state/state-view.ts'
+import { LeftVolumes } from './left-volumes.ts'
+import type { LeftVolume } from './left-volumes.ts'
 import { Volume } from './volume.ts'
+import { VolumeRecords, recordWrite } from './volume-records.ts'
+import type { VolumeRecord } from './volume-records.ts'
 import type { VolumeComponents } from './opened-parts.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 
-const VOLUME_PREFIX: ByteString = STORE_PREFIXES.volume
-/** All records of volumes. */
-const RECORDS = { from: VOLUME_PREFIX, to: 'W' } as const
-const SECRET_BYTES = 32
 const DEFAULT_CHUNK = '256k'
 const DEFAULT_HASH = 'blake3'
 
@@ -43,14 +39,20 @@ export interface NamedVolume {
 export class Volumes {
   readonly #c: VolumeComponents
   readonly introductions: Introductions
+  /** Those that this node has left, and still keeps. */
+  readonly left: LeftVolumes
+  readonly #records: VolumeRecords
   /** In the order they were made or joined: the first is the default. */
   readonly #volumes: NamedVolume[] = []
   /** Volumes come to be one after the other: each needs a tag and a name that no other has. */
   readonly #making = new SerialQueue()
 
   private constructor(components: VolumeComponents, self: SelfDescription) {
-    this.#c = components
-    this.introductions = new Introductions(components.identity.peer, self)
+    const { store, world, identity } = (this.#c = components)
+    this.introductions = new Introductions(identity.peer, self)
+    const records = (this.#records = new VolumeRecords(store))
+    const open = (of: VolumeRecord): Promise<Volume> => Volume.open(this.#c, of.genesis, of.tag)
+    this.left = new LeftVolumes({ records, clock: world.clock, open })
   }
 
   /** isCopy: others may have written on with the incarnations that are stored here. */
@@ -60,9 +62,13 @@ export class Volumes {
     { isCopy = false }: { readonly isCopy?: boolean } = {},
   ): Promise<Volumes> {
     const volumes = new Volumes(components, self)
-    for await (const [key, value] of components.store.kv.scan(RECORDS)) {
-      const [genesis, name] = decodeCbor(value, 'volume record') as readonly [Uint8Array, string]
-      const volume = await Volume.open(components, genesis, key.slice(VOLUME_PREFIX.length))
+    for (const record of await volumes.#records.all()) {
+      const { genesis, name, tag, leaving } = record
+      if (leaving !== undefined) {
+        volumes.left.add({ ...record, leaving })
+        continue
+      }
+      const volume = await Volume.open(components, genesis, tag)
       volumes.#volumes.push({ name, volume })
       if (isCopy) {
         volume.renewIncarnation()
@@ -114,7 +120,7 @@ export class Volumes {
         chunk: parseChunkSize(chunk),
         hash: parseHashName(hash),
       })
-      const volume = await this.#open(genesis, name)
+      const volume = await this.#open(genesis, name, { isAnew: true })
       const secret = world.random.bytes(SECRET_BYTES)
       const sealed = sealEpochKey(identity.peer, 'admin', secret, world.random.bytes(32))
       volume.submit({
@@ -132,9 +138,11 @@ export class Volumes {
   adopt(reply: Extract<JoinReply, { kind: 'admitted' }>, role: Role): Promise<NamedVolume> {
     return this.#making.run(async () => {
       const id = volumeIdOf(reply.genesis)
-      const ownName = this.#freeNameOf(reply.genesis)
+      const left = this.left.get(id)
+      if (left !== undefined) await this.#takeBack(left)
+      const ownName = this.#freeName(decodeGenesis(reply.genesis).name, id)
       const known = this.get(id)
-      const volume = known ?? (await this.#open(reply.genesis, ownName))
+      const volume = known ?? (await this.#open(reply.genesis, ownName, { isAnew: true }))
       volume.membership.expectRole(role)
       for (const { epoch, sealed } of reply.keys) volume.membership.learnKey(epoch, sealed)
       if (known === undefined) return this.#add(volume, ownName)
@@ -154,15 +162,16 @@ export class Volumes {
     fill: (volume: Volume) => Promise<void>,
   ): Promise<NamedVolume> {
     return this.#making.run(async () => {
-      const known = this.get(volumeIdOf(genesis))
+      const id = volumeIdOf(genesis)
+      const { name: known } = this.left.get(id) ?? this.get(id)?.genesis ?? {}
       if (known !== undefined)
         throw new ShoalError(
           'EEXIST',
-          `this node already has volume ${known.genesis.name}; see "shoal volume ls"`,
+          `this node already has volume ${known}; see "shoal volume ls"`,
         )
       await this.#asAnother(genesis, as, fill, { isKept: true })
-      const name = this.#freeNameOf(genesis)
-      const volume = await this.#open(genesis, name)
+      const name = this.#freeName(decodeGenesis(genesis).name, id)
+      const volume = await this.#open(genesis, name, { isAnew: false })
       this.introductions.introduce(volume)
       return this.#add(volume, name)
     })
@@ -187,7 +196,7 @@ export class Volumes {
     run: (volume: Volume) => Promise<Result>,
     { isKept }: { readonly isKept: boolean },
   ): Promise<Result> {
-    const tag = await this.#freshTag()
+    const tag = await this.#records.freshTag()
     const view = new StateView(this.#c.store.kv, tag)
     // Remains of an earlier attempt that crashed.
     await view.clear()
@@ -239,24 +248,7 @@ export class Volumes {
    */
   async makeRecoveryKey(volume: Volume): Promise<RecoveryKey> {
     this.checkAdmin(volume)
-    const { random, clock } = this.#c.world
-    const { membership } = volume
-    const identity = identityFromSeed(random.bytes(SECRET_BYTES))
-    const { peer, seed } = identity
-    const day = new Date(clock.wall()).toISOString().slice(0, 10)
-    const base = `recovery-${day}`
-    const name = membership.freeNameFor(peer, base)
-    const secrets = membership.allSecrets()
-    const keys = secrets.map(([epoch, secret]) => ({
-      epoch,
-      sealed: sealEpochKey(peer, 'recovery', secret, random.bytes(32)),
-    }))
-    volume.atomically(() => {
-      volume.submit({ kind: 'member', peer, role: 'recovery', keys })
-      volume.submit({ kind: 'member-info', peer, name, zone: '', capacityBytes: 0 })
-    })
-    await volume.commit()
-    return { name, genesis: volume.genesisBytes, seed, secrets }
+    return grantRecoveryKey(volume, this.#c.world)
   }
 
   /** throws 'EPERM', 'no-such-peer' unless this node may take this member away. */
@@ -275,18 +267,16 @@ export class Volumes {
   /** Take a member's rights away and give those who remain a new key. throws as checkRemovable. */
   async remove(volume: Volume, peer: PeerId): Promise<void> {
     this.checkRemovable(volume, peer)
-    const { random } = this.#c.world
-    const secret = random.bytes(SECRET_BYTES)
-    const epoch = volume.membership.epoch + 1
-    const remaining = volume.membership.members().filter((member) => member.peer !== peer)
-    const keys = remaining.map((member) => ({
-      peer: member.peer,
-      sealed: sealEpochKey(member.peer, member.role, secret, random.bytes(32)),
-    }))
-    volume.atomically(() => {
-      volume.submit({ kind: 'remove-member', peer })
-      volume.submit({ kind: 'epoch', epoch, keys })
-    })
+    await removeMember(volume, peer, this.#c.world)
+  }
+
+  /**
+   * Give up the rights of this node itself. The key stays as it is: one that this node made would
+   * be no secret to it. throws 'EPERM' unless this node is an admin.
+   */
+  async resign(volume: Volume): Promise<void> {
+    this.checkAdmin(volume)
+    volume.submit({ kind: 'remove-member', peer: this.#c.identity.peer })
     await volume.commit()
   }
 
@@ -316,15 +306,36 @@ export class Volumes {
       const named = this.find(nameOrId)
       this.#checkNameFree(name)
       const { volume } = named
-      for await (const [key, value] of this.#c.store.kv.scan(RECORDS)) {
-        const [genesis] = decodeCbor(value, 'volume record') as readonly [Uint8Array, string]
-        if (volumeIdOf(genesis) !== volume.id) continue
-        await this.#c.store.commit([{ kind: 'put', key, value: encodeCbor([genesis, name]) }])
-      }
+      await this.#records.put({ ...(await this.#recordOf(volume)), name })
       const renamed = { name, volume }
       this.#volumes[this.#volumes.indexOf(named)] = renamed
       return renamed
     })
+  }
+
+  /**
+   * This node has the volume no more, durably: it is kept as it is. Whoever has it open goes on,
+   * and closes it. throws 'no-such-volume'.
+   */
+  leave(id: VolumeId): Promise<LeftVolume> {
+    return this.#making.run(async () => {
+      const named = this.find(id)
+      await named.volume.commit()
+      const record = await this.#recordOf(named.volume)
+      const left = await this.left.leave(record)
+      this.#volumes.splice(this.#volumes.indexOf(named), 1)
+      return left
+    })
+  }
+
+  /** A volume that was left is one of this node's again. throws as LeftVolumes.find(), 'EBUSY'. */
+  rejoin(nameOrId: string): Promise<NamedVolume> {
+    return this.#making.run(() => this.#takeBack(this.left.find(nameOrId)))
+  }
+
+  /** The removal of a volume that was left is so far, unless it has come back. */
+  advance(...how: Parameters<LeftVolumes['advance']>): Promise<LeftVolume | undefined> {
+    return this.#making.run(() => this.left.advance(...how))
   }
 
   /** Every volume is closed; the first failure is thrown at the end. */
@@ -333,11 +344,39 @@ export class Volumes {
     for (const result of closed) if (result.status === 'rejected') throw result.reason
   }
 
-  /** A volume that is not here yet. Nothing of it is durable before its first commit. */
-  async #open(genesis: Uint8Array, name: string): Promise<Volume> {
-    const tag = await this.#freshTag()
-    const value = encodeCbor([genesis, name])
-    return Volume.open(this.#c, genesis, tag, [{ kind: 'put', key: VOLUME_PREFIX + tag, value }])
+  /** Writes on as a new incarnation: the home may have been copied meanwhile. */
+  async #takeBack(left: LeftVolume): Promise<NamedVolume> {
+    const { id } = left
+    const { name } = await this.left.take(left, this.#freeName(left.name, id))
+    const volume = await this.left.open(left)
+    volume.renewIncarnation()
+    await volume.commit()
+    const order = (await this.#records.all()).map((record) => record.id)
+    this.#volumes.push({ name, volume })
+    this.#volumes.sort((a, b) => order.indexOf(a.volume.id) - order.indexOf(b.volume.id))
+    return this.find(id)
+  }
+
+  async #recordOf({ id }: Volume): Promise<VolumeRecord> {
+    const record = (await this.#records.all()).find((one) => one.id === id)
+    assert(record !== undefined, 'a volume of this node has a record')
+    return record
+  }
+
+  /**
+   * A volume that is not here yet. Nothing of it is durable before its first commit. isAnew:
+   * nothing of it was put under its tag before.
+   */
+  async #open(
+    genesis: Uint8Array,
+    name: string,
+    { isAnew }: { readonly isAnew: boolean },
+  ): Promise<Volume> {
+    const tag = await this.#records.freshTag()
+    // Whatever outlived a volume that had the tag.
+    if (isAnew) await new StateView(this.#c.store.kv, tag).clear()
+    const record = recordWrite({ tag, genesis, name, leaving: undefined })
+    return Volume.open(this.#c, genesis, tag, [record])
   }
 
   async #add(volume: Volume, name: string): Promise<NamedVolume> {
@@ -347,19 +386,9 @@ export class Volumes {
     return named
   }
 
-  /** Tags count up, so that scanning them gives the volumes in the order they came. */
-  async #freshTag(): Promise<ByteString> {
-    let last = 0
-    for await (const [key] of this.#c.store.kv.scan(RECORDS)) {
-      last = key.charCodeAt(1) * 256 + key.charCodeAt(2)
-    }
-    return String.fromCharCode((last + 1) >> 8, (last + 1) & 0xff)
-  }
-
-  #freeNameOf(genesis: Uint8Array): string {
-    const { name } = decodeGenesis(genesis)
+  #freeName(name: string, id: VolumeId): string {
     const isTaken = this.#volumes.some((other) => other.name === name)
-    return isTaken ? `${name}-${volumeIdOf(genesis).slice(0, 4)}` : name
+    return isTaken ? `${name}-${id.slice(0, 4)}` : name
   }
 
   #checkNameFree(name: string): void {

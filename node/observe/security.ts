@@ -17,6 +17,7 @@ export type SecurityEventKind =
   | 'home-mended' // files of the home were open to other users of the machine
   | 'join-refused' // somebody showed a ticket in vain
   | 'joined' // this node became a member
+  | 'left' // this node gave a volume up
   | 'live-stripe-condemned' // somebody gave up a stripe that a file needs
   | 'log-altered' // this very log was cut or changed
   | 'member-removed'

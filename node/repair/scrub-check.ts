@@ -38,6 +38,8 @@ export interface ScrubCheckParts {
   readonly store: Pick<Store, 'shards' | 'chunks' | 'orphans' | 'commit'>
   readonly network: Pick<Network, 'self' | 'peers'>
   readonly volumes: () => Iterable<ScrubbedVolume>
+  /** Is there data here of volumes that are not among them? */
+  readonly keepsOthers: () => boolean
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -124,6 +126,7 @@ export class ScrubCheck {
     known: Known | undefined,
   ): Promise<ScrubFinding['action']> {
     const { store, network } = this.#parts
+    if (known === undefined && this.#parts.keepsOthers()) return 'kept'
     if (known === undefined) {
       store.shards.delete(stripe, index)
       await store.commit([])
@@ -153,6 +156,7 @@ export class ScrubCheck {
       const isRecorded = await this.#record(known.volume, stripe, index, true)
       return isRecorded ? 'returned' : 'kept'
     }
+    if (known === undefined && this.#parts.keepsOthers()) return 'kept'
     const waitMs = known === undefined ? UNKNOWN_MS : UNASSIGNED_MS
     if ((await orphans.ageMs({ stripe, index })) < waitMs) return 'kept'
     store.shards.trash(stripe, index)

@@ -34,6 +34,8 @@ export interface ScrubParts {
   readonly clock: Clock
   readonly network: Pick<Network, 'self' | 'peers'>
   readonly volumes: () => Iterable<ScrubbedVolume>
+  /** As ScrubCheckParts has it. */
+  readonly keepsOthers: () => boolean
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 

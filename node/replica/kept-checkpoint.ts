@@ -108,3 +108,7 @@ function decodeCheckpoint(value: unknown): Checkpoint {
 function root(bytes: unknown): NodeHash | undefined {
   return bytes === null ? undefined : (toHex(bytes as Uint8Array) as NodeHash)
 }
+
+export function isSame(a: Checkpoint | undefined, b: Checkpoint | undefined): boolean {
+  return a?.hlc === b?.hlc && a?.clear === b?.clear && a?.sealed === b?.sealed
+}

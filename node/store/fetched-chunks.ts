@@ -158,6 +158,11 @@ export class FetchedChunks {
     await this.#evict(0)
   }
 
+  /** Forget all that is written. */
+  async clear(): Promise<void> {
+    await Promise.all(Array.from(this.#bundles.keys(), (bundle) => this.#drop(bundle)))
+  }
+
   /** Room on the disk is wanted for what has no other copy. */
   async yield(): Promise<void> {
     this.#unasked = Infinity

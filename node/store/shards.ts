@@ -155,16 +155,19 @@ export class ShardStore {
   }
 
   /**
-   * Drop for good what has been in the trash for so long, without an age all. Bytes of the shards
-   * dropped; durable.
+   * Drop for good what has been in the trash for so long, without an age all, of the stripes that
+   * `isMeant` names. Bytes of the shards dropped; durable.
    */
-  async emptyTrash(olderThanMs = 0): Promise<number> {
+  async emptyTrash(
+    olderThanMs = 0,
+    isMeant: (stripe: StripeId) => boolean = () => true,
+  ): Promise<number> {
     const { kv, clock, index: staged, room, commit } = this.#parts
     await commit()
     let bytes = 0
     for await (const [key] of scanPages(kv, prefixRange(TRASH_PREFIX))) {
       const value = staged.get(key)
-      if (value === undefined) continue
+      if (value === undefined || !isMeant(stripeOfKey(key))) continue
       const { pointer, sinceMs } = decodeTrash(value)
       if (Math.max(0, clock.wall() - sinceMs) < olderThanMs) continue
       unstageTrash(staged, stripeOfKey(key), pointer.index)

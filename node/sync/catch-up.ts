@@ -50,7 +50,7 @@ export class CatchUp {
   soon(volume: Volume, peer: PeerId, reason: Reason = () => true): void {
     if (this.#random.unlucky('sync.never-begins')) return
     if (this.#random.unlucky('sync.asks-for-no-reason')) reason = (): boolean => true
-    const key = `${volume.id} ${peer}`
+    const key = exchangeKey(volume, peer)
     const known = this.#waiting.get(key)
     if (known === undefined) this.#waiting.set(key, { volume, peer, reasons: [reason] })
     else if (known.reasons.length < REASONS_MAX) known.reasons.push(reason)
@@ -103,4 +103,8 @@ export class CatchUp {
       this.#next()
     })
   }
+}
+
+export function exchangeKey({ id }: Volume, peer: PeerId): string {
+  return `${id} ${peer}`
 }

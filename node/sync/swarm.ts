@@ -2,15 +2,14 @@
 // exchanges that keep the logs of all volumes equal: on connection, on gossip, and periodically.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
-import type { Role } from '../../protocol/roles.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { BackoffTable } from '../jobs/backoff.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
-import { CatchUp } from './catch-up.ts'
+import { CatchUp, exchangeKey } from './catch-up.ts'
 import type { Reason } from './catch-up.ts'
-import type { Checkpoint } from '../replica/kept-checkpoint.ts'
+import { isSame } from '../replica/kept-checkpoint.ts'
 import { examine } from '../checkpoint/announcement.ts'
 import { CheckpointTransfer } from '../checkpoint/checkpoint-transfer.ts'
 import { Checkpoints } from '../checkpoint/checkpoints.ts'
@@ -104,10 +103,9 @@ export class Swarm {
       world,
       volumeOf: (id: VolumeId) => volumes.get(id),
       isMember: (volume: Volume, peer: PeerId) => volume.membership.member(peer) !== undefined,
+      roleOf: ({ membership }: Volume, peer: PeerId) => membership.member(peer)?.role,
     }
-    const roleOf = ({ membership }: Volume, peer: PeerId): Role | undefined =>
-      membership.member(peer)?.role
-    this.#transfer = new CheckpointTransfer({ ...access, roleOf })
+    this.#transfer = new CheckpointTransfer(access)
     this.#sync = new LogSync({
       ...access,
       inboxOf: (volume) => this.#inboxOf(volume),
@@ -188,6 +186,16 @@ export class Swarm {
     if (security !== undefined) recordVolume(volume, security.record)
     volume.events.note.add((message, fields) => log(message, { volume: volume.id, ...fields }))
     this.#reconnect.refresh()
+  }
+
+  /** Exchange a volume no more: it is none of this node's any more, or soon. */
+  async removeVolume({ id }: Volume): Promise<void> {
+    const { gossip, checkpoints } = this.#hosted.get(id) ?? {}
+    gossip?.stop()
+    this.#inboxes.get(id)?.stop()
+    for (const known of [this.#hosted, this.#inboxes]) known.delete(id)
+    this.#membersChanged()
+    await checkpoints?.stop()
   }
 
   /** Every other node that is a member of any volume here. */
@@ -389,12 +397,4 @@ export class Swarm {
       this.#planAntiEntropy()
     })
   }
-}
-
-function exchangeKey(volume: Volume, peer: PeerId): string {
-  return `${volume.id} ${peer}`
-}
-
-function isSame(a: Checkpoint | undefined, b: Checkpoint | undefined): boolean {
-  return a?.hlc === b?.hlc && a?.clear === b?.clear && a?.sealed === b?.sealed
 }

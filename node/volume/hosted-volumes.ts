@@ -12,6 +12,7 @@ import { ReadAheadBudget } from '../content/read-ahead.ts'
 import { LockProtocol, StrongProtocol } from '../consensus/voter-protocol.ts'
 import type { Swarm } from '../sync/swarm.ts'
 import type { Volume } from '../log/volume.ts'
+import type { LeftVolume } from '../log/left-volumes.ts'
 import type { NamedVolume, Volumes } from '../log/volumes.ts'
 import type { Joining } from '../peers/join.ts'
 import type { RecordSecurity } from '../observe/security.ts'
@@ -49,6 +50,7 @@ export class HostedVolumes {
   readonly #c: HostedVolumesComponents
   readonly #hosted = new Map<VolumeId, HostedVolume>()
   readonly #listeners = new Set<(hosted: HostedVolume) => void>()
+  readonly #releasing = new Set<(hosted: HostedVolume) => Promise<void>>()
   readonly #strong: StrongProtocol
   readonly #lock: LockProtocol
   readonly #cache: ChunkCache = chunkCache(CHUNK_CACHE_BYTES)
@@ -161,6 +163,11 @@ export class HostedVolumes {
     this.#listeners.add(listener)
   }
 
+  /** Awaited with each volume that is given up, before it stops. */
+  onReleased(listener: (hosted: HostedVolume) => Promise<void>): void {
+    this.#releasing.add(listener)
+  }
+
   /** throws ShoalError 'stopped' for a volume that is not hosted (yet). */
   of({ volume, name }: NamedVolume): HostedVolume {
     const hosted = this.#hosted.get(volume.id)
@@ -183,6 +190,28 @@ export class HostedVolumes {
   /** As Volumes has it. */
   async recover(...how: Parameters<Volumes['recover']>): Promise<NamedVolume> {
     return this.#begin(await this.#c.volumes.recover(...how))
+  }
+
+  /**
+   * Leave a volume: from the first write on it is one that was left, whatever happens; resolves
+   * when nothing of it goes on any more. throws 'no-such-volume'.
+   */
+  async leave(named: NamedVolume): Promise<LeftVolume> {
+    const { volumes, swarm } = this.#c
+    const hosted = this.of(named)
+    const { volume } = named
+    const left = await volumes.leave(volume.id)
+    this.#hosted.delete(volume.id)
+    await swarm.removeVolume(volume)
+    for (const release of this.#releasing) await release(hosted)
+    await hosted.stop()
+    await volume.close()
+    return left
+  }
+
+  /** As Volumes has it. */
+  async rejoin(nameOrId: string): Promise<NamedVolume> {
+    return this.#begin(await this.#c.volumes.rejoin(nameOrId))
   }
 
   /**

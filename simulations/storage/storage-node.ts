@@ -107,9 +107,10 @@ export class StorageNode {
       },
       swarm.upkeep,
     )
-    const self = network.self
+    const { self } = network
     const scrubbed = { id: volume, name: 'main', map, isUnplaced: () => false, fetch: notFetched }
-    const scrub = new Scrub({ store, clock, network, volumes: () => [scrubbed], log })
+    const scrubbing = { volumes: () => [scrubbed], keepsOthers: () => false }
+    const scrub = new Scrub({ store, clock, network, ...scrubbing, log })
     const audited = { self, peers: () => this.#audited() }
     const proofs = { map, client, network: audited, clock, random, quarantine, graceMs, log }
     this.#jobs = this.#jobsOf({ ...proofs, store, map, client }, scrub)

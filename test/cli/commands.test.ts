@@ -144,6 +144,30 @@ describe('commands', { concurrency: 4 }, () => {
     })
   })
 
+  test('volume leave, rm and rejoin name what goes and where it is', async () => {
+    await withNode(async ({ shoal, json }) => {
+      const what = 'volume "main" (12 files of 3.40 MB; with 1 other machine; members '
+      const { stdout } = await shoal('volume', 'leave', 'main', '--yes')
+      assert.ok(stdout.startsWith(`Left ${what}`), stdout)
+      assert.match(stdout, /kept here until 2023-11-21 .*: shoal volume rejoin main\n$/)
+      assert.match(
+        (await shoal('volume', 'ls')).stdout,
+        /\nmain: left 2023-11-14 .*, kept until 2023-11-21 .*\(shoal volume rejoin\s+main\)\n$/,
+      )
+      assert.equal(
+        (await shoal('volume', 'rejoin', 'main')).stdout,
+        'Volume "main" is back on this machine\n',
+      )
+      const gone = await shoal('volume', 'rm', 'main', '--now', '--force', '-y')
+      assert.ok(gone.stdout.startsWith(`Deleted ${what}`), gone.stdout)
+      assert.partialDeepStrictEqual(await json('volume', 'rm', 'main'), { state: 'kept' })
+      assert.partialDeepStrictEqual(await json('volume', 'ls'), [
+        { role: 'admin' },
+        { state: 'kept' },
+      ])
+    })
+  })
+
   test('invite prints the ticket alone on stdout, and what to do with it on stderr', async () => {
     await withNode(async ({ shoal, json }) => {
       const { stdout, stderr } = await shoal('invite', '--uses', '2')

@@ -1,6 +1,6 @@
 // The calls about cold tiers of a node in memory: a tier is a name and a URL, and what is put there
 // is the size of a file.
-import { MemoryExchange } from './memory-exchange.ts'
+import { MemoryLeaving } from './memory-leaving.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type {
   ColdApi,
@@ -12,7 +12,7 @@ import type {
   VerifyEvent,
 } from '../../node/control/cold.ts'
 
-export abstract class MemoryTiers extends MemoryExchange implements Partial<ColdApi> {
+export abstract class MemoryTiers extends MemoryLeaving implements Partial<ColdApi> {
   readonly #tiers = new Map<string, Tier>()
 
   async addTier({ name, url }: TierRequest): Promise<Tier> {

@@ -95,6 +95,7 @@ function reclaimOf(
     },
   }
   const reclaim = new Reclaim({
+    keepsOthers: () => false,
     store: store as unknown as Store,
     volumes: () => volumes.map(({ garbage }) => garbage),
     trashMs: () => 0,

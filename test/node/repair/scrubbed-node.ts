@@ -146,6 +146,7 @@ export class ScrubbedNode {
       isUnplaced: () => false,
     }
     const scrubber = new Scrub({
+      keepsOthers: () => false,
       store,
       clock,
       network: { self: SELF, peers: () => [...this.connected] },
