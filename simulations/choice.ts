@@ -56,7 +56,8 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
     case 'xattr': {
       const name = random.pick(XATTR_NAMES)
       const value = random.chance(0.25) ? {} : { value: random.word().toString(36) }
-      return { kind, path: await something(by), name, ...value }
+      const path = random.chance(0.5) ? `/${random.pick(FOLDER_NAMES)}` : await something(by)
+      return { kind, path, name, ...value }
     }
     case 'read':
       return { kind, path: await something(by) }

@@ -16,8 +16,8 @@ import type { Images } from './world.ts'
 import type { PeerId } from '../protocol/ids.ts'
 import type { VersionVector } from '../protocol/clock/vector-clock.ts'
 
-/** A node that waits for nothing crashes after this anyway. */
-const CRASH_WITHIN_MS: number = 3 * SECOND_MS
+/** A node that waits for nothing, or is asked for no write, crashes after this anyway. */
+const CRASH_WITHIN_MS = { now: 3 * SECOND_MS, ack: 10 * SECOND_MS } as const
 /** Between two attempts to join, or to have a member removed. */
 const RETRY_MS: number = MINUTE_MS
 /**
@@ -187,7 +187,7 @@ export class Faults {
     if (!node.running) return
     let started = Promise.resolve()
     for (let time = 0; time < fault.times; time++) {
-      await this.#crashOnce(node, fault)
+      await this.#crashOnce(node, time === 0 ? fault : { ...fault, since: 'now' })
       await this.#sleep(fault.downMs)
       started = this.#start(node)
       await this.#sleep(1)
@@ -196,7 +196,7 @@ export class Faults {
   }
 
   /** Resolves once the node is dead. */
-  async #crashOnce(node: ClusterNode, { death, afterEvents }: Of<'crash'>): Promise<void> {
+  async #crashOnce(node: ClusterNode, { death, since, afterEvents }: Of<'crash'>): Promise<void> {
     const { oracle, cluster } = this.#c
     const { process } = node.machine
     const dead = Promise.withResolvers<void>()
@@ -210,8 +210,8 @@ export class Faults {
       oracle.crashed(node.name)
       dead.resolve()
     }
-    process.trap(afterEvents, die)
-    cluster.scheduler.after(CRASH_WITHIN_MS, `${node.name} crashes`, die)
+    process.trap(afterEvents, die, since)
+    cluster.scheduler.after(CRASH_WITHIN_MS[since], `${node.name} crashes`, die)
     await dead.promise
   }
 

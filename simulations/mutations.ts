@@ -16,7 +16,7 @@ export const MUTATIONS: readonly Mutation[] = [
   { fault: 'dependency-left-out', scenario: 'partition', caughtWithinSeeds: 5 },
   { fault: 'published-before-commit', scenario: 'crash', caughtWithinSeeds: 20 },
   { fault: 'commit-without-sync', scenario: 'crash', caughtWithinSeeds: 20 },
-  { fault: 'acknowledged-before-commit', scenario: 'crash', caughtWithinSeeds: 20 },
+  { fault: 'acknowledged-before-commit', scenario: 'crash', caughtWithinSeeds: 10 },
   { fault: 'wall-clock-alone', scenario: 'clocks', caughtWithinSeeds: 5 },
   { fault: 'version-replaces-unseen', scenario: 'partition', caughtWithinSeeds: 20 },
   { fault: 'last-version-alone', scenario: 'partition', caughtWithinSeeds: 5 },

@@ -82,6 +82,7 @@ export class Performer<Task extends Pick<Script, 'nodeCount'> = Script, Result =
     const limitMs = LIMIT_MS * Math.max(1, script.nodeCount / LIMIT_NODES) ** 2
     const timer = setTimeout(() => {
       failed(`not done after ${Math.round(limitMs / MINUTE_MS)} minutes of real time`)
+      if (this.#worker === worker) this.#worker = undefined
       void worker.terminate()
     }, limitMs)
     worker.postMessage({ script, tells, records } satisfies Request<Task>)

@@ -1,5 +1,6 @@
 // From a seed and a scenario to a script: when users are busy and with what, which faults come when
-// and for how long. A plan depends on nothing but these two, so the same seed is the same run.
+// and for how long. A plan depends on nothing but these two, so the same seed is the same run. Each
+// kind of op, duel and fault has a stream of its own: a new kind leaves the others as they were.
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import { CLOCK_AHEAD_MS } from '../protocol/limits.ts'
 import { TIER_NAME } from './cluster.ts'
@@ -15,8 +16,12 @@ import type { Action, ColdSetting, DuelKind, OpKind, Script, Step } from './scri
 const OFF_RATE = 0.3
 /** Chance that a fault comes while users are busy. */
 const BUSY_RATE = 0.8
-/** Users of a session come within this much of each other; so long is it at most. */
+/** Faults and duels of a session come within this much of its start. */
 const SESSION_MS: number = 20 * SECOND_MS
+/** Chance that a user takes no part in a session. */
+const ABSENT_RATE = 0.2
+/** Chance that those who act at once are cut off from each other. */
+const APART_RATE = 0.5
 const DRAWS = 2 ** 31
 
 const DUELS: readonly DuelKind[] = [
@@ -59,7 +64,6 @@ export function planOf(seed: string, scenario: Scenario): Script {
 
 class Plan {
   readonly #scenario: Scenario
-  readonly #random: SeededRandom
   readonly #seed: string
   readonly #steps: Step[] = []
   readonly #busyMs: readonly number[]
@@ -69,9 +73,9 @@ class Plan {
     this.#seed = seed
     this.#scenario = scenario
     this.#members = scenario.nodeCount
-    this.#random = new SeededRandom(seed, `plan ${scenario.name}`)
+    const random = new SeededRandom(seed, `plan ${scenario.name}`)
     const durationMs = scenario.hours * HOUR_MS
-    this.#busyMs = Array.from({ length: scenario.sessions }, () => this.#random.number())
+    this.#busyMs = Array.from({ length: scenario.sessions }, () => random.number())
       .map((share) => share * Math.max(0, durationMs - SESSION_MS))
       .toSorted((a, b) => a - b)
   }
@@ -137,46 +141,70 @@ class Plan {
   }
 
   steps(): readonly Step[] {
-    for (const atMs of this.#busyMs) this.#session(atMs)
-    for (let i = 0; i < this.#scenario.duels; i++) this.#duel()
-    for (const [kind, mean] of Object.entries(this.#scenario.faults) as [FaultKind, number][]) {
-      // Each kind has a stream of its own: a change of one leaves the others as they were.
+    const { faults, always, duels } = this.#scenario
+    this.#sessions()
+    for (const kind of DUELS) {
+      const random = new SeededRandom(this.#seed, `plan duel ${kind}`)
+      for (let left = drawn(duels, random); left > 0; left--) this.#duel(kind, random)
+    }
+    for (const [kind, mean] of Object.entries(faults) as [FaultKind, number][]) {
       const random = new SeededRandom(this.#seed, `plan fault ${kind}`)
-      if (random.chance(OFF_RATE) && !this.#scenario.always.includes(kind)) continue
-      const count = mean * 2 * random.number()
-      const least = this.#scenario.always.includes(kind) ? 1 : 0
-      const whole = Math.max(least, Math.floor(count) + (random.chance(count % 1) ? 1 : 0))
-      for (let i = 0; i < whole; i++) this.#fault(kind, random)
+      const isAlways = always.includes(kind)
+      if (random.chance(OFF_RATE) && !isAlways) continue
+      for (let left = Math.max(isAlways ? 1 : 0, drawn(mean, random)); left > 0; left--)
+        this.#fault(kind, random)
     }
     return this.#steps.toSorted((a, b) => a.atMs - b.atMs)
   }
 
-  #session(atMs: number): void {
-    const random = this.#random
-    const { opsPerUser, pauseMs, nodeCount } = this.#scenario
-    for (let node = 0; node < nodeCount; node++) {
-      if (random.chance(0.2)) continue
-      let at = atMs + random.number() * pauseMs
-      for (let i = 0; i < opsPerUser; i++) {
-        this.#add(at, { do: 'try', node, kind: this.#opKind(), draw: random.below(DRAWS) })
-        at += 2 * pauseMs * random.number()
+  #sessions(): void {
+    const { sessionMs, nodeCount } = this.#scenario
+    const random = new SeededRandom(this.#seed, 'plan users')
+    for (const [index, atMs] of this.#busyMs.entries()) {
+      for (let node = 0; node < nodeCount; node++) {
+        if (random.chance(ABSENT_RATE)) continue
+        for (const [delayMs, action] of this.#tries(node, sessionMs, `session ${index} n${node}`))
+          this.#add(atMs + delayMs, action)
       }
     }
   }
 
-  #duel(): void {
-    const random = this.#random
+  /** Draws what a user asks for within a time. */
+  #tries(node: number, withinMs: number, stream: string): readonly TimedAction[] {
+    const tries: TimedAction[] = []
+    for (const [kind, mean] of Object.entries(this.#scenario.ops) as [OpKind, number][]) {
+      const random = new SeededRandom(this.#seed, `plan ${stream} ${kind}`)
+      for (let left = drawn(mean, random); left > 0; left--) {
+        const action = { do: 'try', node, kind, draw: random.below(DRAWS) } as const
+        tries.push([withinMs * random.number(), action])
+      }
+    }
+    return tries
+  }
+
+  #duel(kind: DuelKind, random: SeededRandom): void {
+    const { nodeCount, faults } = this.#scenario
     const atMs = random.pick(this.#busyMs) + random.number() * SESSION_MS
-    const nodes = someOf(random, this.#scenario.nodeCount, random.chance(0.7) ? 2 : 3)
-    const kind = random.pick(DUELS)
+    const nodes = someOf(random, nodeCount, random.chance(0.7) ? 2 : 3)
     this.#add(atMs, { do: 'duel', nodes, kind, draw: random.below(DRAWS) })
+    if (faults.cut === undefined || !random.chance(APART_RATE)) return
+    const [first = 0, ...others] = nodes
+    const from = Array.from({ length: nodeCount }, (_, node) => node).filter(
+      (node) => node === first || (random.chance(0.5) && !others.includes(node)),
+    )
+    const sides = { from, to: allBut(from, nodeCount) }
+    const forMs = spread(random, 2 * SECOND_MS, MINUTE_MS)
+    this.#add(Math.max(0, atMs - SECOND_MS), { do: 'cut', ...sides, oneWay: false, forMs })
   }
 
   #fault(kind: FaultKind, random: SeededRandom): void {
-    const isBusy = this.#busyMs.length > 0 && random.chance(BUSY_RATE)
+    const { hours, sessionMs } = this.#scenario
+    const isAcked = kind === 'acked'
+    const isBusy = this.#busyMs.length > 0 && (isAcked || random.chance(BUSY_RATE))
+    const withinMs = isAcked ? sessionMs : SESSION_MS
     const atMs = isBusy
-      ? random.pick(this.#busyMs) + random.number() * SESSION_MS - SECOND_MS
-      : random.number() * this.#scenario.hours * HOUR_MS
+      ? random.pick(this.#busyMs) + random.number() * withinMs - SECOND_MS
+      : random.number() * hours * HOUR_MS
     const node = random.below(this.#scenario.nodeCount)
     for (const [delayMs, action] of this.#faultActions(kind, node, random)) {
       this.#add(Math.max(0, atMs + delayMs), action)
@@ -249,7 +277,13 @@ class Plan {
         const afterEvents = random.below(random.chance(0.5) ? 4 : 60)
         const times = random.chance(0.3) ? 2 + random.below(2) : 1
         const downMs = spread(random, SECOND_MS / 20, forMs / 4)
-        return only({ do: 'crash', node, death, afterEvents, times, downMs })
+        return only({ do: 'crash', node, death, since: 'now', afterEvents, times, downMs })
+      }
+      case 'acked': {
+        const death = random.chance(0.5) ? 'killed' : 'power loss'
+        const afterEvents = random.below(3)
+        const downMs = spread(random, SECOND_MS / 20, forMs / 4)
+        return only({ do: 'crash', node, death, since: 'ack', afterEvents, times: 1, downMs })
       }
       case 'away':
         return only({
@@ -267,13 +301,9 @@ class Plan {
       }
       case 'join': {
         const joiner = this.#members++
-        const tries = Array.from({ length: 2 * this.#scenario.opsPerUser }, (_, i) => {
-          const draw = random.below(DRAWS)
-          return [
-            MINUTE_MS * (i + 1),
-            { do: 'try', node: joiner, kind: this.#opKind(), draw },
-          ] as const
-        })
+        const tries = [1, 2].flatMap((time) =>
+          this.#tries(joiner, 6 * MINUTE_MS, `joiner n${joiner} ${time}`),
+        )
         return [[0, { do: 'join', node: joiner }], ...tries]
       }
       case 'leave':
@@ -302,16 +332,12 @@ class Plan {
   #add(atMs: number, action: Action): void {
     this.#steps.push({ atMs: Math.round(atMs), ...action })
   }
+}
 
-  #opKind(): OpKind {
-    const kinds = Object.entries(this.#scenario.ops) as [OpKind, number][]
-    let left = this.#random.number() * kinds.reduce((sum, [, weight]) => sum + weight, 0)
-    for (const [kind, weight] of kinds) {
-      left -= weight
-      if (left < 0) return kind
-    }
-    return 'write'
-  }
+/** A number with this mean, up to twice as many. */
+function drawn(mean: number, random: SeededRandom): number {
+  const count = mean * 2 * random.number()
+  return Math.floor(count) + (random.chance(count % 1) ? 1 : 0)
 }
 
 /** Between two bounds, each order of magnitude as likely. */
@@ -322,8 +348,12 @@ function spread(random: SeededRandom, leastMs: number, mostMs: number): number {
 /** All nodes on two sides, neither empty. */
 function twoSides(random: SeededRandom, nodeCount: number): { from: number[]; to: number[] } {
   const from = someOf(random, nodeCount, 1 + random.below(nodeCount - 1))
+  return { from, to: allBut(from, nodeCount) }
+}
+
+function allBut(nodes: readonly number[], nodeCount: number): number[] {
   const all = Array.from({ length: nodeCount }, (_, node) => node)
-  return { from, to: all.filter((node) => !from.includes(node)) }
+  return all.filter((node) => !nodes.includes(node))
 }
 
 /** `count` different nodes, in order. */

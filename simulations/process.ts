@@ -10,7 +10,7 @@ export class SimulatedProcess {
   /** When it started, in virtual milliseconds. */
   readonly startedAtMs: number
   #alive = true
-  #trap: { left: number; readonly spring: () => void } | undefined
+  #trap: { isSet: boolean; left: number; readonly spring: () => void } | undefined
 
   constructor(scheduler: Scheduler, name: string) {
     this.scheduler = scheduler
@@ -28,11 +28,16 @@ export class SimulatedProcess {
   }
 
   /**
-   * Run `spring` in place of what happens to this process after `count` more events; the last call
-   * counts.
+   * Run `spring` in place of what happens to this process after `count` more events, from now or
+   * from acknowledged() on; the last call counts.
    */
-  trap(count: number, spring: () => void): void {
-    this.#trap = { left: count, spring }
+  trap(count: number, spring: () => void, since: 'now' | 'ack' = 'now'): void {
+    this.#trap = { isSet: since === 'now', left: count, spring }
+  }
+
+  /** It has told a user that a write is durable. */
+  acknowledged(): void {
+    if (this.#trap !== undefined) this.#trap.isSet = true
   }
 
   /** As Scheduler.after, and only if the process still lives then. */
@@ -41,7 +46,7 @@ export class SimulatedProcess {
     return this.scheduler.after(delayMs, `${this.name} ${label}`, () => {
       if (!this.#alive) return
       const trap = this.#trap
-      if (trap !== undefined && trap.left-- <= 0) trap.spring()
+      if (trap?.isSet === true && trap.left-- <= 0) trap.spring()
       if (this.#alive) run()
     })
   }

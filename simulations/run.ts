@@ -148,8 +148,17 @@ async function runScript(file: string, values: Values): Promise<number> {
   }
 }
 
-/** Each mutation must be caught within its number of seeds. */
+/**
+ * Each mutation must be caught within its number of seeds, in a scenario that passes without one.
+ */
 async function runMutations(jobs: number): Promise<number> {
+  for (const scenario of new Set(MUTATIONS.map((mutation) => mutation.scenario))) {
+    const plain = { scenario: scenarioNamed(scenario), jobs: 1, mutation: undefined }
+    const failed = await firstFailure(plain, 1)
+    if (failed === undefined) continue
+    console.log(`${scenario} fails with no mutation: ${failed.failure.message}`)
+    return 1
+  }
   let missedCount = 0
   for (const { fault, scenario, caughtWithinSeeds } of MUTATIONS) {
     const options = { scenario: scenarioNamed(scenario), jobs, mutation: fault }

@@ -14,6 +14,8 @@ export type FaultKind =
   | 'weather'
   | 'kill'
   | 'power'
+  /** It ends as it has told a user that a write is durable. */
+  | 'acked'
   | 'away'
   | 'jump'
   | 'future'
@@ -31,14 +33,13 @@ export interface Scenario {
   readonly nodeCount: number
   readonly hours: number
   readonly beaconMs: number
-  /** Times at which many users are busy at once, with so many ops each; in between all is idle. */
+  /** Times at which many users are busy at once, for so long; in between all is idle. */
   readonly sessions: number
-  readonly opsPerUser: number
-  /** Mean pause of a busy user. */
-  readonly pauseMs: number
-  /** Simultaneous actions, of all sessions. */
-  readonly duels: number
+  readonly sessionMs: number
+  /** Mean number of ops that a user asks for in a session. */
   readonly ops: Readonly<Record<OpKind, number>>
+  /** Mean number of simultaneous actions of each kind, of all sessions. */
+  readonly duels: number
   /** Mean number in a run. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>
   /** Faults that no seed leaves out. */
@@ -59,19 +60,20 @@ export interface Scenario {
   readonly settings: Settings
 }
 
+/** Six in all. */
 const OPS: Scenario['ops'] = {
-  folder: 4,
-  write: 8,
-  rewrite: 5,
-  own: 3,
-  move: 5,
-  remove: 3,
-  attributes: 3,
-  xattr: 3,
-  read: 1,
-  keep: 1,
-  save: 3,
-  roam: 1,
+  folder: 0.6,
+  write: 1.2,
+  rewrite: 0.75,
+  own: 0.45,
+  move: 0.75,
+  remove: 0.45,
+  attributes: 0.45,
+  xattr: 0.45,
+  read: 0.15,
+  keep: 0.15,
+  save: 0.45,
+  roam: 0.15,
   strong: 0,
   store: 0,
   push: 0,
@@ -86,10 +88,9 @@ const DEFAULT: Scenario = {
   hours: 24,
   beaconMs: 10 * MINUTE_MS,
   sessions: 6,
-  opsPerUser: 6,
-  pauseMs: 400,
-  duels: 10,
+  sessionMs: 2.5 * SECOND_MS,
   ops: OPS,
+  duels: 1,
   faults: {
     cut: 4,
     'one-way': 2,
@@ -98,6 +99,7 @@ const DEFAULT: Scenario = {
     weather: 3,
     kill: 3,
     power: 3,
+    acked: 2,
     away: 1,
     jump: 2,
     future: 0.7,
@@ -130,15 +132,15 @@ const SCENARIOS: readonly Scenario[] = [
     hours: 6,
     faults: { cut: 8, 'one-way': 5, flap: 3, reset: 10, weather: 4 },
     always: ['cut', 'one-way'],
-    duels: 16,
+    duels: 1.6,
   },
   {
     ...DEFAULT,
     name: 'crash',
     about: 'nodes are killed and lose power at any time',
     hours: 6,
-    faults: { kill: 12, power: 12, cut: 2 },
-    always: ['power'],
+    faults: { kill: 8, power: 8, acked: 12, cut: 2 },
+    always: ['power', 'acked'],
   },
   {
     ...DEFAULT,
@@ -182,10 +184,9 @@ const SCENARIOS: readonly Scenario[] = [
     nodeCount: 5,
     hours: 3,
     sessions: 4,
-    opsPerUser: 15,
-    pauseMs: 300,
+    sessionMs: 4.5 * SECOND_MS,
+    ops: { ...OPS, strong: 9 },
     duels: 0,
-    ops: { ...OPS, strong: 60 },
     faults: { cut: 5, 'one-way': 3, flap: 2, reset: 4, weather: 3, kill: 4, power: 4, jump: 2 },
     always: ['cut', 'power'],
     loses: false,
@@ -198,10 +199,17 @@ const SCENARIOS: readonly Scenario[] = [
     nodeCount: 4,
     hours: 96,
     sessions: 10,
-    opsPerUser: 5,
-    pauseMs: 2 * SECOND_MS,
-    duels: 2,
-    ops: { ...OPS, store: 30, read: 10, remove: 8, push: 5, recall: 4, set: 3 },
+    sessionMs: 10 * SECOND_MS,
+    ops: {
+      ...rarely(OPS, 3),
+      store: 1.5,
+      read: 0.5,
+      remove: 0.4,
+      push: 0.3,
+      recall: 0.2,
+      set: 0.2,
+    },
+    duels: 0.2,
     faults: {
       cut: 6,
       'one-way': 2,
@@ -228,14 +236,20 @@ const SCENARIOS: readonly Scenario[] = [
     hours: 0.1,
     beaconMs: 20 * MINUTE_MS,
     sessions: 1,
-    opsPerUser: 1,
-    pauseMs: 30 * SECOND_MS,
-    duels: 3,
+    sessionMs: 30 * SECOND_MS,
+    ops: rarely(OPS, 6),
+    duels: 0.3,
     faults: { cut: 1, power: 2 },
     always: ['cut'],
     loses: false,
   },
 ]
+
+/** So many times fewer of each. */
+function rarely(ops: Scenario['ops'], times: number): Scenario['ops'] {
+  const fewer = Object.entries(ops).map(([kind, mean]) => [kind, mean / times] as const)
+  return Object.fromEntries(fewer) as Scenario['ops']
+}
 
 /** throws ShoalError 'usage' naming those there are. */
 export function scenarioNamed(name: string): Scenario {

@@ -111,13 +111,14 @@ export type Action =
   | { readonly do: 'reset'; readonly nodes: readonly [number, number] }
   | { readonly do: 'weather'; readonly network: Partial<NetworkOptions>; readonly forMs: number }
   /**
-   * The node ends when it has waited for so many more things: in the midst of whatever it does;
-   * again as it starts.
+   * The node ends when it has waited for so many more things, from now or from when it has told a
+   * user that a write is durable: in the midst of whatever it does; again as it starts.
    */
   | {
       readonly do: 'crash'
       readonly node: number
       readonly death: 'killed' | 'power loss'
+      readonly since: 'now' | 'ack'
       readonly afterEvents: number
       readonly times: number
       readonly downMs: number

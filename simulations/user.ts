@@ -300,7 +300,7 @@ export class User {
     api: NodeApi,
     op: Write,
     what: string,
-    onSession: (token: string) => void = () => undefined,
+    onSession?: (token: string) => void,
   ): Promise<void> {
     const { node, oracle, contents, log } = this.#c
     const size = contents.take(op.sizeBytes)
@@ -308,9 +308,12 @@ export class User {
     oracle.begins(size, op.path, node.name)
     if (old !== undefined) oracle.covers([old], what)
     const bytes = inParts(contents.bytes(size))
+    // Who asks for a session has it made durable, whatever the acknowledgement waits for.
+    const options = { ack: op.ack, ...(onSession && { onSession }) }
     // It replaces what is there when all of it has come.
-    await this.#sweeping(() => api.writeFile(op.path, bytes, {}, { ack: op.ack, onSession }))
+    await this.#sweeping(() => api.writeFile(op.path, bytes, {}, options))
     const durable = op.ack !== 'none'
+    if (durable) node.machine.process.acknowledged()
     oracle.wrote(size, { durable, position: durable ? log.lastOf(node.name) : undefined })
     if (durable && old !== undefined) oracle.replaced(old, { node: node.name, what })
   }

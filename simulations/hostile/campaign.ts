@@ -55,8 +55,16 @@ export async function runHostileCampaign(options: HostileCampaign): Promise<bool
   return failed.length === 0
 }
 
-/** Each check that is not made must be missed. returns whether all were. */
+/**
+ * Each check that is not made must be missed, where nothing fails with all of them. returns whether
+ * all were.
+ */
 export async function runWeaknesses(jobs: number): Promise<boolean> {
+  const failed = await firstHostileFailure(undefined, 1, 1)
+  if (failed !== undefined) {
+    console.log(`with all checks: ${failed.failure.message}`)
+    return false
+  }
   let unseen = 0
   for (const rule of ATTACKED) {
     const caught = await firstHostileFailure(rule, jobs)
@@ -75,13 +83,14 @@ export async function runWeaknesses(jobs: number): Promise<boolean> {
  * The first of a few seeds that fails without a check, with what it breaks; undefined if none does.
  */
 export async function firstHostileFailure(
-  rule: TrustRule,
+  rule: TrustRule | undefined,
   jobs: number,
+  seedCount: number = MISSED_WITHIN,
 ): Promise<{ readonly seed: number; readonly failure: Failure } | undefined> {
   const found: { readonly seed: number; readonly failure: Failure }[] = []
   let next = 1
   await withPerformers(jobs, async (performer) => {
-    while (next <= MISSED_WITHIN && found.length === 0) {
+    while (next <= seedCount && found.length === 0) {
       const seed = next++
       const outcome = await performer.perform(planOf(String(seed), rule))
       if (outcome.kind === 'failed') found.push({ seed, failure: outcome })

@@ -12,7 +12,7 @@ const SMALL: Scenario = {
   nodeCount: 4,
   hours: 1,
   sessions: 3,
-  duels: 12,
+  duels: 1.2,
   loses: false,
 }
 const SEEDS = 4

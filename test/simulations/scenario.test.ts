@@ -18,7 +18,7 @@ import type { Script, Step } from '../../simulations/script.ts'
 
 /** All faults, in a part of the time of the default. */
 const SHORT: Scenario = { ...scenarioNamed('default'), nodeCount: 5, hours: 3, sessions: 3 }
-const TINY: Scenario = { ...SHORT, nodeCount: 3, hours: 1, sessions: 2, duels: 3 }
+const TINY: Scenario = { ...SHORT, nodeCount: 3, hours: 1, sessions: 2, duels: 0.3 }
 
 describe('simulated nodes', () => {
   for (const seed of ['1']) {
