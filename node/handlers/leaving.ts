@@ -1,6 +1,7 @@
 // The owner's calls by which this node leaves a volume: what must not be lost is seen to first,
 // then the others are told, then nothing of it is at work here any more.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { stampActor } from '../../protocol/clock/dot.ts'
 import type { Member } from '../../protocol/membership/members.ts'
 import { mayAdminister } from '../../protocol/roles.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
@@ -116,7 +117,10 @@ function checkMayResign({ name }: NamedVolume, self: Member, admins: readonly Me
 
 /** Refuses where a node that is no member any more has what no other has, and cannot give it. */
 function checkNothingHere({ name, volume }: NamedVolume, others: readonly Member[]): void {
-  const { actors, actor, beacons } = volume
+  const { actors, actor, beacons, identity, membership } = volume
+  const removed = membership.state.member(identity.peer)?.removed
+  // It resigned: all was placed before, and it has written nothing since.
+  if (removed !== undefined && actors.get(stampActor(removed))?.peer === identity.peer) return
   const seq = actors.get(actor)?.seq ?? 0
   const confirmed = others.map(({ peer }) => beacons.of(peer)?.vector.get(actor) ?? 0)
   const entries = seq - Math.max(0, ...confirmed)

@@ -213,6 +213,11 @@ test('an admin that leaves gives its shards away, and is no member any more', as
     await clock.sleep(MINUTE_MS)
     for (const node of [founder, writer])
       assert.deepEqual((await node.ask((api) => api.status())).notices, [])
+    // It can look at the volume again, and leave it again.
+    await leaver.ask((api) => api.rejoinVolume('main'))
+    assert.equal(await leaver.ask((api) => textOf(api, '/0')), `0 ${MAIN}`)
+    await clock.sleep(MINUTE_MS)
+    await leaver.ask((api) => api.leaveVolume('main'))
     // By a ticket it is a member again, of the volume that it has.
     const again = await founder.ask((api) => api.invite({}))
     await leaver.ask((api) => api.join(again.ticket))
