@@ -6,8 +6,9 @@
 // (remote-read.ts), also without some of the holders (degraded-read.ts); what homes take for it on
 // their disks (space.ts); how soon a change shows elsewhere (visible.ts); how soon the command and
 // a node start (start.ts); what idle nodes take of a core (idle.ts), and keep in memory after many
-// small files (memory.ts); Reed-Solomon beside a native library; and how costs grow with what there
-// is (growth.ts, in its small form).
+// small files (memory.ts); what large files cost in processor time and memory (data-path.ts);
+// Reed-Solomon beside a native library; and how costs grow with what there is (growth.ts, in its
+// small form).
 //   --mib N (1024), --files N (5000), --nodes 1,3: sizes
 //   --only PART,...: some of PARTS
 //   --rounds N: all of it N times; three or more show how far figures scatter
@@ -52,6 +53,8 @@ interface Figures {
 }
 
 const PARTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
+  'data-path': () =>
+    program(new URL('./data-path.ts', import.meta.url), '--mib', String(mebibytes / 2)),
   start: () => program(new URL('./start.ts', import.meta.url)),
   growth: () => program(new URL('./growth.ts', import.meta.url)),
   'reed-solomon': () => program(new URL('./reed-solomon.ts', import.meta.url)),

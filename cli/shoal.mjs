@@ -9,6 +9,7 @@ import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { debuglog } from 'node:util'
+import { countBuffersAsHeap } from './buffer-accounting.mjs'
 import { findBundle } from './bundle.mjs'
 import { keepCodeOnMainThread } from './compiler-threads.mjs'
 import { hideTicket } from './hidden-ticket.mjs'
@@ -24,6 +25,7 @@ process.env.UV_THREADPOOL_SIZE ??= '16'
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
   hideTicket()
   keepCodeOnMainThread()
+  countBuffersAsHeap()
   await runHere()
 } else {
   runInstalled()

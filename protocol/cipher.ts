@@ -33,15 +33,24 @@ const PUBLIC_KEY_BYTES = 32
  * returns ciphertext || 16-byte tag.
  */
 export function sealOnce(key: Uint8Array, plain: Uint8Array, associated: Uint8Array): Uint8Array {
+  const sealed = new Uint8Array(plain.length + TAG_BYTES)
+  sealInto(sealed, key, plain, associated)
+  return sealed
+}
+
+/** The same into `out`, which is TAG_BYTES longer than `plain`. */
+export function sealInto(
+  out: Uint8Array,
+  key: Uint8Array,
+  plain: Uint8Array,
+  associated: Uint8Array,
+): void {
+  assert(out.length === plain.length + TAG_BYTES, 'room for the tag')
   const cipher = createCipheriv('aes-256-gcm', createSecretKey(key), ZERO_NONCE)
   cipher.setAAD(associated)
-  const head = cipher.update(plain)
+  out.set(cipher.update(plain))
   cipher.final()
-  assert(head.length === head.buffer.byteLength, 'a cipher returns a buffer of its own')
-  // Growing that buffer costs half of what a copy of it would.
-  const sealed = new Uint8Array((head.buffer as ArrayBuffer).transfer(head.length + TAG_BYTES))
-  sealed.set(cipher.getAuthTag(), sealed.length - TAG_BYTES)
-  return sealed
+  out.set(cipher.getAuthTag(), plain.length)
 }
 
 /** Inverse of sealOnce. throws ShoalError 'corrupt' when the tag does not match. */

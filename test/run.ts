@@ -133,7 +133,13 @@ function runTests(): Promise<number> {
   const factor = files.some(isLong) ? LONG_FACTOR : 1
   const home = join(folder, 'home')
   mkdirSync(home)
-  const env: NodeJS.ProcessEnv = { ...process.env, TMPDIR: folder, HOME: home, [TIMES]: folder }
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    TMPDIR: folder,
+    HOME: home,
+    [TIMES]: folder,
+    SHOAL_POISON_BUFFERS: '1',
+  }
   env['UV_THREADPOOL_SIZE'] = '16'
   delete env['SHOAL_HOME']
   const tests = spawn(

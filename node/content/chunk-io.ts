@@ -4,6 +4,7 @@
 // (chunk-fetcher.ts) and its reference.
 import { hasCode } from '../../protocol/errors.ts'
 import { openVerifiedChunk, sealChunk } from '../../protocol/chunk/seal.ts'
+import { CHUNK_SEALED_MAX } from '../../protocol/limits.ts'
 import type { ChunkRef } from '../../protocol/chunk/seal.ts'
 import type { ChunkId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
@@ -57,6 +58,13 @@ interface ChunkIoParts {
   readonly onRead?: (chunk: ChunkId) => void
 }
 
+let scratch: Uint8Array | undefined
+
+/** The room where each chunk is sealed: it is stored before anything else runs. */
+function sealedBytes(): Uint8Array {
+  return (scratch ??= Buffer.allocUnsafeSlow(CHUNK_SEALED_MAX))
+}
+
 /** See the head of the file. */
 export class ChunkIo {
   readonly #parts: ChunkIoParts
@@ -74,17 +82,19 @@ export class ChunkIo {
     return {
       write: async (plain, { signal }) => {
         signal.throwIfAborted()
-        const { ref, bytes } = sealChunk(map.keys(), plain)
+        const { ref, bytes } = sealChunk(map.keys(), plain, sealedBytes())
+        const { length } = bytes
         // Before it is known whether it is to be had: nobody gives it up from now on.
         inFlight.add(ref.id)
         // Others may have given up the stripe, and nobody has told this node yet.
-        const isThere =
-          !store.chunks.has(ref.id) &&
-          dedupCheck.isKnown(ref.id, cls) &&
-          hears() &&
-          (await dedupCheck.look(ref.id, cls, { signal })) !== undefined
-        if (!isThere) await store.chunks.put(ref.id, bytes)
-        packer.add(ref.id, bytes.length, cls)
+        if (!store.chunks.has(ref.id) && dedupCheck.isKnown(ref.id, cls) && hears()) {
+          const own = new Uint8Array(bytes)
+          const there = await dedupCheck.look(ref.id, cls, { signal })
+          if (there === undefined) await store.chunks.put(ref.id, own)
+        } else {
+          await store.chunks.put(ref.id, bytes)
+        }
+        packer.add(ref.id, length, cls)
         return ref
       },
       adopt: async (refs, { signal }) => {

@@ -41,7 +41,8 @@ export class ChunkStore {
 
   /**
    * Keep a chunk. Idempotent; with `verify` a copy that is held is read, and replaced if it is
-   * damaged. `sealed` must not be written to after. throws ShoalError 'ENOSPC', and keeps nothing.
+   * damaged. `sealed` may be written to as soon as this returns its promise; with `verify`, once it
+   * has settled. throws ShoalError 'ENOSPC', and keeps nothing.
    */
   async put(
     id: ChunkId,
@@ -130,7 +131,8 @@ export class ChunkStore {
   async #keep(id: ChunkId, sealed: Uint8Array, verify: boolean): Promise<void> {
     if (verify && (await this.verify(id)) === 'whole') return
     const { index, add, room } = this.#parts
-    await add(CHUNK_RECORD, chunkIdBytes(id), [sealed], (at) => stageChunk(index, id, at))
+    const placed = (at: Address): void => stageChunk(index, id, at)
+    await add(CHUNK_RECORD, chunkIdBytes(id), [sealed], placed, { isReused: true })
     await room()
   }
 

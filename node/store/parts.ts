@@ -16,12 +16,17 @@ export interface StoreParts {
   readonly clock: Pick<Clock, 'wall'>
   readonly segments: Segments
   readonly index: StagedIndex
-  /** Add a record; when there is no room for it, make some first. throws ShoalError 'ENOSPC'. */
+  /**
+   * Add a record; when there is no room for it, make some first. The parts must not be written to
+   * before it has settled; if they are `isReused`, they may be as soon as this returns its promise.
+   * throws ShoalError 'ENOSPC'.
+   */
   readonly add: (
     kind: RecordKind,
     id: Uint8Array,
     parts: readonly Uint8Array[],
     placed: Placed,
+    options?: { readonly isReused?: boolean },
   ) => Promise<void>
   /** Resolves when the index may take another change: commits when much is staged. */
   readonly room: () => Promise<void>

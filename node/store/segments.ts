@@ -8,6 +8,7 @@
 import { equalBytes } from '../../protocol/bytes.ts'
 import { assert, hasCode, ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
+import { Batch, copyOf, lengthOf } from './batch.ts'
 import { groupCommit } from './group-commit.ts'
 import { crcOf, decodeRecordHead, encodeRecordHead, recordHeadBytes } from './record.ts'
 import { Reserve } from './reserve.ts'
@@ -54,18 +55,6 @@ export interface SegmentsOptions {
 
 /** Called at once with the address of a record, before anything else can happen. */
 export type Placed = (address: Address) => void
-
-/** Records of one segment that go to its file in one write. */
-interface Batch {
-  readonly segment: number
-  readonly position: number
-  readonly parts: Uint8Array[]
-  /** Places (placeOf) of its records. */
-  readonly places: number[]
-  bytes: number
-  /** Takes no more records. */
-  sealed: boolean
-}
 
 /** See the head of the file. */
 export class Segments {
@@ -136,8 +125,20 @@ export class Segments {
   }
 
   /**
-   * Add a record whose payload is `parts` back to back; they must not be written to after. Waits
-   * when too much is not in files yet. A move may use what is kept for moves.
+   * Add a record whose payload is `parts` back to back, which are copied, if there is room for it
+   * just now. returns false if not: then nothing is added.
+   */
+  appendNow(...[kind, id, parts, placed]: Parameters<Segments['append']>): boolean {
+    this.check()
+    const bytes = recordHeadBytes(id.byteLength) + lengthOf(parts)
+    if (this.#isBehind(bytes) || !this.#reserve.take(bytes)) return false
+    placed(this.#place(encodeRecordHead(kind, id, parts), parts))
+    return true
+  }
+
+  /**
+   * Add a record whose payload is `parts` back to back; they must not be written to before it has
+   * settled. Waits when too much is not in files yet. A move may use what is kept for moves.
    * throws ShoalError 'ENOSPC' (nothing is added), 'EIO' (failed for good).
    */
   async append(
@@ -149,15 +150,20 @@ export class Segments {
   ): Promise<void> {
     this.check()
     const head = encodeRecordHead(kind, id, parts)
-    const length = parts.reduce((sum, part) => sum + part.byteLength, 0)
-    const bytes = head.byteLength + length
-    assert(this.#segmentBytesMax + bytes < 2 ** 32, 'offsets in a segment fit in 32 bits')
+    const bytes = head.byteLength + lengthOf(parts)
     if (!this.#reserve.take(bytes)) await this.#reserve.ask(bytes, { isMove })
-    while (this.#unwrittenBytes > 0 && this.#unwrittenBytes + bytes > UNWRITTEN_BYTES_MAX) {
-      await this.#writeOldest()
-    }
+    while (this.#isBehind(bytes)) await this.#writeOldest()
     this.check()
-    placed(this.#place(head, parts, length))
+    placed(this.#place(head, parts))
+  }
+
+  /** Resolves when so much is in files that the next record has room, or when that fails. */
+  async ready(): Promise<void> {
+    try {
+      while (this.#isBehind(UNWRITTEN_BYTES_MAX / 4)) await this.#writeOldest()
+    } catch {
+      // Whoever adds or syncs meets it again.
+    }
   }
 
   /** The next record begins a new segment. */
@@ -189,7 +195,7 @@ export class Segments {
       'read inside the payload',
     )
     const parts = this.#unwritten.get(placeOf(address.segment, address.offset))
-    if (parts !== undefined) return cut(parts, offset, length)
+    if (parts !== undefined) return copyOf(parts, offset, length)
     return this.#readFile(address, address.offset + offset, length, 'payload')
   }
 
@@ -206,7 +212,7 @@ export class Segments {
   ): Promise<Uint8Array> {
     this.check()
     const parts = this.#unwritten.get(placeOf(address.segment, address.offset))
-    if (parts !== undefined) return cut(parts, 0, address.length)
+    if (parts !== undefined) return copyOf(parts, 0, address.length)
     const headBytes = recordHeadBytes(id.byteLength)
     const start = address.offset - headBytes
     const record = await this.#readFile(address, start, headBytes + address.length, what, isNamed)
@@ -283,19 +289,28 @@ export class Segments {
     if (segment === this.#end.segment) this.seal()
   }
 
-  #place(head: Uint8Array, parts: readonly Uint8Array[], length: number): Address {
+  #isBehind(bytes: number): boolean {
+    return this.#unwrittenBytes > 0 && this.#unwrittenBytes + bytes > UNWRITTEN_BYTES_MAX
+  }
+
+  #place(head: Uint8Array, parts: readonly Uint8Array[]): Address {
+    const length = lengthOf(parts)
     const bytes = head.byteLength + length
+    assert(this.#segmentBytesMax + bytes < 2 ** 32, 'offsets in a segment fit in 32 bits')
     let { segment, offset } = this.#end
     if (offset > 0 && offset + bytes > this.#segmentBytesMax) {
       segment += 1
       offset = 0
     }
     const address = { segment, offset: offset + head.byteLength, length }
+    const place = placeOf(segment, address.offset)
     const batch = this.#openBatch(segment, offset)
-    batch.parts.push(head, ...parts)
-    batch.places.push(placeOf(segment, address.offset))
-    batch.bytes += bytes
-    this.#unwritten.set(placeOf(segment, address.offset), parts)
+    batch.add(head)
+    batch.places.push(place)
+    this.#unwritten.set(
+      place,
+      parts.flatMap((part) => batch.add(part)),
+    )
     this.#unwrittenBytes += bytes
     this.#end = { segment, offset: offset + bytes }
     this.#table.grow(segment, bytes)
@@ -310,7 +325,7 @@ export class Segments {
     const last = this.#batches.at(-1)
     if (last !== undefined && !last.sealed && last.segment === segment) return last
     if (last !== undefined) last.sealed = true
-    const batch = { segment, position, parts: [], places: [], bytes: 0, sealed: false }
+    const batch = new Batch(segment, position)
     this.#batches.push(batch)
     return batch
   }
@@ -365,25 +380,13 @@ export class Segments {
     this.#batches.shift()
     for (const place of batch.places) this.#unwritten.delete(place)
     this.#unwrittenBytes -= batch.bytes
+    batch.end()
   }
 }
 
 /** A payload's place as a Map key: exact while segment numbers stay below 2^21. */
 function placeOf(segment: number, offset: number): number {
   return segment * 2 ** 32 + offset
-}
-
-/** A copy of `length` bytes from `offset` of `parts` back to back. */
-function cut(parts: readonly Uint8Array[], offset: number, length: number): Uint8Array {
-  const out = new Uint8Array(length)
-  let start = -offset // Of the part, relative to the first byte wanted.
-  for (const part of parts) {
-    const from = Math.max(0, -start)
-    const to = Math.min(part.byteLength, length - start)
-    if (from < to) out.set(part.subarray(from, to), start + from)
-    start += part.byteLength
-  }
-  return out
 }
 
 function corrupt(what: string, address: Address, why: string, cause?: unknown): ShoalError {

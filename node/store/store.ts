@@ -17,6 +17,7 @@ import type { Clock, Disk, Luck } from '../world/world.ts'
 import type { Compacted, CompactOptions } from './compaction.ts'
 import type { Kv, KvWrite } from './kv.ts'
 import type { RecordKind } from './record.ts'
+import type { StoreParts } from './parts.ts'
 import type { Placed, SegmentsOptions } from './segments.ts'
 import type { HeldBytes, StagedIndex } from './staged-index.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
@@ -87,12 +88,7 @@ export class Store {
       const isMuch = index.stagedCount >= STAGED_MAX
       if (isMuch || random?.unlucky('store.commits-early') === true) await commit()
     }
-    const add = (
-      kind: RecordKind,
-      id: Uint8Array,
-      payload: readonly Uint8Array[],
-      placed: Placed,
-    ): Promise<void> => this.#add(kind, id, payload, placed)
+    const add: StoreParts['add'] = (...record) => this.#add(...record)
     const shared = { kv, clock, segments, index, add, room, commit }
     this.chunks = new ChunkStore(shared)
     this.shards = new ShardStore(shared)
@@ -185,13 +181,16 @@ export class Store {
     id: Uint8Array,
     payload: readonly Uint8Array[],
     placed: Placed,
+    { isReused = false }: { isReused?: boolean } = {},
   ): Promise<void> {
+    if (this.#segments.appendNow(kind, id, payload, placed)) return this.#segments.ready()
+    const own = isReused ? payload.map((part) => new Uint8Array(part)) : payload
     try {
-      await this.#segments.append(kind, id, payload, placed)
+      await this.#segments.append(kind, id, own, placed)
     } catch (error) {
       if (!hasCode(error, 'ENOSPC')) throw error
       await this.#makeRoom()
-      await this.#segments.append(kind, id, payload, placed)
+      await this.#segments.append(kind, id, own, placed)
     }
   }
 

@@ -7,6 +7,8 @@ import { dirname, join } from 'node:path'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { asShoalError, hasCode, ShoalError } from '../../protocol/errors.ts'
 import { blake3 } from '../../protocol/hash.ts'
+import { DIRECT_BYTES_MIN, DirectFile, cutParts } from './direct-file.ts'
+import { PAGE_BYTES } from './page-buffers.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { Disk, DiskFile, FileOwner } from './world.ts'
 
@@ -96,12 +98,14 @@ export class SystemDisk implements Disk {
 
 class SystemFile implements DiskFile {
   readonly #handle: FileHandle
+  readonly #direct: DirectFile
   readonly #path: string
   /** The first sync also writes what fdatasync may leave out of a file that was just created. */
   #syncedOnce = false
 
   constructor(handle: FileHandle, path: string) {
     this.#handle = handle
+    this.#direct = new DirectFile(handle)
     this.#path = path
   }
 
@@ -125,6 +129,18 @@ class SystemFile implements DiskFile {
   }
 
   async write(position: number, parts: readonly Uint8Array[]): Promise<void> {
+    const start = (PAGE_BYTES - (position % PAGE_BYTES)) % PAGE_BYTES
+    const total = parts.reduce((sum, part) => sum + part.byteLength, 0)
+    if (total - start < DIRECT_BYTES_MIN) return this.#write(position, parts)
+    await this.#write(position, cutParts(parts, { start: 0, end: start }))
+    const pages = cutParts(parts, { start, end: total })
+    const end =
+      start +
+      (await attempt('write', this.#path, () => this.#direct.write(position + start, pages)))
+    await this.#write(position + end, cutParts(parts, { start: end, end: total }))
+  }
+
+  async #write(position: number, parts: readonly Uint8Array[]): Promise<void> {
     let left = parts
     let at = position
     while (left.length > 0) {
@@ -148,6 +164,7 @@ class SystemFile implements DiskFile {
   }
 
   async close(): Promise<void> {
+    await attempt('close', this.#path, () => this.#direct.close())
     await attempt('close', this.#path, () => this.#handle.close())
   }
 }

@@ -3,6 +3,7 @@
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { SECOND_MS } from '../../protocol/units.ts'
+import { pageBuffers } from './page-buffers.ts'
 import type { Clock } from './world.ts'
 import type { ProcessUse } from './idle-memory.ts'
 
@@ -14,6 +15,7 @@ const SWEPT_MS: number = 2 * SECOND_MS
 
 /** Takes some ten milliseconds, twice, in which nothing else is done. */
 export async function releaseMemory(clock: Pick<Clock, 'sleep'>): Promise<void> {
+  pageBuffers.release()
   v8.setFlagsFromString('--expose-gc')
   const collect: unknown = vm.runInNewContext('gc')
   v8.setFlagsFromString('--no-expose-gc')

@@ -90,7 +90,10 @@ export interface DiskFile {
    * the caller.
    */
   read(position: number, length: number): Promise<Uint8Array>
-  /** Writes all parts back to back from `position`. */
+  /**
+   * Writes all parts back to back from `position`. Neither they nor what they lie in may change
+   * meanwhile.
+   */
   write(position: number, parts: readonly Uint8Array[]): Promise<void>
   truncate(length: number): Promise<void>
   /**

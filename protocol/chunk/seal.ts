@@ -6,8 +6,8 @@
 // the codec, the epoch, and where a compressor had a choice, a salt that follows from what it made
 // of them. The id is the hash of the sealed bytes: anyone can check a chunk, only readers of the
 // volume can open it.
-import { concatBytes, equalBytes } from '../bytes.ts'
-import { openOnce, sealOnce } from '../cipher.ts'
+import { equalBytes } from '../bytes.ts'
+import { TAG_BYTES, openOnce, sealInto } from '../cipher.ts'
 import { zstdCompress, zstdDecompress } from '../compress.ts'
 import { ShoalError, assert, assertNever } from '../errors.ts'
 import { HASH_BYTES, blake3, blake3Keyed, deriveKey, hmacSha256, sha256 } from '../hash.ts'
@@ -82,16 +82,22 @@ const GAIN_MIN = 16
  * Seal plain bytes of 1..CHUNK_PLAIN_MAX. The same bytes under the same keys seal to the same
  * chunk, as long as the compressor is the same; a chunk packed otherwise has another codec or id
  * and opens all the same.
+ *
+ * out: at least CHUNK_SEALED_MAX bytes that the sealed ones are put in, and a part of which is
+ * returned. Otherwise they have an array of their own.
  */
-export function sealChunk(keys: ChunkKeys, plain: Uint8Array): SealedChunk {
+export function sealChunk(keys: ChunkKeys, plain: Uint8Array, out?: Uint8Array): SealedChunk {
   assert(plain.length > 0 && plain.length <= CHUNK_PLAIN_MAX, 'length of a chunk')
   const plainHash = hashPlain(keys.hash, keys.chunkSecret, plain)
   const packed = looksCompressible(plain) ? zstdCompress(plain) : plain
   const codec = packed.length < plain.length - plain.length / GAIN_MIN ? 1 : 0
   const salt = codec === 0 ? NO_SALT : blake3Keyed(plainHash, packed).subarray(0, SALT_BYTES)
   const key = contentKey(plainHash, codec, keys.epoch, salt)
-  const box = sealOnce(key, codec === 0 ? plain : packed, hexIdBytes(keys.volume))
-  const bytes = codec === 0 ? box : concatBytes([salt, box])
+  const message = codec === 0 ? plain : packed
+  const length = salt.length + message.length + TAG_BYTES
+  const bytes = out?.subarray(0, length) ?? new Uint8Array(length)
+  bytes.set(salt)
+  sealInto(bytes.subarray(salt.length), key, message, hexIdBytes(keys.volume))
   const id = cidText(cidOf(keys.hash, bytes)) as ChunkId
   return { ref: { id, plainHash, length: plain.length, codec, epoch: keys.epoch }, bytes }
 }
