@@ -7,10 +7,11 @@ import { concatBytes } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { FRAME_MAX } from '../protocol/limits.ts'
 import { Pipe } from './link.ts'
+import { fillByFrames } from '../node/world/fill-by-frames.ts'
 import { WaitingLine } from './waiting-line.ts'
 import type { LinkEnd } from './link.ts'
 import type { SimulatedNetwork } from './network.ts'
-import type { Channel } from '../node/world/world.ts'
+import type { Channel, ReceiveIntoOptions } from '../node/world/world.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
 const REFUSED = 0
@@ -92,6 +93,10 @@ export class SimulatedChannel implements Channel {
     const frame = this.#receiving.join(undefined, options.signal)
     this.#hand()
     return await frame
+  }
+
+  receiveInto(into: Uint8Array, options: ReceiveIntoOptions): Promise<void> {
+    return fillByFrames(this, into, options)
   }
 
   async close(): Promise<void> {

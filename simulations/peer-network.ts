@@ -17,6 +17,7 @@ import type {
   Channel,
   HandleOptions,
   Network,
+  OpenOptions,
   Standing,
   TopicListener,
 } from '../node/world/world.ts'
@@ -153,11 +154,7 @@ export class SimulatedPeerNetwork implements Network {
     this.#handlers.set(protocol, { serve, forStrangers, frameMax })
   }
 
-  async open(
-    peer: PeerId,
-    protocol: string,
-    options: { readonly signal: AbortSignal; readonly frameMax?: number },
-  ): Promise<Channel> {
+  async open(peer: PeerId, protocol: string, options: OpenOptions): Promise<Channel> {
     const end = await this.#connect(peer, options.signal)
     const same = [...end.channels].filter((other) => other.outbound && other.protocol === protocol)
     if (same.length >= STREAMS_PER_PEER_MAX) {

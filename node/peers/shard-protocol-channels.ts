@@ -51,7 +51,7 @@ export class ShardChannels {
         return { channel: idle.channel, reused: true, giveBack }
       }
       const deadline = this.#clock.timeout(OPEN_MS, signal)
-      const how = { signal: deadline, frameMax: SHARD_FRAME_MAX }
+      const how = { signal: deadline, frameMax: SHARD_FRAME_MAX, isBulk: true }
       const channel = await this.#network.open(peer, SHARD_PROTOCOL, how)
       return { channel, reused: false, giveBack }
     } catch (error) {

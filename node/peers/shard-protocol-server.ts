@@ -118,7 +118,7 @@ export class ShardServer {
   }
 
   async start(): Promise<void> {
-    const frames = { frameMax: SHARD_FRAME_MAX }
+    const frames = { frameMax: SHARD_FRAME_MAX, isBulk: true }
     await this.#network.handle(SHARD_PROTOCOL, (channel) => this.#open(channel), frames)
   }
 
@@ -199,7 +199,7 @@ export class ShardServer {
         // A shard may be put again because it was found damaged here.
         const state = await orDiscard(() => this.#store.shards.verify(put.stripe, index))
         if (state === 'whole') await session.discard(length)
-        else await this.#keep(put, index, await session.payload(length))
+        else await this.#receive(session, put, index, length)
         receipt = await this.#receipts.take(volume, { stripe: put.stripe, index }, put.writes)
       } finally {
         giveBack()
@@ -211,6 +211,17 @@ export class ShardServer {
     if (this.#random?.unlucky('peers.receipt-lost') === true)
       return session.end(new ShoalError('unreachable', 'the receipt was lost'))
     await session.reply({ ...DONE, receipt })
+  }
+
+  async #receive(
+    session: ShardSession,
+    put: AdmittedPut,
+    index: number,
+    length: number,
+  ): Promise<void> {
+    const shard = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
+    await session.payload(shard)
+    await this.#keep(put, index, shard)
   }
 
   async #keep(
