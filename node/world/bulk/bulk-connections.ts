@@ -328,7 +328,8 @@ export class BulkConnections {
         const open = this.#open[direction]
         if (open.get(peer) !== connection) return
         open.delete(peer)
-        this.#note('a bulk connection ended', peer, error)
+        const { moved } = connection
+        this.#c.log('info', 'a bulk connection ended', { peer, reason: error.message, ...moved })
       },
     })
     return connection
@@ -340,14 +341,15 @@ export class BulkConnections {
     const old = open.get(peer)
     open.set(peer, connection)
     old?.end(unreachable('there is a newer connection'))
-    this.#c.log('debug', 'a bulk connection is open', { peer, direction })
+    this.#c.log('info', 'a bulk connection is open', { peer, direction })
   }
 
   #pause(peer: PeerId, error: unknown): void {
     if (this.#stopped.signal.aborted) return
     const ms = Math.min(2 * (this.#pauses.get(peer)?.ms ?? PAUSE_MS / 2), PAUSE_MAX_MS)
     this.#pauses.set(peer, { ms, until: this.#c.clock.now() + ms })
-    this.#note('streams are used for bulk', peer, error)
+    const reason = asShoalError(error).message
+    this.#c.log('info', 'streams are used for bulk', { peer, reason, forMs: ms })
   }
 
   #note(what: string, peer: PeerId, error: unknown): void {

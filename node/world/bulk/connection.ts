@@ -66,6 +66,8 @@ export class BulkConnection implements LaneHost {
   #nextLane: number
   #lastForeignLane = 0
   #controlBytes = 0
+  /** Bytes of lanes that were sent, and that came. */
+  readonly moved: { sent: number; received: number } = { sent: 0, received: 0 }
   // The record that is being read.
   readonly #head = Buffer.alloc(RECORD_HEAD_BYTES)
   #headFilled = 0
@@ -176,6 +178,7 @@ export class BulkConnection implements LaneHost {
     this.#toldBytes = 0
     if (lane === undefined) return this.#pipe.write(told, () => this.#wrote())
     const { small, large, written } = lane.sender.next()
+    this.moved.sent += small.length - RECORD_HEAD_BYTES + (large?.length ?? 0)
     if (lane.sender.isReady) this.#ready.add(lane)
     const done = (): void => {
       written()
@@ -258,6 +261,7 @@ export class BulkConnection implements LaneHost {
   }
 
   #takeData(bytes: Buffer, from: number, to: number): void {
+    this.moved.received += to - from
     this.#lane?.reader.take(bytes, from, to)
   }
 
