@@ -17,8 +17,16 @@ import type { PeerId } from '../protocol/ids.ts'
 const REFUSED = 0
 const SERVED = 1
 
+interface ChannelOptions {
+  readonly protocol: string
+  readonly frameMax?: number | undefined
+  readonly isBulk?: boolean | undefined
+}
+
 export class SimulatedChannel implements Channel {
   readonly protocol: string
+  /** It is on the bulk connection of its peers, which may break by itself. */
+  readonly isBulk: boolean
   /** True at the side that opened it. */
   readonly outbound: boolean
   readonly #network: SimulatedNetwork
@@ -41,12 +49,13 @@ export class SimulatedChannel implements Channel {
   constructor(
     network: SimulatedNetwork,
     end: LinkEnd,
-    { protocol, frameMax = FRAME_MAX }: { readonly protocol: string; readonly frameMax?: number },
+    { protocol, frameMax = FRAME_MAX, isBulk = false }: ChannelOptions,
     remote?: SimulatedChannel,
   ) {
     this.#network = network
     this.#end = end
     this.protocol = protocol
+    this.isBulk = isBulk
     this.outbound = remote === undefined
     this.#pipe = new Pipe(network, end.owner.self, end.peer)
     this.#remote = remote
@@ -85,6 +94,7 @@ export class SimulatedChannel implements Channel {
       )
     }
     const { self } = this.#end.owner
+    if (this.isBulk && this.#network.breaksBulk(self, this.peer)) this.#end.breakBulk()
     for (const sent of this.#network.tampered(self, this.protocol, frame))
       await this.#enqueue(sent, options.signal)
   }

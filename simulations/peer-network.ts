@@ -160,8 +160,8 @@ export class SimulatedPeerNetwork implements Network {
     if (same.length >= STREAMS_PER_PEER_MAX) {
       throw new ShoalError('unreachable', `${same.length} channels ${protocol} to ${peer} are open`)
     }
-    const { frameMax = FRAME_MAX } = options
-    const channel = new SimulatedChannel(this.#network, end, { protocol, frameMax })
+    const { frameMax, isBulk } = options
+    const channel = new SimulatedChannel(this.#network, end, { protocol, frameMax, isBulk })
     try {
       await channel.greet(options.signal)
     } catch (error) {
@@ -230,7 +230,8 @@ export class SimulatedPeerNetwork implements Network {
     const handler = this.#handlers.get(protocol)
     const most = isStranger ? STRANGER_FRAME_MAX : FRAME_MAX
     const frameMax = Math.min(handler?.frameMax ?? FRAME_MAX, most)
-    const channel = new SimulatedChannel(this.#network, end, { protocol, frameMax }, caller)
+    const how = { protocol, frameMax, isBulk: caller.isBulk }
+    const channel = new SimulatedChannel(this.#network, end, how, caller)
     const isServed = handler !== undefined && (handler.forStrangers || !isStranger)
     channel.answer(isServed)
     if (isServed) void this.#serveOn(channel, handler.serve)

@@ -21,7 +21,7 @@ import type { PeerId } from '../../../protocol/ids.ts'
 import type { InFlight } from '../in-flight.ts'
 import type { Channel } from '../world.ts'
 import type { LaneHost } from './lane.ts'
-import type { TlsPipe } from './tls-pipe.ts'
+import type { Pipe } from './tls-pipe.ts'
 
 /** Records without data that wait to be sent: who reads none of them is hung up on. */
 const TOLD_MAX: number = 64 * KIB
@@ -53,7 +53,7 @@ export class BulkConnection implements LaneHost {
   readonly peer: PeerId
   readonly inFlight: InFlight
   readonly #o: BulkConnectionOptions
-  readonly #pipe: TlsPipe
+  readonly #pipe: Pipe
   readonly #lanes = new Map<number, BulkLane>()
   /** Lanes that may have something to send, in turn. */
   readonly #ready = new Set<BulkLane>()
@@ -79,7 +79,7 @@ export class BulkConnection implements LaneHost {
   #lane: BulkLane | undefined
 
   /** Says hello at once, if it dialled; else once the other side has. */
-  constructor(pipe: TlsPipe, options: BulkConnectionOptions) {
+  constructor(pipe: Pipe, options: BulkConnectionOptions) {
     this.#pipe = pipe
     this.#o = options
     this.peer = options.peer

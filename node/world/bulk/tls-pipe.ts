@@ -20,7 +20,17 @@ const EARLY_MAX: number = 1 * KIB
 /** Takes `bytes` up to `end`, which are its only until it returns. */
 export type OnBytes = (bytes: Buffer, end: number) => void
 
-export class TlsPipe {
+/** Bytes both ways. */
+export interface Pipe {
+  /** From now on; what came before is told at once. */
+  listen(onBytes: OnBytes, onClose: (error: Error | undefined) => void): void
+  /** Sends; `done` is called when the memory is not read any more, also on failure. */
+  write(bytes: Uint8Array, done?: () => void): void
+  /** Ends at once. */
+  destroy(error?: Error): void
+}
+
+export class TlsPipe implements Pipe {
   readonly #raw: Socket
   readonly #socket: TLSSocket
   readonly #early: Buffer[] = []
@@ -77,7 +87,6 @@ export class TlsPipe {
     }
   }
 
-  /** From now on; what came before is told at once. */
   listen(onBytes: OnBytes, onClose: (error: Error | undefined) => void): void {
     this.#onBytes = onBytes
     this.#onClose = onClose
@@ -85,18 +94,12 @@ export class TlsPipe {
     if (this.#socket.destroyed) queueMicrotask(() => onClose(this.#error))
   }
 
-  /** Encrypts and sends; `done` is called when the memory is not read any more, also on failure. */
   write(bytes: Uint8Array, done?: () => void): void {
     this.#socket.write(bytes, done)
   }
 
-  /** Sends what was written, then ends. */
-  end(): void {
-    this.#socket.destroySoon()
-  }
-
   /**
-   * Ends at once. The session goes first: Node 24.21 crashes where its socket is reset under it.
+   * The session goes first: Node 24.21 crashes where its socket is reset under it.
    */
   destroy(error?: Error): void {
     this.#error ??= error
