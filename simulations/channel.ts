@@ -7,17 +7,26 @@ import { concatBytes } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { FRAME_MAX } from '../protocol/limits.ts'
 import { Pipe } from './link.ts'
+import { fillByFrames } from '../node/world/fill-by-frames.ts'
 import { WaitingLine } from './waiting-line.ts'
 import type { LinkEnd } from './link.ts'
 import type { SimulatedNetwork } from './network.ts'
-import type { Channel } from '../node/world/world.ts'
+import type { Channel, ReceiveIntoOptions } from '../node/world/world.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
 const REFUSED = 0
 const SERVED = 1
 
+interface ChannelOptions {
+  readonly protocol: string
+  readonly frameMax?: number | undefined
+  readonly isBulk?: boolean | undefined
+}
+
 export class SimulatedChannel implements Channel {
   readonly protocol: string
+  /** It is on the bulk connection of its peers, which may break by itself. */
+  readonly isBulk: boolean
   /** True at the side that opened it. */
   readonly outbound: boolean
   readonly #network: SimulatedNetwork
@@ -40,12 +49,13 @@ export class SimulatedChannel implements Channel {
   constructor(
     network: SimulatedNetwork,
     end: LinkEnd,
-    { protocol, frameMax = FRAME_MAX }: { readonly protocol: string; readonly frameMax?: number },
+    { protocol, frameMax = FRAME_MAX, isBulk = false }: ChannelOptions,
     remote?: SimulatedChannel,
   ) {
     this.#network = network
     this.#end = end
     this.protocol = protocol
+    this.isBulk = isBulk
     this.outbound = remote === undefined
     this.#pipe = new Pipe(network, end.owner.self, end.peer)
     this.#remote = remote
@@ -84,6 +94,7 @@ export class SimulatedChannel implements Channel {
       )
     }
     const { self } = this.#end.owner
+    if (this.isBulk && this.#network.breaksBulk(self, this.peer)) this.#end.breakBulk()
     for (const sent of this.#network.tampered(self, this.protocol, frame))
       await this.#enqueue(sent, options.signal)
   }
@@ -92,6 +103,10 @@ export class SimulatedChannel implements Channel {
     const frame = this.#receiving.join(undefined, options.signal)
     this.#hand()
     return await frame
+  }
+
+  receiveInto(into: Uint8Array, options: ReceiveIntoOptions): Promise<void> {
+    return fillByFrames(this, into, options)
   }
 
   async close(): Promise<void> {

@@ -61,6 +61,12 @@ export class LinkEnd {
     this.#network.send(this.owner.self, this.peer, 'fin', this.#hear, this.#miss)
   }
 
+  /** The bulk connection beside this one is gone: its channels break, and no other. */
+  breakBulk(): void {
+    const error = new ShoalError('unreachable', `lost the bulk connection to ${this.peer}`)
+    for (const channel of this.channels) if (channel.isBulk) channel.abort(error)
+  }
+
   /** Nobody waits for this end any more: close it if it never came up. */
   giveUp(): void {
     if (this.#state === 'pending') this.drop('the caller gave up')

@@ -24,6 +24,8 @@ export interface NetworkOptions {
   /** Chances of a gossiped message, a hop. */
   readonly lossRate: number
   readonly duplicateRate: number
+  /** Chance that a frame of a bulk channel breaks the bulk connection, and nothing else. */
+  readonly bulkBreakRate: number
   /** Chance that an end notices a cut at once. */
   readonly promptRate: number
   /** An end that hears nothing drops the connection after this. */
@@ -43,6 +45,7 @@ export const FAIR_NETWORK: NetworkOptions = {
   bytesPerMs: 100_000,
   lossRate: 0.02,
   duplicateRate: 0.02,
+  bulkBreakRate: 0.002,
   promptRate: 0.5,
   keepAliveMs: 30 * SECOND_MS,
   dialTimeoutMs: 10 * SECOND_MS,
@@ -66,6 +69,7 @@ export class SimulatedNetwork {
   /** Directions that are cut, with what is to be done when they no longer are. */
   readonly #cuts = new Map<string, (() => void)[]>()
   readonly #chances = new Map<PeerId, Map<PeerId, SeededRandom>>()
+  readonly #bulkChances = new Map<string, SeededRandom>()
   /** The tampering with each peer's messages. */
   readonly #tampering = new Map<PeerId, Tampering>()
   /** Provider records of the DHT by CID. */
@@ -211,6 +215,14 @@ export class SimulatedNetwork {
     const ofSender = this.#chances.get(from) ?? new Map<PeerId, SeededRandom>()
     this.#chances.set(from, ofSender.set(to, made))
     return made
+  }
+
+  /** Does this frame break the bulk connection of two peers? Drawn apart from all else. */
+  breaksBulk(from: PeerId, to: PeerId): boolean {
+    const stream = `bulk ${direction(from, to)}`
+    const random = this.#bulkChances.get(stream) ?? new SeededRandom(this.scheduler.seed, stream)
+    this.#bulkChances.set(stream, random)
+    return random.chance(this.options.bulkBreakRate)
   }
 
   latencyMs(from: PeerId, to: PeerId): number {

@@ -17,6 +17,7 @@ import type {
   Channel,
   HandleOptions,
   Network,
+  OpenOptions,
   Standing,
   TopicListener,
 } from '../node/world/world.ts'
@@ -153,18 +154,14 @@ export class SimulatedPeerNetwork implements Network {
     this.#handlers.set(protocol, { serve, forStrangers, frameMax })
   }
 
-  async open(
-    peer: PeerId,
-    protocol: string,
-    options: { readonly signal: AbortSignal; readonly frameMax?: number },
-  ): Promise<Channel> {
+  async open(peer: PeerId, protocol: string, options: OpenOptions): Promise<Channel> {
     const end = await this.#connect(peer, options.signal)
     const same = [...end.channels].filter((other) => other.outbound && other.protocol === protocol)
     if (same.length >= STREAMS_PER_PEER_MAX) {
       throw new ShoalError('unreachable', `${same.length} channels ${protocol} to ${peer} are open`)
     }
-    const { frameMax = FRAME_MAX } = options
-    const channel = new SimulatedChannel(this.#network, end, { protocol, frameMax })
+    const { frameMax, isBulk } = options
+    const channel = new SimulatedChannel(this.#network, end, { protocol, frameMax, isBulk })
     try {
       await channel.greet(options.signal)
     } catch (error) {
@@ -233,7 +230,8 @@ export class SimulatedPeerNetwork implements Network {
     const handler = this.#handlers.get(protocol)
     const most = isStranger ? STRANGER_FRAME_MAX : FRAME_MAX
     const frameMax = Math.min(handler?.frameMax ?? FRAME_MAX, most)
-    const channel = new SimulatedChannel(this.#network, end, { protocol, frameMax }, caller)
+    const how = { protocol, frameMax, isBulk: caller.isBulk }
+    const channel = new SimulatedChannel(this.#network, end, how, caller)
     const isServed = handler !== undefined && (handler.forStrangers || !isStranger)
     channel.answer(isServed)
     if (isServed) void this.#serveOn(channel, handler.serve)

@@ -82,6 +82,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/world/unlucky-sites.ts',
   'node/world/abort-listeners.ts',
   'node/world/budget.ts',
+  'node/world/fill-by-frames.ts',
   'node/world/token-bucket.ts',
   'node/store/kv.ts',
   'node/mount/file-system.ts',

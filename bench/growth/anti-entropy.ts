@@ -152,6 +152,7 @@ function counted(channel: Channel, count: (bytes: number) => void): Channel {
       return channel.send(parts, options)
     },
     receive: (options) => channel.receive(options),
+    receiveInto: (into, options) => channel.receiveInto(into, options),
     close: () => channel.close(),
     abort: (error) => channel.abort(error),
   }

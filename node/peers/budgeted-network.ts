@@ -10,6 +10,7 @@ import type {
   Clock,
   HandleOptions,
   Network,
+  ReceiveIntoOptions,
   Standing,
   TopicListener,
 } from '../world/world.ts'
@@ -203,6 +204,11 @@ class CountingChannel implements Channel {
     const frame = await this.#channel.receive(options)
     this.#count(frame?.byteLength ?? 0)
     return frame
+  }
+
+  async receiveInto(into: Uint8Array, options: ReceiveIntoOptions): Promise<void> {
+    this.#count(into.byteLength)
+    await this.#channel.receiveInto(into, options)
   }
 
   close(): Promise<void> {

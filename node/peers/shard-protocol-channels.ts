@@ -1,6 +1,7 @@
 // A few long-lived channels per peer, each with one request in flight. A channel that failed is
 // never used again; one that stays idle is closed. Waiting callers are served in order.
 import { SHARD_FRAME_MAX, SHARD_PROTOCOL } from '../../protocol/wire/shard.ts'
+import type { Instant } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { Semaphore } from '../world/semaphore.ts'
 import type { Channel, Clock, Network, Timer } from '../world/world.ts'
@@ -9,18 +10,27 @@ import type { Channel, Clock, Network, Timer } from '../world/world.ts'
 const CHANNELS_PER_PEER_MAX = 4
 const IDLE_MS = 30_000
 const OPEN_MS = 5_000
+/** An older one is closed after its request: there may be a bulk connection by now. */
+const AGE_MS = 60_000
 
 /** A channel for one request. */
 export interface Lease {
   readonly channel: Channel
   /** It has served before, so it may have died while idle. */
   readonly reused: boolean
+  readonly openedAt: Instant
   /** Lets the next one have a channel, once. */
   readonly giveBack: () => void
 }
 
+interface Idle {
+  readonly channel: Channel
+  readonly openedAt: Instant
+  readonly timer: Timer
+}
+
 interface PeerChannels {
-  readonly idle: { readonly channel: Channel; readonly timer: Timer }[]
+  readonly idle: Idle[]
   readonly leases: Semaphore
 }
 
@@ -48,12 +58,12 @@ export class ShardChannels {
       const idle = fresh ? undefined : channels.idle.pop()
       if (idle !== undefined) {
         idle.timer.cancel()
-        return { channel: idle.channel, reused: true, giveBack }
+        return { channel: idle.channel, reused: true, openedAt: idle.openedAt, giveBack }
       }
       const deadline = this.#clock.timeout(OPEN_MS, signal)
-      const how = { signal: deadline, frameMax: SHARD_FRAME_MAX }
+      const how = { signal: deadline, frameMax: SHARD_FRAME_MAX, isBulk: true }
       const channel = await this.#network.open(peer, SHARD_PROTOCOL, how)
-      return { channel, reused: false, giveBack }
+      return { channel, reused: false, openedAt: this.#clock.now(), giveBack }
     } catch (error) {
       giveBack()
       throw error
@@ -61,16 +71,23 @@ export class ShardChannels {
   }
 
   /** Give a channel back after a whole answer. */
-  release({ channel, giveBack }: Lease): void {
+  release({ channel, openedAt, giveBack }: Lease): void {
     const channels = this.#of(channel.peer)
+    const close = (): void => {
+      channel.close().catch((error: unknown) => channel.abort(error as Error))
+    }
+    if (this.#clock.now() - openedAt > AGE_MS) {
+      close()
+      return giveBack()
+    }
     const timer = this.#clock.timer(IDLE_MS, () => {
       channels.idle.splice(
         channels.idle.findIndex((idle) => idle.channel === channel),
         1,
       )
-      channel.close().catch((error: unknown) => channel.abort(error as Error))
+      close()
     })
-    channels.idle.push({ channel, timer })
+    channels.idle.push({ channel, openedAt, timer })
     giveBack()
   }
 

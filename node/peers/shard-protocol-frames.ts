@@ -4,7 +4,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { PAYLOAD_PIECE } from '../../protocol/wire/shard.ts'
 import type { Channel } from '../world/world.ts'
 
-/** A fresh deadline for one frame. */
+/** A fresh deadline for the next frame, by the one signal of an exchange. */
 export type FrameDeadline = () => AbortSignal
 
 /** Send `bytes` as payload frames. They must not be written to after. */
@@ -19,25 +19,16 @@ export async function sendPayload(
 }
 
 /**
- * Exactly `length` bytes of payload, which the caller has bounded.
+ * Payload into `into`, all of it.
  * throws ShoalError 'malformed' when the pieces do not add up, 'unreachable' when the remote closes
  * early.
  */
 export async function receivePayload(
   channel: Channel,
-  length: number,
+  into: Uint8Array,
   deadline: FrameDeadline,
-): Promise<Uint8Array> {
-  let whole: Uint8Array | undefined
-  let at = 0
-  while (at < length) {
-    const piece = await receivePiece(channel, length - at, deadline)
-    if (piece.length === length) return piece
-    whole ??= Buffer.allocUnsafeSlow(length)
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole ?? new Uint8Array(0)
+): Promise<void> {
+  await channel.receiveInto(into, { signal: deadline(), onFrame: () => void deadline() })
 }
 
 /** Receive `length` bytes of payload and drop them. throws as receivePayload. */

@@ -21,13 +21,14 @@ import { divCeil } from '../../protocol/units.ts'
 import { ShardProofs, noShard } from './shard-protocol-proofs.ts'
 import { ShardReceipts } from './shard-receipts.ts'
 import type { SignReceipts } from './shard-receipts.ts'
-import { ShardRoom } from './shard-protocol-room.ts'
+import { ROOM_BYTES, ShardRoom } from './shard-protocol-room.ts'
 import { ShardSession } from './shard-protocol-session.ts'
 import type { ChunkId, PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
 import type { Receipt } from '../../protocol/stripe/receipt.ts'
 import type { ShardReply, ShardRequest } from '../../protocol/wire/shard.ts'
 import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
+import { BytePool } from '../world/byte-pool.ts'
 import type { Channel, Clock, Luck, Network } from '../world/world.ts'
 
 /**
@@ -99,6 +100,7 @@ export class ShardServer {
   readonly #random: Luck | undefined
   readonly #hooks: ShardServerHooks
   readonly #room = new ShardRoom()
+  readonly #memory: BytePool
   readonly #proofs: ShardProofs
   readonly #receipts: ShardReceipts
   readonly #sessions = new Map<ShardSession, Promise<void>>()
@@ -113,12 +115,13 @@ export class ShardServer {
     this.#store = components.store
     this.#random = components.random
     this.#hooks = hooks
+    this.#memory = new BytePool(components, { freeBytesMax: ROOM_BYTES / 2 })
     this.#proofs = new ShardProofs(components.store)
     this.#receipts = new ShardReceipts(components.store, hooks.sign)
   }
 
   async start(): Promise<void> {
-    const frames = { frameMax: SHARD_FRAME_MAX }
+    const frames = { frameMax: SHARD_FRAME_MAX, isBulk: true }
     await this.#network.handle(SHARD_PROTOCOL, (channel) => this.#open(channel), frames)
   }
 
@@ -127,6 +130,7 @@ export class ShardServer {
     this.#stopped = true
     for (const session of this.#sessions.keys()) session.end(stopped())
     await Promise.allSettled(this.#sessions.values())
+    this.#memory.release()
   }
 
   async #open(channel: Channel): Promise<void> {
@@ -198,9 +202,15 @@ export class ShardServer {
       try {
         // A shard may be put again because it was found damaged here.
         const state = await orDiscard(() => this.#store.shards.verify(put.stripe, index))
-        if (state === 'whole') await session.discard(length)
-        else await this.#keep(put, index, await session.payload(length))
+        const shard = state === 'whole' ? undefined : this.#memory.take(length)
+        if (shard === undefined) await session.discard(length)
+        else {
+          await session.payload(shard)
+          await this.#keep(put, index, shard)
+        }
         receipt = await this.#receipts.take(volume, { stripe: put.stripe, index }, put.writes)
+        // Not after a failure: the store may still have it in hand.
+        if (shard !== undefined) this.#memory.giveBack(shard)
       } finally {
         giveBack()
       }

@@ -49,9 +49,9 @@ export class ShardSession {
     return this.#step(() => this.#channel.receive({ signal: this.#within(IDLE_MS) }))
   }
 
-  /** Payload of `length` bytes, which the caller has bounded. */
-  payload(length: number): Promise<Uint8Array> {
-    return this.#step(() => receivePayload(this.#channel, length, this.#frame))
+  /** Payload, all of `into`. */
+  payload(into: Uint8Array): Promise<void> {
+    return this.#step(() => receivePayload(this.#channel, into, this.#frame))
   }
 
   discard(length: number): Promise<void> {

@@ -190,7 +190,9 @@ export class ShardClient {
           `${channel.peer} answers ${reply.length} bytes, at most ${lengthMax} asked`,
         )
       }
-      return { reply, payload: await receivePayload(channel, reply.length, deadline) }
+      const answered = new Uint8Array(Buffer.allocUnsafeSlow(reply.length).buffer)
+      await receivePayload(channel, answered, deadline)
+      return { reply, payload: answered }
     } finally {
       deadlines.end()
     }

@@ -57,7 +57,8 @@ export class ShardStore {
   /**
    * Keep a shard (index 0 to 255) and the header of its stripe. Idempotent; with `verify` a copy
    * that is held is read, and replaced if it is damaged. One that is whole in the trash is brought
-   * back. The arrays must not be written to after. throws ShoalError 'ENOSPC', and keeps nothing.
+   * back. The arrays must not be written to until a commit that began after has resolved. throws
+   * ShoalError 'ENOSPC', and keeps nothing.
    */
   async put(
     stripe: StripeId,

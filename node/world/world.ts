@@ -122,6 +122,20 @@ export interface HandleOptions {
   readonly forStrangers?: boolean
   /** Limit for frames of a remote: a larger one breaks the channel before any of it is kept. */
   readonly frameMax?: number
+  /** As for open(). */
+  readonly isBulk?: boolean
+}
+
+/** How a channel is opened. */
+export interface OpenOptions {
+  readonly signal: AbortSignal
+  /** As for handle(). */
+  readonly frameMax?: number
+  /**
+   * For many bytes: over a connection of its own beside the other talk with the peer, where that
+   * can be opened.
+   */
+  readonly isBulk?: boolean
 }
 
 /** Authenticated messages between nodes. The remote PeerId is always proven by the connection. */
@@ -164,14 +178,9 @@ export interface Network {
     options?: HandleOptions,
   ): Promise<void>
   /**
-   * Open a channel to a peer, dialling its known addresses if need be. frameMax: as for handle().
-   * throws 'unreachable'.
+   * Open a channel to a peer, dialling its known addresses if need be. throws 'unreachable'.
    */
-  open(
-    peer: PeerId,
-    protocol: string,
-    options: { readonly signal: AbortSignal; readonly frameMax?: number },
-  ): Promise<Channel>
+  open(peer: PeerId, protocol: string, options: OpenOptions): Promise<Channel>
   /** Round trip in ms. */
   ping(peer: PeerId, options: { signal: AbortSignal }): Promise<number>
   /** Flooded to subscribers, best effort, at most protocol limits GOSSIP_MAX bytes. */
@@ -211,10 +220,22 @@ export interface Channel {
    * throws 'malformed' on an oversized frame, 'unreachable' when the stream broke.
    */
   receive(options: { signal: AbortSignal }): Promise<Uint8Array | undefined>
+  /**
+   * Fills `into` with the next frames, none of them empty, which must end where it ends. `onFrame`
+   * is called as each has come. A failure breaks the channel, and nothing is written to `into` any
+   * more.
+   * throws 'malformed' on frames that do not add up, 'unreachable' when the remote closes before.
+   */
+  receiveInto(into: Uint8Array, options: ReceiveIntoOptions): Promise<void>
   /** Flush and close our side. */
   close(): Promise<void>
   /** Break the stream at once; idempotent. */
   abort(error: Error): void
+}
+
+export interface ReceiveIntoOptions {
+  readonly signal: AbortSignal
+  readonly onFrame?: (() => void) | undefined
 }
 
 /** Object stores outside the swarm. */

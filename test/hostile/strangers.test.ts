@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test'
 import { concatBytes } from '../../protocol/bytes.ts'
 import { MIB } from '../../protocol/units.ts'
 import { parseTicket } from '../../protocol/membership/ticket.ts'
+import { BULK_PROTOCOL } from '../../protocol/wire/bulk.ts'
 import { CHECKPOINT_PROTOCOL } from '../../protocol/wire/checkpoint.ts'
 import { JOIN_PROTOCOL, decodeJoinReply, encodeJoinRequest } from '../../protocol/wire/join.ts'
 import { LOCK_PROTOCOL } from '../../protocol/wire/lock.ts'
@@ -28,6 +29,7 @@ const SHOAL_PROTOCOLS = [
   SHARD_PROTOCOL,
   STRONG_PROTOCOL,
   LOCK_PROTOCOL,
+  BULK_PROTOCOL,
 ]
 
 async function addressesOf(node: TestNode): Promise<readonly string[]> {

@@ -17,6 +17,14 @@ const TOPIC = '/shoal/test/topic'
 const FOR_STRANGERS = '/shoal/test/strangers/1'
 const ANYONE = (): boolean => true
 
+/** Declares those of channels alone. */
+export function channelSuite(name: string, open: Open): void {
+  describe(name, () => {
+    channels(open)
+    limits(open)
+  })
+}
+
 /** Declares the tests for one implementation. */
 export function networkSuite(name: string, open: Open): void {
   describe(name, () => {

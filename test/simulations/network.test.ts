@@ -6,6 +6,7 @@ import { utf8 } from '../../protocol/bytes.ts'
 import { SimulatedNetwork } from '../../simulations/network.ts'
 import { Scheduler } from '../../simulations/scheduler.ts'
 import { Machine } from '../../simulations/world.ts'
+import type { Channel } from '../../node/world/world.ts'
 import { networkSuite } from '../seams/network.ts'
 
 const PROTOCOL = '/shoal/test/1'
@@ -64,6 +65,33 @@ describe('cuts of a simulated network', () => {
     network.mend(a.self, b.self)
     await scheduler.run(slow + 5000)
     assert.deepEqual(heard, [new Uint8Array(utf8('late'))])
+  })
+
+  test('a bulk connection breaks with the channels on it, and no others', async () => {
+    const { scheduler, network, a, b } = pair('bulk')
+    network.options = { ...network.options, bulkBreakRate: 1 }
+    const signal = new AbortController().signal
+    const echo = async (channel: Channel): Promise<void> => {
+      const frame = await channel.receive({ signal })
+      await channel.send([frame ?? new Uint8Array()], { signal })
+    }
+    await b.handle(PROTOCOL, echo, { isBulk: true })
+    await scheduler.finish(Promise.all([a.start(), b.start()]))
+    await scheduler.finish(a.dial(b.addresses(), { signal }))
+    const stream = await scheduler.finish(a.open(b.self, PROTOCOL, { signal }))
+    const open = (): Promise<Channel> => a.open(b.self, PROTOCOL, { signal, isBulk: true })
+    const [first, second] = await scheduler.finish(Promise.all([open(), open()]))
+    const lost = assert.rejects(second.receive({ signal }), (error) =>
+      hasCode(error, 'unreachable'),
+    )
+    await assert.rejects(scheduler.finish(first.send([utf8('lost')], { signal })), (error) =>
+      hasCode(error, 'unreachable'),
+    )
+    await scheduler.finish(lost)
+    await scheduler.finish(stream.send([utf8('here')], { signal }))
+    const answer = await scheduler.finish(stream.receive({ signal }))
+    assert.deepEqual(answer, new Uint8Array(utf8('here')))
+    assert.deepEqual(a.peers(), [b.self])
   })
 })
 

@@ -8,11 +8,12 @@
 import { setMaxListeners } from 'node:events'
 import { asShoalError, hasCode, ShoalError } from '../../../protocol/errors.ts'
 import { KIB, MIB, SECOND_MS } from '../../../protocol/units.ts'
+import { fillByFrames } from '../fill-by-frames.ts'
 import { encodeFrame, FrameDecoder, LENGTH_BYTES } from './frames.ts'
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { InFlight } from '../in-flight.ts'
-import type { Channel } from '../world.ts'
+import type { Channel, ReceiveIntoOptions } from '../world.ts'
 
 /** Whole frames waiting for receive(), counted in bytes, at which the sender is stopped. */
 const RECEIVE_QUEUE_MAX: number = 2 * MIB
@@ -104,6 +105,10 @@ export class Libp2pChannel implements Channel {
       if (this.#ended) return undefined
       if (this.#readFailure !== undefined) throw this.#readFailure
     }
+  }
+
+  receiveInto(into: Uint8Array, options: ReceiveIntoOptions): Promise<void> {
+    return fillByFrames(this, into, options)
   }
 
   async close(): Promise<void> {

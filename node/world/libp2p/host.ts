@@ -7,7 +7,6 @@ import { gossipsub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
 import { kadDHT } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
 import { concatBytes } from '../../../protocol/bytes.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -22,13 +21,14 @@ import { membersMuxer } from './strangers-muxer.ts'
 import { socketTls } from './tls.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Identify } from '@libp2p/identify'
-import type { Libp2p, PeerInfo } from '@libp2p/interface'
+import type { Libp2p, PeerInfo, PrivateKey } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import type { Ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { noteProtocolsOnce } from './internals.ts'
 import type { LocalDiscoveryComponents } from './local-discovery.ts'
 import type { Identity } from '../../../protocol/signed.ts'
+import type { SharedPort } from '../bulk/shared-port.ts'
 import type { Threshold } from './threshold.ts'
 import { peerIdFromCID } from '@libp2p/peer-id'
 import { LevelDatastore } from 'datastore-level'
@@ -73,10 +73,12 @@ export interface HostOptions {
   readonly threshold: Threshold
   /** The score of a peer for gossip, by its id text; below zero, it is in no mesh. */
   readonly scoreOf: (peer: string) => number
+  readonly port: SharedPort
 }
 
 export interface Host {
   readonly libp2p: Libp2p<HostServices>
+  readonly key: PrivateKey
   readonly store: MembersStore
   /** Says each time that a peer answers on the local network. */
   readonly discovered: EventEmitter<{ peer: [PeerInfo] }>
@@ -103,10 +105,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const silence = new SilenceWatch(clock)
   const discovered = new EventEmitter<{ peer: [PeerInfo] }>()
   const onFound = (peer: PeerInfo): void => void discovered.emit('peer', peer)
+  // The public half too, which libp2p would compute in JavaScript.
+  const key = privateKeyFromRaw(concatBytes([identity.seed, identity.publicKey]))
   const libp2p = await createLibp2p<HostServices>({
     start: false,
-    // The public half too, which libp2p would compute in JavaScript.
-    privateKey: privateKeyFromRaw(concatBytes([identity.seed, identity.publicKey])),
+    privateKey: key,
     datastore: store,
     nodeInfo: { name: 'shoal', version: '1', userAgent: 'shoal/1' },
     addresses: {
@@ -114,7 +117,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       appendAnnounce: [...options.announce],
       announceFilter: worthAnnouncing,
     },
-    transports: [tcp()],
+    transports: [options.port.transport()],
     connectionEncrypters: [threshold.guard(socketTls()), threshold.guard(noise())],
     streamMuxers: [() => membersMuxer(silence)],
     connectionManager: {
@@ -139,7 +142,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
   })
   noteProtocolsOnce(libp2p.peerStore)
-  return { libp2p, store, discovered }
+  return { libp2p, key, store, discovered }
 }
 
 async function openStore(folder: string): Promise<MembersStore> {

@@ -9,16 +9,19 @@ import { FRAME_MAX, STRANGER_FRAME_MAX, STREAMS_PER_PEER_MAX } from '../../../pr
 import { identityFromSeed } from '../../../protocol/signed.ts'
 import { enforces } from '../../../protocol/trust.ts'
 import { SECOND_MS } from '../../../protocol/units.ts'
-import { wronglyDropped } from './addresses.ts'
+import { AddressBook } from './address-book.ts'
+import { BULK_MESSAGE_MAX, BULK_PROTOCOL } from '../../../protocol/wire/bulk.ts'
+import { SharedPort } from '../bulk/shared-port.ts'
 import { InFlight } from '../in-flight.ts'
+import { bulkOver } from './bulk-host.ts'
 import { Libp2pChannel } from './channel.ts'
-import { dial, parseAddress, unreachable, withoutPeer } from './dial.ts'
+import { dial, parseAddress, unreachable } from './dial.ts'
 import { Blame, Gossip } from './gossip.ts'
 import { createHost } from './host.ts'
 import { dhtParts } from './internals.ts'
 import { PeerEvents } from './peer-events.ts'
 import { findProviders, guardDht, provide, unprovide } from './providers.ts'
-import { STRANGERS_MUXER } from './strangers-muxer.ts'
+import { dropStranger, isOfStranger, promote } from './strangers.ts'
 import { Threshold } from './threshold.ts'
 import type {
   Connection,
@@ -28,15 +31,21 @@ import type {
   Stream,
 } from '@libp2p/interface'
 import type { PeerId } from '../../../protocol/ids.ts'
-import type { Channel, HandleOptions, Network, Standing, TopicListener } from '../world.ts'
+import type { BulkConnections } from '../bulk/bulk-connections.ts'
+import type {
+  Channel,
+  HandleOptions,
+  Network,
+  OpenOptions,
+  Standing,
+  TopicListener,
+} from '../world.ts'
 import type { Host } from './host.ts'
 
 /** How long a hang-up may take to say goodbye. */
 const HANG_UP_TIMEOUT_MS: number = SECOND_MS
 /** Two nodes may dial each other at once, and one that vanished dials again before it is missed. */
 const CONNECTIONS_PER_PEER_MAX = 4
-/** A stranger that became a member hangs up once its ticket is answered; else this node does. */
-const PROMOTED_MS: number = 5 * SECOND_MS
 const STREAM_LIMITS = {
   maxInboundStreams: STREAMS_PER_PEER_MAX,
   maxOutboundStreams: STREAMS_PER_PEER_MAX,
@@ -69,6 +78,7 @@ interface NetworkParts {
   readonly blame: Blame
   /** Protocols that strangers may choose. */
   readonly forStrangers: Set<string>
+  readonly port: SharedPort
   readonly log: NetworkLog
 }
 
@@ -84,10 +94,13 @@ export class Libp2pNetwork implements Network {
   readonly #log: NetworkLog
   readonly #channels = new Set<Libp2pChannel>()
   readonly #inFlight = new InFlight()
+  readonly #book: AddressBook
+  readonly #port: SharedPort
+  readonly #bulk: BulkConnections
   readonly #traffic = new Set<(peer: PeerId, bytes: number) => void>()
 
-  private constructor({ host, threshold, blame, forStrangers, log }: NetworkParts) {
-    const { libp2p } = host
+  private constructor({ host, threshold, blame, forStrangers, port, log }: NetworkParts) {
+    const { libp2p, key } = host
     this.self = peerOf(libp2p.peerId)
     this.#host = host
     this.#threshold = threshold
@@ -101,6 +114,10 @@ export class Libp2pNetwork implements Network {
     const { gossip: pubsub, dht } = libp2p.services
     this.#gossip = new Gossip({ pubsub, blame, log }, onTraffic)
     guardDht(dhtParts(dht), onTraffic)
+    this.#book = new AddressBook(this.self, libp2p.peerStore)
+    this.#port = port
+    const bulkParts = { libp2p, key, threshold, network: this, onTraffic }
+    this.#bulk = bulkOver(bulkParts, { inFlight: this.#inFlight, log })
     // After libp2p has taken note of it.
     libp2p.addEventListener('connection:open', ({ detail }) =>
       queueMicrotask(() => this.#onConnection(detail)),
@@ -125,9 +142,13 @@ export class Libp2pNetwork implements Network {
     })
     const blame = new Blame()
     const { scoreOf } = blame
-    const host = await createHost({ ...options, identity, announce, threshold, scoreOf })
+    const port = new SharedPort()
+    const host = await createHost({ ...options, identity, announce, threshold, scoreOf, port })
     host.store.keepOnly((peer) => threshold.isMember(peer) || !enforces('members-only-kept'))
-    return new Libp2pNetwork({ host, threshold, blame, forStrangers, log })
+    const network = new Libp2pNetwork({ host, threshold, blame, forStrangers, port, log })
+    const serveBulk = (channel: Channel): Promise<void> => network.#bulk.serve(channel)
+    await network.handle(BULK_PROTOCOL, serveBulk, { frameMax: BULK_MESSAGE_MAX })
+    return network
   }
 
   /** throws ShoalError 'usage' if an address cannot be listened on. */
@@ -135,6 +156,8 @@ export class Libp2pNetwork implements Network {
     const { libp2p, store } = this.#host
     try {
       await store.open()
+      this.#bulk.start()
+      this.#port.start((socket, knock) => this.#bulk.accept(socket, knock))
       await libp2p.start()
     } catch (cause) {
       await store.close()
@@ -152,6 +175,8 @@ export class Libp2pNetwork implements Network {
     this.#gossip.stop()
     // First, so that no remote takes this for a clean end.
     for (const channel of this.#channels) channel.abort(new Error('this node stops'))
+    this.#bulk.stop()
+    this.#port.stop()
     await libp2p.stop()
     await store.close()
   }
@@ -165,31 +190,19 @@ export class Libp2pNetwork implements Network {
     return this.#peers.connected
   }
 
-  async addressesOf(peer: PeerId): Promise<readonly string[]> {
-    const id = peerIdFromString(peer)
-    try {
-      const { addresses } = await this.#host.libp2p.peerStore.get(id)
-      const texts = addresses.map(({ multiaddr }) =>
-        multiaddr.encapsulate(`/p2p/${peer}`).toString(),
-      )
-      return [...new Set(texts)] // libp2p may store one twice: with and without its /p2p end
-    } catch (error) {
-      if (error instanceof Error && error.name === 'NotFoundError') return []
-      throw error
-    }
+  addressesOf(peer: PeerId): Promise<readonly string[]> {
+    return this.#book.of(peer)
   }
 
-  async learn(peer: PeerId, addresses: readonly string[]): Promise<void> {
-    if (peer === this.self) return
-    const multiaddrs = addresses.map((address) => withoutPeer(parseAddress(address), peer))
-    await this.#host.libp2p.peerStore.merge(peerIdFromString(peer), { multiaddrs })
+  learn(peer: PeerId, addresses: readonly string[]): Promise<void> {
+    return this.#book.learn(peer, addresses)
   }
 
   async dial(
     target: PeerId | readonly string[],
     options: { signal: AbortSignal },
   ): Promise<PeerId> {
-    if (typeof target === 'string') this.#dropStranger(target)
+    if (typeof target === 'string') dropStranger(this.#host.libp2p, this.#threshold, target)
     const connection = await dial(this.#host.libp2p, target, options.signal)
     const peer = peerOf(connection.remotePeer)
     if (isOfStranger(connection)) throw new ShoalError('unreachable', `${peer} is not a member`)
@@ -201,6 +214,7 @@ export class Libp2pNetwork implements Network {
       if (channel.peer === peer) channel.abort(new Error('this node hangs up'))
     }
     const signal = AbortSignal.timeout(HANG_UP_TIMEOUT_MS)
+    this.#bulk.drop(peer)
     await this.#host.libp2p.hangUp(peerIdFromString(peer), { signal })
   }
 
@@ -212,10 +226,11 @@ export class Libp2pNetwork implements Network {
       const isStranger = isOfStranger(connection)
       const now = this.#threshold.standing(peer)
       if (now === (isStranger ? 'stranger' : 'member')) continue
-      if (now === 'member') this.#promote(connection)
+      if (now === 'member') promote(connection)
       else this.#shutOut(connection)
       areFewer ||= now !== 'member'
     }
+    this.#bulk.recheck()
     this.#gossip.recheck()
     const { store, libp2p } = this.#host
     if (areFewer && libp2p.status === 'started')
@@ -237,9 +252,11 @@ export class Libp2pNetwork implements Network {
   async handle(
     protocol: string,
     serve: (channel: Channel) => Promise<void>,
-    { forStrangers = false, frameMax }: HandleOptions = {},
+    options: HandleOptions = {},
   ): Promise<void> {
+    const { forStrangers = false, frameMax, isBulk = false } = options
     if (forStrangers) this.#forStrangers.add(protocol)
+    if (isBulk) this.#bulk.handle(protocol, (lane) => this.#serve(lane, serve), options)
     await this.#host.libp2p.handle(
       protocol,
       (stream, connection) => this.#serve(this.#channel(stream, connection, frameMax), serve),
@@ -247,22 +264,23 @@ export class Libp2pNetwork implements Network {
     )
   }
 
-  async open(
-    peer: PeerId,
-    protocol: string,
-    options: { signal: AbortSignal; frameMax?: number },
-  ): Promise<Channel> {
-    const { signal, frameMax } = options
-    this.#dropStranger(peer)
+  async open(peer: PeerId, protocol: string, options: OpenOptions): Promise<Channel> {
+    const { signal, frameMax, isBulk = false } = options
+    dropStranger(this.#host.libp2p, this.#threshold, peer)
     const connection = await dial(this.#host.libp2p, peer, signal)
     try {
       if (isOfStranger(connection)) throw new ShoalError('unreachable', 'it is not a member')
+      const lane = isBulk ? await this.#bulk.open(peer, protocol, options) : undefined
+      if (lane !== undefined) return lane
       const stream = await connection.newStream(protocol, { signal, ...STREAM_LIMITS })
       return this.#channel(stream, connection, frameMax)
     } catch (cause) {
       throw unreachable(`${protocol} at peer ${peer}`, cause, signal)
     }
   }
+
+  /** Peers with a bulk connection. */
+  bulkPeers = (): readonly PeerId[] => this.#bulk.peers()
 
   async ping(peer: PeerId, options: { signal: AbortSignal }): Promise<number> {
     const { signal } = options
@@ -311,6 +329,7 @@ export class Libp2pNetwork implements Network {
     for (const old of all.slice(0, -CONNECTIONS_PER_PEER_MAX))
       old.abort(new Error('there are newer connections'))
     this.#inBackground('identify a peer', libp2p.services.identify.identify(connection))
+    this.#bulk.onConnect(peer)
     this.#peers.onConnect(peer)
   }
 
@@ -318,6 +337,7 @@ export class Libp2pNetwork implements Network {
     const all = this.#host.libp2p.getConnections(peerIdFromString(peer))
     if (all.some((other) => other.status === 'open' && !isOfStranger(other))) return
     this.#blame.forget(peer)
+    this.#bulk.drop(peer)
     this.#peers.onDisconnect(peer)
   }
 
@@ -327,20 +347,6 @@ export class Libp2pNetwork implements Network {
     for (const channel of this.#channels)
       if (channel.peer === peer) channel.abort(new Error('it is not a member'))
     connection.abort(new Error('it is not a member'))
-  }
-
-  /** Makes a new member connect anew; messages under way to it may still end. */
-  #promote(connection: Connection): void {
-    const end = (): void => connection.abort(new Error('it is a member by now'))
-    if (connection.streams.length === 0) end()
-    else setTimeout(end, PROMOTED_MS).unref()
-  }
-
-  /** A member that came as a stranger is connected anew. */
-  #dropStranger(peer: PeerId): void {
-    if (!this.#threshold.isMember(peer)) return
-    for (const connection of this.#host.libp2p.getConnections(peerIdFromString(peer)))
-      if (isOfStranger(connection)) connection.abort(new Error('it is a member by now'))
   }
 
   #channel(stream: Stream, connection: Connection, frameMax = FRAME_MAX): Libp2pChannel {
@@ -355,7 +361,7 @@ export class Libp2pNetwork implements Network {
     return channel
   }
 
-  async #serve(channel: Libp2pChannel, serve: (channel: Channel) => Promise<void>): Promise<void> {
+  async #serve(channel: Channel, serve: (channel: Channel) => Promise<void>): Promise<void> {
     const { peer, protocol } = channel
     try {
       await serve(channel)
@@ -378,10 +384,8 @@ export class Libp2pNetwork implements Network {
   }
 
   #onUpdate(update: PeerUpdate): void {
-    const multiaddrs = wronglyDropped(update)
-    if (multiaddrs.length === 0 || !this.#threshold.isMember(update.peer.id.toString())) return
-    const { peerStore } = this.#host.libp2p
-    this.#inBackground('keep an address', peerStore.merge(update.peer.id, { multiaddrs }))
+    if (this.#threshold.isMember(update.peer.id.toString()))
+      this.#inBackground('keep an address', this.#book.keep(update))
   }
 
   #inBackground(what: string, work: Promise<unknown>): void {
@@ -389,10 +393,6 @@ export class Libp2pNetwork implements Network {
       this.#log('debug', `could not ${what}`, { reason: String(error) }),
     )
   }
-}
-
-function isOfStranger({ multiplexer }: Connection): boolean {
-  return multiplexer === STRANGERS_MUXER
 }
 
 function peerOf(id: Libp2pPeerId): PeerId {

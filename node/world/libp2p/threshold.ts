@@ -3,6 +3,7 @@
 // strangers can be chosen (strangers-muxer.ts), few at a time, and few tries a minute of one
 // address; all others none. Nobody is dialled who is no member. A handshake is needed to know who
 // somebody is: those that find no member are paid for by their address.
+import { multiaddr } from '@multiformats/multiaddr'
 import { toHex } from '../../../protocol/bytes.ts'
 import { asShoalError, ShoalError } from '../../../protocol/errors.ts'
 import { parsePeerId } from '../../../protocol/ids.ts'
@@ -136,6 +137,11 @@ export class Threshold {
     return { ...secured, streamMuxer: strangersMuxer(this.#c.forStrangers) }
   }
 
+  /** A connection at this address came to nothing: it has one try less. */
+  chargeFor(address: string): void {
+    this.#charge(addressOf(addressOfText(address)))
+  }
+
   /** May somebody at this address begin a handshake? */
   #mayKnock(connection: MultiaddrConnection): boolean {
     const address = addressOf(connection.remoteAddr)
@@ -168,6 +174,10 @@ export function addressOf({ bytes }: Multiaddr): string {
   const isMapped = isIp6 && toHex(bytes.subarray(1, 13)) === '00000000000000000000ffff'
   if (isMapped) return toHex(bytes.subarray(13, 17))
   return toHex(isIp6 ? bytes.subarray(1, 9) : bytes.subarray(1, 5))
+}
+
+function addressOfText(address: string): Multiaddr {
+  return multiaddr(`/${address.includes(':') ? 'ip6' : 'ip4'}/${address}`)
 }
 
 function now(): Instant {

@@ -16,6 +16,7 @@ import type {
   ConnectionEncrypter,
   MessageStream,
   PeerId,
+  PrivateKey,
   SecureConnectionOptions,
   SecuredConnection,
   StreamMessageEvent,
@@ -127,18 +128,21 @@ class SocketTls implements ConnectionEncrypter {
 
   /** One certificate serves all connections of this process, as in go-libp2p. */
   #secureContext(): Promise<SecureContext> {
-    this.#context ??= generateCertificate(this.#components.privateKey).then((certificate) =>
-      createSecureContext({
-        ...certificate,
-        ciphers: CIPHERS,
-        minVersion: 'TLSv1.3',
-        maxVersion: 'TLSv1.3',
-        // Every connection proves its identity afresh.
-        secureOptions: constants.SSL_OP_NO_TICKET,
-      }),
-    )
+    this.#context ??= libp2pContext(this.#components.privateKey)
     return this.#context
   }
+}
+
+/** TLS 1.3 with a certificate that proves the libp2p key. */
+export async function libp2pContext(key: PrivateKey): Promise<SecureContext> {
+  return createSecureContext({
+    ...(await generateCertificate(key)),
+    ciphers: CIPHERS,
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    // Every connection proves its identity afresh.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  })
 }
 
 function tlsOptions(secureContext: SecureContext): TLSSocketOptions {
@@ -194,13 +198,16 @@ function handshake(socket: TLSSocket, signal: AbortSignal | undefined): Promise<
 }
 
 /** The peer whose key signed the certificate of the other side. */
-async function provenPeer(socket: TLSSocket, expected: PeerId | undefined): Promise<PeerId> {
+export async function provenPeer(
+  socket: TLSSocket,
+  expected: { readonly toString: () => string } | undefined,
+): Promise<PeerId> {
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) {
     throw new ShoalError('unreachable', 'the peer showed no certificate')
   }
   const peer = await verifyPeerCertificate(certificate.raw)
-  if (expected !== undefined && !expected.equals(peer)) {
+  if (expected !== undefined && expected.toString() !== peer.toString()) {
     throw new ShoalError('unreachable', `another peer answers there: ${peer.toString()}`)
   }
   return peer

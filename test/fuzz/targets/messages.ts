@@ -2,10 +2,19 @@
 import { concatBytes } from '../../../protocol/bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../../../protocol/cbor.ts'
 import { sealOnce } from '../../../protocol/cipher.ts'
+import { ShoalError, hasCode } from '../../../protocol/errors.ts'
 import { deriveKey } from '../../../protocol/hash.ts'
 import { identityFromSeed } from '../../../protocol/signed.ts'
 import { decodeCheckpointMessage } from '../../../protocol/wire/checkpoint.ts'
 import { openGossip } from '../../../protocol/wire/gossip.ts'
+import {
+  decodeBulkReply,
+  decodeBulkRequest,
+  encodeBulkReply,
+  encodeBulkRequest,
+} from '../../../protocol/wire/bulk.ts'
+import { BulkConnection } from '../../../node/world/bulk/connection.ts'
+import { InFlight } from '../../../node/world/in-flight.ts'
 import { decodeJoinReply, decodeJoinRequest } from '../../../protocol/wire/join.ts'
 import { decodeLockAnswer, decodeLockRequest } from '../../../protocol/wire/lock.ts'
 import { decodeLogMessage } from '../../../protocol/wire/log.ts'
@@ -13,6 +22,8 @@ import { decodeShardReply, decodeShardRequest } from '../../../protocol/wire/sha
 import { decodeStrongAnswer, decodeStrongRequest } from '../../../protocol/wire/strong.ts'
 import { KEY, VOLUME, vectors } from '../honest.ts'
 import type { Target } from '../watch.ts'
+import type { Pipe } from '../../../node/world/bulk/tls-pipe.ts'
+import type { Channel } from '../../../node/world/world.ts'
 
 const ALICE = identityFromSeed(new Uint8Array(32).fill(0x11))
 
@@ -34,7 +45,64 @@ function signedBeacon(plain: Uint8Array): Uint8Array | undefined {
   }
 }
 
+/** Records that come on a bulk connection: a lane that takes what it is sent, or whatever else. */
+function takeRecords(input: Uint8Array): void {
+  let ended: Error | undefined
+  let take: ((bytes: Buffer, end: number) => void) | undefined
+  const pipe: Pipe = {
+    listen: (onBytes) => void (take = onBytes),
+    write: (_bytes, done) => void done?.(),
+    destroy: (error) => void (ended ??= error),
+  }
+  const signal = new AbortController().signal
+  const serve = (channel: Channel): void => {
+    const into = new Uint8Array(64)
+    channel.receiveInto(into, { signal }).then(
+      () => channel.receive({ signal }).catch(() => undefined),
+      () => undefined,
+    )
+  }
+  const connection = new BulkConnection(pipe, {
+    peer: ALICE.peer,
+    isDialler: false,
+    secret: KEY.slice(0, 16),
+    inFlight: new InFlight(),
+    handlerOf: () => ({ serve, frameMax: 1024 }),
+    onTraffic: () => undefined,
+    onIdle: () => undefined,
+    onEnd: () => undefined,
+  })
+  const bytes = Buffer.from(input)
+  take?.(HELLO, HELLO.length)
+  for (let at = 0; at < bytes.length && ended === undefined; at += 100) {
+    const part = bytes.subarray(at, at + 100)
+    take?.(part, part.length)
+  }
+  connection.end(new ShoalError('stopped', 'the input is at its end'))
+  if (ended !== undefined && !hasCode(ended, 'stopped')) throw ended
+}
+
+const HELLO = Buffer.concat([Buffer.from('000000000000000000000010', 'hex'), KEY.slice(0, 16)])
+/** A lane of "/a", 4 + 64 bytes on it, its end. */
+const RECORDS = Buffer.concat([
+  Buffer.from('0000000100000001000000022f61', 'hex'),
+  Buffer.from('00000002000000010000004400000040', 'hex'),
+  new Uint8Array(64),
+  Buffer.from('000000040000000100000000', 'hex'),
+])
+
 export const messageTargets: readonly Target[] = [
+  { name: 'bulk-records', run: takeRecords, honest: () => [RECORDS] },
+  {
+    name: 'bulk-request',
+    run: decodeBulkRequest,
+    honest: () => [encodeBulkRequest({ kind: 'dial', token: KEY })],
+  },
+  {
+    name: 'bulk-reply',
+    run: decodeBulkReply,
+    honest: () => [encodeBulkReply({ kind: 'token', token: KEY })],
+  },
   { name: 'log-message', run: decodeLogMessage, honest: () => vectors('log-message') },
   {
     name: 'gossip',

@@ -67,6 +67,7 @@ describe('a missing log entry', () => {
       protocol: 'log',
       send,
       receive: () => here.receive(options),
+      receiveInto: (into) => here.receiveInto(into, options),
       close: () => here.close(),
       abort: (error) => here.abort(error),
     }

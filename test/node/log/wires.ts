@@ -1,8 +1,9 @@
 // Just enough of a network for two parts of nodes to talk in one process: channels that lose
 // nothing, and a record of what was published.
+import { fillByFrames } from '../../../node/world/fill-by-frames.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
-import type { Channel, Network } from '../../../node/world/world.ts'
+import type { Channel, Network, ReceiveIntoOptions } from '../../../node/world/world.ts'
 
 /** The two ends of a channel. */
 export function channelPair(a: PeerId, b: PeerId, protocol: string): [Channel, Channel] {
@@ -59,6 +60,10 @@ class End implements Channel {
 
   receive(): Promise<Uint8Array | undefined> {
     return this.#in.take()
+  }
+
+  receiveInto(into: Uint8Array, options: ReceiveIntoOptions): Promise<void> {
+    return fillByFrames(this, into, options)
   }
 
   async close(): Promise<void> {

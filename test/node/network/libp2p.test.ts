@@ -6,10 +6,17 @@ import { SystemClock } from '../../../node/world/clock.ts'
 import { Libp2pNetwork } from '../../../node/world/libp2p/network.ts'
 import { utf8 } from '../../../protocol/bytes.ts'
 import { blake3 } from '../../../protocol/hash.ts'
-import { networkSuite } from '../../seams/network.ts'
+import { allBulk } from '../../seams/all-bulk.ts'
+import { channelSuite, networkSuite } from '../../seams/network.ts'
 import type { NetworkFixture } from '../../seams/network-swarm.ts'
 
 networkSuite('libp2p', openLoopback)
+channelSuite('libp2p, bulk', openBulk)
+
+async function openBulk(): Promise<NetworkFixture> {
+  const fixture = await openLoopback()
+  return { ...fixture, create: async (name) => allBulk(await fixture.create(name)) }
+}
 
 async function openLoopback(): Promise<NetworkFixture> {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-network-'))

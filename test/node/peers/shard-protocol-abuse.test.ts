@@ -253,6 +253,7 @@ function idleChannel(peer: PeerId, replies: ShardReply[]): Channel {
       new Promise((_resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason))
       }),
+    receiveInto: async () => undefined,
     close: async () => undefined,
     abort: () => undefined,
   }
