@@ -45,7 +45,7 @@ export const FAIR_NETWORK: NetworkOptions = {
   bytesPerMs: 100_000,
   lossRate: 0.02,
   duplicateRate: 0.02,
-  bulkBreakRate: 0.002,
+  bulkBreakRate: 0,
   promptRate: 0.5,
   keepAliveMs: 30 * SECOND_MS,
   dialTimeoutMs: 10 * SECOND_MS,

@@ -90,6 +90,7 @@ class Plan {
       lossRate: random.pick([0, 0.02, 0.1, 0.3]),
       duplicateRate: random.pick([0, 0.02, 0.2]),
       promptRate: random.number(),
+      bulkBreakRate: random.pick([0, 0.005, 0.05]),
     }
   }
 

@@ -50,9 +50,15 @@ function takeRecords(input: Uint8Array): void {
   let ended: Error | undefined
   let take: ((bytes: Buffer, end: number) => void) | undefined
   const pipe: Pipe = {
-    listen: (onBytes) => void (take = onBytes),
-    write: (_bytes, done) => void done?.(),
-    destroy: (error) => void (ended ??= error),
+    listen(onBytes) {
+      take = onBytes
+    },
+    write(_bytes, done) {
+      done?.()
+    },
+    destroy(error) {
+      ended ??= error
+    },
   }
   const signal = new AbortController().signal
   const serve = (channel: Channel): void => {
