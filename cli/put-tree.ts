@@ -5,11 +5,14 @@ import { lstat, open } from 'node:fs/promises'
 import PQueue from 'p-queue'
 import { ShoalError, hasCode } from '../protocol/errors.ts'
 import { MIB } from '../protocol/units.ts'
+import { SMALL_FILE_BYTES } from '../node/control/small-files.ts'
 import { isTemporary } from './local-files.ts'
 import { localChild, localNames, localPath, localTarget } from './local-path.ts'
 import { OpenFolder } from './open-folder.ts'
 import { printable } from './output.ts'
 import { baseName, folderPath, joinPath, nameKey } from './paths.ts'
+import { PutSmall } from './put-small.ts'
+import { attributesOf } from './source-attributes.ts'
 import { sameTime } from './transfer.ts'
 import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
@@ -24,7 +27,6 @@ const PART_BYTES = MIB
  * stored.
  */
 const LARGE_BYTES: number = 8 * MIB
-const PERMISSIONS = 0o7777n
 
 /** A file or folder of this machine, within the SRC that is put. */
 export interface LocalSource {
@@ -44,11 +46,26 @@ export class PutTree {
   readonly #transfer: Transfer
   readonly #rules: PutRules
   readonly #large = new PQueue({ concurrency: 1 })
+  readonly #small: PutSmall
 
   constructor(context: Context, transfer: Transfer, rules: PutRules) {
     this.#context = context
     this.#transfer = transfer
     this.#rules = rules
+    this.#small = new PutSmall(context, transfer, ({ source, path, stat }) =>
+      this.#putNew(source, path, stat),
+    )
+  }
+
+  /** Wait for all that was put. throws what ended the transfer. */
+  async drain(): Promise<void> {
+    await this.#small.drain()
+    await this.#transfer.drain()
+  }
+
+  /** Wait for what still reads, after a failure too. */
+  end(): Promise<void> {
+    return this.#small.end()
   }
 
   /** existing: what is at `path`. folder: the one that it comes into, if that is copied, too. */
@@ -81,6 +98,8 @@ export class PutTree {
     }
     if (stat.isFile()) {
       this.#transfer.expect(Number(stat.size))
+      if (stat.size <= SMALL_FILE_BYTES && this.#isToBePut(stat, existing))
+        return this.#small.add({ source, path, stat, folder })
       const put = (): Promise<void> => this.#putFile(source, path, stat, existing)
       const run = (): Promise<void> => (stat.size < LARGE_BYTES ? put() : this.#large.add(put))
       return this.#transfer.add(run, folder)
@@ -186,6 +205,11 @@ export class PutTree {
       if (!hasAttributes(existing, stat)) await this.#setAttributes(path, stat)
       return this.#transfer.skip(this.#rules.byContent ? 0 : size)
     }
+    await this.#putNew(source, path, stat)
+  }
+
+  async #putNew(source: string, path: string, stat: BigIntStats): Promise<void> {
+    const size = Number(stat.size)
     await this.#transfer.change(`${source} -> ${path}`, async () => {
       const file = await open(localPath(source))
       try {
@@ -197,6 +221,13 @@ export class PutTree {
     })
     if (this.#transfer.isDryRun) this.#transfer.copied(size)
     this.#transfer.tally.files++
+  }
+
+  /** Is it sure without another look that the file is to be put? */
+  #isToBePut(stat: BigIntStats, existing: FileStat | undefined): boolean {
+    if (this.#transfer.isDryRun) return false
+    if (existing?.kind !== 'file' || existing.sizeBytes !== Number(stat.size)) return true
+    return !this.#rules.byContent && !sameTime(existing.modifiedNs, stat.mtimeNs)
   }
 
   /** Is the file there, as far as the rules look? */
@@ -230,10 +261,6 @@ export class PutTree {
       this.#context.client.setAttributes(path, attributesOf(stat)),
     )
   }
-}
-
-function attributesOf(stat: BigIntStats): { readonly mode: number; readonly modifiedNs: bigint } {
-  return { mode: Number(stat.mode & PERMISSIONS), modifiedNs: stat.mtimeNs }
 }
 
 function hasAttributes(existing: FileStat, stat: BigIntStats): boolean {

@@ -123,14 +123,16 @@ export class SyncUp implements Direction {
   }
 
   drain(): Promise<void> {
-    return this.#c.transfer.drain()
+    return this.#tree.drain()
   }
 
   async settle(): Promise<void> {
     if (!this.#c.transfer.isDryRun) await this.#c.context.client.settle(this.#ack)
   }
 
-  async end(): Promise<void> {}
+  end(): Promise<void> {
+    return this.#tree.end()
+  }
 }
 
 export class SyncDown implements Direction {

@@ -82,9 +82,10 @@ class Put {
       for (const source of sources) {
         await this.transfer.attempt(() => this.#putSource(source, dest, sources.length > 1))
       }
-      await this.transfer.drain()
+      await this.#tree.drain()
       if (!this.transfer.isDryRun) await this.#context.client.settle(ack)
     } finally {
+      await this.#tree.end()
       await this.transfer.end()
     }
     this.transfer.check()

@@ -3,8 +3,10 @@
 // memory does not grow with the file. A chunk or two are sealed between reads of the source, so the
 // event loop is held for no longer than that.
 import { dataRuns } from '../../protocol/data-runs.ts'
+import { INLINE_FILE_MAX } from '../../protocol/limits.ts'
 import { EMPTY_CONTENT } from './content.ts'
 import { ContentEditor } from './editor.ts'
+import { ManifestBuilder } from './manifest-builder.ts'
 import type { ChunkSizes, Cutter } from '../../protocol/chunk/fastcdc.ts'
 import type { ChunkWriter } from './chunk-io.ts'
 import type { Content } from './content.ts'
@@ -35,6 +37,30 @@ export async function writeContent(
   } finally {
     editor.end()
   }
+}
+
+/**
+ * The same of bytes that are all there. Those that are one chunk anyway go past the editor, which
+ * would make the same of them.
+ */
+export async function writeBytes(
+  bytes: Uint8Array,
+  parts: EditorParts,
+  options: { signal: AbortSignal },
+): Promise<Content> {
+  if (bytes.length <= INLINE_FILE_MAX) return { kind: 'inline', bytes }
+  const { chunks, sizes } = parts.writer
+  // No run of zeros in it is long enough to be a hole.
+  if (bytes.length >= sizes.minBytes) {
+    const source = async function* (): AsyncGenerator<Uint8Array> {
+      yield bytes
+    }
+    return writeContent(source(), parts, options)
+  }
+  const ref = await chunks.write(bytes, options)
+  const manifest = new ManifestBuilder({ chunks })
+  await manifest.add({ kind: 'chunk', ref }, options)
+  return { kind: 'chunks', manifest: await manifest.finish(options) }
 }
 
 async function append(

@@ -50,6 +50,13 @@ const nanoseconds = z
   .min(-(2n ** 63n))
   .max(2n ** 63n - 1n)
 
+/** The same as decimal text. */
+export const nanosecondsText: z.ZodType<bigint> = z
+  .string()
+  .regex(/^-?\d{1,19}$/)
+  .transform(BigInt)
+  .pipe(nanoseconds)
+
 /** Fields of a JSON object. */
 const JSON_FIELDS: FieldTypes = {
   path: z
@@ -91,11 +98,7 @@ const QUERY_FIELDS: FieldTypes = {
     .transform((text) => text === 'true')
     .optional(),
   wallTime: integerText(0).transform((ms) => ms as WallTime),
-  nanoseconds: z
-    .string()
-    .regex(/^-?\d{1,19}$/)
-    .transform(BigInt)
-    .pipe(nanoseconds),
+  nanoseconds: nanosecondsText,
   integer: integerText,
   countOrAll: z
     .string()

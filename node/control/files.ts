@@ -6,10 +6,10 @@ import { SMALL_FILES_MAX } from './small-files.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { CallOptions } from './api.ts'
 import type { RoutesOf } from './route.ts'
-import type { SmallFile } from './small-files.ts'
+import type { SmallFile, WriteFailure } from './small-files.ts'
 
 /** All permission bits. */
-const MODE_MAX = 0o7777
+export const MODE_MAX = 0o7777
 
 /**
  * How recent what a call reads is, and who must agree to what it writes: 'eventual' what this node
@@ -105,6 +105,16 @@ export interface FilesApi {
     paths: readonly string[],
     options?: FileCallOptions,
   ): AsyncIterable<readonly SmallFile[]>
+  /**
+   * The same the other way: write small files below a folder, as writeFile() does each. `content`
+   * is what encodeNewFiles() makes of them. One that cannot be written keeps none of the others
+   * back: returns those, in their order. throws 'malformed', 'usage' (then nothing is written).
+   */
+  writeSmallFiles(
+    folder: string,
+    content: AsyncIterable<Uint8Array>,
+    options?: FileCallOptions & WriteOptions,
+  ): Promise<readonly WriteFailure[]>
   setAttributes(path: string, attributes: FileAttributes, options?: FileCallOptions): Promise<void>
   /**
    * Wait until everything written through this node before the call is durable as `ack` says
@@ -159,6 +169,11 @@ export const filesRoutes: RoutesOf<FilesApi> = {
     ['paths'],
     ({ path, many }) => ({ paths: many(path, 1, SMALL_FILES_MAX) }),
   ),
+  writeSmallFiles: route(
+    { answer: 'json', method: 'PUT', path: 'small-files', hasSession: true },
+    ['folder', 'content'],
+    ({ path, ack }) => ({ folder: path, ack }),
+  ),
   setAttributes: fileCall(['path', '*'], ({ path, integer, nanoseconds }) => ({
     path,
     mode: integer(0, MODE_MAX).optional(),
@@ -198,6 +213,13 @@ export interface FileAttributes {
 export interface NewFile extends FileAttributes {
   /** Checked against the content where given. */
   readonly sizeBytes?: number | undefined
+}
+
+/** A small file to be written, with what there is of it. */
+export interface NewSmallFile extends FileAttributes {
+  /** Below the folder that the call names, as `a/b`. */
+  readonly path: string
+  readonly bytes: Uint8Array
 }
 
 export interface MakeFolderOptions extends WriteOptions {

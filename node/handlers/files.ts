@@ -6,7 +6,9 @@ import { FileAccess } from './access.ts'
 import type { NodeParts } from './parts.ts'
 import { concatBytes } from '../../protocol/bytes.ts'
 import { formatBytes } from '../../protocol/size.ts'
+import { decodeNewFiles } from '../control/new-files.ts'
 import { SMALL_FILE_BYTES } from '../control/small-files.ts'
+import { errorBody } from '../control/wire.ts'
 import type { SmallFile } from '../control/small-files.ts'
 
 /** Small files that are read at a time, and given in one page. */
@@ -68,6 +70,8 @@ export function filesApi(node: NodeParts): FilesApi {
     readSmallFiles: (paths, options) =>
       readSmallFiles(paths, (path) => readFile(path, options), options?.signal),
 
+    writeSmallFiles: writingSmall(access, node),
+
     setAttributes: (path, attributes, options = {}) =>
       access.write(path, options, async ({ hosted, parts }, change) => {
         await change(() => hosted.files.setAttributes(parts, attributes))
@@ -80,6 +84,17 @@ export function filesApi(node: NodeParts): FilesApi {
   }
 }
 
+function writingSmall(access: FileAccess, { until }: NodeParts): FilesApi['writeSmallFiles'] {
+  return (folder, content, options = {}) =>
+    access.write(folder, options, async ({ hosted, parts }, change) => {
+      const signal = until(options.signal)
+      const files = await decodeNewFiles(content)
+      const failures = await hosted.files.writeSmallFiles(parts, files, change, signal)
+      await hosted.acknowledge(options.ack, signal)
+      return Array.from(failures, ([at, error]) => ({ at, ...errorBody(error) }))
+    })
+}
+
 function reading(access: FileAccess, { until }: NodeParts): FilesApi['readFile'] {
   return (path, options = {}) =>
     access.read(path, options, ({ hosted, parts }) =>
@@ -87,8 +102,7 @@ function reading(access: FileAccess, { until }: NodeParts): FilesApi['readFile']
     )
 }
 
-/** In pages, in the order of the paths. throws what `signal` says. */
-/** Many small files read in one call. */
+/** Many small files in pages, in the order of the paths. throws what `signal` says. */
 export async function* readSmallFiles(
   paths: readonly string[],
   read: (path: string) => Promise<FileContent>,

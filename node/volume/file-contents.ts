@@ -23,7 +23,7 @@ import type { ReaderParts } from '../content/read-pipeline.ts'
 import type { ReadAheadBudget } from '../content/read-ahead.ts'
 import type { StripeMap } from '../shard-map/stripe-map.ts'
 import type { Lease, InFlightReferences } from '../content/in-flight-references.ts'
-import { writeContent } from '../content/file-writer.ts'
+import { writeBytes, writeContent } from '../content/file-writer.ts'
 import type { WriterParts } from '../content/file-writer.ts'
 import type { FileVersion, Namespace } from '../tree/namespace.ts'
 import type { PinnedClasses } from './pinned-classes.ts'
@@ -34,6 +34,13 @@ import { walk } from '../content/manifest-walk.ts'
 const CHUNKS_MAX = 4096
 /** The worst counts. */
 const ORDER: readonly ChunkState[] = ['local', 'placed', 'cold', 'archived']
+
+/** The place of new content. */
+export interface ContentPlace {
+  readonly folder: NodeId
+  /** The file that it becomes a version of. */
+  readonly replaced: NodeId | undefined
+}
 
 export interface FileContentsComponents {
   readonly namespace: Namespace
@@ -90,13 +97,15 @@ export class FileContents {
    */
   write(
     source: AsyncIterable<Uint8Array>,
-    at: { readonly folder: NodeId; readonly replaced: NodeId | undefined },
+    at: ContentPlace,
     signal: AbortSignal,
   ): Promise<Content> {
-    const { classes } = this.#c
-    const cls =
-      at.replaced === undefined ? classes.ofFolder(at.folder) : classes.ofFile(at.replaced)[0]
-    return writeContent(source, this.#editorParts([], cls), { signal })
+    return writeContent(source, this.#editorParts([], this.#classAt(at)), { signal })
+  }
+
+  /** The same of bytes that are all there, which are not written to meanwhile. */
+  writeSmall(bytes: Uint8Array, at: ContentPlace, signal: AbortSignal): Promise<Content> {
+    return writeBytes(bytes, this.#editorParts([], this.#classAt(at)), { signal })
   }
 
   /**
@@ -147,6 +156,11 @@ export class FileContents {
 
   nowNs(): bigint {
     return this.#c.namespace.nowNs()
+  }
+
+  #classAt(at: ContentPlace): RedundancyClass | undefined {
+    const { classes } = this.#c
+    return at.replaced === undefined ? classes.ofFolder(at.folder) : classes.ofFile(at.replaced)[0]
   }
 
   #editorParts(hints: readonly PeerId[], cls: RedundancyClass | undefined): EditorParts {

@@ -10,15 +10,24 @@ import type { Name } from '../../protocol/op/names.ts'
 import { kindText } from '../../protocol/op/file-kind.ts'
 import { ROOT, readDir } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import type { FileAttributes, FileContent, FileStat, NewFile, ReadRange } from '../control/files.ts'
+import type {
+  FileAttributes,
+  FileContent,
+  FileStat,
+  NewFile,
+  NewSmallFile,
+  ReadRange,
+} from '../control/files.ts'
 import { contentSize } from '../content/content.ts'
 import type { Content } from '../content/content.ts'
 import type { Lease } from '../content/in-flight-references.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import { contentOf } from './file-contents.ts'
-import type { FileContents } from './file-contents.ts'
+import type { ContentPlace, FileContents } from './file-contents.ts'
 import type { FileOwner } from '../world/world.ts'
 import { formatPath } from './paths.ts'
+import { writeSmallFiles } from './small-writes.ts'
+import type { SmallWritesParts } from './small-writes.ts'
 
 const LIST_PAGE = 512
 const DEFAULT_MODE = 0o644
@@ -134,8 +143,7 @@ export class Files {
     signal: AbortSignal,
   ): Promise<void> {
     const { parent, name } = this.#place(path)
-    this.#checkNotFolder(path, parent, name)
-    const replaced = this.#c.namespace.lookup(parent, name)?.id
+    const replaced = this.#toReplace(path, parent, name)
     const lease = this.#c.contents.begin()
     try {
       const stored = await this.#c.contents.write(content, { folder: parent, replaced }, signal)
@@ -153,12 +161,32 @@ export class Files {
     }
   }
 
+  /**
+   * The same for many small files below a folder. returns the failures by index, in order. throws
+   * what `signal` says.
+   */
+  writeSmallFiles(
+    folder: readonly string[],
+    files: readonly NewSmallFile[],
+    change: Change,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<number, ShoalError>> {
+    const { namespace, contents } = this.#c
+    const findPlace = (path: readonly string[]): ContentPlace => {
+      const { parent, name } = this.#place(path)
+      return { folder: parent, replaced: this.#toReplace(path, parent, name) }
+    }
+    const name: SmallWritesParts['name'] = (...named) => this.#nameContent(...named)
+    const parts = { contents, volume: namespace.volume, findPlace, name }
+    return writeSmallFiles(parts, { folder, files, change }, signal)
+  }
+
   makeSymlink(path: readonly string[], target: string): void {
     const points = fromByteString(textBytes(target))
     if (points.length > SYMLINK_MAX)
       throw new ShoalError('ENAMETOOLONG', `the target is longer than ${SYMLINK_MAX} bytes`)
     const { parent, name } = this.#place(path)
-    this.#checkNotFolder(path, parent, name)
+    this.#toReplace(path, parent, name)
     this.#c.namespace.volume.atomically(() => {
       if (this.#c.namespace.lookup(parent, name) !== undefined)
         this.#c.namespace.unlink(parent, name)
@@ -236,10 +264,11 @@ export class Files {
     }
   }
 
-  #checkNotFolder(path: readonly string[], parent: NodeId, name: Name): void {
-    if (this.#c.namespace.lookup(parent, name)?.kind === 'dir') {
-      throw new ShoalError('EISDIR', `${this.#shown(path)}: is a folder`)
-    }
+  /** The file or symlink that a new file replaces. throws 'EISDIR' for a folder. */
+  #toReplace(path: readonly string[], parent: NodeId, name: Name): NodeId | undefined {
+    const target = this.#c.namespace.lookup(parent, name)
+    if (target?.kind === 'dir') throw new ShoalError('EISDIR', `${this.#shown(path)}: is a folder`)
+    return target?.id
   }
 
   #shown(path: readonly string[]): string {

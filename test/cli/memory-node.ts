@@ -1,8 +1,10 @@
 // A node whose world is a Map: methods of NodeApi as api.ts describes it, with nothing durable and
 // no peers. What the server, the client and the commands are tested against.
 import { readSmallFiles } from '../../node/handlers/files.ts'
+import { joinPath } from '../../cli/paths.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
+import { writeEach } from './memory-small-files.ts'
 import { MemoryTiers } from './memory-tiers.ts'
 import { NODE, PEER, VOLUME } from './memory-status.ts'
 import type { CallOptions, NodeApi, VolumeCallOptions } from '../../node/control/api.ts'
@@ -21,7 +23,7 @@ import type { LogItem, LogOptions } from '../../node/control/history.ts'
 import type { MountRequest } from '../../node/control/mounts.ts'
 import type { CreateVolumeRequest, Settings, VolumeInfo } from '../../node/control/volumes.ts'
 import type { MemberStatus } from '../../node/control/peers.ts'
-import type { SmallFile } from '../../node/control/small-files.ts'
+import type { SmallFile, WriteFailure } from '../../node/control/small-files.ts'
 import type { GarbageEvent, GarbageProgress } from '../../node/control/garbage.ts'
 import type {
   MountStatus,
@@ -245,6 +247,15 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
 
   readSmallFiles(paths: readonly string[]): AsyncGenerator<readonly SmallFile[]> {
     return readSmallFiles(paths, (path) => this.readFile(path))
+  }
+
+  writeSmallFiles(
+    folder: string,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<readonly WriteFailure[]> {
+    return writeEach(content, ({ path, bytes, ...attributes }) =>
+      this.writeFile(joinPath(folder, path), partsOf(bytes), attributes),
+    )
   }
 
   async setAttributes(path: string, attributes: FileAttributes): Promise<void> {

@@ -21,7 +21,6 @@ import { MemoryNode } from './memory-node.ts'
 import { outcomeOf, withNode } from './shoal.ts'
 import type { CallOptions } from '../../node/control/api.ts'
 import type { FileContent, NewFile, ReadRange, WriteOptions } from '../../node/control/files.ts'
-import type { SmallFile } from '../../node/control/small-files.ts'
 
 /** A file as tests compare it: kind, permissions, time in ms, and content or target. */
 type Picture = Readonly<Record<string, readonly unknown[]>>
@@ -175,50 +174,6 @@ describe('put and get', { concurrency: 4 }, () => {
     })
   })
 
-  test('of many small files, get skips an unreadable one and gets a grown one whole', async () => {
-    const node = new Moving()
-    await withNode(async ({ shoal, folder }) => {
-      await node.makeFolder('/many')
-      for (let i = 0; i < 600; i++) await node.writeFile(`/many/${i}`, contentOf(`${i} ☃`))
-      node.lost = '/many/7'
-      node.grown = '/many/599'
-      const first = await shoal('get', '/many', 'many')
-      assert.equal(first.code, 1)
-      assert.match(first.stderr, /a chunk is nowhere\. The rest was copied\.\n$/)
-      const names = await readdir(join(folder, 'many'))
-      assert.deepEqual(
-        names.toSorted((a, b) => Number(a) - Number(b)),
-        Array.from({ length: 600 }, (_, i) => String(i)).filter((name) => name !== '7'),
-      )
-      assert.equal(await readFile(join(folder, 'many', '598'), 'utf8'), '598 ☃')
-      assert.equal((await readFile(join(folder, 'many', '599'))).byteLength, 300_000)
-      node.lost = undefined
-      const again = await shoal('get', '/many', 'many')
-      assert.match(again.stdout, /^Got 2 files .*, 598 unchanged\n$/)
-      assert.equal(await readFile(join(folder, 'many', '7'), 'utf8'), '7 ☃')
-    }, node)
-  })
-
-  test('get fetches small files one by one where the call for many fails', async () => {
-    const node = new Refusing()
-    await withNode(async ({ shoal, folder }) => {
-      for (let i = 0; i < 40; i++) await node.writeFile(`/${i}`, contentOf(`${i}`))
-      assert.match((await shoal('get', '/', 'back')).stdout, /^Got 40 files /)
-      assert.equal(await readFile(join(folder, 'back', '39'), 'utf8'), '39')
-    }, node)
-  })
-
-  test('get fetches small files with long names that need escaping', async () => {
-    const node = new MemoryNode()
-    await withNode(async ({ shoal, folder }) => {
-      const deep = `/${Array.from({ length: 3 }, () => '\u0001'.repeat(250)).join('/')}`
-      await node.makeFolder(deep, { parents: true })
-      for (let i = 0; i < 400; i++) await node.writeFile(`${deep}/${i}`, contentOf(''))
-      assert.match((await shoal('get', '/', 'back')).stdout, /^Got 400 files /)
-      assert.equal((await readdir(join(folder, 'back', deep))).length, 400)
-    }, node)
-  })
-
   test('an interrupted get leaves the old file, and a repeated one completes', async () => {
     const node = new Halting()
     await withNode(async ({ start, shoal, folder }) => {
@@ -268,29 +223,6 @@ describe('put and get', { concurrency: 4 }, () => {
     }, node)
   })
 })
-
-/** A node that gives a page of small files and then fails. */
-class Refusing extends MemoryNode {
-  override async *readSmallFiles(
-    paths: readonly string[],
-  ): AsyncGenerator<readonly SmallFile[], never> {
-    yield* super.readSmallFiles(paths.slice(0, 3))
-    throw new ShoalError('unsupported', 'this node has no such call')
-  }
-}
-
-/** A node of which one file is not to be read, and one is larger than a list says. */
-class Moving extends MemoryNode {
-  lost: string | undefined
-  grown: string | undefined
-
-  override async readFile(path: string, options?: CallOptions & ReadRange): Promise<FileContent> {
-    if (path === this.lost) throw new ShoalError('chunk-unavailable', 'a chunk is nowhere')
-    const whole = await super.readFile(path, options)
-    if (path !== this.grown) return whole
-    return { ...whole, lengthBytes: 300_000, content: contentOf('x'.repeat(300_000)) }
-  }
-}
 
 /**
  * A node that can tell when a file is being written, and whose reads can stop after their first
