@@ -10,6 +10,7 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import { assert } from '../../protocol/errors.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 import type { Kv, KvWrite } from '../store/kv.ts'
+import { ReadCache } from './read-cache.ts'
 import { inPages } from '../store/pages.ts'
 
 /** All keys of volumes in the store begin with this (node/store/keys.ts has the store's own). */
@@ -43,6 +44,8 @@ interface Overlay {
   writing: Layer
   appliedBytes: number
   writingBytes: number
+  /** Records of the store below it, but for lasting keys: another view may write those. */
+  readonly stored: ReadCache
 }
 
 function emptyOverlay(generation: number): Overlay {
@@ -52,6 +55,7 @@ function emptyOverlay(generation: number): Overlay {
     writing: new Map(),
     appliedBytes: 0,
     writingBytes: 0,
+    stored: new ReadCache(),
   }
 }
 
@@ -96,6 +100,7 @@ export class StateView implements ReplicaView {
     for (const [key, value] of successor.#at.applied) this.#at.applied.set(key, value)
     this.#at.appliedBytes += successor.#at.appliedBytes
     this.#at.generation = successor.#at.generation
+    this.#at.stored.clear()
     successor.#at = this.#at
     this.put(GENERATION, Uint8Array.of(this.#at.generation))
   }
@@ -160,8 +165,11 @@ export class StateView implements ReplicaView {
     if (this.#trial?.has(key) === true) return this.#trial.get(key)
     if (this.#at.applied.has(key)) return this.#at.applied.get(key)
     if (this.#at.writing.has(key)) return this.#at.writing.get(key)
-    return this.#kv.get(this.#stored(key))
+    if (isLasting(key)) return this.#read(key)
+    return this.#at.stored.get(key, this.#read)
   }
+
+  readonly #read = (key: ByteString): Uint8Array | undefined => this.#kv.get(this.#stored(key))
 
   put(key: ByteString, value: Uint8Array): void {
     if (this.#trial !== undefined) return void this.#trial.set(key, value)
@@ -193,6 +201,7 @@ export class StateView implements ReplicaView {
 
   /** The taken writes are durable. */
   settle(): void {
+    for (const [key, value] of this.#at.writing) this.#at.stored.update(key, value)
     this.#at.writing = new Map()
   }
 
@@ -210,14 +219,16 @@ export class StateView implements ReplicaView {
   }
 
   /**
-   * A write of a key of this view, and the deletion of one, for what is made durable beside what is
-   * applied.
+   * A write of a lasting key of this view, and the deletion of one, for what is made durable beside
+   * what is applied.
    */
   write(key: ByteString, value: Uint8Array): KvWrite {
+    assert(isLasting(key), 'others may have read it')
     return { kind: 'put', key: this.#stored(key), value }
   }
 
   deletion(key: ByteString): KvWrite {
+    assert(isLasting(key), 'others may have read it')
     return { kind: 'delete', key: this.#stored(key) }
   }
 

@@ -1,6 +1,7 @@
 // Writes many small files, some at a time: first their contents, then their names, so that an abort
 // leaves each of them whole or as it was. One that fails keeps none of the others back.
-import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import { asShoalError } from '../../protocol/errors.ts'
+import type { ShoalError } from '../../protocol/errors.ts'
 import type { NewFile, NewSmallFile } from '../control/files.ts'
 import type { Content } from '../content/content.ts'
 import type { ContentPlace, FileContents } from './file-contents.ts'

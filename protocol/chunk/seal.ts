@@ -73,8 +73,13 @@ const KEY_CONTEXT = 'shoal 2026 chunk key v1'
  */
 const SALT_BYTES = 16
 const NO_SALT = new Uint8Array(0)
-/** Bytes that the probe looks at; a shorter chunk is compressed without a probe. */
+/** Bytes that the probe looks at, or all of a shorter chunk. */
 const PROBE_BYTES = 4096
+/**
+ * A shorter chunk is not compressed: most are lists of hashes, and a compressor takes longer to be
+ * made than to run.
+ */
+const COMPRESSED_MIN = 256
 /** Compression must save more than one part in this many. */
 const GAIN_MIN = 16
 
@@ -198,11 +203,11 @@ function contradiction({ id }: ChunkRef, cause?: unknown): ShoalError {
 
 /**
  * A cheap guess at whether compression is worth a try, from the frequencies of PROBE_BYTES bytes
- * spread over the chunk: their collision entropy is below 7 bits. Encrypted, compressed and random
- * bytes come to 7.9.
+ * spread over the chunk: their collision entropy, without bias, is below 7 bits. That of encrypted,
+ * compressed and random bytes is 8.
  */
 function looksCompressible(plain: Uint8Array): boolean {
-  if (plain.length < PROBE_BYTES) return true
+  if (plain.length < COMPRESSED_MIN) return false
   // An odd step meets every residue of the period of fixed-width records.
   const step = Math.floor(plain.length / PROBE_BYTES) | 1
   const counts = new Uint32Array(256)
@@ -212,6 +217,6 @@ function looksCompressible(plain: Uint8Array): boolean {
     counts[byte] = (counts[byte] ?? 0) + 1
   }
   let collisions = 0
-  for (const count of counts) collisions += count * count
-  return collisions > (seen * seen) / 128
+  for (const count of counts) collisions += count * (count - 1)
+  return collisions > (seen * (seen - 1)) / 128
 }
