@@ -392,7 +392,7 @@ async function* partsOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 function clean(path: string): string {
   const inside = path.replace(/^(main)?:/, '').replace(/\/+$/, '')
-  return inside === '' ? '/' : inside
+  return inside.startsWith('/') ? inside : `/${inside}`
 }
 
 function parentOf(path: string): string {
