@@ -16,14 +16,14 @@ export function mountsApi({ hosted: volumes, mounts, space }: NodeParts): Mounts
         driver,
         waitMs,
         cacheSize,
-        async: isAsync = false,
+        sync,
         ...owner
       } = more
       const named = await volumes.findOrCreate(volume)
       const hosted = volumes.of(named)
       hosted.checkMayRead()
       const root = subdir === undefined ? undefined : folderAt(hosted, subdir)
-      const how = { readOnly, allowOther, nonEmpty, root, owner, waitMs, driver, isAsync }
+      const how = { readOnly, allowOther, nonEmpty, root, owner, waitMs, driver, isSynced: sync === 'always' }
       if (cacheSize !== undefined) await space.limitCache(parseSize(cacheSize))
       return mounts.mount(folder, hosted, { volumeName: () => volumes.nameOf(hosted), ...how })
     },

@@ -48,3 +48,16 @@ export async function readFound<Pointer extends { readonly address: Address }, R
   }
   return undefined
 }
+
+/** A copy of `length` bytes from `offset` of `parts` back to back. */
+export function cutParts(parts: readonly Uint8Array[], offset: number, length: number): Uint8Array {
+  const out = new Uint8Array(length)
+  let start = -offset // Of the part, relative to the first byte wanted.
+  for (const part of parts) {
+    const from = Math.max(0, -start)
+    const to = Math.min(part.byteLength, length - start)
+    if (from < to) out.set(part.subarray(from, to), start + from)
+    start += part.byteLength
+  }
+  return out
+}

@@ -11,24 +11,20 @@ import { MIB } from '../../protocol/units.ts'
 import { groupCommit } from './group-commit.ts'
 import { crcOf, decodeRecordHead, encodeRecordHead, recordHeadBytes } from './record.ts'
 import { Reserve } from './reserve.ts'
+import { cutParts } from './parts.ts'
 import { SegmentFiles } from './segment-files.ts'
 import type { Disk } from '../world/world.ts'
 import type { Address } from './keys.ts'
 import type { RecordKind } from './record.ts'
 import type { FoundHead } from './record-scan.ts'
 import type { SegmentTable } from './segment-table.ts'
+import type { SegmentsEnd } from './segments-end.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A batch of this size is written without waiting for a sync. */
 const BATCH_BYTES: number = 4 * MIB
 /** An append waits while more than this is not in files yet. */
 const UNWRITTEN_BYTES_MAX: number = 16 * MIB
-
-/** The place of the next record. */
-export interface SegmentsEnd {
-  readonly segment: number
-  readonly offset: number
-}
 
 interface SegmentsComponents {
   readonly disk: Disk
@@ -74,6 +70,7 @@ export class Segments {
   readonly #reserve: Reserve
   #segmentBytesMax: number
   #end: SegmentsEnd
+  #placedEnd: SegmentsEnd
   /** Not in files yet, the oldest first. */
   readonly #batches: Batch[] = []
   /** Payloads of those batches by place. */
@@ -88,6 +85,11 @@ export class Segments {
    * 'EIO'.
    */
   readonly sync: () => Promise<void> = groupCommit(() => this.#sync())
+  /**
+   * The same, but in files alone: a killed process leaves it, a power loss may not. throws
+   * 'ENOSPC', 'EIO'.
+   */
+  readonly flush: () => Promise<void> = groupCommit(() => this.#writeAll())
 
   private constructor(
     { disk, table, indexBytes = async () => 0 }: SegmentsComponents,
@@ -101,6 +103,7 @@ export class Segments {
     this.#reserve = new Reserve({ disk, usedBytes, unwrittenBytes, indexBytes }, options)
     this.#segmentBytesMax = options.segmentBytesMax ?? 0
     this.#end = end
+    this.#placedEnd = end
   }
 
   /** end: where the table and the files end. */
@@ -117,6 +120,11 @@ export class Segments {
 
   get end(): SegmentsEnd {
     return this.#end
+  }
+
+  /** The end of the last record. */
+  get placedEnd(): SegmentsEnd {
+    return this.#placedEnd
   }
 
   /** Bytes that payloads may still take. */
@@ -189,7 +197,7 @@ export class Segments {
       'read inside the payload',
     )
     const parts = this.#unwritten.get(placeOf(address.segment, address.offset))
-    if (parts !== undefined) return cut(parts, offset, length)
+    if (parts !== undefined) return cutParts(parts, offset, length)
     return this.#readFile(address, address.offset + offset, length, 'payload')
   }
 
@@ -206,7 +214,7 @@ export class Segments {
   ): Promise<Uint8Array> {
     this.check()
     const parts = this.#unwritten.get(placeOf(address.segment, address.offset))
-    if (parts !== undefined) return cut(parts, 0, address.length)
+    if (parts !== undefined) return cutParts(parts, 0, address.length)
     const headBytes = recordHeadBytes(id.byteLength)
     const start = address.offset - headBytes
     const record = await this.#readFile(address, start, headBytes + address.length, what, isNamed)
@@ -298,6 +306,7 @@ export class Segments {
     this.#unwritten.set(placeOf(segment, address.offset), parts)
     this.#unwrittenBytes += bytes
     this.#end = { segment, offset: offset + bytes }
+    this.#placedEnd = this.#end
     this.#table.grow(segment, bytes)
     if (batch.bytes >= BATCH_BYTES) {
       batch.sealed = true
@@ -328,13 +337,16 @@ export class Segments {
     }
   }
 
-  async #sync(): Promise<void> {
+  async #writeAll(): Promise<void> {
     this.check()
     const last = this.#batches.at(-1)
-    if (last !== undefined) {
-      last.sealed = true
-      while (this.#batches.includes(last)) await this.#writeOldest()
-    }
+    if (last === undefined) return
+    last.sealed = true
+    while (this.#batches.includes(last)) await this.#writeOldest()
+  }
+
+  async #sync(): Promise<void> {
+    await this.#writeAll()
     try {
       await this.#files.sync()
     } catch (error) {
@@ -371,19 +383,6 @@ export class Segments {
 /** A payload's place as a Map key: exact while segment numbers stay below 2^21. */
 function placeOf(segment: number, offset: number): number {
   return segment * 2 ** 32 + offset
-}
-
-/** A copy of `length` bytes from `offset` of `parts` back to back. */
-function cut(parts: readonly Uint8Array[], offset: number, length: number): Uint8Array {
-  const out = new Uint8Array(length)
-  let start = -offset // Of the part, relative to the first byte wanted.
-  for (const part of parts) {
-    const from = Math.max(0, -start)
-    const to = Math.min(part.byteLength, length - start)
-    if (from < to) out.set(part.subarray(from, to), start + from)
-    start += part.byteLength
-  }
-  return out
 }
 
 function corrupt(what: string, address: Address, why: string, cause?: unknown): ShoalError {
