@@ -32,8 +32,10 @@ export function addMount(program: Command, context: Context): void {
     .addOption(waitOption())
     .option('--cache-size <size>', "size limit of the node's read cache, until it stops")
     .addOption(
-      new Option('--sync <when>', 'what flushes to disk: fsync() alone, or "always": close() too')
-        .choices(['fsync', 'always']),
+      new Option(
+        '--sync <when>',
+        'what flushes to disk: fsync() alone, or "always": close() too',
+      ).choices(['fsync', 'always']),
     )
     .addOption(new Option('--async', 'accepted as before: it is the default').hideHelp())
     .addOption(driverOption())
@@ -42,8 +44,8 @@ export function addMount(program: Command, context: Context): void {
       '\nDIR is created if it does not exist.\n\n' +
         'Examples:\n  shoal mount ~/Shoal\n  shoal mount --subdir /photos --read-only ~/Photos',
     )
-    .action(async (dir: string, { wait, async: _, ...options }: MountOptions) => {
-      const request = { ...options, waitMs: wait }
+    .action(async (dir: string, { wait, ...options }: MountOptions) => {
+      const request = { ...options, async: undefined, waitMs: wait }
       const folder = resolve(dir)
       const place = placeText(folder)
       const mounted = await context.client.mount(folder, request)

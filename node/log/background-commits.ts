@@ -5,7 +5,7 @@ import { hasCode } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Instant } from '../../protocol/units.ts'
 import { DebounceTimer } from '../jobs/debounce-timer.ts'
-import type { Clock } from '../world/world.ts'
+import type { Clock, Luck } from '../world/world.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** Pauses after a commit, in times that it took, and their bounds. */
@@ -17,6 +17,7 @@ const RETRY_MS: number = 1 * SECOND_MS
 
 export interface BackgroundCommitsComponents {
   readonly clock: Clock
+  readonly random: Luck
   readonly commit: () => Promise<void>
   /** As VolumeJournal has it. */
   readonly keep: () => Promise<void>
@@ -78,7 +79,8 @@ export class BackgroundCommits {
       pauseMs = RETRY_MS
     }
     this.#isRunning = false
-    pauseMs = Math.max(PAUSE_MS_MIN, pauseMs)
+    const isLate = this.#c.random.unlucky('log.commits-late')
+    pauseMs = isLate ? PAUSE_MS_MAX : Math.max(PAUSE_MS_MIN, pauseMs)
     this.#next = (clock.now() + pauseMs) as Instant
     if (this.#isAsked) this.ringIn(pauseMs)
   }

@@ -16,7 +16,7 @@ import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
 import type { StateView } from '../state/state-view.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
-import type { Random } from '../world/world.ts'
+import type { Luck, Random } from '../world/world.ts'
 import { JOURNAL, encodeMark, encodeOps } from './journal-replay.ts'
 import type { KeptBatch, Replayed } from './journal-replay.ts'
 import type { OpenBatch } from './open-batch.ts'
@@ -27,7 +27,7 @@ const RECORD_BYTES_MAX: number = 1 * MIB
 export interface VolumeJournalComponents {
   readonly store: Partial<Pick<Store, 'payloadsEnd' | 'keepPayloads'>>
   readonly view: StateView
-  readonly random: Random
+  readonly random: Random & Luck
   readonly open: () => KeptBatch | undefined
   /** Makes durable all that is applied. throws also if nothing can be any more. */
   readonly commit: () => Promise<void>
@@ -146,9 +146,13 @@ export class VolumeJournal {
     if (this.#isBroken || name === undefined) return undefined
     this.#key ??= random.bytes(JOURNAL_KEY_BYTES)
     if (this.#passed !== this.#bars || this.#journal?.isFull === true) return undefined
+    if (random.unlucky('log.journal-full')) return undefined
     if (this.#journal !== undefined) return this.#journal
-    const begun = Journal.begin(name, { key: this.#key, after: this.#durable })
-    this.#journal = await ignoreFailure(begun, 'a commit does as well, and the next call tries again')
+    const begun = Journal.begin({ ...name, random }, { key: this.#key, after: this.#durable })
+    this.#journal = await ignoreFailure(
+      begun,
+      'a commit does as well, and the next call tries again',
+    )
     return this.#passed === this.#bars ? this.#journal : undefined
   }
 

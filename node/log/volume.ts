@@ -107,7 +107,7 @@ export class Volume {
     this.#replica = replica
     membership.describeBy(() => this.#replica.infos)
     const [commit, keep] = [() => this.commit(), () => this.keep()]
-    this.#background = new BackgroundCommits({ clock: world.clock, commit, keep })
+    this.#background = new BackgroundCommits({ ...world, commit, keep })
     const { random } = world
     const open = (): KeptBatch | undefined => this.#own.open
     const check = (): void => this.#commits.check()

@@ -2,6 +2,7 @@
 // with a key that one run of the node has for that journal. Its number is the nonce, and a run
 // never numbers two records alike. Integers are big-endian.
 import { createCipheriv, createDecipheriv } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { equalBytes, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -40,7 +41,7 @@ export interface JournalHead {
 }
 
 /** Head and sealed content. number: greater than that of any record before it under the key. */
-export function sealItem(key: Uint8Array, number: number, item: JournalItem): Uint8Array[] {
+export function sealItem(key: KeyObject, number: number, item: JournalItem): Uint8Array[] {
   const head = new Uint8Array(JOURNAL_HEAD_BYTES)
   const view = new DataView(head.buffer)
   const plain = encodeItem(item)
@@ -108,7 +109,10 @@ function crcOf(head: Uint8Array, sealed: readonly Uint8Array[]): number {
  */
 function encodeItem({ payloadsEnd, generation, changes, rest }: JournalItem): Uint8Array {
   const fixed = 13
-  const bytes = changes.reduce((sum, [key, value]) => sum + 6 + key.length + (value?.length ?? 0), 0)
+  const bytes = changes.reduce(
+    (sum, [key, value]) => sum + 6 + key.length + (value?.length ?? 0),
+    0,
+  )
   const plain = Buffer.allocUnsafe(fixed + bytes + rest.length)
   plain.writeUInt32BE(payloadsEnd.segment, 0)
   plain.writeUInt32BE(payloadsEnd.offset, 4)
@@ -130,7 +134,8 @@ function encodeItem({ payloadsEnd, generation, changes, rest }: JournalItem): Ui
 function decodeItem(plain: Uint8Array): JournalItem {
   let at = 0
   const take = (length: number): Uint8Array => {
-    if (at + length > plain.length) throw new ShoalError('corrupt', 'a record of a journal is short')
+    if (at + length > plain.length)
+      throw new ShoalError('corrupt', 'a record of a journal is short')
     return plain.subarray(at, (at += length))
   }
   const integer = (length: number): number =>

@@ -5,14 +5,11 @@
 //   a file is written anew only when all that it holds is durable in the ordered store
 //   an append that failed is not followed by another before that: whoever waits for it is served by
 //     a commit
+import { createSecretKey } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { MIB } from '../../protocol/units.ts'
-import type { Disk, DiskFile } from '../world/world.ts'
-import {
-  JOURNAL_HEAD_BYTES,
-  decodeJournalHead,
-  openItem,
-  sealItem,
-} from './journal-record.ts'
+import type { Disk, DiskFile, Luck } from '../world/world.ts'
+import { JOURNAL_HEAD_BYTES, decodeJournalHead, openItem, sealItem } from './journal-record.ts'
 import type { JournalItem } from './journal-record.ts'
 
 const FOLDER = 'journal'
@@ -36,13 +33,20 @@ interface Half {
 }
 
 export class Journal {
-  readonly #key: Uint8Array
+  readonly #key: KeyObject
+  readonly #random: Luck
   #active: Half
   #other: Half
   #last: number
 
-  private constructor(key: Uint8Array, halves: readonly [Half, Half], last: number) {
-    this.#key = key
+  private constructor(
+    { key, random }: { key: Uint8Array; random: Luck },
+    halves: readonly [Half, Half],
+    last: number,
+  ) {
+    // Made once: to make one takes as long as to seal a record.
+    this.#key = createSecretKey(key)
+    this.#random = random
     ;[this.#active, this.#other] = halves
     this.#last = last
   }
@@ -52,7 +56,7 @@ export class Journal {
    * number of the last record that the ordered store has.
    */
   static async begin(
-    { disk, name }: JournalName,
+    { disk, name, random }: JournalName & { readonly random: Luck },
     { key, after }: { key: Uint8Array; after: number },
   ): Promise<Journal> {
     await disk.makeFolder(FOLDER)
@@ -66,7 +70,7 @@ export class Journal {
     const [first, second] = pathsOf(name)
     const halves = [await open(first), await open(second)] as const
     await disk.syncFolder(FOLDER)
-    return new Journal(key, halves, after)
+    return new Journal({ key, random }, halves, after)
   }
 
   /** The number of the last record that was begun. */
@@ -91,7 +95,8 @@ export class Journal {
 
   /** All records up to `durable` are in the ordered store. */
   turn(durable: number): void {
-    if (this.#active.bytes < TURN_BYTES || this.#other.last > durable) return
+    const isDue = this.#active.bytes >= TURN_BYTES || this.#random.unlucky('store.journal-turns')
+    if (!isDue || this.#other.last > durable) return
     ;[this.#active, this.#other] = [this.#other, this.#active]
     this.#active.bytes = 0
   }

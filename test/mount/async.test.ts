@@ -23,8 +23,8 @@ test('close waits for the journal, and for the disk where that is asked for; fsy
     const handle = await fs.open(inode, READ_WRITE)
     const waits: (boolean | undefined)[] = []
     const written = Promise.withResolvers<void>()
-    volume.keep = async ({ sync } = {}) => {
-      waits.push(sync)
+    volume.keep = async (how) => {
+      waits.push(how?.sync)
       await written.promise
     }
     await fs.write(handle, 0, Buffer.from('after!'))
