@@ -18,10 +18,8 @@ export type PlantedFault =
   | 'commit-without-sync'
   /** A write is acknowledged before it is durable. */
   | 'acknowledged-before-commit'
-  /** What a close waits for is acknowledged before it is in the journal. */
+  /** A close is acknowledged before its record is in the journal. */
   | 'acknowledged-before-journal'
-  /** A close does not see to it that the payloads of what it wrote are in files. */
-  | 'journal-without-payloads'
   /** A restart takes records of the journal again that are in the store. */
   | 'replay-from-the-start'
   /** A restart leaves out the first record of the journal that the store lacks. */

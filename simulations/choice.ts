@@ -181,7 +181,7 @@ function write(path: string, { random, contents }: Chooser): Extract<UserOp, { k
   return { kind: 'write', path, sizeBytes: contents.freshSize(random), ack: someAck(random) }
 }
 
-/** Of a file that only its writer touches. */
+/** A path of a file that only its writer touches. */
 function ownPath(node: string, random: SeededRandom): string {
   return `/${OWN}/${node}-${random.word().toString(36)}`
 }

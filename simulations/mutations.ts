@@ -18,7 +18,6 @@ export const MUTATIONS: readonly Mutation[] = [
   { fault: 'commit-without-sync', scenario: 'crash', caughtWithinSeeds: 20 },
   { fault: 'acknowledged-before-commit', scenario: 'crash', caughtWithinSeeds: 20 },
   { fault: 'acknowledged-before-journal', scenario: 'close', caughtWithinSeeds: 10 },
-  { fault: 'journal-without-payloads', scenario: 'close', caughtWithinSeeds: 10 },
   { fault: 'replay-from-the-start', scenario: 'close', caughtWithinSeeds: 10 },
   { fault: 'replay-skips-a-record', scenario: 'close', caughtWithinSeeds: 10 },
   { fault: 'replay-without-payloads', scenario: 'close', caughtWithinSeeds: 20 },

@@ -13,8 +13,8 @@ interface Intent {
   readonly path: string
   readonly node: string
   /**
-   * 'said': acknowledged, but not as durable; 'kept': as what outlives the process, and a power loss
-   * soon; 'unknown': it may be there or not.
+   * 'said': acknowledged, but not as durable; 'kept': as what outlives the process, and a power
+   * loss soon; 'unknown': it may be there or not.
    */
   fate: 'unknown' | 'said' | 'kept' | 'durable'
   keptMs: number
@@ -58,7 +58,7 @@ export class Oracle {
   readonly #sweeps: Sweep[] = []
   readonly #forgetful = new Set<string>()
   readonly #banned = new Set<string>()
-  /** What was kept just before a power loss, the first first: a beginning of it is left. */
+  /** Contents kept just before a power loss, the first first: a beginning of them is left. */
   #beginnings: { readonly node: string; readonly sizes: readonly number[] }[] = []
 
   /** A write begins: from now on the content may show. */

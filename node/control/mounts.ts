@@ -47,7 +47,7 @@ export const mountsRoutes: RoutesOf<MountsApi> = {
  */
 export type DriverName = 'kernel' | 'fuse-native'
 
-/** What waits for the disk: fsync(2) alone, or close(2) too. */
+/** The calls that wait for the disk: fsync(2) alone, or close(2) too. */
 export type Syncing = 'fsync' | 'always'
 
 export interface MountRequest {
@@ -75,8 +75,8 @@ export interface MountRequest {
    */
   readonly cacheSize?: string | undefined
   /**
-   * What waits until the disk has what was written: fsync(2) alone, or close(2) too. Default: as the
-   * volume is set.
+   * The calls that wait until the disk has what was written: fsync(2) alone, or close(2) too.
+   * Default: as the volume is set.
    */
   readonly sync?: Syncing | undefined
   /** Undefined: that of the platform. */

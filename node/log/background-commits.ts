@@ -38,12 +38,12 @@ export class BackgroundCommits {
     this.#timer = new DebounceTimer(components.clock, () => this.#ring())
   }
 
-  /** What was applied outlives this process after so long, and is durable then or soon. */
+  /** Sees to it that what was applied outlives this process after so long, and is durable soon. */
   ringIn(inMs: number): void {
     if (!this.#isOver) this.#timer.ringIn(inMs)
   }
 
-  /** What was applied outlives this process by now: what is left is to make it durable. */
+  /** Makes durable what outlives this process by now. */
   soon(): void {
     const waitMs = this.#next - this.#c.clock.now()
     if (this.#isRunning) this.#isAsked = true

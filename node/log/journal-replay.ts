@@ -1,9 +1,9 @@
 // The journal of a volume, read when the volume is opened: what a run that was killed had
 // acknowledged, and had not made durable yet, is applied again as it was. Invariants:
-//   what is applied is a beginning of what was acknowledged, in its order, and never names a payload
-//     that is not here
-//   the ops of the batch that was open get the dots and stamps that they had; no entry with them has
-//     left this node, since each leaves after its own commit
+//   what is applied is a beginning of what was acknowledged, in its order, and never names a
+//     payload that is not here
+//   the ops of the batch that was open get the dots and stamps that they had; no entry with them
+//     has left this node, since each leaves after its own commit
 import { Fields, decodeCanonicalCbor, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { concatBytes } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -35,7 +35,7 @@ export interface KeptBatch {
 }
 
 export interface Replayed {
-  /** Of the journal; without one there is none. */
+  /** The name of the journal; without one there is none. */
   readonly name: JournalName | undefined
   /** The number of the last record that is applied by now. */
   readonly last: number

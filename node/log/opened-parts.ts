@@ -39,7 +39,7 @@ export interface OpenedParts {
 
 const NOWHERE: SegmentsEnd = { segment: 0, offset: 0 }
 
-/** What the last run left in the journal is applied first. */
+/** Reads the parts, after it has applied what the last run left in the journal. */
 export async function openParts(
   view: StateView,
   { world, store, identity }: VolumeComponents,

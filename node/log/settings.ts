@@ -31,7 +31,7 @@ const CONFLICTS: Setting<ConflictPolicy> = oneOf('conflicts', ['copies', 'lww'])
 const HISTORY: Setting<HistoryPolicy> = oneOf('history', ['drop', 'full'])
 const CONSISTENCY: Setting<Consistency> = oneOf('consistency', ['eventual', 'read-own', 'strong'])
 
-/** What waits for the disk in a mount. */
+/** The calls of a mount that wait for the disk. */
 const SYNC: Setting<Syncing> = oneOf('sync', ['fsync', 'always'])
 const LOCKS: Setting<Locking> = oneOf('locks', ['local', 'strong'])
 

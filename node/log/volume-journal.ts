@@ -1,7 +1,7 @@
 // The journal of a volume, as it is written: what somebody waits for who does not wait for the disk
 // (docs/formats/store.md#journals). Invariants:
-//   a record has all that is applied, is not durable and is in no record before it: whoever finds it
-//     needs no commit that was under way
+//   a record has all that is applied, is not durable and is in no record before it: whoever finds
+//     it needs no commit that was under way
 //   what could not be added is made durable instead, and until that is done nothing is added
 //   nothing leaves this node by it: entries do after their commit
 import { hasCode } from '../../protocol/errors.ts'
@@ -51,7 +51,10 @@ export class VolumeJournal {
   /** Ops of a batch that are in records. */
   #kept: { readonly batch: OpenBatch; readonly count: number } | undefined
 
-  /** What was applied before the call outlives this process when it resolves. Calls share writes. */
+  /**
+   * Keeps what was applied before the call: it outlives this process when this resolves. Calls
+   * share writes.
+   */
   readonly keep: () => Promise<void> = groupCommit(() => this.#keep())
   /** The same of a power loss. */
   readonly sync: () => Promise<void> = groupCommit(() => this.#sync())
@@ -67,7 +70,7 @@ export class VolumeJournal {
     if (count > 0) this.#key = components.random.bytes(JOURNAL_KEY_BYTES)
   }
 
-  /** What a write of all that is applied has to say besides. Then settle() or fail(). */
+  /** The addition to a write of all that is applied. Then settle() or fail(). */
   take(): readonly KvWrite[] {
     if (this.#key === undefined) return []
     const number = this.#journal?.last ?? this.#found
@@ -76,7 +79,7 @@ export class VolumeJournal {
     return [this.#c.view.write(JOURNAL, encodeMark(this.#key, number))]
   }
 
-  /** What was taken is durable. */
+  /** Notes that what was taken is durable. */
   settle(): void {
     if (this.#taken === undefined) return
     this.#passed = this.#taken.bars
@@ -85,7 +88,7 @@ export class VolumeJournal {
     this.#journal?.turn(this.#durable)
   }
 
-  /** What was taken is not. */
+  /** Notes that it is not. */
   fail(): void {
     this.#taken = undefined
     this.#bars++
@@ -112,17 +115,13 @@ export class VolumeJournal {
       changes: changes.records,
       rest,
     }
-    const written = [journal.append(item), this.#keepPayloads()]
+    const written = [journal.append(item), store.keepPayloads?.({ sync: false })]
     if (isPlanted('acknowledged-before-journal')) return
     const failed = (await Promise.allSettled(written)).find(({ status }) => status === 'rejected')
     if (failed === undefined) return
     this.#bars++
     if (failed.status === 'rejected' && !hasCode(failed.reason, 'ENOSPC')) this.#isBroken = true
     await commit()
-  }
-
-  async #keepPayloads(): Promise<void> {
-    if (!isPlanted('journal-without-payloads')) await this.#c.store.keepPayloads?.({ sync: false })
   }
 
   async #sync(): Promise<void> {

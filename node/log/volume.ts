@@ -256,7 +256,7 @@ export class Volume {
   }
 
   /**
-   * What was made so far outlives this process, and a power loss soon; with `sync` at once, here.
+   * Keeps what was made so far: it outlives this process, and a power loss soon, with `sync` now.
    * throws as commit().
    */
   async keep({ sync = false }: { sync?: boolean } = {}): Promise<void> {

@@ -26,10 +26,10 @@ const DELETED = 0xffff_ffff
 export interface JournalItem {
   /** The payloads that it may name lie before this in the segments. */
   readonly payloadsEnd: SegmentsEnd
-  /** Of the volume's state whose keys these are. */
+  /** The one of the volume's state whose keys these are. */
   readonly generation: number
   readonly changes: readonly (readonly [ByteString, Uint8Array | undefined])[]
-  /** What the log knows beside its records. */
+  /** The rest of what the log knows, beside its records. */
   readonly rest: Uint8Array
 }
 

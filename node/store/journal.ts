@@ -20,7 +20,7 @@ const FILE_BYTES_MAX: number = 64 * MIB
 
 export interface JournalName {
   readonly disk: Disk
-  /** Of the volume, as a part of file names. */
+  /** The volume's, as a part of file names. */
   readonly name: string
 }
 

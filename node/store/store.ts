@@ -64,7 +64,7 @@ export class Store {
   readonly shards: ShardStore
   readonly fetched: FetchedChunks
   readonly orphans: OrphanShards
-  /** Where a crash has left the segments whole, as Recovered has it. */
+  /** The place up to which a crash has left the segments whole, as Recovered has it. */
   readonly whole: SegmentsEnd
   readonly #segments: Segments
   readonly #index: StagedIndex

@@ -50,7 +50,7 @@ export const UNLUCKY_SITES = [
   'log.batch-committed-at-once',
   /** Ops that are to be in one entry begin another one. */
   'log.batch-ends-early',
-  /** What is in the journal is made durable only after the longest pause. */
+  /** A commit of what is in the journal comes only after the longest pause. */
   'log.commits-late',
   /** The journal takes nothing: what comes is made durable right away. */
   'log.journal-full',

@@ -1,5 +1,5 @@
-// What a volume keeps without a commit, and what a start makes of it: all that was kept, once, as
-// it was; and nothing leaves the node by it.
+// The things that a volume keeps without a commit, and what a start makes of them: all that was
+// kept, once, as it was; and nothing leaves the node by it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -125,6 +125,26 @@ describe('what is kept', () => {
     a.write('g', 'with a payload')
     await a.volume.keep()
     assert.deepEqual(await (await a.killed()).names(), ['g'])
+  })
+
+  test('is so only when its payloads are in files; without room for them it is refused', async (t) => {
+    const { a } = await founder(t)
+    const written = Promise.withResolvers<void>()
+    a.store.keepPayloads = () => written.promise
+    a.write('f', 'with a payload')
+    let isKept = false
+    const kept = a.volume.keep().then(() => (isKept = true))
+    for (let n = 0; n < 5; n++) await setImmediate()
+    assert.equal(isKept, false)
+    written.resolve()
+    await kept
+    const full = async (): Promise<never> => {
+      throw new ShoalError('ENOSPC', 'full')
+    }
+    a.store.keepPayloads = full
+    a.store.before = full
+    a.write('g', 'with a payload')
+    await assert.rejects(a.volume.keep(), { code: 'ENOSPC' })
   })
 
   test('is nobody else’s before its commit', async (t) => {

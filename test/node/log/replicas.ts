@@ -42,7 +42,7 @@ export class MemoryStore {
   isFull = false
   /** Awaited by each commit before it writes. */
   before: () => Promise<void> = async () => undefined
-  /** Where journals are; without one there are none. */
+  /** The disk for journals; without one there are none. */
   readonly disk: Disk | undefined
   /** Up to where payloads are here, and where those that were put last end. */
   whole: SegmentsEnd = { segment: 1, offset: 0 }
