@@ -76,6 +76,7 @@ export class Volumes {
       }
       await volumes.describeSelf(volume)
     }
+    await components.store.forgetWhole?.()
     return volumes
   }
 
@@ -202,7 +203,10 @@ export class Volumes {
     await view.clear()
     let isDone = false
     try {
-      const volume = await Volume.open({ ...this.#c, identity: as }, genesis, tag)
+      // What crashes before it is filled begins anew: it has no journal.
+      const { clock, random } = this.#c.world
+      const components = { ...this.#c, world: { clock, random }, identity: as }
+      const volume = await Volume.open(components, genesis, tag)
       try {
         const result = await run(volume)
         isDone = true

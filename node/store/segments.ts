@@ -18,18 +18,13 @@ import type { Address } from './keys.ts'
 import type { RecordKind } from './record.ts'
 import type { FoundHead } from './record-scan.ts'
 import type { SegmentTable } from './segment-table.ts'
+import type { SegmentsEnd } from './segments-end.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A batch of this size is written without waiting for a sync. */
 const BATCH_BYTES: number = 4 * MIB
 /** An append waits while more than this is not in files yet. */
 const UNWRITTEN_BYTES_MAX: number = 16 * MIB
-
-/** The place of the next record. */
-export interface SegmentsEnd {
-  readonly segment: number
-  readonly offset: number
-}
 
 interface SegmentsComponents {
   readonly disk: Disk
@@ -63,6 +58,7 @@ export class Segments {
   readonly #reserve: Reserve
   #segmentBytesMax: number
   #end: SegmentsEnd
+  #placedEnd: SegmentsEnd
   /** Not in files yet, the oldest first. */
   readonly #batches: Batch[] = []
   /** Payloads of those batches by place. */
@@ -77,6 +73,11 @@ export class Segments {
    * 'EIO'.
    */
   readonly sync: () => Promise<void> = groupCommit(() => this.#sync())
+  /**
+   * The same, but in files alone: a killed process leaves it, a power loss may not. throws
+   * 'ENOSPC', 'EIO'.
+   */
+  readonly flush: () => Promise<void> = groupCommit(() => this.#writeAll())
 
   private constructor(
     { disk, table, indexBytes = async () => 0 }: SegmentsComponents,
@@ -90,6 +91,7 @@ export class Segments {
     this.#reserve = new Reserve({ disk, usedBytes, unwrittenBytes, indexBytes }, options)
     this.#segmentBytesMax = options.segmentBytesMax ?? 0
     this.#end = end
+    this.#placedEnd = end
   }
 
   /** end: where the table and the files end. */
@@ -106,6 +108,11 @@ export class Segments {
 
   get end(): SegmentsEnd {
     return this.#end
+  }
+
+  /** The end of the last record. */
+  get placedEnd(): SegmentsEnd {
+    return this.#placedEnd
   }
 
   /** Bytes that payloads may still take. */
@@ -313,6 +320,7 @@ export class Segments {
     )
     this.#unwrittenBytes += bytes
     this.#end = { segment, offset: offset + bytes }
+    this.#placedEnd = this.#end
     this.#table.grow(segment, bytes)
     if (batch.bytes >= BATCH_BYTES) {
       batch.sealed = true
@@ -343,13 +351,16 @@ export class Segments {
     }
   }
 
-  async #sync(): Promise<void> {
+  async #writeAll(): Promise<void> {
     this.check()
     const last = this.#batches.at(-1)
-    if (last !== undefined) {
-      last.sealed = true
-      while (this.#batches.includes(last)) await this.#writeOldest()
-    }
+    if (last === undefined) return
+    last.sealed = true
+    while (this.#batches.includes(last)) await this.#writeOldest()
+  }
+
+  async #sync(): Promise<void> {
+    await this.#writeAll()
     try {
       await this.#files.sync()
     } catch (error) {
