@@ -152,7 +152,7 @@ const SCENARIOS: readonly Scenario[] = [
     ops: { ...OPS, close: 9 },
     sessions: 8,
     sessionMs: 0.9 * SECOND_MS,
-    duels: 0.8,
+    duels: 0.6,
     faults: { kill: 16, power: 16, cut: 2 },
     always: ['kill', 'power'],
   },

@@ -5,7 +5,7 @@
 //   the ops of the batch that was open get the dots and stamps that they had; no entry with them
 //     has left this node, since each leaves after its own commit
 import { Fields, decodeCanonicalCbor, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { concatBytes } from '../../protocol/bytes.ts'
+import { concatBytes, fromByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeHlc } from '../../protocol/clock/hlc.ts'
 import { ShoalError, assert } from '../../protocol/errors.ts'
@@ -22,6 +22,7 @@ import type { JournalItem } from '../store/journal-record.ts'
 import { isBehind } from '../store/segments-end.ts'
 import type { SegmentsEnd } from '../store/segments-end.ts'
 import type { StateView } from '../state/state-view.ts'
+import type { Disk } from '../world/world.ts'
 import { BODY_KINDS, OpenBatch } from './open-batch.ts'
 
 /** Key of the journal, and the number of its last record that is in the store. */
@@ -42,6 +43,11 @@ export interface Replayed {
   /** How many of them the store did not have. */
   readonly count: number
   readonly batch: KeptBatch | undefined
+}
+
+/** The journal of the volume whose keys begin with this tag. */
+export function journalName(disk: Disk, tag: ByteString): JournalName {
+  return { disk, name: toHex(fromByteString(tag)) }
 }
 
 /** whole: up to where payloads are here. */

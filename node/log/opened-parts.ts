@@ -1,5 +1,4 @@
 // The parts that a volume is opened with, and those read from the store then.
-import { fromByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import type { Genesis } from '../../protocol/membership/genesis.ts'
@@ -9,7 +8,7 @@ import type { World } from '../world/world.ts'
 import { Attestations } from '../replica/attestations.ts'
 import { readCheckpoint } from '../replica/kept-checkpoint.ts'
 import { Beacons } from './beacons.ts'
-import { replayJournal } from './journal-replay.ts'
+import { journalName, replayJournal } from './journal-replay.ts'
 import type { Replayed } from './journal-replay.ts'
 import type { SegmentsEnd } from '../store/segments-end.ts'
 import { Membership } from '../replica/membership.ts'
@@ -46,7 +45,7 @@ export async function openParts(
   { id, genesis, tag }: { id: VolumeId; genesis: Genesis; tag: ByteString },
 ): Promise<OpenedParts> {
   const { disk } = world
-  const name = disk && { disk, name: toHex(fromByteString(tag)) }
+  const name = disk && journalName(disk, tag)
   const replayed = await replayJournal(view, name, store.whole ?? NOWHERE)
   const origins = { volume: id, creator: genesis.creator }
   const membership = await Membership.open(view, identity, origins)

@@ -50,7 +50,7 @@ export class Volumes {
   private constructor(components: VolumeComponents, self: SelfDescription) {
     const { store, world, identity } = (this.#c = components)
     this.introductions = new Introductions(identity.peer, self)
-    const records = (this.#records = new VolumeRecords(store))
+    const records = (this.#records = new VolumeRecords(store, world.disk))
     const open = (of: VolumeRecord): Promise<Volume> => Volume.open(this.#c, of.genesis, of.tag)
     this.left = new LeftVolumes({ records, clock: world.clock, open })
   }

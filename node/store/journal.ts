@@ -121,6 +121,14 @@ function pathsOf(name: string): readonly [string, string] {
   return [`${FOLDER}/${name}-0`, `${FOLDER}/${name}-1`]
 }
 
+/** Deletes the files of a journal, whose volume is not here any more. */
+export async function removeJournal({ disk, name }: JournalName): Promise<void> {
+  const names = await disk.list(FOLDER)
+  const paths = pathsOf(name).filter((path) => names.some((each) => path === `${FOLDER}/${each}`))
+  for (const path of paths) await disk.remove(path)
+  if (paths.length > 0) await disk.syncFolder(FOLDER)
+}
+
 /**
  * The records behind `after`, one after the other, up to the first that is missing or torn: those
  * that the last run left.
