@@ -63,14 +63,17 @@ async function withTwoVolumes(
   await scheduler.finish(conduct(), RUN_LIMIT_MS)
 }
 
-/** Writes and closes a file in a mount of `main`, which its journal has then. */
+/** Writes and closes files in a mount of `main`, which its journal has then. */
 async function closeInMount(node: ClusterNode): Promise<void> {
   await node.ask((api) => api.mount('/mount', { volume: 'main' }))
   await node.askMount(async (mount) => {
-    const { handle } = await mount.create(ROOT_INODE, 'closed', 0o644, MAKER)
-    await mount.write(handle, 0, Buffer.from('closed'))
-    await mount.flush(handle)
-    await mount.release(handle)
+    // The first is committed, and its journal begins with the next.
+    for (const name of ['one', 'two']) {
+      const { handle } = await mount.create(ROOT_INODE, name, 0o644, MAKER)
+      await mount.write(handle, 0, Buffer.from(name))
+      await mount.flush(handle)
+      await mount.release(handle)
+    }
   })
   await node.ask((api) => api.unmount('/mount'))
   assert.notDeepEqual(await node.machine.world.disk.list('journal'), [])
