@@ -2,7 +2,10 @@
 import { Socket } from 'node:net'
 import { PREAMBLE_BYTES, mayBeBulk } from '../../protocol/wire/bulk.ts'
 
-Socket.prototype.write = new Proxy(Socket.prototype.write, {
+type Write = (this: Socket, ...words: readonly unknown[]) => boolean
+
+const sockets = Socket.prototype as unknown as { write: Write }
+sockets.write = new Proxy(sockets.write, {
   apply(write, socket: Socket, words: readonly unknown[]): boolean {
     const [bytes] = words
     const isPreamble = bytes instanceof Uint8Array && bytes.length === PREAMBLE_BYTES
