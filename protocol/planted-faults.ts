@@ -24,8 +24,6 @@ export type PlantedFault =
   | 'replay-from-the-start'
   /** A restart leaves out the first record of the journal that the store lacks. */
   | 'replay-skips-a-record'
-  /** A restart takes records whose payloads a power loss took. */
-  | 'replay-without-payloads'
   /** A restart makes no entry of the ops that were in none. */
   | 'replay-forgets-ops'
   /** The open batch stays open when an entry is received: the bases of its ops are widened. */

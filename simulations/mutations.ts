@@ -20,7 +20,6 @@ export const MUTATIONS: readonly Mutation[] = [
   { fault: 'acknowledged-before-journal', scenario: 'close', caughtWithinSeeds: 10 },
   { fault: 'replay-from-the-start', scenario: 'close', caughtWithinSeeds: 10 },
   { fault: 'replay-skips-a-record', scenario: 'close', caughtWithinSeeds: 10 },
-  { fault: 'replay-without-payloads', scenario: 'close', caughtWithinSeeds: 20 },
   { fault: 'replay-forgets-ops', scenario: 'close', caughtWithinSeeds: 10 },
   { fault: 'received-joins-batch', scenario: 'close', caughtWithinSeeds: 10 },
   { fault: 'wall-clock-alone', scenario: 'clocks', caughtWithinSeeds: 5 },

@@ -61,8 +61,7 @@ export async function replayJournal(
   const { key, number } = decodeMark(mark)
   const after = isPlanted('replay-from-the-start') ? 0 : number
   const found = await readJournal(name, { key, after })
-  const isLacking = ({ payloadsEnd }: JournalItem): boolean =>
-    isBehind(payloadsEnd, whole) && !isPlanted('replay-without-payloads')
+  const isLacking = ({ payloadsEnd }: JournalItem): boolean => isBehind(payloadsEnd, whole)
   const end = found.findIndex(isLacking)
   const items = found.slice(isPlanted('replay-skips-a-record') ? 1 : 0, end < 0 ? undefined : end)
   let batch: KeptBatch | undefined

@@ -115,7 +115,7 @@ export class VolumeJournal {
       changes: changes.records,
       rest,
     }
-    const written = [journal.append(item), store.keepPayloads?.({ sync: false })]
+    const written = [journal.append(item), this.#keepPayloads({ sync: false })]
     if (isPlanted('acknowledged-before-journal')) return
     const failed = (await Promise.allSettled(written)).find(({ status }) => status === 'rejected')
     if (failed === undefined) return
@@ -124,11 +124,15 @@ export class VolumeJournal {
     await commit()
   }
 
+  async #keepPayloads(how: { sync: boolean }): Promise<void> {
+    await this.#c.store.keepPayloads?.(how)
+  }
+
   async #sync(): Promise<void> {
     await this.keep()
     if (this.#passed !== this.#bars || this.#journal === undefined) return this.#c.commit()
     try {
-      await this.#c.store.keepPayloads?.({ sync: true })
+      await this.#keepPayloads({ sync: true })
       await this.#journal.sync()
     } catch {
       // What the disk has of it is not known any more.
