@@ -1,6 +1,7 @@
 // A node whose world is a Map: methods of NodeApi as api.ts describes it, with nothing durable and
 // no peers. What the server, the client and the commands are tested against.
 import { readSmallFiles } from '../../node/handlers/files.ts'
+import { joinPath } from '../../cli/paths.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { writeEach } from './memory-small-files.ts'
@@ -253,7 +254,7 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
     content: AsyncIterable<Uint8Array>,
   ): Promise<readonly WriteFailure[]> {
     return writeEach(content, ({ path, bytes, ...attributes }) =>
-      this.writeFile(`${clean(folder)}/${path}`, partsOf(bytes), attributes),
+      this.writeFile(joinPath(folder, path), partsOf(bytes), attributes),
     )
   }
 
@@ -390,8 +391,8 @@ async function* partsOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 function clean(path: string): string {
-  const inside = path.replace(/^(main)?:/, '').replace(/^\/|\/+$/g, '')
-  return `/${inside}`
+  const inside = path.replace(/^(main)?:/, '').replace(/\/+$/, '')
+  return inside === '' ? '/' : inside
 }
 
 function parentOf(path: string): string {
