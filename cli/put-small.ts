@@ -1,11 +1,12 @@
 // Puts small files, many in one call: a call for each takes several times as long as the files.
 import { closeSync, openSync, readSync } from 'node:fs'
+import { ShoalError } from '../protocol/errors.ts'
 import { MIB } from '../protocol/units.ts'
 import { SMALL_FILES_MAX, SMALL_FILE_BYTES, encodeNewFiles } from '../node/control/small-files.ts'
 import { errorFrom } from '../node/control/wire.ts'
 import { localPath } from './local-path.ts'
+import { explain } from './output.ts'
 import { inside, rootOf } from './paths.ts'
-import { attributesOf } from './source-attributes.ts'
 import { isFatal } from './transfer.ts'
 import type { BigIntStats } from 'node:fs'
 import type { NewSmallFile } from '../node/control/files.ts'
@@ -14,6 +15,7 @@ import type { Context } from './context.ts'
 import type { OpenFolder } from './open-folder.ts'
 import type { Transfer } from './transfer.ts'
 
+const PERMISSIONS = 0o7777n
 /**
  * Bytes of small files that are put in one call, with PATH_WEIGHT for each byte of a path, since
  * JSON may write it as six.
@@ -85,7 +87,7 @@ export class PutSmall {
           const bytes = readSmall(file)
           // It has grown.
           if (bytes === undefined) return this.#putAlone(file)
-          const path = inside(file.path).slice(1)
+          const path = inside(file.path).replace(/^\/+/, '')
           read.push([file, { path, bytes, ...attributesOf(file.stat) }])
         })
       if (read.length > 0) await this.#send(read)
@@ -133,7 +135,7 @@ function readSmall({ source, stat }: SmallPut): Uint8Array | undefined {
     // One byte more than there should be, so that a file and its end are found by one read.
     let bytes = Buffer.allocUnsafe(Number(stat.size) + 1)
     for (let length = 0; ;) {
-      const count = readSync(file, bytes, length, bytes.length - length, null)
+      const count = readNext(file, source, bytes, length)
       length += count
       if (count === 0) return bytes.subarray(0, length)
       if (length < bytes.length) continue
@@ -143,6 +145,27 @@ function readSmall({ source, stat }: SmallPut): Uint8Array | undefined {
   } finally {
     closeSync(file)
   }
+}
+
+function readNext(file: number, source: string, bytes: Uint8Array, at: number): number {
+  try {
+    return readSync(file, bytes, at, bytes.length - at, null)
+  } catch (cause) {
+    throw unreadable(source, cause)
+  }
+}
+
+/** The attributes of a file of this machine that its copy in the namespace gets. */
+export function attributesOf(stat: BigIntStats): {
+  readonly mode: number
+  readonly modifiedNs: bigint
+} {
+  return { mode: Number(stat.mode & PERMISSIONS), modifiedNs: stat.mtimeNs }
+}
+
+/** Names a file of this machine that cannot be read. */
+export function unreadable(path: string, cause: unknown): ShoalError {
+  return new ShoalError('EIO', `${path} cannot be read: ${explain(cause).message}`, { cause })
 }
 
 async function* oneOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -9,10 +9,9 @@ import { SMALL_FILE_BYTES } from '../node/control/small-files.ts'
 import { isTemporary } from './local-files.ts'
 import { localChild, localNames, localPath, localTarget } from './local-path.ts'
 import { OpenFolder } from './open-folder.ts'
-import { explain, printable } from './output.ts'
+import { printable } from './output.ts'
 import { baseName, folderPath, joinPath, nameKey } from './paths.ts'
-import { PutSmall } from './put-small.ts'
-import { attributesOf } from './source-attributes.ts'
+import { PutSmall, attributesOf, unreadable } from './put-small.ts'
 import { sameTime } from './transfer.ts'
 import type { BigIntStats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
@@ -287,7 +286,7 @@ async function* partsOf(file: FileHandle, path: string, size: number): AsyncGene
     const { bytesRead, buffer } = await file
       .read(Buffer.allocUnsafe(length), 0, length)
       .catch((cause: unknown) => {
-        throw new ShoalError('EIO', `${path} cannot be read: ${explain(cause).message}`, { cause })
+        throw unreadable(path, cause)
       })
     if (bytesRead > 0) yield buffer.subarray(0, bytesRead)
     if (bytesRead < length) return

@@ -12,7 +12,7 @@ import { coversAll } from '../../protocol/tree/made.ts'
 import type { World } from '../world/world.ts'
 import { Author } from './author.ts'
 import type { AuthorComponents } from './author.ts'
-import type { KeptBatch } from './journal-replay.ts'
+import type { KeptBatch } from './journal/journal-replay.ts'
 import { BATCH_MS, OpenBatch, bodyKindOf } from './open-batch.ts'
 import type { BodyKind } from './open-batch.ts'
 

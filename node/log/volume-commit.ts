@@ -17,7 +17,7 @@ import type { Store } from '../store/store.ts'
 import type { StateView } from '../state/state-view.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
 import type { VolumeEvents } from '../replica/listeners.ts'
-import type { VolumeJournal } from './volume-journal.ts'
+import type { VolumeJournal } from './journal/volume-journal.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** Applied but uncommitted state beyond this makes writers wait for a commit. */

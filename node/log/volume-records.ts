@@ -1,7 +1,7 @@
 // The records of the volumes a node has, one of each: 'V' + tag -> [genesis, name], and of one that
 // was left also since when, until when it is kept, and how far its removal is. The tag begins all
 // keys of the volume. No volume is gone before its record, which goes last.
-import { journalName } from './journal-replay.ts'
+import { journalName } from './journal/journal-replay.ts'
 import { removeJournal } from '../store/journal.ts'
 import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'

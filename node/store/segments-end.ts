@@ -1,5 +1,6 @@
 // A place between two records of the segments: all that was appended before it lies before it.
 import { ShoalError } from '../../protocol/errors.ts'
+import type { Address } from './keys.ts'
 
 export interface SegmentsEnd {
   readonly segment: number
@@ -27,4 +28,14 @@ export function decodeEnd(bytes: Uint8Array): SegmentsEnd {
 /** Does `a` lie behind `b`? */
 export function isBehind(a: SegmentsEnd, b: SegmentsEnd): boolean {
   return a.segment > b.segment || (a.segment === b.segment && a.offset > b.offset)
+}
+
+/** Says of a payload that it is not what was written. */
+export function damaged(what: string, address: Address, why: string, cause?: unknown): ShoalError {
+  return new ShoalError(
+    'corrupt',
+    `${what} in segment ${address.segment} at offset ${address.offset} is damaged: ${why}; ` +
+      'it must be fetched from a peer again',
+    { cause },
+  )
 }

@@ -13,6 +13,7 @@ import { groupCommit } from './group-commit.ts'
 import { crcOf, decodeRecordHead, encodeRecordHead, recordHeadBytes } from './record.ts'
 import { Reserve } from './reserve.ts'
 import { SegmentFiles } from './segment-files.ts'
+import { damaged } from './segments-end.ts'
 import type { Disk } from '../world/world.ts'
 import type { Address } from './keys.ts'
 import type { RecordKind } from './record.ts'
@@ -226,12 +227,12 @@ export class Segments {
     const head = decodeRecordHead(record)
     const payload = record.subarray(headBytes)
     if (head === undefined || !equalBytes(head.id, id) || head.length !== payload.byteLength) {
-      throw corrupt(what, address, 'its record is not there')
+      throw damaged(what, address, 'its record is not there')
     }
     const crc = crcOf([payload])
     if (crc !== head.payloadCrc) {
       const sums = `checksum ${crc.toString(16)}, expected ${head.payloadCrc.toString(16)}`
-      throw corrupt(what, address, sums)
+      throw damaged(what, address, sums)
     }
     return payload
   }
@@ -280,11 +281,11 @@ export class Segments {
     } catch (error) {
       if (!hasCode(error, 'EIO') && !hasCode(error, 'ENOENT')) throw error
       this.#leave(segment)
-      throw corrupt(what, address, error.message, error)
+      throw damaged(what, address, error.message, error)
     }
     if (bytes.byteLength < length) {
       this.#leave(segment)
-      throw corrupt(what, address, 'the segment ends before it does')
+      throw damaged(what, address, 'the segment ends before it does')
     }
     return bytes
   }
@@ -398,13 +399,4 @@ export class Segments {
 /** A payload's place as a Map key: exact while segment numbers stay below 2^21. */
 function placeOf(segment: number, offset: number): number {
   return segment * 2 ** 32 + offset
-}
-
-function corrupt(what: string, address: Address, why: string, cause?: unknown): ShoalError {
-  return new ShoalError(
-    'corrupt',
-    `${what} in segment ${address.segment} at offset ${address.offset} is damaged: ${why}; ` +
-      'it must be fetched from a peer again',
-    { cause },
-  )
 }

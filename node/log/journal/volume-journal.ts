@@ -4,22 +4,22 @@
 //     it needs no commit that was under way
 //   what could not be added is made durable instead, and until that is done nothing is added
 //   nothing leaves this node by it: entries do after their commit
-import { hasCode } from '../../protocol/errors.ts'
-import { isPlanted } from '../../protocol/planted-faults.ts'
-import { MIB } from '../../protocol/units.ts'
-import { groupCommit } from '../store/group-commit.ts'
-import { Journal } from '../store/journal.ts'
-import type { JournalName } from '../store/journal.ts'
-import { JOURNAL_KEY_BYTES } from '../store/journal-record.ts'
-import type { JournalItem } from '../store/journal-record.ts'
-import type { KvWrite } from '../store/kv.ts'
-import type { Store } from '../store/store.ts'
-import type { StateView } from '../state/state-view.ts'
-import { ignoreFailure } from '../world/ignore-failure.ts'
-import type { Luck, Random } from '../world/world.ts'
+import { hasCode } from '../../../protocol/errors.ts'
+import { isPlanted } from '../../../protocol/planted-faults.ts'
+import { MIB } from '../../../protocol/units.ts'
+import { groupCommit } from '../../store/group-commit.ts'
+import { Journal } from '../../store/journal.ts'
+import type { JournalName } from '../../store/journal.ts'
+import { JOURNAL_KEY_BYTES } from '../../store/journal-record.ts'
+import type { JournalItem } from '../../store/journal-record.ts'
+import type { KvWrite } from '../../store/kv.ts'
+import type { Store } from '../../store/store.ts'
+import type { StateView } from '../../state/state-view.ts'
+import { ignoreFailure } from '../../world/ignore-failure.ts'
+import type { Luck, Random } from '../../world/world.ts'
 import { JOURNAL, encodeMark, encodeOps } from './journal-replay.ts'
 import type { KeptBatch, Replayed } from './journal-replay.ts'
-import type { OpenBatch } from './open-batch.ts'
+import type { OpenBatch } from '../open-batch.ts'
 
 /** More than this is made durable right away. */
 const RECORD_BYTES_MAX: number = 1 * MIB

@@ -1,12 +1,12 @@
 // Commits that nobody waits for. The first comes as soon as it is asked for; under load they take
 // at most a part of the time, and what comes meanwhile goes together: an entry, a signature and a
 // sync for many changes. What is not committed at its time outlives this process all the same.
-import { hasCode } from '../../protocol/errors.ts'
-import { SECOND_MS } from '../../protocol/units.ts'
-import type { Instant } from '../../protocol/units.ts'
-import { DebounceTimer } from '../jobs/debounce-timer.ts'
-import type { Clock, Luck } from '../world/world.ts'
-import { ignoreFailure } from '../world/ignore-failure.ts'
+import { hasCode } from '../../../protocol/errors.ts'
+import { SECOND_MS } from '../../../protocol/units.ts'
+import type { Instant } from '../../../protocol/units.ts'
+import { DebounceTimer } from '../../jobs/debounce-timer.ts'
+import type { Clock, Luck } from '../../world/world.ts'
+import { ignoreFailure } from '../../world/ignore-failure.ts'
 
 /** Pauses after a commit, in times that it took, and their bounds. */
 const PAUSE_FACTOR = 4
