@@ -87,9 +87,10 @@ export class Context {
     return new SessionFile({ file, listVolumes: () => this.client.listVolumes() })
   }
 
-  /** The width of tables: that of the terminal, if somebody reads them there. */
+  /** The width of tables: that of the terminal, if somebody reads them there and it has one. */
   get columns(): number | undefined {
-    return this.stdout.isTTY === true ? this.stdout.columns : undefined
+    const { isTTY, columns } = this.stdout
+    return isTTY === true && columns !== 0 ? columns : undefined
   }
 
   /** The result of a command: `value` with --json, else the text, if it is not empty. */

@@ -108,7 +108,7 @@ function fitted(rows: readonly (readonly string[])[], columns: number): readonly
   for (const row of rows)
     row.forEach((cell, i) => {
       widths[i] = Math.max(widths[i] ?? 0, shownLength(cell))
-      const longest = Math.max(...cell.split(' ').map(shownLength))
+      const longest = indentOf(cell) + Math.max(...cell.split(' ').map(shownLength))
       words[i] = Math.max(words[i] ?? 0, Math.min(WORD_MAX, longest))
     })
   const sum = widths.reduce((total, width) => total + width, 0)
@@ -124,11 +124,15 @@ function fitted(rows: readonly (readonly string[])[], columns: number): readonly
   return widths
 }
 
-/** The text in lines of at most so many characters, broken at spaces where there are some. */
-function wrapped(text: string, width: number): readonly string[] {
+/**
+ * The text in lines of at most so many characters, 1 at least, broken at spaces where there are
+ * some; indented as the text is, where that leaves room.
+ */
+function wrapped(text: string, most: number): readonly string[] {
+  const width = Math.max(1, most)
   if (shownLength(text) <= width) return [text]
   const plain = stripVTControlCharacters(text)
-  const [indent = ''] = /^ */.exec(plain) ?? []
+  const indent = ' '.repeat(indentOf(plain) < width ? indentOf(plain) : 0)
   const lines: string[] = []
   let line = indent
   for (const word of plain.trim().split(' ')) {

@@ -170,10 +170,10 @@ function addHelp(program: Command): void {
 /** Help that was asked for is no failure; all else that commander finds is wrong usage. */
 function failByThrowing(command: Command, { stdout, stderr }: Output): void {
   command.helpCommand(false).configureOutput({
-    writeOut: (text) => stdout.write(wrapLines(text, stdout.columns ?? COLUMNS)),
+    writeOut: (text) => stdout.write(wrapLines(text, stdout.columns || COLUMNS)),
     writeErr: (text) => stderr.write(text),
     outputError: () => {},
-    getOutHelpWidth: () => stdout.columns ?? COLUMNS,
+    getOutHelpWidth: () => stdout.columns || COLUMNS,
   })
   command.exitOverride(({ code, exitCode, message }) => {
     if (exitCode === 0) throw new CommanderError(exitCode, code, message)

@@ -68,7 +68,7 @@ function bar({ stderr }: Context, work: Work): Shown {
     fps: 5,
     format: (options, parameters) => {
       const text = work.text()
-      const room = (stderr.columns ?? COLUMNS) - work.label.length - text.length - 3
+      const room = (stderr.columns || COLUMNS) - work.label.length - text.length - 3
       const barsize = Math.min(BAR_WIDTH_MAX, room)
       if (work.total === 0 || barsize < BAR_WIDTH_MIN) return `${work.label} ${text}`
       const drawn = progress.Format.BarFormat(parameters.progress, { ...options, barsize })

@@ -97,6 +97,14 @@ describe('output', () => {
     assert.ok(table(rows, 3).split('\n').length > 3)
   })
 
+  test('a table of numbers at the right of their column ends, however narrow', () => {
+    const row = ['   1', '2026-11-24 10:00', 'refused', 'y'.repeat(40), 'z'.repeat(60)]
+    const signs = (text: string): string => text.replaceAll(/\s/g, '').split('').sort().join('')
+    for (const columns of [0, 1, 20, 40, 80])
+      assert.equal(signs(table([row], columns)), signs(row.join('')))
+    assert.ok(table([row], 80).startsWith('   1  '))
+  })
+
   test('prose is wrapped at spaces, and goes on below its beginning', () => {
     assert.equal(
       wrapLines('one two three four\n    five six seven eight\nshort', 16),
