@@ -44,7 +44,8 @@ export interface Allowances {
   readonly words: string
 }
 
-const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
+/** How much of each a peer may cost this node. */
+export const ALLOWANCES: Readonly<Record<Cost, Allowances>> = {
   work: {
     peer: { perSecond: 50, burst: 10 * SECOND_MS },
     all: { perSecond: 200, burst: 20 * SECOND_MS },

@@ -9,6 +9,8 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { LevelDatastore } from 'datastore-level'
 import { concatBytes } from '../../protocol/bytes.ts'
+import { ALLOWANCES, CHANNEL_BYTES } from '../../node/peers/budget.ts'
+import { SECOND_MS } from '../../protocol/units.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { writeRandomFile } from '../cluster/trees.ts'
@@ -18,6 +20,8 @@ import { DHT_PROTOCOL, RawPeer, pause } from './raw-peer.ts'
 
 /** A node has done by then what it does at once. */
 const SOON_MS = 500
+/** Records of what honest members provide. */
+const OTHERS = 100
 
 /** The parts of a DHT node that a test replaces to make it lie. */
 interface DhtParts {
@@ -76,6 +80,7 @@ test('the DHT of a node and liars among the members', { timeout: 240_000 }, asyn
   await ben.start({ ticket: await victim.invite() })
   await cluster.connected()
   let sent = 0
+  let allowed = 0
 
   await t.test('who announces itself on the local network is not dialled', async () => {
     const crowd = await Promise.all(
@@ -121,6 +126,7 @@ test('the DHT of a node and liars among the members', { timeout: 240_000 }, asyn
   })
 
   await t.test('one tells of its many addresses, and that it provides all there is', async () => {
+    const startMs = performance.now()
     const { liar, connection } = await lyingMember(victim, 'trudy')
     await using _liar = liar
     const id = liar.libp2p.peerId.toMultihash().bytes
@@ -140,6 +146,9 @@ test('the DHT of a node and liars among the members', { timeout: 240_000 }, asyn
       /goes-on/.test(await victim.shoal('ls', '/')),
     )
     await isIdle(victim)
+    const { burst, perSecond } = ALLOWANCES.signals.peer
+    const seconds = (performance.now() - startMs) / SECOND_MS
+    allowed = (burst + seconds * perSecond) / CHANNEL_BYTES
   })
 
   await t.test('peers that others tell of, or that announce themselves, are not kept', async () => {
@@ -150,7 +159,8 @@ test('the DHT of a node and liars among the members', { timeout: 240_000 }, asyn
 
   await t.test('who provides what, values, and addresses of a member are bounded', async () => {
     const { provider, bytes } = await recordsOf(victim)
-    assert.ok((provider ?? 0) < 17_000, `${provider} records of providers after ${sent} were sent`)
+    const told = `${provider} records of providers, ${sent} were sent, ${allowed} allowed`
+    assert.ok((provider ?? 0) <= allowed + OTHERS, told)
     assert.ok((bytes ?? 0) < 64 * 1024, `${bytes} bytes are kept of peers`)
   })
 })

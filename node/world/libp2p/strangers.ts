@@ -14,16 +14,24 @@ export function isOfStranger({ multiplexer }: Connection): boolean {
   return multiplexer === STRANGERS_MUXER
 }
 
+/** Connections that end soon. */
+const promoted = new WeakSet<Connection>()
+
 /** Makes a new member connect anew; messages under way to it may still end. */
 export function promote(connection: Connection): void {
   const end = (): void => connection.abort(new Error('it is a member by now'))
-  if (connection.streams.length === 0) end()
-  else setTimeout(end, PROMOTED_MS).unref()
+  if (connection.streams.length === 0) return end()
+  if (promoted.has(connection)) return
+  promoted.add(connection)
+  setTimeout(end, PROMOTED_MS).unref()
 }
 
-/** A member that came as a stranger is connected anew. */
+/**
+ * A member that came as a stranger is connected anew: once it has its answer, which may be under
+ * way.
+ */
 export function dropStranger(libp2p: Libp2p, threshold: Threshold, peer: PeerId): void {
   if (!threshold.isMember(peer)) return
   for (const connection of libp2p.getConnections(peerIdFromString(peer)))
-    if (isOfStranger(connection)) connection.abort(new Error('it is a member by now'))
+    if (isOfStranger(connection)) promote(connection)
 }
