@@ -1,5 +1,5 @@
-// Who comes as a stranger and becomes a member meanwhile: it gets its answer, whatever this node
-// wants of the new member, and is then connected anew.
+// Strangers that become members while they wait for an answer: they get it, whatever this node
+// wants of the new member, and are then connected anew.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { utf8 } from '../../../protocol/bytes.ts'
