@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { show } from './copy.ts'
 import { measureAntiEntropy } from './growth/anti-entropy.ts'
 import { measureApply } from './growth/apply.ts'
+import { measureCheckpoint } from './growth/checkpoint.ts'
 import { measureDirectory, measureNamespace } from './growth/directory.ts'
 import { measureGossip } from './growth/gossip.ts'
 import { measureJoin } from './growth/join.ts'
@@ -20,6 +21,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   'anti-entropy': (folder, full) =>
     measureAntiEntropy(folder, full ? [1e3, 1e4, 1e5, 1e6] : [1e3, 1e4]),
   apply: (folder, full) => measureApply(folder, full ? 100_000 : 20_000, 3),
+  checkpoint: (folder, full) => measureCheckpoint(folder, full ? 1e6 : 1e4),
   directory: (folder, full) => measureDirectory(folder, full ? [1e2, 1e4, 1e6] : [1e2, 1e4]),
   namespace: (folder, full) => measureNamespace(folder, full ? [1e2, 1e4, 1e6] : [1e2, 1e4]),
   node: (_folder, full) => measureNode(full ? [1e2, 1e6] : [1e2, 1e4], full ? 20_000 : 2000),

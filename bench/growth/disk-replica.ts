@@ -53,6 +53,7 @@ export class DiskReplica implements AsyncDisposable {
   readonly random: SystemRandom
   readonly store: WatchedStore
   readonly volumes: Volumes
+  #namespace: Namespace | undefined
 
   private constructor(parts: Parts) {
     this.identity = parts.identity
@@ -96,7 +97,7 @@ export class DiskReplica implements AsyncDisposable {
   }
 
   get namespace(): Namespace {
-    return new Namespace({ volume: this.volume, random: this.random })
+    return (this.#namespace ??= new Namespace({ volume: this.volume, random: this.random }))
   }
 
   /** A new file of a few bytes. */

@@ -2,14 +2,14 @@
 // for a cut, or their writer had no right to them and has one now. Where what an op spoke of is
 // gone for good, its content goes to /lost+found. What two say again at once is there twice, as a
 // conflict copy.
-import { equalBytes, toByteString, toHex, utf8 } from '../../protocol/bytes.ts'
+import { equalBytes, toByteString, utf8 } from '../../protocol/bytes.ts'
 import { encodeCbor } from '../../protocol/cbor.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { hasCode } from '../../protocol/errors.ts'
-import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { OP_SHARDS_MAX, RECEIPT_AGE_MS } from '../../protocol/limits.ts'
 import type { Dot } from '../../protocol/clock/dot.ts'
+import { freshFileId } from '../../protocol/tree/file-ids.ts'
 import { ROOT, isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { parseName } from '../../protocol/op/names.ts'
@@ -249,7 +249,7 @@ export class Restatement {
   }
 
   #freshId(): NodeId {
-    return toHex(this.#random.bytes(SHORT_ID_BYTES)) as NodeId
+    return freshFileId(this.#random, this.#volume.time.wall())
   }
 
   /** The name that stands for this one now. */

@@ -1,10 +1,8 @@
 // The tree of one volume as programs use it: names in, ops out. POSIX errors are decided here, at
 // the origin, against what this node sees now; an op once made is never refused elsewhere. Calls
 // are synchronous but for listings, and durable after volume.commit().
-import { toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { ShoalError, assert } from '../../protocol/errors.ts'
-import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { ActorId, NodeId, PeerId } from '../../protocol/ids.ts'
 import { dotActor } from '../../protocol/clock/dot.ts'
 import type { Dot } from '../../protocol/clock/dot.ts'
@@ -14,6 +12,7 @@ import {
   inodeAttributes,
   shownVersion,
 } from '../../protocol/tree/attributes.ts'
+import { freshFileId } from '../../protocol/tree/file-ids.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { childPrefix, decodeChildren } from '../../protocol/tree/children.ts'
 import { freshDirId } from '../../protocol/tree/dir-ids.ts'
@@ -314,7 +313,7 @@ export class Namespace {
 
   /** One that nothing has. */
   freshId(): NodeId {
-    return toHex(this.#random.bytes(SHORT_ID_BYTES)) as NodeId
+    return freshFileId(this.#random, this.volume.time.wall())
   }
 
   nowNs(): bigint {

@@ -61,7 +61,9 @@ test('a timeout aborts with code "timeout", or with the reason of the signal giv
 test('random bytes and numbers are in range, and no site is unlucky', () => {
   const random = new SystemRandom()
   assert.equal(random.bytes(33).byteLength, 33)
-  assert.notDeepEqual(random.bytes(16), random.bytes(16))
+  const many = Array.from({ length: 500 }, (_, i) => random.bytes(8 + (i % 25)))
+  assert.equal(new Set(many.map((bytes) => bytes.subarray(0, 8).toString())).size, many.length)
+  assert.ok(many.every((bytes, i) => bytes.byteLength === 8 + (i % 25) && bytes.some(Boolean)))
   for (let i = 0; i < 1000; i++) {
     const number = random.number()
     assert.ok(number >= 0 && number < 1)
