@@ -36,9 +36,12 @@ import { historyOf } from '../log/settings.ts'
 import { countBefore, waitedFor } from '../log/stability.ts'
 import type { CheckpointOptions } from './checkpoint-schedule.ts'
 import type { Volume } from '../log/volume.ts'
+import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 
 const LOOK_MS: number = MINUTE_MS
+/** The room of fewer entries that are dropped comes back with that of later ones. */
+const COMPACTED_ENTRIES_MIN = 1024
 
 export interface CheckpointsComponents {
   readonly world: Pick<World, 'clock' | 'random' | 'network'>
@@ -360,7 +363,8 @@ export class Checkpoints {
     const isDoubted = this.#differing !== undefined && cuts.get(this.#differing.id)?.counts === true
     if (isDoubted || !this.tallyOf(cut.id, cut.proposal).isEnough) return
     if (!this.#isKnownToAdmins(cut) || world.random.unlucky('checkpoint.log-kept')) return
-    await volume.entries.drop(checkpoint.vector, () => volume.commit())
+    const count = await volume.entries.drop(checkpoint.vector, () => volume.commit())
+    if (count >= COMPACTED_ENTRIES_MIN) await volume.view.compact(STATE_PREFIXES.entry)
   }
 
   /** Admins must know of a cut, since they could revoke the roles of those who attest it. */

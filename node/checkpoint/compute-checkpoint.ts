@@ -33,7 +33,7 @@ const DEAD_BY: ByteString = STATE_PREFIXES.deadBy
 /** Earlier cuts by which entries above this one are still judged. */
 const EARLIER: ByteString = STATE_PREFIXES.earlierCuts
 /** Changes held in memory before they go into the trees. */
-const CHANGES_MAX: number = 64 * MIB
+const CHANGES_MAX: number = 16 * MIB
 
 /** The keys that hash a volume's tree nodes. A keeper has no key of the sealed tree. */
 export function treeKeys(volume: Volume): TreeKeys {
@@ -106,7 +106,7 @@ export async function computeCheckpoint(
   const { branches } = volume
   const replica = await Replica.open(view, volume.owner, { stored: volume.view, base, branches })
   const flush = async (): Promise<Roots> => {
-    const roots = view.flush()
+    const roots = await view.flush(() => clock.sleep(1, { signal }))
     await volume.commit()
     return roots
   }

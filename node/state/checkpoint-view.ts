@@ -20,6 +20,8 @@ const PREFIXES = { clear: 'CFMWaghjkst', sealed: 'HXcdfilnopqvxyz' } as const
 
 /** Memory of a change beside its key and value. */
 const CHANGE_BYTES = 200
+/** Nodes that are made before others have their turn. */
+const STEPS_AT_ONCE = 8
 
 /** A root is undefined where there is nothing. */
 export interface Roots {
@@ -97,13 +99,17 @@ export class StoredTree {
   }
 
   /**
-   * The tree with changes, in key order. Nodes that were made here and that it no longer reaches
-   * are dropped.
+   * The tree with changes, in key order, in steps. Nodes that were made here and that it no longer
+   * reaches are dropped.
    */
-  update(root: NodeHash | undefined, changes: Pending): NodeHash | undefined {
-    const updated = this.#tree.update(root, changes)
+  *updating(
+    root: NodeHash | undefined,
+    changes: Pending,
+  ): Generator<undefined, NodeHash | undefined> {
+    const updated = yield* this.#tree.updating(root, changes)
     for (const id of this.#tree.newNodes(updated, root)) {
       if (this.#nodes.fresh.has(id)) this.#nodes.delete(id)
+      yield
     }
     return updated
   }
@@ -144,7 +150,7 @@ export class CheckpointView implements ReplicaView {
   constructor(components: { view: StateView; keys: TreeKeys }, roots: Roots) {
     this.#view = components.view
     this.#trees = storedTrees(components)
-    this.#roots = roots
+    this.#roots = { clear: roots.clear, sealed: roots.sealed }
   }
 
   /** The memory that changes take, in bytes. */
@@ -195,19 +201,33 @@ export class CheckpointView implements ReplicaView {
   }
 
   /**
-   * Put the changes into the trees. returns their roots; the nodes are durable with the volume's
-   * next commit.
+   * Puts the changes into the trees; meanwhile none are made. returns their roots; the nodes are
+   * durable with the volume's next commit.
+   * pause: lets others have their turn, between steps of some milliseconds.
    */
-  flush(): Roots {
-    const changes = [...this.#changes].sort(byKey)
-    const update = (part: Part): NodeHash | undefined =>
-      this.#trees[part].update(
-        this.#roots[part],
-        changes.filter(([key]) => partOf(key) === part),
-      )
-    this.#roots = { clear: update('clear'), sealed: update('sealed') }
-    // Records in no tree are needed until the end.
-    this.#changes = new Map(changes.filter(([key]) => partOf(key) === undefined))
+  async flush(pause: () => Promise<void>): Promise<Roots> {
+    const tables = new Map<string, [ByteString, Uint8Array | undefined][]>()
+    for (const change of this.#changes) {
+      const table = change[0].charAt(0)
+      const of = tables.get(table)
+      if (of === undefined) tables.set(table, [change])
+      else of.push(change)
+    }
+    for (const [table, changes] of [...tables].sort(byKey)) {
+      const part = partOf(table)
+      // Records in no tree are needed until the end.
+      if (part === undefined) continue
+      const steps = this.#trees[part].updating(this.#roots[part], changes.sort(byKey))
+      for (let count = 1, step = steps.next(); ; count++, step = steps.next()) {
+        if (step.done === true) {
+          this.#roots = { ...this.#roots, [part]: step.value }
+          break
+        }
+        if (count % STEPS_AT_ONCE === 0) await pause()
+      }
+      await pause()
+      for (const [key] of changes) this.#changes.delete(key)
+    }
     this.#changedBytes = 0
     return this.#roots
   }

@@ -68,22 +68,22 @@ export class EntryTable {
 
   /**
    * Forget all entries up to `vector`, in slices: `pause` is awaited between them, to make them
-   * durable.
+   * durable. returns how many were erased.
    */
-  async drop(vector: VersionVector, pause: () => Promise<void>): Promise<void> {
+  async drop(vector: VersionVector, pause: () => Promise<void>): Promise<number> {
     if (this.#view.get(ERASING) === undefined)
       this.#view.put(ERASING, encodeCbor(encodeVector(this.#dropped)))
     // First, so that what is half gone is not offered.
     this.skip(vector)
-    await this.finishDrop(pause)
+    return this.finishDrop(pause)
   }
 
   /**
    * Erase what is dropped and still here: a drop() was broken off, by a crash or for want of space.
    */
-  async finishDrop(pause: () => Promise<void>): Promise<void> {
+  async finishDrop(pause: () => Promise<void>): Promise<number> {
     const bytes = this.#view.get(ERASING)
-    if (bytes === undefined) return
+    if (bytes === undefined) return 0
     const from = decodeStoredVector(decodeCbor(bytes, 'erasing'))
     let count = 0
     for (const [actor, last] of this.#dropped) {
@@ -95,6 +95,7 @@ export class EntryTable {
     }
     this.#view.delete(ERASING)
     await pause()
+    return count
   }
 
   /** Entries up to `vector` are not here and will not be. */

@@ -24,5 +24,7 @@ export interface Kv {
   scan(range: KvRange): AsyncIterable<readonly [ByteString, Uint8Array]>
   /** Bytes that its entries take on disk, about; less what is being written just now. */
   sizeBytes(): Promise<number>
+  /** Gives back the room of what was deleted in a range; absent: it comes back by itself. */
+  compact?(range: Pick<KvRange, 'from' | 'to'>): Promise<void>
   close(): Promise<void>
 }

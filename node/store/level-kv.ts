@@ -117,12 +117,17 @@ export class LevelKv implements Kv {
   }
 
   /** Write out what waits in memory to be written, to give that memory back. */
-  async emptyBuffers(): Promise<void> {
+  emptyBuffers(): Promise<void> {
+    // LevelDB does this before it compacts a range, also one without a key.
+    return this.compact({ from: `${LAST_KEY}\xff`, to: `${LAST_KEY}\xff\xff` })
+  }
+
+  /** LevelDB keeps what is deleted until its level is rewritten, which may be long after. */
+  async compact({ from, to }: Pick<KvRange, 'from' | 'to'>): Promise<void> {
     try {
-      // LevelDB does this before it compacts a range, also one without a key.
-      await this.#database.compactRange(`${LAST_KEY}\xff`, `${LAST_KEY}\xff\xff`)
+      await this.#database.compactRange(from, to)
     } catch (error) {
-      throw levelError('cannot write out the index', error)
+      throw levelError('cannot compact the index', error)
     }
   }
 

@@ -112,6 +112,10 @@ export class SealedKv implements Kv {
     return this.#kv.sizeBytes()
   }
 
+  async compact({ from, to }: Pick<KvRange, 'from' | 'to'>): Promise<void> {
+    await this.#kv.compact?.({ from: bucketOf(from), to })
+  }
+
   close(): Promise<void> {
     return this.#kv.close()
   }

@@ -41,6 +41,8 @@ interface Rewritten {
 
 const CUT_CONTEXT = 'shoal 2026 tree cut v1'
 const KEPT_MAX = 64
+/** Items of a step behind the last node of a level. */
+const STEP_ITEMS = 128
 
 /** The hash of a node; `key` is the tree's, 32 bytes. */
 export function nodeHash(key: Uint8Array, bytes: Uint8Array): NodeHash {
@@ -119,12 +121,24 @@ export class ProllyTree {
    * value nearly 4 MiB.
    */
   update(root: NodeHash | undefined, changes: readonly ItemChange[]): NodeHash | undefined {
+    const steps = this.updating(root, changes)
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done === true) return value
+    }
+  }
+
+  /** The same in steps of a node or a few, between which others may have their turn. */
+  *updating(
+    root: NodeHash | undefined,
+    changes: readonly ItemChange[],
+  ): Generator<undefined, NodeHash | undefined> {
     for (let i = 1; i < changes.length; i++) {
       assert((changes[i - 1]?.[0] ?? '') < (changes[i]?.[0] ?? ''), 'changes ascend by key')
     }
     let pending = changes
     for (let level = 0; pending.length > 0; level++) {
-      const rewritten = this.#rewrite(root, level, pending)
+      const rewritten = yield* this.#rewrite(root, level, pending)
       if (rewritten.whole) return this.#build(level, rewritten.made)
       pending = changesAbove(rewritten)
     }
@@ -158,7 +172,11 @@ export class ProllyTree {
   }
 
   /** The nodes of a level with changes made to its items. */
-  #rewrite(root: NodeHash | undefined, level: number, changes: readonly ItemChange[]): Rewritten {
+  *#rewrite(
+    root: NodeHash | undefined,
+    level: number,
+    changes: readonly ItemChange[],
+  ): Generator<undefined, Rewritten> {
     const removed = new Map<NodeHash, ByteString>()
     const writer = this.#writer(level, removed)
     const cursor = this.#cursor(root, level)
@@ -173,9 +191,12 @@ export class ProllyTree {
         const node = cursor?.read()
         if (hash !== undefined) removed.set(hash, key)
         cursor?.next()
-        const end = cursor?.key === undefined ? changes.length : firstAbove(changes, done, key)
+        const inNode = firstAbove(changes, done, key)
+        const isLast = cursor?.key === undefined
+        const end = isLast ? Math.max(inNode, Math.min(done + STEP_ITEMS, changes.length)) : inNode
         writer.pushMerged(node, changes, done, end)
         done = end
+        yield
       } while (writer.isOpen && cursor?.key !== undefined)
     }
     if (cursor?.key !== undefined) whole = false

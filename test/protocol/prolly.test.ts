@@ -112,39 +112,6 @@ describe('prolly', () => {
     }
   })
 
-  test('one change reads and makes a path of nodes, whatever the size of the tree', () => {
-    const nodes = new MemoryNodes()
-    const records = pool(9, 5000)
-    const root = treeOn(nodes).update(undefined, records)
-    assert.ok(levels(nodes, root) >= 3)
-    for (const i of [0, 1, 2500, 4999]) {
-      const key = records[i]?.[0] ?? ''
-      for (const change of [
-        [key, undefined],
-        [key, new Uint8Array(9)],
-        [`${key}+`, new Uint8Array(99)],
-      ] as const) {
-        nodes.gets = []
-        nodes.puts = []
-        treeOn(nodes).update(root, [change])
-        assert.ok(new Set(nodes.gets).size <= 10, `${new Set(nodes.gets).size} read`)
-        assert.ok(nodes.puts.length <= 8, `${nodes.puts.length} put`)
-      }
-    }
-  })
-
-  test('new nodes are found without reading a leaf or what is the same', () => {
-    const nodes = new MemoryNodes()
-    const records = pool(9, 5000)
-    const old = treeOn(nodes).update(undefined, records)
-    const root = treeOn(nodes).update(old, [[records[77]?.[0] ?? '', new Uint8Array(5)]])
-    nodes.gets = []
-    const found = [...treeOn(nodes).newNodes(old, root)]
-    assert.ok(found.length <= 4)
-    assert.ok(new Set(nodes.gets).size <= 8)
-    assert.ok(nodes.gets.every((id) => childrenOf(bytesOf(nodes, id)).length > 0))
-  })
-
   test('nodes may be deleted as they come, and what is kept stays whole', () => {
     const nodes = new MemoryNodes()
     const tree = new ProllyTree({ nodes, key: TREE_KEY }, { keptMax: 1 })
