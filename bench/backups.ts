@@ -4,14 +4,12 @@
 // node too. --rounds N (3): medians of so many, another one first each time; --mib, --files: sizes.
 // What is not installed is left out. `put` and the others all end with the data synced to the disk.
 import { spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { KIB, MIB } from '../protocol/units.ts'
-import { TestCluster, runShoal } from '../test/cluster/cluster.ts'
+import { TestCluster } from '../test/cluster/cluster.ts'
 import type { TestNode } from '../test/cluster/cluster.ts'
-import { writeRandomFile, writeRandomFiles } from '../test/cluster/trees.ts'
 import { AnonymousPeak } from './anonymous-peak.ts'
 import { run, seconds } from './copy.ts'
 import { formatFigures } from './growth/figures.ts'
@@ -19,9 +17,7 @@ import { median } from './growth/quantile.ts'
 import { childrenProcessorSeconds, processorSeconds } from './processor-time.ts'
 import { recordRatio } from './record.ts'
 import type { Work } from './copy.ts'
-
-const SMALL_BYTES_MIN: number = 1 * KIB
-const SMALL_BYTES_MAX: number = 8 * KIB
+import { bigWork, command, describeMachine, made, smallWork } from './works.ts'
 
 const { values } = parseArgs({
   options: {
@@ -56,11 +52,9 @@ const CONTENDERS: Readonly<Record<string, (folder: string) => Promise<Contender>
 
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 try {
-  console.log(
-    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ` +
-      `${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
-  )
-  for (const work of [await bigWork(), await smallWork()]) await measure(work)
+  console.log(describeMachine())
+  await measure(await bigWork(folder, Number(values.mib)))
+  await measure(await smallWork(folder, Number(values.files)))
 } finally {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 })
 }
@@ -126,14 +120,10 @@ async function timed({ node }: Contender, action: () => Promise<unknown>): Promi
 async function shoal(): Promise<Contender> {
   const cluster = await TestCluster.start(1)
   const node = cluster.nodes[0] as TestNode
-  const command = async (...words: readonly string[]): Promise<void> => {
-    const { code, stderr } = await runShoal(['--home', node.home, '--quiet', ...words])
-    if (code !== 0) throw new Error(`shoal ${words.join(' ')}: ${stderr}`)
-  }
   return {
     node,
-    put: ({ path }) => command('put', path, '/work'),
-    get: (_work, into) => command('get', '/work', join(into, 'work')),
+    put: ({ path }) => command(node, 'put', path, '/work'),
+    get: (_work, into) => command(node, 'get', '/work', join(into, 'work')),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   }
 }
@@ -177,25 +167,4 @@ function isInstalled(program: string): boolean {
 
 function unknown(name: string): never {
   throw new Error(`no program is called ${name}; there are ${Object.keys(CONTENDERS).join(', ')}`)
-}
-
-async function bigWork(): Promise<Work> {
-  const mebibytes = Number(values.mib)
-  const path = await made(folder, 'big')
-  await writeRandomFile(join(path, 'file'), mebibytes)
-  return { name: `One file of ${mebibytes} MiB`, path, bytes: mebibytes * MIB, files: 1 }
-}
-
-async function smallWork(): Promise<Work> {
-  const files = Number(values.files)
-  const path = await made(folder, 'small')
-  const sizes = { from: SMALL_BYTES_MIN, to: SMALL_BYTES_MAX }
-  const bytes = await writeRandomFiles(path, files, sizes)
-  return { name: `${files} files of 1 to 8 KiB`, path, bytes, files }
-}
-
-async function made(parent: string, name: string): Promise<string> {
-  const path = join(parent, name)
-  await mkdir(path)
-  return path
 }

@@ -5,22 +5,20 @@
 // there on a node that has not written it. --mib N (512), --files N (2000): sizes; --rounds N (3):
 // medians of so many. GlusterFS runs in a network namespace of its own; where it is not installed
 // it is left out.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { KIB, MIB } from '../protocol/units.ts'
-import { TestCluster, eventually, runShoal } from '../test/cluster/cluster.ts'
+import { TestCluster, eventually } from '../test/cluster/cluster.ts'
 import type { TestNode } from '../test/cluster/cluster.ts'
-import { writeRandomFile, writeRandomFiles } from '../test/cluster/trees.ts'
 import { GlusterVolume } from './coded/gluster.ts'
 import { run, seconds } from './copy.ts'
 import { formatFigures } from './growth/figures.ts'
 import { median } from './growth/quantile.ts'
 import { recordRatio } from './record.ts'
 import type { Work } from './copy.ts'
+import { bigWork, command, describeMachine, made, smallWork } from './works.ts'
 
-const SMALL = { from: 1 * KIB, to: 8 * KIB }
 const MACHINES = 6
 const LOST = 2
 const STEPS = ['put', 'get, two killed', 'put, two killed'] as const
@@ -58,11 +56,9 @@ const byCommand: Way = {
 
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 try {
-  console.log(
-    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ` +
-      `${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
-  )
-  for (const work of [await bigWork(), await smallWork()]) await measure(work)
+  console.log(describeMachine())
+  await measure(await bigWork(folder, Number(values.mib)))
+  await measure(await smallWork(folder, Number(values.files)))
 } finally {
   await rm(folder, { recursive: true, force: true, maxRetries: 5 })
 }
@@ -145,14 +141,11 @@ async function onGluster(work: Work): Promise<Times> {
   }
 }
 
-async function command({ home }: TestNode, ...words: readonly string[]): Promise<void> {
-  const { code, stderr } = await runShoal(['--home', home, '--quiet', ...words])
-  if (code !== 0) throw new Error(`shoal ${words.join(' ')}: ${stderr}`)
-}
-
 /** Other content of the same sizes, so that nothing of it is stored yet. */
 async function copyOf(work: Work): Promise<Work> {
-  return work.files === 1 ? bigWork('again') : smallWork('again')
+  return work.files === 1
+    ? bigWork(folder, Number(values.mib), 'again')
+    : smallWork(folder, work.files, 'again')
 }
 
 async function compared({ path }: Work, back: string): Promise<void> {
@@ -163,24 +156,4 @@ async function compared({ path }: Work, back: string): Promise<void> {
 async function dropCaches(): Promise<void> {
   await run('sync')
   await run('sh', '-c', 'echo 3 > /proc/sys/vm/drop_caches')
-}
-
-async function bigWork(name = 'big'): Promise<Work> {
-  const mebibytes = Number(values.mib)
-  const path = await made(folder, name)
-  await writeRandomFile(join(path, 'file'), mebibytes)
-  return { name: `One file of ${mebibytes} MiB`, path, bytes: mebibytes * MIB, files: 1 }
-}
-
-async function smallWork(name = 'small'): Promise<Work> {
-  const files = Number(values.files)
-  const path = await made(folder, name)
-  const bytes = await writeRandomFiles(path, files, SMALL)
-  return { name: `${files} files of 1 to 8 KiB`, path, bytes, files }
-}
-
-async function made(parent: string, name: string): Promise<string> {
-  const path = join(parent, name)
-  await mkdir(path)
-  return path
 }

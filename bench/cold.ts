@@ -6,7 +6,7 @@
 // told. --mib, --large and --files scale it. What of rclone and aws is not installed is left out;
 // without Ceph's radosgw (test/cold/s3-server.ts) there is nothing to measure.
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { GIB, KIB, MIB } from '../protocol/units.ts'
@@ -22,6 +22,7 @@ import { childrenProcessorSeconds, processorSeconds } from './processor-time.ts'
 import type { Contender } from './cold/contenders.ts'
 import type { Traffic } from './cold/traffic.ts'
 import type { Work } from './copy.ts'
+import { describeMachine } from './works.ts'
 
 const SMALL_BYTES_MIN: number = 4 * KIB
 const SMALL_BYTES_MAX: number = 16 * KIB
@@ -64,7 +65,7 @@ try {
 }
 
 async function measure(): Promise<void> {
-  console.log(`${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`)
+  console.log(describeMachine())
   const mebibytes = Number(values.mib)
   const works = [await large(Number(values.large), mebibytes), await small(Number(values.files))]
   const random = await large(1, mebibytes, 'random')

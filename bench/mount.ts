@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util'
 import { TestCluster } from '../test/cluster/cluster.ts'
 import { run } from './copy.ts'
 import { recordRatio } from './record.ts'
+import { describeMachine } from './works.ts'
 
 type Rates = Readonly<Record<string, number>>
 
@@ -127,10 +128,7 @@ function record(results: ReadonlyMap<string, Rates>): void {
 
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 try {
-  console.log(
-    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ` +
-      `${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n`,
-  )
+  console.log(`${describeMachine()}\n`)
   const results = new Map<string, Rates>()
   for (const name of values.only.split(',')) {
     const within = join(folder, name)

@@ -17,7 +17,7 @@
 // Exit code: 0 done, 1 something became slower than in FILE by more than its noise.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -31,6 +31,7 @@ import { showTable } from './table.ts'
 import { show, timeCopy } from './copy.ts'
 import type { Figure } from './compare.ts'
 import type { Work } from './copy.ts'
+import { describeMachine } from './works.ts'
 
 const { values } = parseArgs({
   options: {
@@ -90,9 +91,7 @@ const before =
     ? undefined
     : (JSON.parse(readFileSync(values.compare, 'utf8')) as Figures)
 const parts = values.only?.split(',') ?? Object.keys(PARTS)
-const machine =
-  `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ` +
-  `${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`
+const machine = describeMachine()
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 try {
   console.log(machine)
