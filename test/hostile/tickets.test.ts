@@ -111,7 +111,10 @@ test('no command line or environment of a node shows its ticket, however it is g
       let said = ''
       for (const stream of [child.stdout, child.stderr])
         stream.setEncoding('utf8').on('data', (text: string) => (said += text))
-      await eventually(`it is up: ${said}`, async () => said.includes('is up'))
+      await eventually('it is up, or has ended', async () => {
+        return said.includes('is up') || child.exitCode !== null || child.signalCode !== null
+      })
+      assert.match(said, /is up/, `${what}: ${child.exitCode ?? child.signalCode}`)
       assert.deepEqual(await whereSeen(ticket), [], what)
       const { stdout } = await runInProcess(['--home', home, 'volume', 'ls'])
       assert.match(stdout, /main/)
