@@ -268,7 +268,7 @@ export class Swarm {
   /** Starts from a peer's checkpoint: entries missing here are not in its log any more. */
   #startFromCheckpoint(volume: Volume, peer: PeerId): void {
     const key = exchangeKey(volume, peer)
-    if (this.#fetching.has(key) || !this.#backoff.isDue(key)) return
+    if (this.#fetching.has(key) || !(this.#gater.isAsked(peer) || this.#backoff.isDue(key))) return
     const work = this.#fetchCheckpoint(volume, peer).finally(() => this.#fetching.delete(key))
     this.#fetching.set(key, work)
     work.then(

@@ -290,13 +290,17 @@ export class HostedVolumes {
    * to give, and will have one soon.
    */
   async #syncFirst(volume: Volume, from: PeerId): Promise<void> {
+    const refused = (cause?: unknown): ShoalError => {
+      const message = `${from} has no checkpoint for this node now; join again with the same ticket`
+      return new ShoalError('unreachable', message, { cause })
+    }
     try {
       await this.#c.swarm.sync(volume, from)
     } catch (cause) {
-      if (!hasCode(cause, 'unsupported')) throw cause
-      const message = `${from} has no checkpoint for this node now; join again with the same ticket`
-      throw new ShoalError('unreachable', message, { cause })
+      throw hasCode(cause, 'unsupported') ? refused(cause) : cause
     }
+    // Its refusal may come before the end of the exchange. Who knows no member asks nobody again.
+    if (volume.membership.member(from) === undefined) throw refused()
   }
 
   /**

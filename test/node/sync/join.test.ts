@@ -18,6 +18,9 @@ import type { ClusterNode } from '../../../simulations/cluster.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 import type { Clock } from '../../../node/world/world.ts'
 
+/** More entries than a node keeps beside a checkpoint. */
+const FOLDERS = 40
+
 describe('joining', () => {
   test('a used ticket lets the same peer ask again, nobody else, and no removed peer', async () => {
     const scheduler = new Scheduler(1)
@@ -57,6 +60,35 @@ describe('joining', () => {
       await clock.sleep(2 * MINUTE_MS)
       await make()
     })
+  })
+
+  test('one that gets neither the log nor a checkpoint is told so, and may ask again at once', async () => {
+    const scheduler = new Scheduler(3)
+    const checkpoints = { entries: 16, everyMs: HOUR_MS }
+    const cluster = new Cluster(scheduler, { nodeCount: 2, checkpoints })
+    const conduct = async (): Promise<void> => {
+      const [founder, joiner] = cluster.nodes
+      assert(founder !== undefined && joiner !== undefined)
+      await Promise.all(cluster.nodes.map((node) => node.start()))
+      const { ticket } = await founder.ask((api) => api.invite({ uses: 1 }))
+      for (let n = 0; n < FOLDERS; n++) {
+        await founder.ask((api) => api.makeFolder(`/${n}`))
+        await cluster.clock.sleep(MINUTE_MS)
+      }
+      // Its log is dropped by then.
+      await cluster.clock.sleep(3 * HOUR_MS)
+      const { random } = founder.machine.world
+      random.unlucky = (site) => site === 'checkpoint.refused'
+      const join = async (): Promise<unknown> => await joiner.ask((api) => api.join(ticket))
+      const refused = { code: 'unreachable', message: /no checkpoint.*join again/ }
+      for (let asks = 0; asks < 3; asks++) await assert.rejects(join(), refused)
+      random.unlucky = () => false
+      await join()
+      const pages = await joiner.ask((api) => Array.fromAsync(api.list('/')))
+      assert.equal(pages.flat().length, FOLDERS)
+      await cluster.stop()
+    }
+    await scheduler.finish(conduct(), 10 * HOUR_MS)
   })
 
   test('an answer for another volume than that of the ticket is refused', async () => {
