@@ -286,9 +286,7 @@ class Pass implements Released {
   #isSilent(holders: MappedStripe['holders']): boolean {
     const { livenessOf } = this.#one
     const soon = holders.map((peers) => peers.filter((peer) => livenessOf(peer) !== 'gone'))
-    return (
-      soon.every((peers) => peers.length > 0) && new Set(soon.flat()).size >= holders.length
-    )
+    return soon.every((peers) => peers.length > 0) && new Set(soon.flat()).size >= holders.length
   }
 
   #isWanted(chunk: ChunkId): boolean {
