@@ -11,9 +11,8 @@ import type { Context } from '../context.ts'
 const LEAVE_HELP = `
 What only this machine has is placed with the others first, its shards move to
 them, and it gives up its membership; this may take long, and Ctrl-C stops it.
-Only an admin may do so, beside another admin: others are taken out first, with
-"shoal peer rm" on an admin's machine. --force skips all of this, and may lose
-what only this machine has.
+Any member may do so, but for the only admin. --force skips all of this, and may
+lose what only this machine has.
 
 Its mounts are unmounted. The volume is hidden at once, and deleted from this
 machine after 7 days, with its keys; until then "shoal volume rejoin" brings it

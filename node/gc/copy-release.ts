@@ -8,7 +8,7 @@
 //     their shards are for, and nobody can void it
 //   nothing here wants the chunk: no pin of this node, no write or open file, no other class
 // What lies in a cold tier is for cold/demotion.ts. A pass costs what is due, and at most LOOKS_MAX
-// stripes; what is not safe yet is looked at again later.
+// stripes; what is not safe yet is looked at again later, or at once where somebody asks for it.
 import { asShoalError } from '../../protocol/errors.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
@@ -55,15 +55,18 @@ export interface CopyReleaseParts {
 
 export interface Released {
   readonly bytes: number
-  /** Stripes whose copies are due, and that not every member is known to have heard of yet. */
+  /**
+   * Stripes whose copies are due, and that not every member is known to have heard of yet. Asked
+   * for, also those of which a holder does not answer just now.
+   */
   readonly waiting: number
 }
 
 /**
- * done: nothing of it is here. waiting: until the log is stable. blocked: for something that may
- * last.
+ * done: nothing of it is here. waiting: until the log is stable. silent: until a holder answers,
+ * which is likely soon. blocked: for something that may last.
  */
-type Outcome = 'done' | 'waiting' | 'blocked'
+type Outcome = 'done' | 'waiting' | 'silent' | 'blocked'
 
 export class CopyRelease {
   readonly #parts: CopyReleaseParts
@@ -72,10 +75,13 @@ export class CopyRelease {
     this.#parts = parts
   }
 
-  /** One pass. volumes: all of this node; only: of those, the one whose copies may go. */
+  /**
+   * One pass. volumes: all of this node; only: of those, the one whose copies may go; isAsked: look
+   * at all that is due, also at what was looked at in vain a while ago.
+   */
   async run(
     volumes: readonly ReleasingVolume[],
-    { only }: { readonly only?: VolumeId | undefined },
+    { only, isAsked }: { readonly only?: VolumeId | undefined; readonly isAsked: boolean },
     signal: AbortSignal,
   ): Promise<Released> {
     const { store, random } = this.#parts
@@ -90,6 +96,7 @@ export class CopyRelease {
       await this.#list(one, signal)
       const rule = one.keepLocal()
       const pass = new Pass(this.#parts, one, volumes, {
+        isAsked,
         forMs: isEarly ? 0 : rule.forMs,
         overBytes: rule.isBounded ? (await this.#overBytes(volumes)) - bytes : 0,
       })
@@ -145,12 +152,18 @@ export interface RelistParts {
   readonly placedCopies: Pick<PlacedCopies, 'add'>
 }
 
+interface PassOptions {
+  readonly isAsked: boolean
+  readonly forMs: number
+  readonly overBytes: number
+}
+
 /** The copies of one volume. */
 class Pass implements Released {
   readonly #parts: CopyReleaseParts
   readonly #one: ReleasingVolume
   readonly #volumes: readonly ReleasingVolume[]
-  readonly #options: { readonly forMs: number; readonly overBytes: number }
+  readonly #options: PassOptions
   bytes = 0
   waiting = 0
 
@@ -158,7 +171,7 @@ class Pass implements Released {
     parts: CopyReleaseParts,
     one: ReleasingVolume,
     volumes: readonly ReleasingVolume[],
-    options: { readonly forMs: number; readonly overBytes: number },
+    options: PassOptions,
   ) {
     this.#parts = parts
     this.#one = one
@@ -169,20 +182,40 @@ class Pass implements Released {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random, store } = this.#parts
     const { placedCopies } = this.#one
-    const { forMs, overBytes } = this.#options
     let steps = 0
     for await (const copy of placedCopies.oldest()) {
       signal.throwIfAborted()
-      const isDue = copy.sinceMs + forMs <= clock.wall()
-      if (++steps > LOOKS_MAX || (!isDue && this.bytes >= overBytes)) break
+      const turn = this.#turnOf(copy)
+      if (turn === 'passed') continue
+      if (turn === 'last' || ++steps > LOOKS_MAX) break
       if (steps % PACE === 0) await clock.sleep(1, { signal })
       const outcome = await this.#release(copy, signal)
       if (random.unlucky('gc.release-stops')) break
       if (outcome === 'done') placedCopies.remove(copy)
       else if (outcome === 'waiting') this.waiting++
-      else if (isDue) placedCopies.move(copy, clock.wall() + AGAIN_MS - forMs)
+      else if (turn === 'due') this.#pause(copy, outcome)
     }
     await store.commit([])
+  }
+
+  /**
+   * due: it is unused for long enough. over: there is too little room for it. passed, last: it
+   * stays, and for 'last' so do all that come after it.
+   */
+  #turnOf({ sinceMs, isPaused }: PlacedCopy): 'due' | 'over' | 'passed' | 'last' {
+    const { isAsked, forMs, overBytes } = this.#options
+    const dueInMs = sinceMs + forMs - this.#parts.clock.wall()
+    if (dueInMs <= 0 || (isAsked && isPaused && forMs < Infinity)) return 'due'
+    if (this.bytes < overBytes) return 'over'
+    // Those that were paused are among those due within the pause.
+    return isAsked && dueInMs <= AGAIN_MS ? 'passed' : 'last'
+  }
+
+  /** It is looked at again later; asked for, what may be answered soon keeps its turn. */
+  #pause(copy: PlacedCopy, outcome: 'silent' | 'blocked'): void {
+    const { isAsked, forMs } = this.#options
+    if (isAsked && outcome === 'silent') this.waiting++
+    else this.#one.placedCopies.pause(copy, this.#parts.clock.wall() + AGAIN_MS - forMs)
   }
 
   async #release(copy: PlacedCopy, signal: AbortSignal): Promise<Outcome> {
@@ -217,10 +250,12 @@ class Pass implements Released {
   }
 
   /** Was something of it read lately? Then it is listed again, as of that. */
-  #isReadSince({ stripe, sinceMs }: PlacedCopy): boolean {
+  #isReadSince({ stripe, sinceMs, isPaused }: PlacedCopy): boolean {
     const { reads, placedCopies } = this.#one
+    const { forMs } = this.#options
     const readMs = reads.lastRead(stripe)
-    if (readMs === undefined || readMs <= sinceMs || this.#options.forMs === 0) return false
+    const usedMs = isPaused ? this.#parts.clock.wall() - forMs : sinceMs
+    if (readMs === undefined || readMs <= usedMs || forMs === 0) return false
     placedCopies.add(stripe, readMs)
     return true
   }
@@ -232,10 +267,11 @@ class Pass implements Released {
     const { holders, usedAt } = stripe
     const there = holders.map((peers) => peers.filter((peer) => livenessOf(peer) === 'online'))
     const isWhole = there.every((peers) => peers.length > 0)
-    if (!isWhole || new Set(there.flat()).size < holders.length) return 'blocked'
+    if (!isWhole || new Set(there.flat()).size < holders.length)
+      return this.#isSilent(holders) ? 'silent' : 'blocked'
     if (usedAt > map.progress().stable) return 'waiting'
     if (!(await dedupCheck.verified.verify(id, signal))) return 'blocked'
-    if (!(await dedupCheck.isWhole(id, signal))) return 'blocked'
+    if (!(await dedupCheck.isWhole(id, signal))) return 'silent'
     for (const [index, peers] of holders.entries()) {
       const isOwn = peers.includes(network.self)
       if (isOwn && (await store.shards.verify(id, index)) !== 'whole') return 'blocked'
@@ -244,6 +280,13 @@ class Pass implements Released {
     const now = map.stripe(id)
     const isSame = now?.isCondemned === false && now.holders.every((peers) => peers.length > 0)
     return isSame ? 'done' : 'blocked'
+  }
+
+  /** Would it do, were those there that are late? */
+  #isSilent(holders: MappedStripe['holders']): boolean {
+    const { livenessOf } = this.#one
+    const soon = holders.map((peers) => peers.filter((peer) => livenessOf(peer) !== 'gone'))
+    return soon.every((peers) => peers.length > 0) && new Set(soon.flat()).size >= holders.length
   }
 
   #isWanted(chunk: ChunkId): boolean {

@@ -164,7 +164,7 @@ export class Reclaim {
       if (!random.unlucky('gc.review-later')) await this.#review(volume, signal)
     if (random.unlucky('gc.pass-early') || (await this.#isDue()))
       await this.#pass({ isAsked: false, only: undefined }, signal)
-    const released = await this.#release.run(this.#copies(), {}, signal)
+    const released = await this.#release.run(this.#copies(), { isAsked: false }, signal)
     await store.shards.emptyTrash(trashMs())
     const isShort = (await this.#shortBytes()) > 0
     if (isShort) {
@@ -192,9 +192,11 @@ export class Reclaim {
     const { clock } = this.#parts
     let bytes = 0
     for (;;) {
-      const released = await this.#release.run(this.#copies(), { only }, signal)
+      const released = await this.#release.run(this.#copies(), { only, isAsked: true }, signal)
       bytes += released.bytes
-      if (released.waiting === 0 || clock.now() >= until) return bytes
+      const { waiting } = released
+      if (waiting === 0 || clock.now() >= until) return bytes
+      this.#tell({ step: 'members', done: WAIT_MS - (until - clock.now()), total: WAIT_MS })
       await clock.sleep(POLL_MS, { signal })
     }
   }

@@ -38,8 +38,7 @@ export async function drain(
   const state = (): string => (isSelf ? 'online' : detector.liveness(peer, graceMsOf(volume)))
   if (state() === 'gone' && before.lost === 0) return
   if (state() !== 'online') throw isAway(name, before)
-  markDraining(named, peer, true)
-  await volume.commit()
+  await markDraining(parts, named, peer, true)
   try {
     for (let stuckMs = 0; stuckMs < STUCK_MS;) {
       const { left, stuck, lost } = localPinning.drainOf(peer)
@@ -51,17 +50,26 @@ export async function drain(
     const { lost } = localPinning.drainOf(peer)
     if (lost > 0) throw wouldLose(name, lost)
   } catch (error) {
-    markDraining(named, peer, false)
-    await volume.commit()
+    await markDraining(parts, named, peer, false)
     throw error
   }
 }
 
-/** Say whether a member gives its shards away. Durable with the volume's next commit. */
-export function markDraining({ volume }: NamedVolume, peer: PeerId, isDraining: boolean): void {
+/**
+ * Say whether a member gives its shards away: of another a policy, as an admin; of this node itself
+ * that it offers no room, as each may.
+ */
+export async function markDraining(
+  { volumes, world }: Pick<NodeParts, 'volumes' | 'world'>,
+  { volume }: NamedVolume,
+  peer: PeerId,
+  isDraining: boolean,
+): Promise<void> {
   const key = drainPolicy(peer)
+  if (peer === world.network.self) return volumes.introductions.setLeaving(volume, isDraining)
   if (isDraining === (volume.membership.policy(key) === '1')) return
   volume.submit({ kind: 'policy', key, value: isDraining ? '1' : '0' })
+  await volume.commit()
 }
 
 function isAway(name: string, { left, lost }: Drain): ShoalError {

@@ -2,8 +2,9 @@
 // then the others are told, then nothing of it is at work here any more.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { stampActor } from '../../protocol/clock/dot.ts'
+import type { PeerId } from '../../protocol/ids.ts'
 import type { Member } from '../../protocol/membership/members.ts'
-import { mayAdminister } from '../../protocol/roles.ts'
+import { mayAdminister, mayWrite } from '../../protocol/roles.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { LeaveRequest, LeavingApi, LeftStatus } from '../control/leaving.ts'
 import type { LeftVolume } from '../log/left-volumes.ts'
@@ -78,35 +79,41 @@ async function depart(parts: NodeParts, leaver: Leaver, signal: AbortSignal): Pr
     return unmountAll(parts, named)
   }
   const admins = others.filter(({ role }) => mayAdminister(role))
-  checkMayResign(named, self, admins)
   const here = parts.hosted.of(named)
-  await here.acknowledge('placed', signal)
+  checkMayResign(named, self, { admins, voters: here.strong.voters() })
+  if (mayWrite(self.role)) await here.acknowledge('placed', signal)
   await drain(parts, named, self.peer, signal)
   try {
     await unmountAll(parts, named)
     // What was written until then, and where the shards are now.
-    await here.acknowledge('placed', signal)
+    if (mayWrite(self.role)) await here.acknowledge('placed', signal)
     if (here.strong.voters().includes(self.peer)) {
       const rest = here.strong.voters().filter((peer) => peer !== self.peer)
       const next = rest.length > 0 ? rest : admins.map(({ peer }) => peer)
       await here.strong.changeVoters(next, signal)
     }
   } finally {
-    markDraining(named, self.peer, false)
-    await named.volume.commit()
+    await markDraining(parts, named, self.peer, false)
   }
   await parts.volumes.resign(named.volume)
   await tellOthers(parts, named)
 }
 
-function checkMayResign({ name }: NamedVolume, self: Member, admins: readonly Member[]): void {
-  if (!mayAdminister(self.role))
+/** Any role may go; but others must be able to do without it what it alone may, or decides. */
+function checkMayResign(
+  { name }: NamedVolume,
+  { peer, role }: Member,
+  { admins, voters }: { readonly admins: readonly Member[]; readonly voters: readonly PeerId[] },
+): void {
+  if (!mayAdminister(role)) {
+    if (!voters.includes(peer)) return
     throw new ShoalError(
       'EPERM',
-      `this machine is a ${self.role} of volume "${name}", and only an admin can take it out: run ` +
-        `"shoal peer rm ${self.name} --volume ${name}" on ${namesOf(admins) || 'an admin'}, then this again; ` +
-        `${FORCE}, and the others take it for lost`,
+      `this machine is a voter of volume "${name}", and only an admin can name others: run ` +
+        `"shoal volume set ${name} voters=..." on ${namesOf(admins) || 'an admin'}, then this again; ` +
+        `${FORCE}, and strong writes go on waiting for it`,
     )
+  }
   if (admins.length === 0)
     throw new ShoalError(
       'EPERM',

@@ -59,7 +59,7 @@ export function peersApi(parts: NodeParts): PeersApi {
       const isAsked = strong.areVotersNamed || network.peers().includes(peer)
       const decided = isAsked ? strong.withoutVoter(peer, until(signal)) : undefined
       const [vote] = await Promise.allSettled([decided])
-      markDraining(named, peer, false)
+      await markDraining(parts, named, peer, false)
       await volumes.remove(named.volume, peer)
       if (vote.status === 'fulfilled') return
       const { code, message } = asShoalError(vote.reason)

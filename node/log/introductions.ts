@@ -4,7 +4,8 @@
 import { STAMP_ZERO, stampHlc } from '../../protocol/clock/dot.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { hasCode } from '../../protocol/errors.ts'
-import type { PeerId } from '../../protocol/ids.ts'
+import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import { NO_CAPACITY_BYTES } from '../../protocol/membership/members.ts'
 import type { Member } from '../../protocol/membership/members.ts'
 import { checkName } from '../../protocol/membership/names.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
@@ -24,6 +25,8 @@ export interface SelfDescription {
 export class Introductions {
   readonly #peer: PeerId
   readonly #self: SelfDescription
+  /** Volumes that this node is about to leave. */
+  readonly #leaving = new Set<VolumeId>()
   /** One after the other: each goes by what the one before has said. */
   readonly #saying = new SerialQueue()
 
@@ -47,7 +50,7 @@ export class Introductions {
       const known = membership.member(this.#peer)
       if (known === undefined) return false
       const name = this.#nameIn(volume, known)
-      const { zone, capacityBytes } = this.#self
+      const { zone, capacityBytes } = this.#selfIn(volume)
       const isSame = known.zone === zone && known.capacityBytes === capacityBytes
       if (isSame && name === known.said && isDescribed(known)) {
         membership.configuredName ??= this.#self.name
@@ -90,6 +93,13 @@ export class Introductions {
     })
   }
 
+  /** Says that this node offers a volume no room, since it leaves that, or that it does again. */
+  async setLeaving(volume: Volume, isLeaving: boolean): Promise<void> {
+    if (isLeaving) this.#leaving.add(volume.id)
+    else this.#leaving.delete(volume.id)
+    await this.describeSelf(volume)
+  }
+
   /** This node's name in a volume, where it is not the one in its settings. */
   calledAs({ membership }: Volume): string | undefined {
     const known = membership.member(this.#peer)
@@ -110,9 +120,13 @@ export class Introductions {
     return isLost || isChanged ? membership.freeNameFor(known.peer, configured) : known.said
   }
 
+  #selfIn({ id }: Volume): SelfDescription {
+    return this.#leaving.has(id) ? { ...this.#self, capacityBytes: NO_CAPACITY_BYTES } : this.#self
+  }
+
   /** throws as Volume.submit. */
   #say(volume: Volume, name: string): void {
-    const { name: configured, zone, capacityBytes } = this.#self
+    const { name: configured, zone, capacityBytes } = this.#selfIn(volume)
     volume.submit({ kind: 'member-info', peer: this.#peer, name, zone, capacityBytes })
     volume.membership.configuredName = configured
   }

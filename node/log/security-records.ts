@@ -2,6 +2,7 @@
 // roles, removals, policies and tiers, as they become known here; and those that its checkpoints
 // show.
 import { tierOfPolicy } from '../../protocol/cold/definition.ts'
+import type { PeerId } from '../../protocol/ids.ts'
 import type { Op } from '../../protocol/op/op.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import type { SecurityHead } from '../../protocol/wire/security.ts'
@@ -26,7 +27,7 @@ export function recordVolume(volume: Volume, record: RecordSecurity): () => void
   const unlistenGoverned = events.governed.add((op, by) => {
     const author = by === volume.actor ? volume.identity.peer : volume.actors.get(by)?.peer
     const name = author === undefined ? 'unknown' : volume.membership.nameOf(author)
-    const said = describe(volume, op, name)
+    const said = describe(volume, op, { author, name })
     if (said !== undefined) record({ volume: id, peer: author, ...said })
   })
   return () => {
@@ -39,7 +40,7 @@ export function recordVolume(volume: Volume, record: RecordSecurity): () => void
 function describe(
   { membership }: Volume,
   op: Op,
-  by: string,
+  { author, name: by }: { readonly author: PeerId | undefined; readonly name: string },
 ): Omit<Parameters<RecordSecurity>[0], 'volume'> | undefined {
   switch (op.kind) {
     case 'member':
@@ -52,7 +53,8 @@ function describe(
       return {
         kind: 'member-removed',
         peer: op.peer,
-        message: `${membership.nameOf(op.peer)} was removed by ${by}`,
+        message:
+          op.peer === author ? `${by} left` : `${membership.nameOf(op.peer)} was removed by ${by}`,
       }
     case 'policy': {
       const tier = tierOfPolicy(op.key)

@@ -8,6 +8,7 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { EntryHash } from '../../protocol/ids.ts'
 import { GOVERNED_MAX } from '../../protocol/limits.ts'
+import { decodeBatch } from '../../protocol/log/batch.ts'
 import {
   actorIdOf,
   authorOfGoverning,
@@ -119,7 +120,9 @@ export class Governance {
       throw new ShoalError('malformed', `${name} does not belong to the key that signed it`)
     if (!verifyEntry(entry, header.origin.publicKey))
       throw new ShoalError('bad-signature', `${name} is not signed by its author`)
-    this.dag.check(actOf(entry, []))
+    const act = actOf(entry, [])
+    const isRead = isClear(header) && this.dag.isOfNoGovernor(act)
+    this.dag.check(isRead ? actOf(entry, decodeBatch(entry.body)) : act)
   }
 
   /** Keep an entry that check() took, durable with the next commit. returns whether it is new. */

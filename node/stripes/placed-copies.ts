@@ -5,16 +5,18 @@
 import { copyKey, copyOfKey, copyRange } from './placement-queue-keys.ts'
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { StripeId } from '../../protocol/ids.ts'
-import type { WallTime } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
 import type { Marks } from './placement-queue.ts'
 
 const NOTHING: Uint8Array = new Uint8Array(0)
+const PAUSED: Uint8Array = Uint8Array.of(1)
 
 /** A stripe, and when its chunks were last written or read here. */
 export interface PlacedCopy {
   readonly stripe: StripeId
   readonly sinceMs: number
+  /** It was due, and could not be released: the time is a later one, until it is due again. */
+  readonly isPaused: boolean
 }
 
 export class PlacedCopies {
@@ -40,10 +42,11 @@ export class PlacedCopies {
     this.#marks.delete(copyKey(copy))
   }
 
-  /** Says since when the copies of a stripe are unused. */
-  move(copy: PlacedCopy, sinceMs: WallTime | number): void {
+  /** Has it wait its turn as if its copies were unused since then. */
+  pause(copy: PlacedCopy, sinceMs: number): void {
     this.remove(copy)
-    this.add(copy.stripe, sinceMs)
+    const key = copyKey({ stripe: copy.stripe, sinceMs: Math.max(0, Math.floor(sinceMs)) })
+    this.#marks.put(key, PAUSED)
   }
 
   /** All that is in the store is listed. */
@@ -59,6 +62,7 @@ export class PlacedCopies {
   /** As they are at the call, those first that are unused for longest. */
   async *oldest(): AsyncGenerator<PlacedCopy, void, undefined> {
     const { from, to } = copyRange()
-    for await (const [key] of this.#marks.scan(from, to)) yield copyOfKey(key)
+    for await (const [key, value] of this.#marks.scan(from, to))
+      yield { ...copyOfKey(key), isPaused: value[0] === PAUSED[0] }
   }
 }

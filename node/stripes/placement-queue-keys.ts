@@ -105,7 +105,10 @@ export function verifiedKey(id: StripeId): ByteString {
   return VERIFIED + toByteString(stripeIdBytes(id))
 }
 
-/** -> nothing; chunks of the stripe may be in this node's store, since this time. */
+/**
+ * -> nothing, or 1 where they were not released in time and the time is a later one; chunks of the
+ * stripe may be in this node's store, since this time.
+ */
 export function copyKey({ stripe, sinceMs }: { stripe: StripeId; sinceMs: number }): ByteString {
   return COPY + toByteString(encodeOrder(sinceMs)) + toByteString(stripeIdBytes(stripe))
 }

@@ -9,7 +9,7 @@ import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ChunkId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
 import { OP_SHARDS_MAX, OP_STRIPES_MAX, STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
-import { chunkSecret } from '../../protocol/membership/members.ts'
+import { NO_CAPACITY_BYTES, chunkSecret } from '../../protocol/membership/members.ts'
 import { mayRead, mayStore, mayWrite } from '../../protocol/roles.ts'
 import type { Code, RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Candidate } from '../../protocol/placement/rendezvous.ts'
@@ -241,13 +241,14 @@ export class VolumeStripeMap implements StripeMap {
         peer,
         // A member that names no zone is a failure domain of its own.
         zone: zone === '' ? peer : zone,
-        weight: this.isDraining(peer) ? 0 : capacityBytes || UNSAID_CAPACITY_BYTES,
+        weight: this.#isLeaving(peer, capacityBytes) ? 0 : capacityBytes || UNSAID_CAPACITY_BYTES,
       }))
   }
 
-  /** Is a peer about to be removed? */
-  isDraining(peer: PeerId): boolean {
-    return this.#volume.membership.policy(drainPolicy(peer)) === '1'
+  /** Is a peer about to be removed, or does it say that it goes? */
+  #isLeaving(peer: PeerId, capacityBytes: number): boolean {
+    const isDraining = this.#volume.membership.policy(drainPolicy(peer)) === '1'
+    return isDraining || capacityBytes === NO_CAPACITY_BYTES
   }
 
   isAvoided(peer: PeerId): boolean {

@@ -32,6 +32,12 @@ export interface GoverningAct {
   readonly ops: readonly (GoverningOp | undefined)[]
 }
 
+/** Does an act say that its author is no member any more, and nothing else? */
+function isDeparture({ author, ops }: Pick<GoverningAct, 'author' | 'ops'>): boolean {
+  const [op] = ops
+  return ops.length === 1 && op?.kind === 'remove-member' && op.peer === author
+}
+
 /** A role given to a peer by an act, whether that counts or not. */
 export interface Grant {
   readonly id: EntryHash
@@ -67,6 +73,8 @@ export class GoverningDag {
   readonly #acts = new Map<EntryHash, GoverningAct>()
   /** By act and peer. An act that grants to a peer several times grants the last. */
   readonly #grants = new Map<string, Grant>()
+  /** The departures of who may not govern, by grant and author. */
+  readonly #departures = new Map<string, EntryHash[]>()
   readonly #heads = new Set<EntryHash>()
   /** Numbers of acts, in the order in which they were added. */
   readonly #numbers = new Map<EntryHash, number>()
@@ -85,6 +93,16 @@ export class GoverningDag {
 
   get(id: EntryHash): GoverningAct | undefined {
     return this.#acts.get(id)
+  }
+
+  /** Is an act under a role that governs nothing? Then it may be its author's departure alone. */
+  isOfNoGovernor({ grant, author }: Pick<GoverningAct, 'grant' | 'author'>): boolean {
+    const role = this.grant(grant, author)?.role
+    return role !== undefined && !mayAdminister(role)
+  }
+
+  isLoneDeparture(act: GoverningAct): boolean {
+    return isDeparture(act) && this.isOfNoGovernor(act)
   }
 
   /** In the order in which they were added, each after all that it names. */
@@ -110,19 +128,33 @@ export class GoverningDag {
   /**
    * Refuse what nobody may add. Whether an act counts is another question (GovernanceState).
    * throws ShoalError 'not-a-member' unless it is under a role that its author was given before,
-   * and that governs; 'malformed' if its clock is not above those of all that it names.
+   * and that governs, or it is the author's only departure; 'malformed' if its clock is not above
+   * those of all that it names.
    */
-  check(act: Omit<GoverningAct, 'ops'>): void {
+  check(act: GoverningAct): void {
     const { author, grant, hlc, parents } = act
     const known = this.grant(grant, author)
     if (known === undefined)
       throw new ShoalError('not-a-member', `${author} wrote under a grant it does not have`)
-    if (enforces('op-by-role') && !mayAdminister(known.role))
-      throw new ShoalError('not-a-member', `${author} is a ${known.role} and may not govern`)
+    if (enforces('op-by-role') && !mayAdminister(known.role)) this.#checkDeparture(act, known)
     if (known.stamp !== STAMP_ZERO && !this.#closure(parents).has(grant))
       throw new ShoalError('not-a-member', `${author} governed before it was granted its role`)
     if (parents.some((parent) => (this.#acts.get(parent)?.hlc ?? hlc) >= hlc))
       throw new ShoalError('malformed', `a governing entry of ${author} has a clock that is behind`)
+  }
+
+  /**
+   * Lets one who may not govern go, once. Whoever hides that it went, to go again, is heard once
+   * all the same (revocations.ts).
+   */
+  #checkDeparture(act: GoverningAct, { role }: Grant): void {
+    const { author, grant, parents } = act
+    if (!isDeparture(act))
+      throw new ShoalError('not-a-member', `${author} is a ${role} and may not govern`)
+    const before = this.#departures.get(grant + author) ?? []
+    const past = before.length > 0 ? this.#closure(parents) : undefined
+    if (before.some((id) => past?.has(id)))
+      throw new ShoalError('not-a-member', `${author} has left under this grant before`)
   }
 
   /**
@@ -133,6 +165,11 @@ export class GoverningDag {
     assert(this.missingOf(act.parents) === undefined, 'an act comes after those that it names')
     const isNew = !this.#acts.has(act.id)
     this.#acts.set(act.id, act)
+    if (this.isLoneDeparture(act)) {
+      const key = act.grant + act.author
+      const before = this.#departures.get(key) ?? []
+      if (!before.includes(act.id)) this.#departures.set(key, [...before, act.id])
+    }
     for (const [index, op] of act.ops.entries()) {
       if (op?.kind !== 'member') continue
       const { peer, role } = op

@@ -20,6 +20,9 @@ export interface MemberRole {
   readonly removed: Stamp | undefined
 }
 
+/** The capacity of a member that offers none: it gives away what it holds. (0: it said nothing.) */
+export const NO_CAPACITY_BYTES = 1
+
 /** How a member describes itself. */
 export interface MemberInfo {
   readonly name: string

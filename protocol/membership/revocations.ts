@@ -29,7 +29,23 @@ export type Effective = ReadonlyMap<PeerId, readonly Revocation[]>
  * length of a chain of grants).
  */
 export function effectiveRevocations(dag: GoverningDag, acts: readonly GoverningAct[]): Effective {
-  return new Election(dag, acts.flatMap(revocationsOf)).effective()
+  return new Election(dag, withoutRepeats(dag, acts).flatMap(revocationsOf)).effective()
+}
+
+/**
+ * Leaves out all but the first departure of one who may not govern, under one grant: there are more
+ * only where it lied about its past, and each would cost time.
+ */
+function withoutRepeats(dag: GoverningDag, acts: readonly GoverningAct[]): readonly GoverningAct[] {
+  const first = new Map<string, GoverningAct>()
+  for (const act of acts.filter((one) => dag.isLoneDeparture(one))) {
+    const known = first.get(act.grant + act.author)
+    if (known === undefined || stampOf(act, 0) < stampOf(known, 0))
+      first.set(act.grant + act.author, act)
+  }
+  return acts.filter(
+    (act) => !dag.isLoneDeparture(act) || first.get(act.grant + act.author) === act,
+  )
 }
 
 /** Does this revocation take away the role that a peer was granted then? */

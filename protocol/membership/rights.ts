@@ -27,8 +27,9 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
       return role !== 'reader'
     case 'read':
       return mayRead(role)
-    case 'member':
     case 'remove-member':
+      return op.peer === author || mayAdminister(role)
+    case 'member':
     case 'epoch':
     case 'policy':
       return mayAdminister(role)

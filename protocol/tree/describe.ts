@@ -334,6 +334,7 @@ function describeVolumeOp(op: VolumeOp, dot: Dot, names: HistoryNames): Change {
       return { kind: 'member', text }
     }
     case 'remove-member':
+      if (names.isBy(op.peer, dot)) return { kind: 'member', text: 'left the volume' }
       return { kind: 'member', text: `took the membership of ${names.member(op.peer)} away` }
     case 'epoch':
       return { kind: 'member', text: `began key epoch ${op.epoch}` }

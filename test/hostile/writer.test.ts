@@ -9,9 +9,10 @@ import {
   decodeCheckpointMessage,
   encodeCheckpointMessage,
 } from '../../protocol/wire/checkpoint.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { makeDot } from '../../protocol/clock/dot.ts'
 import type { Dot } from '../../protocol/clock/dot.ts'
-import type { EntryHash, NodeId } from '../../protocol/ids.ts'
+import type { EntryHash, NodeId, PeerId } from '../../protocol/ids.ts'
 import { attest } from '../../protocol/log/attestation.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
 import { FLAG_CLEAR_BODY, FLAG_GOVERNS } from '../../protocol/log/entry.ts'
@@ -175,6 +176,49 @@ test('a role that a writer grants itself is none, whatever it is written under',
       for (const entry of [governing, plain]) await mallory.give(victim, [entry]).catch(() => [])
   }
   await assertUnharmed(mallory, [anna, ben], ['kept/'])
+})
+
+test('a member that may not govern takes itself out, and nobody with it', async () => {
+  for (const role of ['writer', 'reader', 'keeper'] as const) {
+    await using mallory = await HostileMember.join(anna, { name: `leaver-${role}`, role })
+    await cluster.converged()
+    await mallory.fetch(anna)
+    const { peer } = mallory.identity
+    const benPeer = (await ben.status()).node.id
+    const removal = (whom: PeerId): Op => ({ kind: 'remove-member', peer: whom })
+    const governs = true
+    const refused = [
+      mallory.entry([removal(benPeer)], { governs }),
+      mallory.entry([removal(peer), removal(benPeer)], { governs }),
+      mallory.entry([removal(peer), { kind: 'policy', key: 'class', value: 'copies1' }], {
+        governs,
+      }),
+      mallory.entry([], { governs, body: new Uint8Array(8) }),
+    ]
+    for (const victim of [anna, ben])
+      for (const entry of refused) await mallory.give(victim, [entry]).catch(() => [])
+    for (const victim of [anna, ben]) {
+      const ids = (await victim.status()).peers.map(({ id }) => id)
+      assert.ok(ids.includes(peer), `${role}: nothing else was said`)
+    }
+    const departure = mallory.entry([removal(peer)], { governs })
+    // Its second one is under a role that it has given up.
+    const { actor, seq, hlc } = departure.header
+    const next = { actor, seq: seq + 1, prev: departure.hash, deps: [], hlc: (hlc + 1n) as Hlc }
+    const again = mallory.entry([removal(peer)], { governs, ...next, governed: [departure.hash] })
+    for (const victim of [anna, ben]) await mallory.give(victim, [departure, again]).catch(() => [])
+    for (const victim of [anna, ben])
+      await eventually(`${victim.name} has it as no member`, async () =>
+        (await victim.status()).peers.every(
+          ({ id, volumes }) => id !== peer || volumes.every(({ role: is }) => is === undefined),
+        ),
+      )
+    const names = (await anna.status()).peers.map(({ id }) => id)
+    assert.ok(names.includes(benPeer))
+  }
+  await anna.shoal('mkdir', '/after they left')
+  await cluster.converged()
+  assert.match(await ben.shoal('ls', '/'), /after they left/)
 })
 
 test('what a writer names and has not seen is not there for it, whoever has it', async () => {

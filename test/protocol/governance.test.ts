@@ -94,6 +94,60 @@ describe('the governing members', () => {
   })
 })
 
+describe('who may not govern', () => {
+  const base = (): [GoverningAct[], GoverningAct] => {
+    const [founding, bob, carol] = founded()
+    const dave = act(ALICE.peer, founding.id, [carol], grantTo(DAVE, 'reader'))
+    return [[founding, bob, carol, dave], dave]
+  }
+
+  test('may leave, and do nothing else, nor more at once', () => {
+    const [acts, dave] = base()
+    const gone = act(DAVE, dave.id, [dave], removal(DAVE))
+    assert.deepEqual(rolesAfter([...acts, gone])['dave'], undefined)
+    const policy: GoverningOp = { kind: 'policy', key: 'class', value: 'copies1' }
+    for (const ops of [
+      [],
+      [removal(BOB.peer)],
+      [removal(DAVE), removal(BOB.peer)],
+      [removal(DAVE), removal(DAVE)],
+      [grantTo(DAVE, 'reader')],
+      [policy],
+    ])
+      assert.throws(() => dagOf([...acts, act(DAVE, dave.id, [dave], ...ops)]), {
+        code: 'not-a-member',
+      })
+    // Under the grant of another, or before its own.
+    for (const forged of [
+      act(DAVE, GENESIS_GRANT, [dave], removal(DAVE)),
+      act(DAVE, dave.id, [], removal(DAVE)),
+    ])
+      assert.throws(() => dagOf([...acts, forged]), { code: 'not-a-member' })
+  })
+
+  test('comes back by a new grant, and may leave again; twice under one it may not', () => {
+    const [acts, dave] = base()
+    const gone = act(DAVE, dave.id, [dave], removal(DAVE))
+    const again = act(DAVE, dave.id, [gone], removal(DAVE))
+    assert.throws(() => dagOf([...acts, gone, again]), { code: 'not-a-member' })
+    const back = act(ALICE.peer, acts[0]?.id ?? GENESIS_GRANT, [gone], grantTo(DAVE, 'writer'))
+    assert.equal(rolesAfter([...acts, gone, back])['dave'], 'writer')
+    const left = act(DAVE, back.id, [back], removal(DAVE))
+    assert.equal(rolesAfter([...acts, gone, back, left])['dave'], undefined)
+  })
+
+  test('and hides that it left, to leave often, is heard once, in any order', () => {
+    const [acts, dave] = base()
+    const many = Array.from({ length: 2000 }, () => act(DAVE, dave.id, [dave], removal(DAVE)))
+    for (const told of [many, many.toReversed()]) {
+      const state = GovernanceState.of(dagOf([...acts, ...told]))
+      assert.equal(isActive(state.member(DAVE)), false)
+      assert.equal(state.revocations.length, 1)
+      assert.equal(many.filter(({ id }) => !state.isVoid(id)).length, 1)
+    }
+  })
+})
+
 describe('whose role is taken away', () => {
   test('of two admins who remove each other the senior stays', () => {
     const [founding, bob, carol] = founded()

@@ -8,6 +8,7 @@ import {
   checkAll,
   checkContent,
   chunkCount,
+  collectGarbage,
   contentOf,
   put,
   readFile,
@@ -210,6 +211,61 @@ describe('the release of local copies', () => {
       await keepLocal(a, 'placed')
       await clock.sleep(2 * HOUR_MS)
       assert.equal(await chunkCount(a), 0)
+      await checkAll(nodes)
+    })
+  })
+
+  test('asked for, a release looks again at once at what a machine that was away held up', async () => {
+    await withMembers(3, 12, async ({ nodes, clock, network }) => {
+      const [a, b, c] = nodes
+      await putPlaced(a)
+      await clock.sleep(MINUTE_MS)
+      network.partition([a.peer, b.peer], [c.peer])
+      await clock.sleep(MINUTE_MS)
+      await keepLocal(a, 'placed')
+      // Once in vain by itself.
+      await clock.sleep(6 * MINUTE_MS)
+      network.heal()
+      await clock.sleep(MINUTE_MS)
+      assert.ok((await chunkCount(a)) > 1)
+      await a.ask(collectGarbage)
+      assert.equal(await chunkCount(a), 0)
+      await checkAll(nodes)
+    })
+  })
+
+  test('asked for, a release waits a while for a machine that is late', async () => {
+    await withMembers(3, 13, async ({ nodes, clock, network }) => {
+      const [a, b, c] = nodes
+      await putPlaced(a)
+      await keepLocal(a, 'placed')
+      await clock.sleep(MINUTE_MS / 6)
+      network.partition([a.peer, b.peer], [c.peer])
+      await clock.sleep(MINUTE_MS)
+      const gc = a.ask(collectGarbage)
+      await clock.sleep(MINUTE_MS / 4)
+      network.heal()
+      await gc
+      assert.equal(await chunkCount(a), 0)
+      await checkAll(nodes)
+    })
+  })
+
+  test('asked for, a release leaves what was read or written too lately', async () => {
+    await withMembers(3, 14, async ({ nodes, clock, network }) => {
+      const [a, b, c] = nodes
+      await keepLocal(a, 'recent 2h')
+      await putPlaced(a, '/old')
+      await clock.sleep(MINUTE_MS)
+      network.partition([a.peer, b.peer], [c.peer])
+      await clock.sleep(2 * HOUR_MS)
+      network.heal()
+      await clock.sleep(MINUTE_MS)
+      const before = await chunkCount(a)
+      await putPlaced(a, '/new', contentOf(2, 3000 * KIB))
+      const both = await chunkCount(a)
+      await a.ask(collectGarbage)
+      assert.equal(await chunkCount(a), both - before)
       await checkAll(nodes)
     })
   })

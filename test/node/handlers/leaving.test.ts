@@ -229,6 +229,53 @@ test('an admin that leaves gives its shards away, and is no member any more', as
   })
 })
 
+for (const role of ['writer', 'reader', 'keeper'] as const) {
+  test(`a ${role} leaves by itself, and comes back by a ticket alone`, async () => {
+    await withMembers(4, 7, async ({ nodes, clock }) => {
+      const [founder, writer, leaver] = nodes
+      await founder.ask((api) => api.setVolume('main', { class: 'rs1+1' }))
+      if (role !== 'writer') {
+        await founder.ask((api) => api.removePeer(leaver.peer))
+        await leaver.ask((api) => api.leaveVolume('main', { now: true }))
+        const { ticket } = await founder.ask((api) => api.invite({ role }))
+        await leaver.ask((api) => api.join(ticket))
+        await clock.sleep(MINUTE_MS)
+      }
+      const by = role === 'writer' ? leaver : writer
+      for (let file = 0; file < 6; file++)
+        await by.ask((api) => put(api, `/${file}`, `${file} ${MAIN}`, { ack: 'placed' }))
+      if (role !== 'reader') assert.ok((await heldBytes(leaver)) > 0)
+      await leaver.ask((api) => api.leaveVolume('main'))
+      assert.deepEqual([await volumeNames(leaver), await leftNames(leaver)], [[], ['main']])
+      await clock.sleep(10 * SECOND_MS)
+      for (const node of [founder, writer]) {
+        const info = await node.ask((api) => api.volumeInfo('main'))
+        assert.deepEqual(info.members.length, 3)
+        assert.deepEqual({ ...info.stripes, full: 0 }, { full: 0, degraded: 0, atRisk: 0, lost: 0 })
+        assert.equal(info.upkeep.repairedBytes, 0)
+      }
+      await leaver.stop()
+      for (let file = 0; file < 6; file++)
+        assert.equal(await founder.ask((api) => textOf(api, `/${file}`)), `${file} ${MAIN}`)
+      await leaver.start()
+      // Taken back it is no member, and leaves again; with a ticket it is one.
+      await leaver.ask((api) => api.rejoinVolume('main'))
+      await clock.sleep(MINUTE_MS)
+      assert.equal((await founder.ask((api) => api.volumeInfo('main'))).members.length, 3)
+      await leaver.ask((api) => api.leaveVolume('main'))
+      const again = await founder.ask((api) => api.invite({ role: 'writer' }))
+      await leaver.ask((api) => api.join(again.ticket))
+      await clock.sleep(MINUTE_MS)
+      await leaver.ask((api) => put(api, '/back', 'x'))
+      await clock.sleep(MINUTE_MS)
+      assert.ok((await founder.ask((api) => namesIn(api, '/'))).includes('back'))
+      await leaver.ask((api) => api.leaveVolume('main'))
+      await clock.sleep(MINUTE_MS)
+      assert.equal((await founder.ask((api) => api.volumeInfo('main'))).members.length, 3)
+    })
+  })
+}
+
 test('a member leaves only as far as its role and the data of others allow', async () => {
   await withMembers(3, 5, async ({ nodes, network, clock }) => {
     const [founder, writer, other] = nodes
@@ -240,12 +287,17 @@ test('a member leaves only as far as its role and the data of others allow', asy
     ): Promise<void> => assert.rejects(node.ask(how), { code, message })
     await writer.ask((api) => put(api, '/file', MAIN, { ack: 'placed' }))
     await refused(founder, (api) => api.leaveVolume('main'), 'EPERM', /the only admin/)
+    const voters = (...of: readonly ClusterNode[]): Promise<unknown> =>
+      founder.ask((api) => api.setVolume('main', { voters: of.map(({ name }) => name).join() }))
+    await voters(founder, writer)
+    await clock.sleep(MINUTE_MS)
     await refused(
       writer,
       (api) => api.leaveVolume('main'),
       'EPERM',
-      /run "shoal peer rm n1 --volume main" on n0/,
+      /run "shoal volume set main voters=..." on n0/,
     )
+    await voters(founder)
     await refused(writer, (api) => api.removeVolume('main'), 'usage', /n0, n2|n2, n0/)
     await refused(writer, (api) => api.leaveVolume('elsewhere'), 'no-such-volume', /elsewhere/)
     assert.deepEqual(await volumeNames(writer), ['main'])

@@ -103,7 +103,8 @@ async function act(cast: readonly Machine[], step: Step, index: number): Promise
   try {
     if (step.kind === 'write') by.replica.write(`of ${index}`, 'x')
     else if (step.kind === 'unlink') await unlinkAny(by, index)
-    else if (peer !== by.replica.identity.peer) by.volume.submit(opOf(step, peer))
+    // Whoever may remove nobody may go.
+    else if (step.kind === 'remove' || by !== whom) by.volume.submit(opOf(step, peer))
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EACCES')) throw error
   }

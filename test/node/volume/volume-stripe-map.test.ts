@@ -50,9 +50,17 @@ describe('placement candidates', () => {
       a.volume.endBatch()
     }
     say('1')
-    assert.deepEqual([weights(), map.isDraining(peer)], [[1000, 0], true])
+    assert.deepEqual(weights(), [1000, 0])
     say('')
     assert.deepEqual(weights(), [1000, 100e9])
+    // Each may say that it offers nothing any more, and that it does again.
+    const { introductions } = keeper.volumes
+    await introductions.setLeaving(keeper.volume, true)
+    await exchange(a, keeper)
+    assert.deepEqual(weights(), [1000, 0])
+    await introductions.setLeaving(keeper.volume, false)
+    await exchange(a, keeper)
+    assert.ok(map.candidates().every(({ weight }) => weight > 1))
   })
 
   test('candidates get no new shards if they have no room for one, or are avoided', async () => {
