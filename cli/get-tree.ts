@@ -168,7 +168,8 @@ export class GetTree {
       )
     }
     if (relativePath !== '') {
-      const reason = this.#rules.leftOut?.reasonFor(local, device ?? local.dev)
+      const path = localPath(target)
+      const reason = await this.#rules.leftOut?.reasonFor(path, local, device ?? local.dev)
       if (reason !== undefined) {
         this.#context.warn(`${printable(target)} is left out: ${reason}`)
         return false

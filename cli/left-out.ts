@@ -1,6 +1,6 @@
 // The parts of a tree that `shoal put` and `shoal sync` leave out: what their user excludes, other
-// file systems, and what is Shoal's own. The home has the keys of this machine, and a copy of a
-// mount into what it shows would never end.
+// file systems, those that the kernel makes up, and what is Shoal's own. A home, of this node or
+// another, has the keys of a machine, and a copy of a mount into what it shows would never end.
 import { readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, normalize } from 'node:path'
 import ignore from 'ignore'
@@ -9,12 +9,19 @@ import type { BigIntStats } from 'node:fs'
 import type { Ignore } from 'ignore'
 import type { ByteString } from '../protocol/bytes.ts'
 import type { Context } from './context.ts'
+import type { FileSystems } from '../node/world/file-systems.ts'
 
 export interface LeftOutOptions {
   /** As in .gitignore, relative to each SRC. */
   readonly exclude?: readonly string[] | undefined
   readonly excludeFrom?: readonly string[] | undefined
   readonly oneFileSystem: boolean
+}
+
+/** Tells what is nobody's to copy, or another node's. */
+interface OtherPlaces {
+  readonly fileSystems: FileSystems
+  readonly looksLikeHome: (folder: string | Buffer) => Promise<boolean>
 }
 
 interface OwnPlaces {
@@ -26,11 +33,17 @@ export class LeftOut {
   readonly #patterns: Ignore
   readonly #isOneFileSystem: boolean
   readonly #own: OwnPlaces
+  readonly #others: OtherPlaces
 
-  private constructor(patterns: Ignore, isOneFileSystem: boolean, own: OwnPlaces) {
+  private constructor(
+    patterns: Ignore,
+    isOneFileSystem: boolean,
+    { own, others }: { readonly own: OwnPlaces; readonly others: OtherPlaces },
+  ) {
     this.#patterns = patterns
     this.#isOneFileSystem = isOneFileSystem
     this.#own = own
+    this.#others = others
   }
 
   /** throws what reading a file of patterns does. */
@@ -39,10 +52,15 @@ export class LeftOut {
     for (const file of options.excludeFrom ?? []) patterns.add(await readFile(file, 'utf8'))
     const { mounts } = await context.client.status()
     const stats = await Promise.all(mounts.map(({ folder }) => statOf(folder)))
-    return new LeftOut(patterns, options.oneFileSystem, {
+    const own = {
       home: identityOf(await statOf(context.home)),
       mountDevices: new Set(stats.flatMap((stat) => stat?.dev ?? [])),
-    })
+    }
+    // Loaded here: the commands that only talk to a node start without it.
+    const { FileSystems: OfMachine } = await import('../node/world/file-systems.ts')
+    const { looksLikeHome } = await import('../node/world/home-files.ts')
+    const others = { fileSystems: new OfMachine(), looksLikeHome }
+    return new LeftOut(patterns, options.oneFileSystem, { own, others })
   }
 
   /**
@@ -54,12 +72,18 @@ export class LeftOut {
     const device = (await statOfBytes(found))?.dev
     if (device !== undefined && this.#own.mountDevices.has(device))
       return 'it is in a mount of this node already; copy it there, as with "cp -r"'
+    const bytes = (at: ByteString): Buffer => Buffer.from(fromByteString(at))
+    const reason = device && (await this.#others.fileSystems.reasonFor(bytes(found), device))
+    if (reason !== undefined) return `it is in ${reason}`
     for (let at = found; ; at = dirname(at)) {
       const identity = identityOf(await statOfBytes(at))
-      if (identity !== undefined && identity === this.#own.home)
+      const isOwn = identity !== undefined && identity === this.#own.home
+      if (isOwn || (await this.#others.looksLikeHome(bytes(at)))) {
+        const node = isOwn ? 'this node' : 'a node'
         return at === found
-          ? 'it is the home of this node, with its keys'
-          : 'it is in the home of this node'
+          ? `it is the home of ${node}, with its keys`
+          : `it is in the home of ${node}`
+      }
       if (at === dirname(at)) return undefined
     }
   }
@@ -72,12 +96,22 @@ export class LeftOut {
   /**
    * Why a folder below SRC or DEST is left out unasked. device: of the file system that this is on.
    */
-  reasonFor(stat: BigIntStats, device: bigint): string | undefined {
+  async reasonFor(
+    path: string | Buffer,
+    stat: BigIntStats,
+    device: bigint,
+  ): Promise<string | undefined> {
     if (!stat.isDirectory()) return undefined
     if (identityOf(stat) === this.#own.home) return 'the home of this node, with its keys'
     if (this.#own.mountDevices.has(stat.dev)) return 'a mount of this node'
-    if (!this.#isOneFileSystem || stat.dev === device) return undefined
-    return 'another file system; include it with --no-one-file-system'
+    if (stat.dev !== device) {
+      const reason = await this.#others.fileSystems.reasonFor(path, stat.dev)
+      if (reason !== undefined) return reason
+      if (this.#isOneFileSystem) return 'another file system; include it with --no-one-file-system'
+    }
+    return (await this.#others.looksLikeHome(path))
+      ? 'the home of a node, with its keys'
+      : undefined
   }
 }
 

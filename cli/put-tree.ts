@@ -79,7 +79,7 @@ export class PutTree {
     if (relativePath !== '') {
       const { leftOut } = this.#rules
       if (leftOut.excludes(relativePath, stat.isDirectory())) return
-      const reason = leftOut.reasonFor(stat, device)
+      const reason = await leftOut.reasonFor(localPath(source), stat, device)
       if (reason !== undefined)
         return this.#context.warn(`${printable(source)} is left out: ${reason}`)
     }

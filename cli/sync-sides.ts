@@ -84,8 +84,10 @@ export class LocalSide implements Side {
   }
 
   async #isLeftOut(path: string): Promise<boolean> {
-    const stat = await lstat(localPath(path), { bigint: true })
-    return this.#leftOut.reasonFor(stat, this.#root?.dev ?? stat.dev) !== undefined
+    const local = localPath(path)
+    const stat = await lstat(local, { bigint: true })
+    const device = this.#root?.dev ?? stat.dev
+    return (await this.#leftOut.reasonFor(local, stat, device)) !== undefined
   }
 }
 

@@ -14,13 +14,12 @@ import { ShoalError } from '../protocol/errors.ts'
 import { MEMBER_NAME } from '../protocol/membership/names.ts'
 import { parseSize } from '../protocol/size.ts'
 import { GIB, MIB } from '../protocol/units.ts'
+import { CONFIG_FILE, IDENTITY_FILE } from './world/home-files.ts'
 import { makeFolders } from './world/make-folder.ts'
 import { checkWay, closeHome } from './world/closed-home.ts'
 import { aboutFile, readLock, settleHome, unlock } from './world/home-key.ts'
 import type { HomeKey, HomeLock } from './world/home-key.ts'
 
-const CONFIG_FILE = 'config.yaml'
-export const IDENTITY_FILE = 'identity.key'
 const SEED_BYTES = 32
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000

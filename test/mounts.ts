@@ -1,6 +1,6 @@
 // The mounts of this machine, as tests and their runner look for what was left behind.
 import { readFileSync } from 'node:fs'
-import { parseMountInfo } from '../node/mount/drivers/mount-table.ts'
+import { parseMountInfo } from '../node/world/mount-info.ts'
 
 /** The mounts below a folder, those within others first. None where there is no /proc. */
 export function mountsBelow(folder: string): readonly string[] {

@@ -117,6 +117,8 @@ const CLI_DOORS: ReadonlySet<string> = new Set([
   'node/control/wire.ts',
   'node/control/small-files.ts',
   'node/world/exit-now.ts',
+  'node/world/file-systems.ts',
+  'node/world/home-files.ts',
   'node/world/make-folder.ts',
 ])
 

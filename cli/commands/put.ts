@@ -23,8 +23,8 @@ DEST are created, which "shoal mkdir" does with --parents. Modes and times are
 preserved, and symlinks are copied as symlinks. If SRC is -, stdin is written to
 the file DEST. Files that exist with the same size and time are skipped.
 
-Patterns are as in .gitignore, relative to each SRC. The home of the node and
-its mounts are never copied.
+Patterns are as in .gitignore, relative to each SRC. Homes of nodes, mounts of
+Shoal, and file systems of the kernel such as /proc are never copied.
 
 Examples:
   shoal put cat.jpg dog.jpg /photos/

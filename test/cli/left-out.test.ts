@@ -56,6 +56,51 @@ describe('put', () => {
       assert.equal(refused.code, 2)
     })
   })
+
+  test('put leaves out the homes of other nodes, and refuses them as a source', async () => {
+    await withNode(async ({ shoal, folder }) => {
+      const other = join(folder, 'src/.other')
+      await make(folder, 'src/file', 'src/.other/config.yaml', 'src/.other/identity.key')
+      await make(folder, 'src/.other/segments/1', 'src/app/config.yaml', 'src/keys/identity.key')
+      const { code, stderr } = await shoal('put', 'src', '/src')
+      assert.equal(stderr, 'warning: src/.other is left out: the home of a node, with its keys\n')
+      assert.equal(code, 0)
+      assert.equal((await shoal('ls', '/src')).stdout, 'app/\nfile\nkeys/\n')
+      for (const [source, said] of [
+        [other, /it is the home of a node, with its keys/],
+        [join(other, 'segments'), /it is in the home of a node/],
+      ] as const) {
+        const refused = await shoal('put', source, '/keys')
+        assert.match(refused.stderr, said)
+        assert.equal(refused.code, 2)
+      }
+    })
+  })
+
+  test('put and sync refuse what the kernel makes up, and leave it out below', async () => {
+    await withNode(async ({ shoal }) => {
+      for (const [source, name] of [
+        ['/proc', 'proc'],
+        ['/proc/self/net', 'proc'],
+        ['/sys/kernel', 'sys'],
+      ] as const)
+        for (const words of [
+          ['put', '--no-one-file-system', source, '/made-up'],
+          ['sync', source, 'main:/made-up'],
+          ['sync', 'main:/', source],
+        ]) {
+          const { code, stderr } = await shoal(...words)
+          assert.match(stderr, new RegExp(`in a file system of the kernel \\(${name}`))
+          assert.notEqual(code, 0)
+        }
+      assert.equal((await shoal('ls', '/made-up')).code, 1)
+      // A file that is named is what it is.
+      assert.equal((await shoal('put', '/proc/self/status', '/status')).code, 0)
+      const options = ['--no-one-file-system', '--dry-run', '--exclude=/*', '--exclude=!/proc']
+      const { stderr } = await shoal('put', ...options, '/', '/all')
+      assert.match(stderr, /warning: \/proc is left out: a file system of the kernel \(proc\)/)
+    })
+  })
 })
 
 describe('rm', () => {

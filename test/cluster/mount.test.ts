@@ -119,6 +119,24 @@ test('a mount behaves as programs expect of a file system', async (t) => {
     await rmdir(at('copy'))
   })
 
+  await t.test('and the home and the mount of another node', async () => {
+    const other = cluster.node('other')
+    await other.start({ mount: other.mountFolder })
+    await writeFile(join(other.folder, 'file'), 'x')
+    const around = other.folder
+    const copied = await node.run('put', '--no-one-file-system', around, '/around')
+    assert.equal(copied.code, 0)
+    assert.deepEqual(copied.stderr.split('\n').sort(), [
+      '',
+      `warning: ${other.home} is left out: the home of a node, with its keys`,
+      `warning: ${other.mountFolder} is left out: a mount of Shoal, which has it already`,
+    ])
+    assert.equal(await node.shoal('ls', '/around'), 'file\n')
+    const refused = await node.run('put', other.mountFolder, '/other')
+    assert.match(refused.stderr, /cannot be copied: it is in a mount of Shoal/)
+    await other.kill('SIGTERM')
+  })
+
   await t.test(
     'a folder too large for one reply lists completely, and rm -r removes it',
     async () => {

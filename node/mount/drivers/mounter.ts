@@ -32,9 +32,6 @@ export interface Command {
   readonly args: readonly string[]
 }
 
-/** As /proc/self/mountinfo shows it. */
-export const MOUNT_TYPE = 'fuse.shoal'
-
 /**
  * Runs a program, and returns its complaint, in English; undefined if it succeeded. `descriptor`
  * becomes the child's descriptor 3.
