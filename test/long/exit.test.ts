@@ -8,9 +8,9 @@ import { test } from 'node:test'
 import { MIB } from '../../protocol/units.ts'
 import { TestCluster } from '../cluster/cluster.ts'
 
-const RUNS = 100
+const RUNS = 150
 const FILE_BYTES: number = 256 * MIB
-const TIMEOUT_MS: number = 60 * 60_000
+const TIMEOUT_MS: number = 90 * 60_000
 
 test(`${RUNS} times put and get of 256 MiB end`, { timeout: TIMEOUT_MS }, async () => {
   await using cluster = await TestCluster.start(1)
