@@ -11,6 +11,7 @@ import {
   decodeJson,
   errorFrom,
   socketPathOf,
+  socketTooLong,
 } from './wire.ts'
 import type {
   Agent as HttpAgent,
@@ -104,6 +105,7 @@ export class Connection {
       const message = `no node runs at ${this.#home}. Start it with "shoal up".`
       if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ENOTDIR')
         return new ShoalError('not-running', message, { cause: error })
+      if (code === 'EINVAL') return socketTooLong(socketPathOf(this.#home))
       if (code === 'EACCES')
         return new ShoalError('EACCES', `${this.#home} belongs to another user`, { cause: error })
     }

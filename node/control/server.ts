@@ -22,6 +22,7 @@ import {
   encodeHeader,
   encodeJson,
   errorBody,
+  socketTooLong,
 } from './wire.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { ErrorCode } from '../../protocol/errors.ts'
@@ -59,12 +60,7 @@ export async function serveControl(
   api: ServedApi,
   { socketPath, onError }: { socketPath: string; onError: (error: ShoalError) => void },
 ): Promise<ControlServer> {
-  if (Buffer.byteLength(socketPath) > SOCKET_PATH_MAX) {
-    throw new ShoalError(
-      'usage',
-      `${socketPath} is too long for a Unix socket. Choose a shorter --home.`,
-    )
-  }
+  if (Buffer.byteLength(socketPath) > SOCKET_PATH_MAX) throw socketTooLong(socketPath)
   const running = new Map<AbortController, Promise<void>>()
   const server = createServer(
     {

@@ -57,6 +57,12 @@ export function socketPathOf(home: string): string {
   return join(home, 'api.sock')
 }
 
+/** The failure of a home whose path is longer than a socket's may be. */
+export function socketTooLong(socketPath: string): ShoalError {
+  const message = `${socketPath} is too long for a Unix socket. Choose a shorter --home.`
+  return new ShoalError('usage', message)
+}
+
 /** JSON in which a bigint is its decimal text, and bytes are in hexadecimal. */
 export function encodeJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) =>

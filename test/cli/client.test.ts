@@ -220,11 +220,16 @@ describe('control socket', () => {
   })
 
   test('a socket path that is too long is refused, with advice to shorten --home', async () => {
-    const socketPath = `/${'x'.repeat(120)}/api.sock`
-    await assert.rejects(serveControl(new MemoryNode(), { socketPath, onError: () => {} }), {
+    const home = `/${'x'.repeat(120)}`
+    const refusal = {
       code: 'usage',
       message: /too long for a Unix socket\. Choose a shorter --home/,
-    })
+    }
+    const place = { socketPath: join(home, 'api.sock'), onError: () => {} }
+    await assert.rejects(serveControl(new MemoryNode(), place), refusal)
+    const client = openClient({ home })
+    await assert.rejects(client.status(), refusal)
+    client.close()
   })
 })
 

@@ -168,7 +168,8 @@ async function endMounts(node: TestNode): Promise<void> {
   await node.shoal('unmount', other)
   assert.deepEqual(await readdir(other), [])
 
-  const user = spawn('sleep', ['60'], { cwd: node.mountFolder, stdio: 'ignore' })
+  const user = spawn('sleep', ['600'], { cwd: node.mountFolder, stdio: 'ignore' })
+  const ended = once(user, 'exit')
   try {
     await once(user, 'spawn')
     const busy = await node.run('unmount', node.mountFolder)
@@ -176,7 +177,7 @@ async function endMounts(node: TestNode): Promise<void> {
     assert.equal(busy.code, 1)
   } finally {
     user.kill('SIGKILL')
-    await once(user, 'exit')
+    await ended
   }
 
   await node.kill('SIGTERM')
