@@ -128,7 +128,7 @@ const MOVES = 8192
 const MOVES_PER_ENTRY = 1024
 /** Entries of one move each, given at a time. */
 const LATE = 64
-const ROUNDS_MAX = 6
+const ROUNDS_MAX = 24
 
 describe('what one writer makes over and over', () => {
   let cluster: TestCluster
