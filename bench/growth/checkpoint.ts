@@ -5,13 +5,13 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { nameFromText } from '../../protocol/op/names.ts'
 import { utf8 } from '../../protocol/bytes.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
-import type { NodeId } from '../../protocol/ids.ts'
 import { Checkpoints } from '../../node/checkpoint/checkpoints.ts'
 import { networkOf } from '../../test/node/log/wires.ts'
 import { AnonymousPeak } from '../anonymous-peak.ts'
 import { costOf } from './cost.ts'
 import type { Cost } from './cost.ts'
 import { DiskReplica } from './disk-replica.ts'
+import { megabytes } from './figures.ts'
 import type { Figures } from './figures.ts'
 
 const FILES_PER_FOLDER = 1000
@@ -22,7 +22,7 @@ export async function measureCheckpoint(folder: string, size: number): Promise<F
   await using replica = await DiskReplica.founder(folder, 'node')
   const { clock, random, volume } = replica
   replica.store.durable = false
-  const filled = await measured(replica, () => fill(replica, size))
+  const filled = await measured(replica, () => replica.fill(size, FILES_PER_FOLDER))
   replica.store.durable = true
   const checkpoints = new Checkpoints(
     {
@@ -92,18 +92,6 @@ async function writtenBytes(): Promise<number> {
   return Number(/^write_bytes: (\d+)/m.exec(await readFile('/proc/self/io', 'utf8'))?.[1])
 }
 
-async function fill(replica: DiskReplica, size: number): Promise<void> {
-  const { namespace, volume } = replica
-  let dir: NodeId = ROOT
-  for (let file = 0; file < size; file++) {
-    if (file % FILES_PER_FOLDER === 0)
-      dir = namespace.makeDir(ROOT, nameFromText(`folder ${file}`), { mode: 0o755 })
-    replica.write(dir, `file ${file}`, `content of file ${file}`)
-    await volume.makeRoom()
-  }
-  await volume.commit()
-}
-
 /** New content of files all over the volume. */
 async function change(replica: DiskReplica, size: number): Promise<void> {
   const { namespace, volume } = replica
@@ -132,8 +120,4 @@ function row(step: string, cost: Measured, count: number): readonly string[] {
     cost.blockMs.toFixed(0),
     megabytes(cost.indexBytes),
   ]
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(0)
 }

@@ -6,6 +6,7 @@ import { ROOT } from '../../protocol/tree/records.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { costOf } from './cost.ts'
 import { DiskReplica } from './disk-replica.ts'
+import { megabytes } from './figures.ts'
 import type { Figures } from './figures.ts'
 import { median } from './quantile.ts'
 
@@ -138,8 +139,4 @@ class Files {
 /** Numbers whose texts are all over the order of names. */
 function spread(file: number): number {
   return (file * 2_654_435_761) % 4_294_967_296
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(0)
 }

@@ -6,6 +6,7 @@ import type { NodeId } from '../../protocol/ids.ts'
 import { identityFromSeed } from '../../protocol/signed.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import { nameFromText } from '../../protocol/op/names.ts'
+import { ROOT } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { initHome } from '../../node/config.ts'
 import { Namespace } from '../../node/tree/namespace.ts'
@@ -108,6 +109,18 @@ export class DiskReplica implements AsyncDisposable {
     const modifiedNs = namespace.nowNs()
     namespace.putVersion(target.id, { content, size: text.length, base: [], modifiedNs })
     return target
+  }
+
+  /** So many new files of a few bytes, in the root, or in new folders of `perFolder`. */
+  async fill(count: number, perFolder: number = Infinity): Promise<void> {
+    let dir: NodeId = ROOT
+    for (let file = 0; file < count; file++) {
+      if (perFolder < Infinity && file % perFolder === 0)
+        dir = this.namespace.makeDir(ROOT, nameFromText(`folder ${file}`), { mode: 0o755 })
+      this.write(dir, `file ${file}`, `content of file ${file}`)
+      await this.volume.makeRoom()
+    }
+    await this.volume.commit()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

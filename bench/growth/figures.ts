@@ -16,3 +16,8 @@ export function formatFigures({ title, header, rows, notes = [] }: Figures): str
   const rule = widths.map((width) => '-'.repeat(width))
   return [`## ${title}\n`, line(header), line(rule), ...rows.map(line), '', ...notes].join('\n')
 }
+
+/** Bytes as whole MB. */
+export function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0)
+}

@@ -2,7 +2,6 @@
 // entry, the first time and again, and after one more file was made in it: CPU time of the node.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ROOT } from '../../protocol/tree/records.ts'
 import { TestCluster } from '../../test/cluster/cluster.ts'
 import type { TestNode } from '../../test/cluster/cluster.ts'
 import { run } from '../copy.ts'
@@ -31,10 +30,7 @@ async function measureSize(size: number): Promise<readonly string[]> {
   {
     await using author = await DiskReplica.founder(cluster.folder, 'n1')
     author.store.durable = false
-    for (let file = 0; file < size; file++) {
-      author.write(ROOT, `file ${file}`, `content of file ${file}`)
-      await author.volume.makeRoom()
-    }
+    await author.fill(size)
   }
   const node = cluster.node('n1')
   await node.start({ mount: node.mountFolder })

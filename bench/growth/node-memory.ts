@@ -1,6 +1,5 @@
 // Memory and speed of a real node that holds very many files in one folder: started on a home that
 // the real volume has filled, then written to and listed through its control socket.
-import { ROOT } from '../../protocol/tree/records.ts'
 import { utf8 } from '../../protocol/bytes.ts'
 import { openClient } from '../../node/control/client.ts'
 import type { Client } from '../../node/control/client.ts'
@@ -29,10 +28,7 @@ async function measureSize(size: number, more: number): Promise<readonly string[
   {
     await using author = await DiskReplica.founder(cluster.folder, 'n1')
     author.store.durable = false
-    for (let file = 0; file < size; file++) {
-      author.write(ROOT, `file ${file}`, `content of file ${file}`)
-      await author.volume.makeRoom()
-    }
+    await author.fill(size)
   }
   const node = cluster.node('n1')
   const started = await seconds(() => node.start())
