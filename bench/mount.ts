@@ -22,7 +22,7 @@ const { values } = parseArgs({
   options: {
     mib: { type: 'string', default: '512' },
     files: { type: 'string', default: '10000' },
-    only: { type: 'string', default: 'ext4,gocryptfs,bindfs,shoal --async,shoal' },
+    only: { type: 'string', default: 'ext4,gocryptfs,bindfs,shoal --sync always,shoal' },
   },
 })
 
@@ -88,7 +88,7 @@ const FILE_SYSTEMS: Readonly<Record<string, (folder: string) => Promise<Rates>>>
   ext4: onDisk,
   gocryptfs: onGocryptfs,
   bindfs: onBindfs,
-  'shoal --async': () => onShoal('--async'),
+  'shoal --sync always': () => onShoal('--sync', 'always'),
   shoal: () => onShoal(),
 }
 

@@ -18,6 +18,16 @@ export type PlantedFault =
   | 'commit-without-sync'
   /** A write is acknowledged before it is durable. */
   | 'acknowledged-before-commit'
+  /** A close is acknowledged before its record is in the journal. */
+  | 'acknowledged-before-journal'
+  /** A restart takes records of the journal again that are in the store. */
+  | 'replay-from-the-start'
+  /** A restart leaves out the first record of the journal that the store lacks. */
+  | 'replay-skips-a-record'
+  /** A restart makes no entry of the ops that were in none. */
+  | 'replay-forgets-ops'
+  /** The open batch stays open when an entry is received: the bases of its ops are widened. */
+  | 'received-joins-batch'
   /** Entries are stamped by the wall clock in place of the hybrid one. */
   | 'wall-clock-alone'
   /** A version replaces all known ones, not those its writer saw. */

@@ -46,7 +46,15 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
     case 'rewrite':
       return write(await something(by), by)
     case 'own':
-      return { ...write(`/${OWN}/${node}-${random.word().toString(36)}`, by), ack: 'local' }
+      return { ...write(ownPath(node, random), by), ack: 'local' }
+    case 'close': {
+      const isOwn = random.chance(0.7)
+      const path = isOwn ? ownPath(node, random) : somePath(random)
+      const sizeBytes = random.chance(0.7)
+        ? by.contents.freshSize(random)
+        : by.contents.freshStoredSize(random)
+      return { kind, path, sizeBytes }
+    }
     case 'move':
       return { kind, from: await something(by), to: target(random) }
     case 'remove':
@@ -72,7 +80,7 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
         : { kind: 'move', from: path, to: target(random) }
     }
     case 'roam': {
-      const path = `/${OWN}/${node}-${random.word().toString(36)}`
+      const path = ownPath(node, random)
       return {
         kind,
         path,
@@ -84,7 +92,7 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
       return chooseStrong(random, by.contents)
     case 'store': {
       const isOwn = random.chance(0.5)
-      const path = isOwn ? `/${OWN}/${node}-${random.word().toString(36)}` : somePath(random)
+      const path = isOwn ? ownPath(node, random) : somePath(random)
       const sizeBytes = by.contents.freshStoredSize(random)
       return { kind: 'write', path, sizeBytes, ack: isOwn ? 'local' : someAck(random) }
     }
@@ -172,6 +180,11 @@ export async function chooseDuel(
 
 function write(path: string, { random, contents }: Chooser): Extract<UserOp, { kind: 'write' }> {
   return { kind: 'write', path, sizeBytes: contents.freshSize(random), ack: someAck(random) }
+}
+
+/** A path of a file that only its writer touches. */
+function ownPath(node: string, random: SeededRandom): string {
+  return `/${OWN}/${node}-${random.word().toString(36)}`
 }
 
 function someAck(random: SeededRandom): Ack {

@@ -207,7 +207,7 @@ export class Faults {
       if ((cluster.tier.putting.get(process) ?? 0) > 0)
         cluster.scheduler.sightings.add('crash while an object is put')
       node.kill(death)
-      oracle.crashed(node.name)
+      oracle.crashed(node.name, death, cluster.clock.now())
       dead.resolve()
     }
     process.trap(afterEvents, die, since)

@@ -28,6 +28,38 @@ export class SimulatedMount {
   }
 }
 
+/** As open(2) with O_RDWR and O_TRUNC. */
+const TRUNCATED = 0o1002
+const WRITE_BYTES = 128 * 1024
+
+/** Writes a file as a program does, and closes it: it is new, or what it held is replaced. */
+export async function writeAndClose(
+  fileSystem: FileSystem,
+  path: string,
+  content: Uint8Array,
+): Promise<void> {
+  const at = path.lastIndexOf('/')
+  const name = toByteString(utf8(path.slice(at + 1)))
+  await withInode(fileSystem, path.slice(0, at), async (parent) => {
+    const found = await fileSystem.lookup(parent, name)
+    const maker = { uid: 1000, gid: 1000, umask: 0o022 }
+    const made = found === undefined && (await fileSystem.create(parent, name, 0o644, maker))
+    const inode = found?.inode ?? (made ? made.attributes.inode : ROOT_INODE)
+    try {
+      const handle = made ? made.handle : await fileSystem.open(inode, TRUNCATED)
+      try {
+        for (let from = 0; from < content.length; from += WRITE_BYTES)
+          await fileSystem.write(handle, from, content.subarray(from, from + WRITE_BYTES))
+        await fileSystem.flush(handle)
+      } finally {
+        await fileSystem.release(handle)
+      }
+    } finally {
+      fileSystem.forget(inode, 1)
+    }
+  })
+}
+
 /** Ask something about what is at a path. throws 'ENOENT', 'ENOTDIR'. */
 export async function withInode<Answer>(
   fileSystem: FileSystem,

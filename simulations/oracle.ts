@@ -6,12 +6,18 @@ import { covers } from '../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../protocol/clock/vector-clock.ts'
 import type { ActorId } from '../protocol/ids.ts'
 import { CheckError } from './check-error.ts'
+import { isOwn } from './shown.ts'
+import type { Death } from './cluster.ts'
 
 interface Intent {
   readonly path: string
   readonly node: string
-  /** 'said': acknowledged, but not as durable; 'unknown': it may be there or not. */
-  fate: 'unknown' | 'said' | 'durable'
+  /**
+   * 'said': acknowledged, but not as durable; 'kept': as what outlives the process, and a power
+   * loss soon; 'unknown': it may be there or not.
+   */
+  fate: 'unknown' | 'said' | 'kept' | 'durable'
+  keptMs: number
   /** An entry that has it or comes after. */
   position: Position | undefined
 }
@@ -26,6 +32,10 @@ interface Sweep {
   readonly before: VersionVector
   readonly after: VersionVector
 }
+
+/** A power loss takes nothing that was kept for longer. */
+const KEPT_MS = 2000
+const PROMISED: ReadonlySet<Intent['fate']> = new Set(['kept', 'durable'])
 
 export class Oracle {
   readonly #intents = new Map<number, Intent>()
@@ -48,10 +58,12 @@ export class Oracle {
   readonly #sweeps: Sweep[] = []
   readonly #forgetful = new Set<string>()
   readonly #banned = new Set<string>()
+  /** Contents kept just before a power loss, the first first: a beginning of them is left. */
+  #beginnings: { readonly node: string; readonly sizes: readonly number[] }[] = []
 
   /** A write begins: from now on the content may show. */
   begins(size: number, path: string, node: string): void {
-    this.#intents.set(size, { path, node, fate: 'unknown', position: undefined })
+    this.#intents.set(size, { path, node, fate: 'unknown', keptMs: 0, position: undefined })
   }
 
   /** The write was acknowledged. */
@@ -63,18 +75,37 @@ export class Oracle {
     if (how.durable) this.settled(intent.node)
   }
 
+  /** The write was acknowledged by a close. */
+  kept(size: number, nowMs: number): void {
+    const intent = this.#intents.get(size)
+    if (intent === undefined) return
+    intent.fate = 'kept'
+    intent.keptMs = nowMs
+  }
+
   /** A node has made durable all that it said before. */
   settled(node: string): void {
     for (const intent of this.#intents.values()) {
-      if (intent.node === node && intent.fate === 'said') intent.fate = 'durable'
+      const isSaid = intent.fate === 'said' || intent.fate === 'kept'
+      if (intent.node === node && isSaid) intent.fate = 'durable'
     }
   }
 
-  /** A node ended without a word: what it only said may be gone. */
-  crashed(node: string): void {
-    for (const intent of this.#intents.values()) {
-      if (intent.node === node && intent.fate === 'said') intent.fate = 'unknown'
+  /**
+   * A node ended without a word: what it only said may be gone, and by a power loss what it kept
+   * just now, but for a beginning of that.
+   */
+  crashed(node: string, death: Death, nowMs: number): void {
+    const young: number[] = []
+    for (const [size, intent] of this.#intents) {
+      if (intent.node !== node) continue
+      const isYoung = death === 'power loss' && intent.keptMs + KEPT_MS > nowMs
+      if (intent.fate === 'said' || (intent.fate === 'kept' && isYoung)) intent.fate = 'unknown'
+      else if (intent.fate === 'kept' && death === 'power loss') intent.fate = 'durable'
+      if (isYoung && intent.keptMs > 0) young.push(size)
     }
+    const keptMs = (size: number): number => this.#intents.get(size)?.keptMs ?? 0
+    this.#beginnings.push({ node, sizes: young.sort((a, b) => keptMs(a) - keptMs(b)) })
   }
 
   /** Nothing is promised of what this node wrote: it is no member any more. */
@@ -100,6 +131,7 @@ export class Oracle {
       if (intent.node !== node) continue
       if (intent.position === undefined || !isHeld(intent.position)) intent.fate = 'unknown'
     }
+    this.#beginnings = this.#beginnings.filter((beginning) => beginning.node !== node)
     for (const [size, by] of this.#replaced) if (by.node === node) this.#replaced.delete(size)
     for (const [value, by] of this.#xattrs)
       if (by?.node === node) this.#xattrs.set(value, undefined)
@@ -190,18 +222,32 @@ export class Oracle {
         `${describe(size, intent)} was replaced by ${by.what}, and is back as ${paths.join()}`,
       )
     }
+    this.#judgeBeginnings(shown)
     for (const [size, intent] of this.#intents) {
       if (shown.has(size) || !this.#mustShow(size, intent)) continue
-      const isOwn = intent.path.startsWith('/own/')
       throw new CheckError(
-        isOwn ? '9 acknowledged writes are durable' : '12 no silent overwrite',
+        isOwn(intent.path) ? '9 acknowledged writes are durable' : '12 no silent overwrite',
         `${describe(size, intent)} is gone, and nobody who had seen it removed it`,
       )
     }
   }
 
+  #judgeBeginnings(shown: ReadonlyMap<number, readonly string[]>): void {
+    for (const { node, sizes } of this.#beginnings) {
+      if (this.#forgetful.has(node)) continue
+      const lost = sizes.findIndex((size) => !shown.has(size))
+      const later = sizes.slice(lost).find((size) => shown.has(size))
+      const [first, next] = [sizes[lost], later].map((size) => this.#intents.get(size ?? 0))
+      if (first === undefined || next === undefined) continue
+      throw new CheckError(
+        '9 acknowledged writes are durable',
+        `${node} lost ${first.path} by a power loss, and not ${next.path}, which it wrote later`,
+      )
+    }
+  }
+
   #mustShow(size: number, intent: Intent): boolean {
-    if (intent.fate !== 'durable' || this.#forgetful.has(intent.node)) return false
+    if (!PROMISED.has(intent.fate) || this.#forgetful.has(intent.node)) return false
     if (this.#covered.has(size)) return false
     const { position } = intent
     return !(

@@ -60,12 +60,13 @@ export interface Scenario {
   readonly settings: Settings
 }
 
-/** Six in all. */
+/** Seven in all. */
 const OPS: Scenario['ops'] = {
   folder: 0.6,
   write: 1.2,
   rewrite: 0.75,
   own: 0.45,
+  close: 0.9,
   move: 0.75,
   remove: 0.45,
   attributes: 0.45,
@@ -141,6 +142,19 @@ const SCENARIOS: readonly Scenario[] = [
     hours: 6,
     faults: { kill: 8, power: 8, acked: 12, cut: 2 },
     always: ['power', 'acked'],
+  },
+  {
+    ...DEFAULT,
+    name: 'close',
+    about: 'programs close files in mounts, and nodes are killed and lose power',
+    nodeCount: 3,
+    hours: 2,
+    ops: { ...OPS, close: 9 },
+    sessions: 8,
+    sessionMs: 0.9 * SECOND_MS,
+    duels: 0.6,
+    faults: { kill: 16, power: 16, cut: 2 },
+    always: ['kill', 'power'],
   },
   {
     ...DEFAULT,

@@ -21,6 +21,8 @@ export type UserOp =
       readonly sizeBytes: number
       readonly ack: Ack
     }
+  /** Write a file through the mount, and close it. */
+  | { readonly kind: 'close'; readonly path: string; readonly sizeBytes: number }
   | { readonly kind: 'move'; readonly from: string; readonly to: string }
   | { readonly kind: 'remove'; readonly path: string; readonly recursive: boolean }
   /** Write to a file and remove it, or rename another over it. */
@@ -62,6 +64,8 @@ export type OpKind =
   | 'write'
   | 'rewrite'
   | 'own'
+  /** A file that only its writer touches, or any, through the mount. */
+  | 'close'
   | 'move'
   | 'remove'
   | 'attributes'

@@ -67,6 +67,11 @@ export async function isFolder(api: NodeApi, path: string): Promise<boolean> {
   }
 }
 
+/** Is it a file that only its writer touches? */
+export function isOwn(path: string): boolean {
+  return path.startsWith('/own/')
+}
+
 function plainName(name: string): string {
   const plain = plainNameOf(nameFromText(name))
   return plain !== undefined && 'name' in plain ? nameText(plain.name) : name

@@ -7,10 +7,10 @@ import { MINUTE_MS } from '../protocol/units.ts'
 import { CheckError } from './check-error.ts'
 import { chooseOp } from './choice.ts'
 import { readVolume } from './inspection.ts'
-import { withInode } from './mount.ts'
+import { withInode, writeAndClose } from './mount.ts'
 import { SeededRandom } from './random.ts'
 import { describeOp } from './script.ts'
-import { baseOf, inView, isFolder, sizeAt } from './shown.ts'
+import { baseOf, inView, isFolder, isOwn, sizeAt } from './shown.ts'
 import type { ClusterNode } from './cluster.ts'
 import type { Contents } from './content.ts'
 import type { LogWatch } from './log-watch.ts'
@@ -77,6 +77,7 @@ export interface UserComponents {
 
 type Write = Extract<UserOp, { kind: 'write' }>
 type XattrOp = Extract<UserOp, { kind: 'xattr' }>
+type CloseOp = Extract<UserOp, { kind: 'close' }>
 
 export class User {
   readonly #c: UserComponents
@@ -155,12 +156,17 @@ export class User {
       return await node.askMount((mount) =>
         withInode(mount, op.path, (inode) => this.#setXattr(mount, inode, op, what)),
       )
+    if (op.kind === 'close') return this.#close(op, what)
     if (op.kind !== 'strong') return await node.ask((api) => this.#ask(api, op, what))
     if (op.sizeBytes !== undefined) oracle.begins(op.sizeBytes, op.path, node.name)
     await history.make(op, node.name, (run) => node.ask(run))
   }
 
-  async #ask(api: NodeApi, op: Exclude<UserOp, StrongOp | XattrOp>, what: string): Promise<void> {
+  async #ask(
+    api: NodeApi,
+    op: Exclude<UserOp, StrongOp | XattrOp | CloseOp>,
+    what: string,
+  ): Promise<void> {
     const { oracle } = this.#c
     switch (op.kind) {
       case 'folder':
@@ -260,6 +266,18 @@ export class User {
     } finally {
       this.#c.oracle.swept({ before, after: await this.#held() })
     }
+  }
+
+  /** Writes a file through the mount. What a close promises is told of nobody else's files. */
+  async #close(op: CloseOp, what: string): Promise<void> {
+    const { node, oracle, contents, clock } = this.#c
+    const size = contents.take(op.sizeBytes)
+    const old = await node.ask((api) => sizeAt(api, op.path))
+    oracle.begins(size, op.path, node.name)
+    if (old !== undefined) oracle.covers([old], what)
+    const bytes = contents.bytes(size)
+    await this.#sweeping(() => node.askMount((mount) => writeAndClose(mount, op.path, bytes)))
+    if (isOwn(op.path)) oracle.kept(size, clock.now())
   }
 
   /** Sets an attribute, and checks that values once replaced do not come back. */

@@ -2,6 +2,7 @@
 import { lstatSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { countBetween, driverOption, parseUmask, waitOption } from '../arguments.ts'
+import { Option } from 'commander'
 import type { Command } from 'commander'
 import type { MountRequest } from '../../node/control/mounts.ts'
 import type { Context } from '../context.ts'
@@ -12,6 +13,8 @@ const OWNER_MAX: number = 2 ** 32 - 2
 interface MountOptions extends Omit<MountRequest, 'waitMs'> {
   /** In ms. */
   readonly wait?: number
+  /** The name that the default had. */
+  readonly async?: boolean
 }
 
 export function addMount(program: Command, context: Context): void {
@@ -28,7 +31,13 @@ export function addMount(program: Command, context: Context): void {
     .option('--non-empty', 'allow mounting over a non-empty folder')
     .addOption(waitOption())
     .option('--cache-size <size>', "size limit of the node's read cache, until it stops")
-    .option('--async', 'do not flush to disk on close(); fsync() still does')
+    .addOption(
+      new Option(
+        '--sync <when>',
+        'what flushes to disk: fsync() alone, or "always": close() too',
+      ).choices(['fsync', 'always']),
+    )
+    .addOption(new Option('--async', 'accepted as before: it is the default').hideHelp())
     .addOption(driverOption())
     .addHelpText(
       'after',
@@ -36,7 +45,7 @@ export function addMount(program: Command, context: Context): void {
         'Examples:\n  shoal mount ~/Shoal\n  shoal mount --subdir /photos --read-only ~/Photos',
     )
     .action(async (dir: string, { wait, ...options }: MountOptions) => {
-      const request = { ...options, waitMs: wait }
+      const request = { ...options, async: undefined, waitMs: wait }
       const folder = resolve(dir)
       const place = placeText(folder)
       const mounted = await context.client.mount(folder, request)

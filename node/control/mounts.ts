@@ -34,7 +34,7 @@ export const mountsRoutes: RoutesOf<MountsApi> = {
     nonEmpty: flag,
     cacheSize: text(0).optional(),
     waitMs: integer(1).optional(),
-    async: flag,
+    sync: oneOf(['fsync', 'always']).optional(),
     driver: oneOf(['kernel', 'fuse-native']).optional(),
   })),
   unmount: call(['folder'], ({ folder, flag }) => ({ folder, force: flag })),
@@ -46,6 +46,9 @@ export const mountsRoutes: RoutesOf<MountsApi> = {
  * (docs/mount.md).
  */
 export type DriverName = 'kernel' | 'fuse-native'
+
+/** The calls that wait for the disk: fsync(2) alone, or close(2) too. */
+export type Syncing = 'fsync' | 'always'
 
 export interface MountRequest {
   readonly volume?: string | undefined
@@ -71,8 +74,11 @@ export interface MountRequest {
    * stops.
    */
   readonly cacheSize?: string | undefined
-  /** close(2) does not wait until the disk has what was written; fsync(2) does. */
-  readonly async?: boolean | undefined
+  /**
+   * The calls that wait until the disk has what was written: fsync(2) alone, or close(2) too.
+   * Default: as the volume is set.
+   */
+  readonly sync?: Syncing | undefined
   /** Undefined: that of the platform. */
   readonly driver?: DriverName | undefined
 }

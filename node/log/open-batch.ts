@@ -13,7 +13,8 @@ import type { Op } from '../../protocol/op/op.ts'
 export const BATCH_MS = 20
 
 /** Ops of one entry are all of one kind. */
-export type BodyKind = 'sealed' | 'clear' | 'governing' | 'sealed-governing'
+export const BODY_KINDS = ['sealed', 'clear', 'governing', 'sealed-governing'] as const
+export type BodyKind = (typeof BODY_KINDS)[number]
 
 export function bodyKindOf(op: Op): BodyKind {
   if (!isGoverningOp(op)) return isClearOp(op) ? 'clear' : 'sealed'
@@ -66,6 +67,11 @@ export class OpenBatch {
     this.#bytes += encoded.length
     this.#encoded.push(encoded)
     return this.ops.push(op) - 1
+  }
+
+  /** The bytes of the ops from an index on. */
+  encodedFrom(first: number): readonly Uint8Array[] {
+    return this.#encoded.slice(first)
   }
 
   /** The body of the entry, not yet sealed. */

@@ -7,6 +7,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Ack, Consistency, Locking } from '../control/files.ts'
+import type { Syncing } from '../control/mounts.ts'
 import type { Settings } from '../control/volumes.ts'
 import { defaultVoters, findVoters, nameVoters } from './electorate.ts'
 import type { ConflictPolicy } from '../../protocol/tree/view.ts'
@@ -30,6 +31,8 @@ const CONFLICTS: Setting<ConflictPolicy> = oneOf('conflicts', ['copies', 'lww'])
 const HISTORY: Setting<HistoryPolicy> = oneOf('history', ['drop', 'full'])
 const CONSISTENCY: Setting<Consistency> = oneOf('consistency', ['eventual', 'read-own', 'strong'])
 
+/** The calls of a mount that wait for the disk. */
+const SYNC: Setting<Syncing> = oneOf('sync', ['fsync', 'always'])
 const LOCKS: Setting<Locking> = oneOf('locks', ['local', 'strong'])
 
 /** For how long a member that nobody hears of keeps the log from being cut. */
@@ -100,6 +103,7 @@ const SETTINGS = {
   keep: KEEP,
   'keep-local': KEEP_LOCAL,
   locks: LOCKS,
+  sync: SYNC,
 } as const satisfies Readonly<Record<string, Setting>>
 
 type Key = keyof typeof SETTINGS
@@ -209,6 +213,11 @@ export function isStrong(volume: Volume): boolean {
 /** Are locks of its files for all nodes? */
 export function hasStrongLocks(volume: Volume): boolean {
   return LOCKS.parse(valueOf(volume, 'locks')) === 'strong'
+}
+
+/** Does close(2) in a mount wait for the disk? */
+export function isAlwaysSynced(volume: Volume): boolean {
+  return SYNC.parse(valueOf(volume, 'sync')) === 'always'
 }
 
 export function conflictsOf(volume: Volume): ConflictPolicy {

@@ -9,6 +9,7 @@
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { ShoalError, asShoalError, hasCode } from '../../protocol/errors.ts'
 import { equalVectors } from '../../protocol/clock/vector-clock.ts'
+import { MIB } from '../../protocol/units.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
 import type { KvWrite } from '../store/kv.ts'
@@ -16,7 +17,11 @@ import type { Store } from '../store/store.ts'
 import type { StateView } from '../state/state-view.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
 import type { VolumeEvents } from '../replica/listeners.ts'
+import type { VolumeJournal } from './journal/volume-journal.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+
+/** Applied but uncommitted state beyond this makes writers wait for a commit. */
+const UNCOMMITTED_BYTES_MAX: number = 8 * MIB
 
 export interface VolumeCommitComponents {
   readonly store: Pick<Store, 'commit'>
@@ -25,6 +30,7 @@ export interface VolumeCommitComponents {
   readonly close: () => void
   /** The claim of all that is applied. */
   readonly claim: () => Claim
+  readonly journal: Pick<VolumeJournal, 'take' | 'settle' | 'fail'>
   /** Told once of a failure that is final. */
   readonly note: VolumeEvents['note']
 }
@@ -61,6 +67,11 @@ export class VolumeCommit {
   /** Forgets the durable names, which may have changed: nothing is told until the next write. */
   forget(): void {
     this.#durable = { vector: new Map(), hlc: HLC_ZERO }
+  }
+
+  /** Is there a volume to write to, by what is durable? */
+  get isBegun(): boolean {
+    return this.#record.length === 0
   }
 
   get failed(): boolean {
@@ -101,6 +112,11 @@ export class VolumeCommit {
     this.#c.close()
     if (!this.#c.view.dirty && this.#record.length === 0) return this.#running
     return this.#running === undefined ? this.#start() : this.#following()
+  }
+
+  /** Waits while too much is applied and not yet durable. */
+  async makeRoom(): Promise<void> {
+    if (this.#c.view.appliedBytes > UNCOMMITTED_BYTES_MAX) await this.commit()
   }
 
   /**
@@ -150,19 +166,21 @@ export class VolumeCommit {
   }
 
   async #write(): Promise<void> {
-    const { store, view, claim } = this.#c
+    const { store, view, claim, journal } = this.#c
     const entries = this.#entries
     this.#entries = []
     const applied = claim()
     try {
-      await store.commit([...this.#record, ...view.take()])
+      await store.commit([...this.#record, ...view.take(), ...journal.take()])
     } catch (error) {
       view.restore()
+      journal.fail()
       this.#entries = [...entries, ...this.#entries]
       if (!hasCode(error, 'ENOSPC')) this.#fail(error)
       throw error
     }
     view.settle()
+    journal.settle()
     this.#record = []
     // The same object while it says the same: others keep what they make of it.
     if (!isSame(applied, this.#durable)) this.#durable = applied

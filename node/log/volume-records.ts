@@ -1,15 +1,19 @@
 // The records of the volumes a node has, one of each: 'V' + tag -> [genesis, name], and of one that
 // was left also since when, until when it is kept, and how far its removal is. The tag begins all
 // keys of the volume. No volume is gone before its record, which goes last.
+import { journalName } from './journal/journal-replay.ts'
+import { removeJournal } from '../store/journal.ts'
 import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
+import { assert } from '../../protocol/errors.ts'
 import { volumeIdOf } from '../../protocol/membership/genesis.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { StateView } from '../state/state-view.ts'
 import type { KvWrite } from '../store/kv.ts'
 import type { Store } from '../store/store.ts'
+import type { Disk } from '../world/world.ts'
 
 const PREFIX: ByteString = STORE_PREFIXES.volume
 const RECORDS = { from: PREFIX, to: 'W' } as const
@@ -40,9 +44,12 @@ type Stored = readonly [Uint8Array, string, number?, number?, number?]
 
 export class VolumeRecords {
   readonly #store: Pick<Store, 'kv' | 'commit'>
+  readonly #disk: Disk | undefined
 
-  constructor(store: Pick<Store, 'kv' | 'commit'>) {
+  /** disk: where the journals are. */
+  constructor(store: Pick<Store, 'kv' | 'commit'>, disk: Disk | undefined) {
     this.#store = store
+    this.#disk = disk
   }
 
   /** In the order in which the volumes came. */
@@ -53,14 +60,25 @@ export class VolumeRecords {
     return records
   }
 
+  /** That of a volume which this node has, or has left. */
+  async of(id: VolumeId): Promise<VolumeRecord> {
+    const record = (await this.all()).find((one) => one.id === id)
+    assert(record !== undefined, 'a volume of this node has a record')
+    return record
+  }
+
   /** Durable. */
   async put(record: VolumeRecord): Promise<void> {
     await this.#store.commit([recordWrite(record)])
   }
 
-  /** Deletes the state of a volume, and then its record, durably. Its data must be gone. */
+  /**
+   * Deletes the state of a volume and its journal, and then its record, durably. Its data must be
+   * gone.
+   */
   async erase({ tag }: VolumeRecord): Promise<void> {
     await new StateView(this.#store.kv, tag).clear()
+    if (this.#disk !== undefined) await removeJournal(journalName(this.#disk, tag))
     await this.#store.commit([{ kind: 'delete', key: PREFIX + tag }])
   }
 

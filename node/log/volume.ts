@@ -1,15 +1,14 @@
 // One volume on this node: its log, and the state that the log tells. Invariants:
 //   an op is applied when it is made or received: whole entries, each after its causal past
 //   state and entries become durable together, in one group commit, data first (store.commit)
-//   an entry leaves this node only after its own commit: no crash takes back what others saw
+//   an entry leaves this node only after its own commit: no crash takes back what others saw. What
+//     outlives a killed process before that is the journal's (volume-journal.ts)
 //   a received entry closes the open batch first: no op sees what its entry does not point to
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
-import { encodeChecked } from '../../protocol/log/batch.ts'
 import type { Branches } from '../../protocol/log/branches.ts'
-import { makeDot, makeStamp } from '../../protocol/clock/dot.ts'
 import type { Dot } from '../../protocol/clock/dot.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { decodeGenesis, volumeIdOf } from '../../protocol/membership/genesis.ts'
@@ -19,14 +18,13 @@ import type { Claim } from '../../protocol/log/stability.ts'
 import { emptyChanges } from '../../protocol/tree/apply.ts'
 import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import { isGrowing } from '../../protocol/log/growth.ts'
-import { coversAll } from '../../protocol/tree/made.ts'
 import type { Op } from '../../protocol/op/op.ts'
+import type { OpContext } from '../../protocol/tree/op-edit.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 import type { KvWrite } from '../store/kv.ts'
-import { DebounceTimer } from '../jobs/debounce-timer.ts'
 import type { ActorTable } from '../replica/actors.ts'
 import type { Place } from '../replica/ancestry.ts'
 import type { Attestations } from '../replica/attestations.ts'
-import { Author } from './author.ts'
 import type { Checkpoint } from '../replica/kept-checkpoint.ts'
 import type { Beacons } from './beacons.ts'
 import { Cuts } from '../replica/cuts.ts'
@@ -35,15 +33,18 @@ import type { EntryVerdict } from '../replica/entry-check.ts'
 import type { EntryTable } from '../state/entries.ts'
 import { Forks } from '../replica/forks.ts'
 import { applySideEffects } from './side-effects.ts'
-import { VolumeCommit, commitSoon } from './volume-commit.ts'
+import { BackgroundCommits } from './journal/background-commits.ts'
+import { VolumeCommit } from './volume-commit.ts'
+import { VolumeJournal } from './journal/volume-journal.ts'
 import { GrowthLimits, full } from './growth-limits.ts'
 import type { Validity } from '../replica/validity.ts'
 import { VolumeEvents } from '../replica/listeners.ts'
 import type { Membership } from '../replica/membership.ts'
 import { openParts } from './opened-parts.ts'
 import type { OpenedParts, VolumeComponents } from './opened-parts.ts'
-import { BATCH_MS, OpenBatch, bodyKindOf } from './open-batch.ts'
-import type { BodyKind } from './open-batch.ts'
+import { OwnEntries } from './own-entries.ts'
+import type { KeptBatch, Replayed } from './journal/journal-replay.ts'
+import { isAlwaysSynced, isStrong } from './settings.ts'
 import { Removals } from '../replica/removals.ts'
 import type { Replica, ReplicaOwner } from '../replica/replica.ts'
 import { AcknowledgedFrontier } from './acknowledged-frontier.ts'
@@ -57,9 +58,6 @@ import { OrphanNodes } from './orphan-nodes.ts'
 import type { StripeTable } from '../shard-map/stripe-table.ts'
 import { takeEntry } from './take-entry.ts'
 import { Tentative } from './tentative.ts'
-
-/** Applied but uncommitted state beyond this makes writers wait for a commit. */
-const UNCOMMITTED_BYTES_MAX = 8 * 1024 * 1024
 
 export class Volume {
   readonly id: VolumeId
@@ -80,19 +78,17 @@ export class Volume {
   readonly stop: StoppedEntry
   readonly time: VolumeTime
   readonly events: VolumeEvents = new VolumeEvents()
-  readonly #world: VolumeComponents['world']
-  readonly #author: Author
+  readonly #own: OwnEntries
   #replica: Replica
   readonly #commits: VolumeCommit
-  #batch: OpenBatch | undefined
-  readonly #batchTimer: DebounceTimer
-  #isTogether = false // what is submitted now is to be one entry
+  readonly #journal: VolumeJournal
+  readonly #background: BackgroundCommits
   #stranded: Stranded | undefined
 
   private constructor(
     { world, store, identity, version = '', isCareful = false }: VolumeComponents,
     { genesisBytes, record }: { genesisBytes: Uint8Array; record: readonly KvWrite[] },
-    { view, membership, replica, claims, attestations }: OpenedParts,
+    { view, membership, replica, claims, attestations, replayed }: OpenedParts,
   ) {
     this.id = volumeIdOf(genesisBytes)
     this.genesis = decodeGenesis(genesisBytes)
@@ -110,15 +106,26 @@ export class Volume {
     this.acknowledged = new AcknowledgedFrontier(view)
     this.#replica = replica
     membership.describeBy(() => this.#replica.infos)
-    this.#world = world
-    this.#batchTimer = new DebounceTimer(world.clock, () => commitSoon(this))
+    const [commit, keep] = [() => this.commit(), () => this.keep()]
+    this.#background = new BackgroundCommits({ ...world, commit, keep })
+    const { random } = world
+    const open = (): KeptBatch | undefined => this.#own.open
+    const check = (): void => this.#commits.check()
+    const journaled = { store, view, random, open, commit, check }
+    const journal = (this.#journal = new VolumeJournal(journaled, replayed))
     const close = (): void => this.endBatch()
     const claim = (): Claim => ({ vector: this.actors.vector(), hlc: this.actors.hlc })
-    this.#commits = new VolumeCommit({ store, view, close, claim, note: this.events.note }, record)
+    const { note } = this.events
+    this.#commits = new VolumeCommit({ store, view, close, claim, journal, note }, record)
     const others = (): PeerId[] | undefined => membership.writersBeside(identity.peer)
     const time = (this.time = new VolumeTime({ clock: world.clock, others }))
     const parts = { world, time, identity, volume: this.id, view, replica: () => this.#replica }
-    this.#author = new Author(parts)
+    this.#own = new OwnEntries({
+      ...parts,
+      opened: (inMs) => this.#background.ringIn(inMs),
+      log: (entry, ops) => this.#log(entry, ops),
+      submitted: (op, context) => this.#submitted(op, context),
+    })
     this.growth = new GrowthLimits({ volume: this, time, isFull: () => store.isFull === true })
     this.stop = new StoppedEntry({ view, store, clock: world.clock, version, isCareful })
     this.stop.examine((...at) => replica.ancestry.locate(...at) !== undefined)
@@ -131,6 +138,7 @@ export class Volume {
   /**
    * tag: two chars that tell this volume's keys from others' in the store.
    * record: makes a new volume known to the store; durable with the first commit, or nothing is.
+   * What a killed run had kept is durable when this resolves.
    */
   static async open(
     components: VolumeComponents,
@@ -141,8 +149,18 @@ export class Volume {
     const view = new StateView(components.store.kv, tag)
     await view.sweep()
     const named = { id: volumeIdOf(genesisBytes), genesis: decodeGenesis(genesisBytes) }
-    const parts = await openParts(view, components.identity, named)
-    return new Volume(components, { genesisBytes, record }, parts)
+    const parts = await openParts(view, components, { ...named, tag })
+    const volume = new Volume(components, { genesisBytes, record }, parts)
+    await volume.#resume(parts.replayed)
+    return volume
+  }
+
+  /** Goes on from what a killed run had kept. */
+  async #resume({ count, batch }: Replayed): Promise<void> {
+    if (count === 0) return
+    this.#commits.forget()
+    if (batch !== undefined) this.#own.resume(batch)
+    await this.commit()
   }
 
   /** For other replicas of the same. */
@@ -182,7 +200,7 @@ export class Volume {
 
   /** This node's actor now. */
   get actor(): ActorId {
-    return this.#author.actor
+    return this.#own.actor
   }
 
   /** The durable part of the log, which others may be told of. */
@@ -213,24 +231,7 @@ export class Volume {
     if (this.#stranded !== undefined) throw cannotWrite(this.#stranded, this.membership)
     if (isGrowing(op) && this.growth.isFull) throw full()
     if (this.tentative.isOpen) return this.tentative.submit(op)
-    this.#author.checkRight(op)
-    const encoded = encodeChecked(op)
-    const kind = bodyKindOf(op)
-    const open = this.#batch
-    const isLate = !this.#isTogether && open?.isLate(this.time.now()) === true
-    if (open?.kind !== kind || isLate || !open.hasRoom(encoded.length)) this.endBatch()
-    const batch = (this.#batch ??= this.#openBatch(kind))
-    const index = batch.add(op, encoded)
-    const changes = emptyChanges()
-    const dot = makeDot(this.actor, batch.seq, index)
-    // The effect of an entry's hash is known once the batch is closed: other ops apply then.
-    if (kind === 'sealed') {
-      const stamp = makeStamp(batch.hlc, this.actor, index)
-      this.#replica.applyOp(op, { dot, stamp, covers: coversAll }, changes)
-      applySideEffects(this, [op], this.actor)
-    }
-    this.events.change.tell(changes, true)
-    return dot
+    return this.#own.submit(op)
   }
 
   /** Others dropped entries that it lacks: nothing is written until it knows whom to believe. */
@@ -246,15 +247,7 @@ export class Volume {
 
   /** Puts the ops that `run` submits into one entry, if half a batch can hold them. */
   atomically<Result>(run: () => Result): Result {
-    if (this.#isTogether) return run()
-    const isOver = this.#batch?.isHalfFull === true || this.#batch?.isLate(this.time.now()) === true
-    if (isOver || this.#world.random.unlucky('log.batch-ends-early')) this.endBatch()
-    this.#isTogether = true
-    try {
-      return run()
-    } finally {
-      this.#isTogether = false
-    }
+    return this.#own.atomically(run)
   }
 
   /** Makes durable all that was made and received so far. Concurrent calls share one sync. */
@@ -262,9 +255,19 @@ export class Volume {
     return this.#commits.commit()
   }
 
+  /**
+   * Keeps what was made so far: it outlives this process, and a power loss soon, with `sync` now.
+   * throws as commit().
+   */
+  async keep({ sync = false }: { sync?: boolean } = {}): Promise<void> {
+    if (!this.#commits.isBegun || isStrong(this)) return this.commit()
+    await (sync || isAlwaysSynced(this) ? this.#journal.sync() : this.#journal.keep())
+    this.#background.soon()
+  }
+
   /** Waits while too much is applied and not yet durable. */
-  async makeRoom(): Promise<void> {
-    if (this.view.appliedBytes > UNCOMMITTED_BYTES_MAX) await this.commit()
+  makeRoom(): Promise<void> {
+    return this.#commits.makeRoom()
   }
 
   /**
@@ -281,11 +284,11 @@ export class Volume {
     const { header } = entry
     if (header.volume !== this.id)
       throw new ShoalError('malformed', 'an entry belongs to another volume')
-    if (this.#batch !== undefined) this.endBatch()
+    if (!isPlanted('received-joins-batch')) this.endBatch()
     const replica = this.#replica
     const found = checkEntry(entry, { replica, nowMs: this.time.now(), isVerified })
     // This node has forgotten the entry, or a copy of it made it: never number on after that.
-    if (header.actor === this.actor && isNews(entry, found, this.identity)) this.#author.renew()
+    if (header.actor === this.actor && isNews(entry, found, this.identity)) this.#own.renew()
     if (typeof found === 'string') return found
     return takeEntry(this, entry, found, payer)
   }
@@ -295,15 +298,14 @@ export class Volume {
    * it has forgotten come back from peers like anyone's.
    */
   renewIncarnation(): void {
-    this.endBatch()
-    this.#author.renew()
+    this.#own.renew()
   }
 
   /** Writes on as other actors where the state in use lacks the end of this node's chains. */
   renewIfForgotten(before: ActorTable): void {
     const isAsBefore = (id: ActorId): boolean => this.actors.get(id)?.hash === before.get(id)?.hash
     // Also one of which nothing was here.
-    if (!isAsBefore(this.actor)) this.#author.renew()
+    if (!isAsBefore(this.actor)) this.#own.renew()
     for (const { id } of before.all()) if (!isAsBefore(id)) this.tentative.forked(id)
   }
 
@@ -327,32 +329,29 @@ export class Volume {
 
   /** An entry without ops that points to all heads. */
   merge(): void {
-    this.endBatch()
-    this.#log(this.#author.makeMerge(), [])
+    this.#own.merge()
   }
 
   /** Commit what is left; nothing is taken after that. */
   async close(): Promise<void> {
     if (!this.#commits.failed) await this.commit()
     await this.stop.written
+    this.#background.stop()
+    await this.#journal.close()
     this.#commits.close()
-    this.#batchTimer.cancel()
-  }
-
-  #openBatch(kind: BodyKind): OpenBatch {
-    const isEager = this.#world.random.unlucky('log.batch-committed-at-once')
-    this.#batchTimer.ringIn(isEager ? 0 : BATCH_MS)
-    for (let entry = this.#author.catchUp(); entry !== undefined; entry = this.#author.catchUp())
-      this.#log(entry, [])
-    return new OpenBatch({ seq: this.#author.nextSeq(), hlc: this.#author.nextHlc(), kind })
   }
 
   /** Closes the batch: ops submitted so far become an entry of their own, or several. */
   endBatch(): void {
-    const batch = this.#batch
-    if (batch === undefined) return
-    this.#batch = undefined
-    this.#log(this.#author.makeEntry(batch), batch.kind === 'sealed' ? [] : batch.ops)
+    this.#own.end()
+  }
+
+  /** An op is in the open batch. */
+  #submitted(op: Op, context: OpContext | undefined): void {
+    const changes = emptyChanges()
+    if (context !== undefined) this.#replica.applyOp(op, context, changes)
+    if (context !== undefined) applySideEffects(this, [op], this.actor)
+    this.events.change.tell(changes, true)
   }
 
   /** Take an entry of this node's own. */
@@ -375,7 +374,7 @@ export class Volume {
    * made since the last commit. returns what to throw.
    */
   halt(at: Named | undefined, cause: unknown): ShoalError {
-    this.#batch = undefined
+    this.#own.drop()
     this.stop.halt(at, cause)
     const failure = halted(cause)
     this.#commits.stop(failure)

@@ -1,6 +1,6 @@
 // The volumes this node has: which there are, their local names, which is the default, and how they
 // come to be, and go.
-import { ShoalError, assert } from '../../protocol/errors.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import {
   checkVolumeName,
@@ -50,7 +50,7 @@ export class Volumes {
   private constructor(components: VolumeComponents, self: SelfDescription) {
     const { store, world, identity } = (this.#c = components)
     this.introductions = new Introductions(identity.peer, self)
-    const records = (this.#records = new VolumeRecords(store))
+    const records = (this.#records = new VolumeRecords(store, world.disk))
     const open = (of: VolumeRecord): Promise<Volume> => Volume.open(this.#c, of.genesis, of.tag)
     this.left = new LeftVolumes({ records, clock: world.clock, open })
   }
@@ -76,6 +76,7 @@ export class Volumes {
       }
       await volumes.describeSelf(volume)
     }
+    await components.store.forgetWhole?.()
     return volumes
   }
 
@@ -202,7 +203,10 @@ export class Volumes {
     await view.clear()
     let isDone = false
     try {
-      const volume = await Volume.open({ ...this.#c, identity: as }, genesis, tag)
+      // What crashes before it is filled begins anew: it has no journal.
+      const { clock, random } = this.#c.world
+      const components = { ...this.#c, world: { clock, random }, identity: as }
+      const volume = await Volume.open(components, genesis, tag)
       try {
         const result = await run(volume)
         isDone = true
@@ -306,7 +310,7 @@ export class Volumes {
       const named = this.find(nameOrId)
       this.#checkNameFree(name)
       const { volume } = named
-      await this.#records.put({ ...(await this.#recordOf(volume)), name })
+      await this.#records.put({ ...(await this.#records.of(volume.id)), name })
       const renamed = { name, volume }
       this.#volumes[this.#volumes.indexOf(named)] = renamed
       return renamed
@@ -321,7 +325,7 @@ export class Volumes {
     return this.#making.run(async () => {
       const named = this.find(id)
       await named.volume.commit()
-      const record = await this.#recordOf(named.volume)
+      const record = await this.#records.of(id)
       const left = await this.left.leave(record)
       this.#volumes.splice(this.#volumes.indexOf(named), 1)
       return left
@@ -355,12 +359,6 @@ export class Volumes {
     this.#volumes.push({ name, volume })
     this.#volumes.sort((a, b) => order.indexOf(a.volume.id) - order.indexOf(b.volume.id))
     return this.find(id)
-  }
-
-  async #recordOf({ id }: Volume): Promise<VolumeRecord> {
-    const record = (await this.#records.all()).find((one) => one.id === id)
-    assert(record !== undefined, 'a volume of this node has a record')
-    return record
   }
 
   /**

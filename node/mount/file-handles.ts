@@ -33,8 +33,8 @@ export interface FileHandlesComponents {
   readonly cache: RemoteChanges
   /** The store whose room limits writes. */
   readonly store: Pick<Store, 'space'>
-  /** Closing does not wait for the disk. */
-  readonly isAsync: boolean
+  /** Closing waits for the disk. */
+  readonly isSynced: boolean
   /** Until the mount has ended. */
   readonly signal: AbortSignal
 }
@@ -168,14 +168,13 @@ export class FileHandles {
   }
 
   async flush(handle: number): Promise<void> {
-    const { files, namespace, isAsync } = this.#c
+    const { files, namespace, isSynced } = this.#c
     const file = this.#file(handle)
     files.checkAccepted(file)
     await this.#commitLast(file)
     // Also where nothing was written: the file may be new, or another handle's changes on their
-    // way. Otherwise the batch ends by itself, and with it what many files have: a failure of that
-    // is fsync's to tell.
-    if (!isAsync) await namespace.volume.commit()
+    // way.
+    await namespace.volume.keep({ sync: isSynced })
   }
 
   async fsync(handle: number): Promise<void> {
@@ -183,7 +182,7 @@ export class FileHandles {
     const file = this.#file(handle)
     files.checkAccepted(file)
     if (file.editor !== undefined) await files.inOrder(file, () => files.commit(file, signal))
-    await namespace.volume.commit()
+    await namespace.volume.keep({ sync: true })
   }
 
   async release(handle: number): Promise<void> {

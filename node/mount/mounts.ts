@@ -49,8 +49,8 @@ export interface VolumeMountOptions {
   readonly owner: ShownOwner
   /** How long reading waits for peers that have the data (ReadTimeouts). */
   readonly waitMs: number | undefined
-  /** close(2) does not wait for the disk. */
-  readonly isAsync: boolean
+  /** close(2) waits for the disk, whatever the volume is set to. */
+  readonly isSynced: boolean
   readonly driver: DriverName | undefined
 }
 
@@ -85,9 +85,9 @@ export class Mounts {
       throw new ShoalError('EBUSY', `${folder}: already mounted by this node`)
     const { namespace, locks } = volume
     const changing = (signal: AbortSignal): Change => volume.changing(signal)
-    const { volumeName, readOnly, allowOther, nonEmpty, root, owner, driver, isAsync } = options
+    const { volumeName, readOnly, allowOther, nonEmpty, root, owner, driver, isSynced } = options
     const contents = volume.contents.patient({ clock, waitMs: options.waitMs })
-    const parts = { namespace, contents, store, changing, locks, root, owner, isAsync }
+    const parts = { namespace, contents, store, changing, locks, root, owner, isSynced }
     const fileSystem = new VolumeFileSystem(parts)
     const mounted = await mounter(fileSystem, folder, {
       readOnly,

@@ -54,8 +54,8 @@ export interface VolumeFileSystemComponents {
   /** The object shown as the root; the volume's root if undefined. */
   readonly root?: ViewTarget | undefined
   readonly owner?: ShownOwner | undefined
-  /** close(2) does not wait for the disk; false without. */
-  readonly isAsync?: boolean | undefined
+  /** close(2) waits for the disk; false without. */
+  readonly isSynced?: boolean | undefined
   /** Those of all nodes, where the volume has such. */
   readonly locks?: FileLocks | undefined
 }
@@ -75,7 +75,7 @@ export class VolumeFileSystem implements FileSystem {
   readonly #stop = new AbortController()
 
   constructor(components: VolumeFileSystemComponents) {
-    const { namespace, contents, locks, store, isAsync = false } = components
+    const { namespace, contents, locks, store, isSynced = false } = components
     const { signal } = this.#stop
     this.#c = components
     this.#owner = components.owner ?? {}
@@ -87,7 +87,7 @@ export class VolumeFileSystem implements FileSystem {
     this.#files = files
     this.#folders = new OpenFolders(namespace)
     this.#unlinked = new UnlinkedInodes(parts)
-    this.#handles = new FileHandles({ ...parts, store, isAsync })
+    this.#handles = new FileHandles({ ...parts, store, isSynced })
     this.locks = locks && new MountLocks({ ...parts, locks })
   }
 
@@ -299,7 +299,7 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   async syncFolder(): Promise<void> {
-    await this.#c.namespace.volume.commit()
+    await this.#c.namespace.volume.keep({ sync: true })
   }
 
   async openFolder(inode: number): Promise<number> {

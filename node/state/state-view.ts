@@ -46,6 +46,16 @@ interface Overlay {
   writingBytes: number
   /** Records of the store below it, but for lasting keys: another view may write those. */
   readonly stored: ReadCache
+  /** Keys of both layers whose changes are in no journal yet. */
+  readonly unkept: { applied: Set<ByteString>; writing: Set<ByteString> }
+  /** It switched to a generation that is not yet the durable one. */
+  isSwitched: boolean
+}
+
+/** Changes over what is durable, in no order: each key once. */
+export interface Changes {
+  readonly generation: number
+  readonly records: readonly (readonly [ByteString, Uint8Array | undefined])[]
 }
 
 function emptyOverlay(generation: number): Overlay {
@@ -56,6 +66,8 @@ function emptyOverlay(generation: number): Overlay {
     appliedBytes: 0,
     writingBytes: 0,
     stored: new ReadCache(),
+    unkept: { applied: new Set(), writing: new Set() },
+    isSwitched: false,
   }
 }
 
@@ -102,6 +114,7 @@ export class StateView implements ReplicaView {
     this.#at.generation = successor.#at.generation
     this.#at.stored.clear()
     successor.#at = this.#at
+    this.#at.isSwitched = true
     this.put(GENERATION, Uint8Array.of(this.#at.generation))
   }
 
@@ -174,12 +187,14 @@ export class StateView implements ReplicaView {
   put(key: ByteString, value: Uint8Array): void {
     if (this.#trial !== undefined) return void this.#trial.set(key, value)
     this.#at.applied.set(key, value)
+    this.#at.unkept.applied.add(key)
     this.#at.appliedBytes += key.length + value.byteLength
   }
 
   delete(key: ByteString): void {
     if (this.#trial !== undefined) return void this.#trial.set(key, undefined)
     this.#at.applied.set(key, undefined)
+    this.#at.unkept.applied.add(key)
     this.#at.appliedBytes += key.length
   }
 
@@ -192,6 +207,8 @@ export class StateView implements ReplicaView {
     this.#at.writingBytes = this.#at.appliedBytes
     this.#at.applied = new Map()
     this.#at.appliedBytes = 0
+    this.#at.unkept.writing = this.#at.unkept.applied
+    this.#at.unkept.applied = new Set()
     return [...this.#at.writing].map(([key, value]) =>
       value === undefined
         ? { kind: 'delete', key: this.#stored(key) }
@@ -203,6 +220,8 @@ export class StateView implements ReplicaView {
   settle(): void {
     for (const [key, value] of this.#at.writing) this.#at.stored.update(key, value)
     this.#at.writing = new Map()
+    this.#at.unkept.writing = new Set()
+    this.#at.isSwitched = false
   }
 
   /** The taken writes failed: keep them for the next take. */
@@ -210,12 +229,39 @@ export class StateView implements ReplicaView {
     this.#at.applied = new Map([...this.#at.writing, ...this.#at.applied])
     this.#at.appliedBytes += this.#at.writingBytes
     this.#at.writing = new Map()
+    for (const key of this.#at.unkept.writing) this.#at.unkept.applied.add(key)
+    this.#at.unkept.writing = new Set()
   }
 
   /** Forget what is applied and was not taken. */
   forget(): void {
     this.#at.applied = new Map()
     this.#at.appliedBytes = 0
+    this.#at.unkept.applied = new Set()
+  }
+
+  /**
+   * Takes what is not durable and was not taken so before, for a journal; undefined if that is more
+   * than so many bytes, or builds on a generation that a crash would not find.
+   */
+  takeUnkept(bytesMax: number): Changes | undefined {
+    const { generation, isSwitched, applied, writing, unkept } = this.#at
+    const records: [ByteString, Uint8Array | undefined][] = []
+    for (const key of unkept.writing) if (!applied.has(key)) records.push([key, writing.get(key)])
+    for (const key of unkept.applied) records.push([key, applied.get(key)])
+    const bytes = records.reduce((sum, [key, value]) => sum + key.length + (value?.length ?? 0), 0)
+    if (isSwitched || bytes > bytesMax) return undefined
+    unkept.writing = new Set()
+    unkept.applied = new Set()
+    return { generation, records }
+  }
+
+  /** Applies again what was taken for a journal. */
+  applyKept({ generation, records }: Changes): void {
+    assert(generation === this.#at.generation, 'a journal is of the generation in use')
+    for (const [key, value] of records)
+      if (value === undefined) this.delete(key)
+      else this.put(key, value)
   }
 
   /**

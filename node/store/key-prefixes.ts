@@ -63,6 +63,7 @@ export const STATE_PREFIXES = {
   coldPinsBegun: 'wcoldpins',
   cuts: 'wcuts',
   generation: 'wgeneration',
+  journal: 'wjournal',
   judged: 'wjudged',
   origin: 'worigin',
   localPins: 'wpins',

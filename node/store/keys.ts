@@ -109,6 +109,11 @@ export function checkpointKey(): ByteString {
   return `${META_PREFIX}checkpoint`
 }
 
+/** -> up to where the segments were whole when they were last recovered, if they were not. */
+export function wholeKey(): ByteString {
+  return `${META_PREFIX}whole`
+}
+
 /** -> how far the pass over all that is stored is. */
 export function scrubKey(): ByteString {
   return `${META_PREFIX}scrub`

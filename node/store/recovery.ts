@@ -17,18 +17,20 @@ import {
   SEGMENT_PREFIX,
   SHARD_PREFIX,
   TRASH_PREFIX,
+  wholeKey,
 } from './keys.ts'
 import { recordName } from './record-name.ts'
 import { scanRecords } from './record-scan.ts'
 import { listSegments, SEGMENT_FOLDER, segmentPath } from './segment-files.ts'
 import { heldShard, stageShard, trashedShard } from './shard-index.ts'
 import { HEADER_LENGTH_BYTES } from './shards.ts'
+import { decodeEnd, encodeEnd } from './segments-end.ts'
 import { StagedIndex, addressOf, stageChunk } from './staged-index.ts'
 import { countSegments, isUncounted } from './upgrade.ts'
 import type { Disk, DiskFile } from '../world/world.ts'
 import type { Kv, KvWrite } from './kv.ts'
 import type { FoundRecord } from './record-scan.ts'
-import type { SegmentsEnd } from './segments.ts'
+import type { SegmentsEnd } from './segments-end.ts'
 
 /** Index changes written at once. */
 const PAGE = 4096
@@ -43,6 +45,11 @@ export interface Recovered {
   readonly records: number
   /** Records after the checkpoint whose payload is damaged; not indexed. */
   readonly damaged: number
+  /**
+   * All records up to here are as they were written, but for what was damaged after it was durable.
+   * What is behind it may be there or not.
+   */
+  readonly whole: SegmentsEnd
 }
 
 /**
@@ -96,6 +103,8 @@ class Recovery implements Recovered {
   end: SegmentsEnd
   records = 0
   damaged = 0
+  /** The place of the first damage. */
+  #gap: SegmentsEnd | undefined
 
   constructor(
     { disk, kv }: { disk: Disk; kv: Kv },
@@ -108,6 +117,12 @@ class Recovery implements Recovered {
     this.index = index
     const { segment, offset } = index.checkpoint
     this.end = { segment, offset }
+    const gap = kv.get(wholeKey())
+    if (gap !== undefined) this.#gap = decodeEnd(gap)
+  }
+
+  get whole(): SegmentsEnd {
+    return this.#gap ?? this.end
   }
 
   async run(): Promise<void> {
@@ -116,6 +131,7 @@ class Recovery implements Recovered {
     // A segment that the checkpoint is in must be looked at even if it is not there.
     const segments = offset > 0 && later[0] !== first ? [first, ...later] : later
     for (const segment of segments) {
+      if (segment > this.end.segment + 1) this.#damagedAt(this.end.offset)
       if (segment > this.end.segment) this.end = { segment, offset: 0 }
       await this.#segment(segment, segment === segments.at(-1))
     }
@@ -131,6 +147,7 @@ class Recovery implements Recovered {
         this.end = { segment: segment + 1, offset: 0 }
       } else if (size > this.end.offset) {
         const whole = await this.#records(file, size)
+        if (!isLast && whole < size) this.#damagedAt(whole)
         this.#advance(isLast ? whole : size)
         if (isLast && whole < size) await file.truncate(whole)
       }
@@ -145,6 +162,7 @@ class Recovery implements Recovered {
     const from = this.end.offset
     let whole = from
     for await (const record of scanRecords(file, from, size)) {
+      if (record.offset - record.head.headBytes > whole) this.#damagedAt(whole)
       if (!record.whole || !(await this.#indexRecord(file, record))) {
         this.damaged += 1
         continue
@@ -181,6 +199,11 @@ class Recovery implements Recovered {
     return true
   }
 
+  /** In the segment at the end. What is read without a checkpoint was durable once. */
+  #damagedAt(offset: number): void {
+    if (this.#rewrites) this.#gap ??= { segment: this.end.segment, offset }
+  }
+
   #advance(offset: number): void {
     this.index.segments.grow(this.end.segment, offset - this.end.offset)
     this.end = { ...this.end, offset }
@@ -190,6 +213,8 @@ class Recovery implements Recovered {
   async #commit(file: DiskFile): Promise<void> {
     const batch = this.index.take(this.end)
     if (batch.length === 0) return
+    if (this.#gap !== undefined)
+      batch.push({ kind: 'put', key: wholeKey(), value: encodeEnd(this.#gap) })
     if (this.#rewrites) {
       const { segment, offset } = this.index.checkpoint
       await rewrite(file, segment === this.end.segment ? offset : 0, this.end.offset)

@@ -13,23 +13,19 @@ import { groupCommit } from './group-commit.ts'
 import { crcOf, decodeRecordHead, encodeRecordHead, recordHeadBytes } from './record.ts'
 import { Reserve } from './reserve.ts'
 import { SegmentFiles } from './segment-files.ts'
+import { damaged, placeOf } from './segments-end.ts'
 import type { Disk } from '../world/world.ts'
 import type { Address } from './keys.ts'
 import type { RecordKind } from './record.ts'
 import type { FoundHead } from './record-scan.ts'
 import type { SegmentTable } from './segment-table.ts'
+import type { SegmentsEnd } from './segments-end.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A batch of this size is written without waiting for a sync. */
 const BATCH_BYTES: number = 4 * MIB
 /** An append waits while more than this is not in files yet. */
 const UNWRITTEN_BYTES_MAX: number = 16 * MIB
-
-/** The place of the next record. */
-export interface SegmentsEnd {
-  readonly segment: number
-  readonly offset: number
-}
 
 interface SegmentsComponents {
   readonly disk: Disk
@@ -63,6 +59,7 @@ export class Segments {
   readonly #reserve: Reserve
   #segmentBytesMax: number
   #end: SegmentsEnd
+  #placedEnd: SegmentsEnd
   /** Not in files yet, the oldest first. */
   readonly #batches: Batch[] = []
   /** Payloads of those batches by place. */
@@ -77,6 +74,11 @@ export class Segments {
    * 'EIO'.
    */
   readonly sync: () => Promise<void> = groupCommit(() => this.#sync())
+  /**
+   * The same, but in files alone: a killed process leaves it, a power loss may not. throws
+   * 'ENOSPC', 'EIO'.
+   */
+  readonly flush: () => Promise<void> = groupCommit(() => this.#writeAll())
 
   private constructor(
     { disk, table, indexBytes = async () => 0 }: SegmentsComponents,
@@ -90,6 +92,7 @@ export class Segments {
     this.#reserve = new Reserve({ disk, usedBytes, unwrittenBytes, indexBytes }, options)
     this.#segmentBytesMax = options.segmentBytesMax ?? 0
     this.#end = end
+    this.#placedEnd = end
   }
 
   /** end: where the table and the files end. */
@@ -106,6 +109,11 @@ export class Segments {
 
   get end(): SegmentsEnd {
     return this.#end
+  }
+
+  /** The end of the last record. */
+  get placedEnd(): SegmentsEnd {
+    return this.#placedEnd
   }
 
   /** Bytes that payloads may still take. */
@@ -219,12 +227,12 @@ export class Segments {
     const head = decodeRecordHead(record)
     const payload = record.subarray(headBytes)
     if (head === undefined || !equalBytes(head.id, id) || head.length !== payload.byteLength) {
-      throw corrupt(what, address, 'its record is not there')
+      throw damaged(what, address, 'its record is not there')
     }
     const crc = crcOf([payload])
     if (crc !== head.payloadCrc) {
       const sums = `checksum ${crc.toString(16)}, expected ${head.payloadCrc.toString(16)}`
-      throw corrupt(what, address, sums)
+      throw damaged(what, address, sums)
     }
     return payload
   }
@@ -273,11 +281,11 @@ export class Segments {
     } catch (error) {
       if (!hasCode(error, 'EIO') && !hasCode(error, 'ENOENT')) throw error
       this.#leave(segment)
-      throw corrupt(what, address, error.message, error)
+      throw damaged(what, address, error.message, error)
     }
     if (bytes.byteLength < length) {
       this.#leave(segment)
-      throw corrupt(what, address, 'the segment ends before it does')
+      throw damaged(what, address, 'the segment ends before it does')
     }
     return bytes
   }
@@ -313,6 +321,7 @@ export class Segments {
     )
     this.#unwrittenBytes += bytes
     this.#end = { segment, offset: offset + bytes }
+    this.#placedEnd = this.#end
     this.#table.grow(segment, bytes)
     if (batch.bytes >= BATCH_BYTES) {
       batch.sealed = true
@@ -343,13 +352,16 @@ export class Segments {
     }
   }
 
-  async #sync(): Promise<void> {
+  async #writeAll(): Promise<void> {
     this.check()
     const last = this.#batches.at(-1)
-    if (last !== undefined) {
-      last.sealed = true
-      while (this.#batches.includes(last)) await this.#writeOldest()
-    }
+    if (last === undefined) return
+    last.sealed = true
+    while (this.#batches.includes(last)) await this.#writeOldest()
+  }
+
+  async #sync(): Promise<void> {
+    await this.#writeAll()
     try {
       await this.#files.sync()
     } catch (error) {
@@ -382,18 +394,4 @@ export class Segments {
     this.#unwrittenBytes -= batch.bytes
     batch.end()
   }
-}
-
-/** A payload's place as a Map key: exact while segment numbers stay below 2^21. */
-function placeOf(segment: number, offset: number): number {
-  return segment * 2 ** 32 + offset
-}
-
-function corrupt(what: string, address: Address, why: string, cause?: unknown): ShoalError {
-  return new ShoalError(
-    'corrupt',
-    `${what} in segment ${address.segment} at offset ${address.offset} is damaged: ${why}; ` +
-      'it must be fetched from a peer again',
-    { cause },
-  )
 }

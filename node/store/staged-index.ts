@@ -15,7 +15,7 @@ import { SegmentTable } from './segment-table.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Checkpoint, Address } from './keys.ts'
 import type { Kv, KvWrite } from './kv.ts'
-import type { SegmentsEnd } from './segments.ts'
+import type { SegmentsEnd } from './segments-end.ts'
 import { CHUNK_HEAD_BYTES } from './record.ts'
 import type { ChunkId } from '../../protocol/ids.ts'
 

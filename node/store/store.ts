@@ -9,6 +9,7 @@ import { groupCommit } from './group-commit.ts'
 import { Compaction } from './compaction.ts'
 import { FetchedChunks } from './fetched-chunks.ts'
 import { IndexRoom } from './index-room.ts'
+import { wholeKey } from './keys.ts'
 import { recover } from './recovery.ts'
 import { Segments } from './segments.ts'
 import { ShardStore } from './shards.ts'
@@ -19,6 +20,7 @@ import type { Kv, KvWrite } from './kv.ts'
 import type { RecordKind } from './record.ts'
 import type { StoreParts } from './parts.ts'
 import type { Placed, SegmentsOptions } from './segments.ts'
+import type { SegmentsEnd } from './segments-end.ts'
 import type { HeldBytes, StagedIndex } from './staged-index.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
 
@@ -63,6 +65,8 @@ export class Store {
   readonly shards: ShardStore
   readonly fetched: FetchedChunks
   readonly orphans: OrphanShards
+  /** The place up to which a crash has left the segments whole, as Recovered has it. */
+  readonly whole: SegmentsEnd
   readonly #segments: Segments
   readonly #index: StagedIndex
   readonly #compaction: Compaction
@@ -75,10 +79,17 @@ export class Store {
 
   private constructor(
     { kv, clock, random }: StoreComponents,
-    parts: { segments: Segments; index: StagedIndex; fetched: FetchedChunks; totalBytes: number },
+    parts: {
+      segments: Segments
+      index: StagedIndex
+      fetched: FetchedChunks
+      totalBytes: number
+      whole: SegmentsEnd
+    },
   ) {
     const { segments, index } = parts
     this.kv = kv
+    this.whole = parts.whole
     this.#random = random
     this.fetched = parts.fetched
     this.#segments = segments
@@ -108,13 +119,13 @@ export class Store {
    * throws ShoalError 'unsupported' for a newer format, and what the disk throws.
    */
   static async open(components: StoreComponents, options: StoreOptions = {}): Promise<Store> {
-    const { index, end } = await recover(components)
+    const { index, end, whole } = await recover(components)
     const { disk, clock } = components
     const indexBytes = (): Promise<number> => components.kv.sizeBytes()
     const segments = await Segments.open({ disk, table: index.segments, indexBytes }, end, options)
     const fetched = await FetchedChunks.open({ disk, clock }, options.fetchedBytesMax)
     const { totalBytes } = await segments.space()
-    const store = new Store(components, { segments, index, fetched, totalBytes })
+    const store = new Store(components, { segments, index, fetched, totalBytes, whole })
     await store.#room.look()
     await store.orphans.load()
     return store
@@ -129,6 +140,25 @@ export class Store {
     this.#segments.check()
     if (writes.length > 0) this.#waiting.push(writes)
     await this.#round()
+  }
+
+  /** Nobody asks for `whole` any more. Durable when it resolves. */
+  async forgetWhole(): Promise<void> {
+    if (this.kv.get(wholeKey()) === undefined) return
+    await this.kv.write([{ kind: 'delete', key: wholeKey() }], { sync: true })
+  }
+
+  /** The end of the last payload. */
+  get payloadsEnd(): SegmentsEnd {
+    return this.#segments.placedEnd
+  }
+
+  /**
+   * Payloads put before the call are in files when it resolves, and with `sync` on the disk.
+   * throws ShoalError 'ENOSPC', 'EIO'.
+   */
+  async keepPayloads({ sync }: { sync: boolean }): Promise<void> {
+    await (sync ? this.#segments.sync() : this.#segments.flush())
   }
 
   usage(): StoreUsage {

@@ -50,6 +50,10 @@ export const UNLUCKY_SITES = [
   'log.batch-committed-at-once',
   /** Ops that are to be in one entry begin another one. */
   'log.batch-ends-early',
+  /** A commit of what is in the journal comes only after the longest pause. */
+  'log.commits-late',
+  /** The journal takes nothing: what comes is made durable right away. */
+  'log.journal-full',
   /** Entries that came too late are restated one by one. */
   'log.restates-one',
   /** Lines of the security log are written one by one. */
@@ -74,6 +78,8 @@ export const UNLUCKY_SITES = [
   'repair.task-twice',
   /** A write of the store commits by itself. */
   'store.commits-early',
+  /** A journal goes on in its other file. */
+  'store.journal-turns',
   /** The next record begins a new segment. */
   'store.segment-ends-early',
   /** It is forgotten whether the holders of a stripe showed their shards. */

@@ -6,7 +6,7 @@ import type { TestNode } from '../cluster/cluster.ts'
 import { killWhileWriting } from '../mount/durability.ts'
 import { skip } from '../mount/mounted.ts'
 
-const ROUNDS = 40
+const ROUNDS = 500
 
 test(`synced data survives each of ${ROUNDS} kills of the node`, { skip }, async (t) => {
   await using cluster = await TestCluster.start(1, { mounts: true })

@@ -17,40 +17,45 @@ async function hasEnded(call: Promise<unknown>): Promise<boolean> {
   return ended
 }
 
-test('close waits for the disk; on an asynchronous mount only fsync does', async () => {
-  for (const isAsync of [false, true]) {
-    const { fs, inode, volume } = await mountedVolume({ isAsync })
+test('close waits for the journal, and for the disk where that is asked for; fsync always', async () => {
+  for (const isSynced of [false, true]) {
+    const { fs, inode, volume } = await mountedVolume({ isSynced })
     const handle = await fs.open(inode, READ_WRITE)
+    const waits: (boolean | undefined)[] = []
     const written = Promise.withResolvers<void>()
-    volume.commit = () => written.promise
+    volume.keep = async (how) => {
+      waits.push(how?.sync)
+      await written.promise
+    }
     await fs.write(handle, 0, Buffer.from('after!'))
     const closed = fs.flush(handle)
+    assert.equal(await hasEnded(closed), false)
     const synced = fs.fsync(handle)
-    assert.equal(await hasEnded(closed), isAsync)
     assert.equal(await hasEnded(synced), false)
+    assert.deepEqual(waits, [isSynced, true])
     written.resolve()
     await Promise.all([closed, synced])
   }
 })
 
-test('close of a new, empty file waits for the disk', async () => {
+test('close of a new, empty file waits as well', async () => {
   const { fs, volume } = await mountedVolume()
   const { handle } = await fs.create(1, 'new', 0o644, { uid: 0, gid: 0, umask: 0 })
   const written = Promise.withResolvers<void>()
-  volume.commit = () => written.promise
+  volume.keep = () => written.promise
   const closed = fs.flush(handle)
   assert.equal(await hasEnded(closed), false)
   written.resolve()
   await closed
 })
 
-test('a disk failure after close is reported by fsync', async () => {
-  const { fs, inode, volume } = await mountedVolume({ isAsync: true })
+test('a disk failure is reported by close and by fsync', async () => {
+  const { fs, inode, volume } = await mountedVolume()
   const handle = await fs.open(inode, READ_WRITE)
-  volume.commit = async () => {
+  volume.keep = async () => {
     throw new ShoalError('EIO', 'the disk is broken')
   }
   await fs.write(handle, 0, Buffer.from('after!'))
-  await fs.flush(handle)
+  await assert.rejects(fs.flush(handle), { code: 'EIO' })
   await assert.rejects(fs.fsync(handle), { code: 'EIO' })
 })

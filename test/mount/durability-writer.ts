@@ -28,12 +28,24 @@ const LENGTHS = [10, 1500, 2100, 30_000, 400_000]
 const [folder = '', seed = '', from = '0'] = process.argv.slice(2)
 const random = new SeededRandom(seed, `writer from ${from}`)
 
-const KINDS = [rewrite, rewrite, make, synchronous, append, mapped, rename, remove] as const
+const KINDS = [
+  rewrite,
+  rewrite,
+  make,
+  synchronous,
+  append,
+  mapped,
+  rename,
+  remove,
+  close,
+  close,
+  replaceByClose,
+] as const
 for (;;) random.pick(KINDS)()
 
 /**
- * Say what comes, do it, say that it is done; only then close what was open for it, which would
- * make it durable too.
+ * Say what comes, do it, say that it is done; only then close what is still open for it, which
+ * would keep it too.
  */
 function changing(stages: readonly Change[], change: () => number | undefined): void {
   say(JSON.stringify(stages))
@@ -56,6 +68,36 @@ function rewrite(): void {
     writeAll(fd, bytes)
     fsyncSync(fd)
     return fd
+  })
+}
+
+/** A new file, or one written anew, outlives the node once it is closed. */
+function close(): void {
+  const name = `${random.below(NAMES)}`
+  const bytes = someBytes()
+  const empty = digestOf(Buffer.alloc(0))
+  changing([{ [name]: empty }, { [name]: digestOf(bytes) }], () => {
+    const fd = openSync(join(folder, name), 'w')
+    writeAll(fd, bytes)
+    closeSync(fd)
+    return undefined
+  })
+}
+
+/** As editors do: the file is as it was, or as it is now; as it is once a writer closes after. */
+function replaceByClose(): void {
+  const [name, beside] = [`${random.below(NAMES)}`, `${random.below(NAMES)}`]
+  if (name === beside) return
+  const bytes = someBytes()
+  const made = [{ [beside]: digestOf(Buffer.alloc(0)) }, { [beside]: digestOf(bytes) }]
+  changing([...made, { [name]: digestOf(bytes), [beside]: null }], () => {
+    const fd = openSync(join(folder, beside), 'w')
+    writeAll(fd, bytes)
+    closeSync(fd)
+    renameSync(join(folder, beside), join(folder, name))
+    // Who only read says nothing of its close.
+    closeSync(openSync(join(folder, name), 'r+'))
+    return undefined
   })
 }
 

@@ -20,9 +20,9 @@ import type { Store } from '../../node/store/store.ts'
  * kernel was told.
  */
 export async function mountedVolume({
-  isAsync = false,
+  isSynced = false,
   locks,
-}: { readonly isAsync?: boolean; readonly locks?: FileLocks } = {}): Promise<{
+}: { readonly isSynced?: boolean; readonly locks?: FileLocks } = {}): Promise<{
   fs: VolumeFileSystem
   replica: Replica
   volume: Volume
@@ -55,7 +55,7 @@ export async function mountedVolume({
       stateOf: () => 'placed',
     }),
     store: {} as Store,
-    isAsync,
+    isSynced,
     locks,
     changing: () => async (make) => {
       if (state.refusing) throw new ShoalError('NO_QUORUM', 'nobody is there')

@@ -47,7 +47,7 @@ async function mounts(
       root: undefined,
       owner: {},
       waitMs: undefined,
-      isAsync: false,
+      isSynced: false,
       driver: undefined,
     },
   )

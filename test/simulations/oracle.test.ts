@@ -32,12 +32,39 @@ describe('the oracle', () => {
   test('allows a crash to lose an acknowledged write unless it became durable before', () => {
     const said = { durable: false, position: undefined }
     const lost = written(said)
-    lost.crashed('n0')
+    lost.crashed('n0', 'killed', 0)
     lost.judge(NOTHING)
     const kept = written(said)
     kept.settled('n0')
-    kept.crashed('n0')
+    kept.crashed('n0', 'killed', 0)
     assert.throws(() => kept.judge(NOTHING), CheckError)
+  })
+
+  test('allows a power loss alone to lose what was closed just before', () => {
+    const closed = (): Oracle => {
+      const oracle = written(undefined)
+      oracle.kept(SIZE, 10_000)
+      return oracle
+    }
+    const killed = closed()
+    killed.crashed('n0', 'killed', 10_001)
+    assert.throws(() => killed.judge(NOTHING), CheckError)
+    const lost = closed()
+    lost.crashed('n0', 'power loss', 11_000)
+    lost.judge(NOTHING)
+    const late = closed()
+    late.crashed('n0', 'power loss', 13_000)
+    assert.throws(() => late.judge(NOTHING), CheckError)
+  })
+
+  test('demands that a power loss leaves a beginning of what was closed', () => {
+    const oracle = written(undefined)
+    oracle.kept(SIZE, 10_000)
+    oracle.begins(SIZE + 1, '/g', 'n0')
+    oracle.kept(SIZE + 1, 10_001)
+    oracle.crashed('n0', 'power loss', 10_002)
+    oracle.judge(SHOWN)
+    assert.throws(() => oracle.judge(new Map([[SIZE + 1, ['/g']]])), CheckError)
   })
 
   test('allows a removal to take content that its remover had seen', () => {

@@ -14,6 +14,8 @@ import { namesIn, put, textOf, withMembers } from './members.ts'
 const textNo = (seed: number): string => Buffer.from(xorshiftBytes(seed, 200_000)).toString('hex')
 const [MAIN, OTHER, LATER] = [textNo(1), textNo(2), textNo(3)]
 const RUN_LIMIT_MS = 100 * DAY_MS
+const ROOT_INODE = 1
+const MAKER = { uid: 0, gid: 0, umask: 0 }
 /** Keys of the states of volumes, and of all records of the store of data. */
 const STATES = { from: 'n', to: 'o' }
 const RECORDS = { from: 'V', to: 'W' }
@@ -61,10 +63,33 @@ async function withTwoVolumes(
   await scheduler.finish(conduct(), RUN_LIMIT_MS)
 }
 
+/** Writes and closes files in a mount of `main`, which its journal has then. */
+async function closeInMount(node: ClusterNode): Promise<void> {
+  await node.ask((api) => api.mount('/mount', { volume: 'main' }))
+  await node.askMount(async (mount) => {
+    // The first is committed, and its journal begins with the next.
+    for (const name of ['one', 'two']) {
+      const { handle } = await mount.create(ROOT_INODE, name, 0o644, MAKER)
+      await mount.write(handle, 0, Buffer.from(name))
+      await mount.flush(handle)
+      await mount.release(handle)
+    }
+  })
+  await node.ask((api) => api.unmount('/mount'))
+  assert.notDeepEqual(await node.machine.world.disk.list('journal'), [])
+}
+
 async function assertGone(node: ClusterNode): Promise<void> {
   const tags = new Set((await keysIn(node, STATES)).map((key) => key.slice(1, 3)))
   assert.equal((await keysIn(node, RECORDS)).length, 1, 'one volume has a record')
   assert.equal(tags.size, 1, 'one volume has a state')
+  const [kept] = [...tags].map((tag) => Buffer.from(tag, 'latin1').toString('hex'))
+  const journals = await node.machine.world.disk.list('journal')
+  assert.deepEqual(
+    journals.filter((name) => !name.startsWith(`${kept}-`)),
+    [],
+    'no other volume has a journal',
+  )
   assert.equal(await node.ask((api) => textOf(api, 'other:/file')), OTHER)
 }
 
@@ -101,6 +126,7 @@ test('a removed volume is hidden at once, kept for a week, and can come back', a
 for (const when of ['while the node runs', 'at its next start'] as const) {
   test(`a removed volume is deleted after a week, ${when}`, async () => {
     await withTwoVolumes(2, async (node, { clock }) => {
+      await closeInMount(node)
       const before = await heldBytes(node)
       await node.ask((api) => api.removeVolume('main'))
       if (when === 'at its next start') await node.stop()

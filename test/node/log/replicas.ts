@@ -18,6 +18,8 @@ import { ManualClock } from '../stripes/manual-clock.ts'
 import type { EntryVerdict } from '../../../node/replica/entry-check.ts'
 import type { Volume } from '../../../node/log/volume.ts'
 import type { KvWrite } from '../../../node/store/kv.ts'
+import type { SegmentsEnd } from '../../../node/store/segments-end.ts'
+import type { Disk } from '../../../node/world/world.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { Entry, EntryHeader } from '../../../protocol/log/entry.ts'
@@ -40,10 +42,18 @@ export class MemoryStore {
   isFull = false
   /** Awaited by each commit before it writes. */
   before: () => Promise<void> = async () => undefined
+  /** The disk for journals; without one there are none. */
+  readonly disk: Disk | undefined
+  /** Up to where payloads are here, and where those that were put last end. */
+  whole: SegmentsEnd = { segment: 1, offset: 0 }
+  payloadsEnd: SegmentsEnd = { segment: 1, offset: 0 }
 
-  constructor(kv: MemoryKv = MemoryKv.open()) {
+  constructor(kv: MemoryKv = MemoryKv.open(), disk?: Disk) {
     this.kv = kv
+    this.disk = disk
   }
+
+  async keepPayloads(): Promise<void> {}
 
   async commit(writes: readonly KvWrite[]): Promise<void> {
     this.commitCount++
@@ -90,13 +100,18 @@ export class Replica {
     clock.advance(START_MS)
     const random = new SeededRandom(seed, 'replica')
     const self = { name: called, zone: '', capacityBytes: 1000 }
-    const volumes = await Volumes.open({ world: { clock, random }, store, identity }, self)
+    const world = { clock, random, ...(store.disk && { disk: store.disk }) }
+    const volumes = await Volumes.open({ world, store, identity }, self)
     return new Replica(name, store, { seed, identity, clock, random, volumes })
   }
 
   /** One that has made a volume. */
-  static async founder(name: string, called: string = name): Promise<Replica> {
-    const replica = await Replica.open(name, undefined, undefined, called)
+  static async founder(
+    name: string,
+    called: string = name,
+    store: MemoryStore = new MemoryStore(),
+  ): Promise<Replica> {
+    const replica = await Replica.open(name, store, undefined, called)
     await replica.volumes.create('main')
     replica.#listen(replica.volume)
     return replica
@@ -135,6 +150,13 @@ export class Replica {
   /** The same node after a restart. */
   async reopen(called: string = this.name): Promise<Replica> {
     return Replica.open(this.name, new MemoryStore(this.#image()), undefined, called)
+  }
+
+  /** The same after it was killed: what it had not committed is gone, but for its journal. */
+  async killed(whole: SegmentsEnd = this.store.payloadsEnd): Promise<Replica> {
+    const store = new MemoryStore(this.#image(), this.store.disk)
+    store.whole = whole
+    return Replica.open(this.name, store, `${this.seed} again`)
   }
 
   /** The target of a name in the root. */
