@@ -175,8 +175,14 @@ export function describeVolume(
     garbageFault: upkeep.faultsOf(here)?.fault,
     differsMs: swarm.differsMs(volume.id),
     log: describeLog(volume, swarm.heldElsewhere.heldBackBy(volume)),
-    heads: volume.actors.heads(),
+    heads: headsOf(volume),
   }
+}
+
+/** The heads of all that was written here so far: what is in no entry yet becomes one. */
+function headsOf(volume: Volume): VolumeStatus['heads'] {
+  volume.endBatch()
+  return volume.actors.heads()
 }
 
 export function describeVolumeInfo(parts: NodeParts, named: NamedVolume): VolumeInfo {
