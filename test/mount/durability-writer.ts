@@ -1,7 +1,7 @@
 // A program that changes files of a folder, and says what is to outlive the node from then on:
 // `durability-writer.ts FOLDER SEED FROM`. A line before each change, with the states that the
-// folder goes through, and a line `done` after its fsync. It goes on until the node is gone, or it
-// is ended.
+// folder goes through, and a line `synced` after its fsync, or `closed` after its close. It goes on
+// until the node is gone, or it is ended.
 import {
   appendFileSync,
   closeSync,
@@ -18,7 +18,7 @@ import {
 import { join } from 'node:path'
 import { SeededRandom } from '../../simulations/random.ts'
 import { digestOf } from './durability-change.ts'
-import type { Change } from './durability-change.ts'
+import type { Change, Done } from './durability-change.ts'
 import { Mapping } from './system-calls.ts'
 
 const NAMES = 12
@@ -47,10 +47,14 @@ for (;;) random.pick(KINDS)()
  * Say what comes, do it, say that it is done; only then close what is still open for it, which
  * would keep it too.
  */
-function changing(stages: readonly Change[], change: () => number | undefined): void {
+function changing(
+  stages: readonly Change[],
+  change: () => number | undefined,
+  done: Done = 'synced',
+): void {
   say(JSON.stringify(stages))
   const fd = change()
-  say('done')
+  say(done)
   if (fd !== undefined) closeSync(fd)
 }
 
@@ -76,12 +80,13 @@ function close(): void {
   const name = `${random.below(NAMES)}`
   const bytes = someBytes()
   const empty = digestOf(Buffer.alloc(0))
-  changing([{ [name]: empty }, { [name]: digestOf(bytes) }], () => {
+  const stages = [{ [name]: empty }, { [name]: digestOf(bytes) }]
+  const write = (): undefined => {
     const fd = openSync(join(folder, name), 'w')
     writeAll(fd, bytes)
     closeSync(fd)
-    return undefined
-  })
+  }
+  changing(stages, write, 'closed')
 }
 
 /** As editors do: the file is as it was, or as it is now; as it is once a writer closes after. */
@@ -90,15 +95,15 @@ function replaceByClose(): void {
   if (name === beside) return
   const bytes = someBytes()
   const made = [{ [beside]: digestOf(Buffer.alloc(0)) }, { [beside]: digestOf(bytes) }]
-  changing([...made, { [name]: digestOf(bytes), [beside]: null }], () => {
+  const replace = (): undefined => {
     const fd = openSync(join(folder, beside), 'w')
     writeAll(fd, bytes)
     closeSync(fd)
     renameSync(join(folder, beside), join(folder, name))
     // Who only read says nothing of its close.
     closeSync(openSync(join(folder, name), 'r+'))
-    return undefined
-  })
+  }
+  changing([...made, { [name]: digestOf(bytes), [beside]: null }], replace, 'closed')
 }
 
 /** A name is there for good after the fsync of its folder. */

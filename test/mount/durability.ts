@@ -1,5 +1,7 @@
-// Writers on a mount whose node is killed: data that they were told is durable is present
-// afterwards, and of a change under way one of the states that they announced.
+// Writers on a mount whose node is killed, or whose machine loses power: data that they were told
+// is durable is present afterwards, and of a change under way one of the states that they
+// announced. What was closed outlives the node; of what was closed and not synced a loss of power
+// leaves a beginning.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +11,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { TestNode } from '../cluster/cluster.ts'
 import { digestOf } from './durability-change.ts'
-import type { Change } from './durability-change.ts'
+import type { Change, Done } from './durability-change.ts'
 
 const WRITER = fileURLToPath(new URL('./durability-writer.ts', import.meta.url))
 const WRITERS = 4
@@ -19,22 +21,31 @@ const CHANGES_MIN = 12
 /** The content of one writer's folder, as it announces it. */
 class Ledger {
   readonly name: string
+  readonly #outlives: Done
   readonly #durable = new Map<string, string>()
+  /** Changes that need not be durable yet, in order. */
+  #later: readonly Change[] = []
   /** The changes that it is in the midst of. */
   #stages: readonly Change[] = []
 
-  constructor(name: string) {
+  /** outlives: what is durable once a change ended so. */
+  constructor(name: string, outlives: Done) {
     this.name = name
+    this.#outlives = outlives
   }
 
-  /** returns whether something has become durable. */
+  /** returns whether a change is done. */
   hear(line: string): boolean {
-    if (line !== 'done') {
+    if (line !== 'synced' && line !== 'closed') {
       this.#stages = JSON.parse(line) as Change[]
       return false
     }
-    for (const stage of this.#stages) apply(this.#durable, stage)
+    this.#later = [...this.#later, ...this.#stages]
     this.#stages = []
+    if (line === 'synced' || this.#outlives === 'closed') {
+      for (const stage of this.#later) apply(this.#durable, stage)
+      this.#later = []
+    }
     return true
   }
 
@@ -45,59 +56,82 @@ class Ledger {
   settle(found: ReadonlyMap<string, string>): void {
     const state = new Map(this.#durable)
     const states = [new Map(state)]
-    for (const stage of this.#stages) states.push(new Map(apply(state, stage)))
+    const open = [...this.#later, ...this.#stages]
+    for (const stage of open) states.push(new Map(apply(state, stage)))
     const isAllowed = states.some((allowed) => describe(allowed) === describe(found))
     const [durable = state] = states
     if (!isAllowed)
       assert.fail(
         `${this.name} lost something:\n${differences(durable, found)}\n` +
-          `in the middle of ${JSON.stringify(this.#stages)}`,
+          `in the middle of ${JSON.stringify(open)}`,
       )
+    this.#later = []
     this.#stages = []
     this.#durable.clear()
     for (const [name, digest] of found) this.#durable.set(name, digest)
   }
 }
 
-/** Writers write, the node is killed, and comes back with all they were promised; so many times. */
-export async function killWhileWriting(node: TestNode, rounds: number): Promise<number> {
-  const ledgers = Array.from({ length: WRITERS }, (_, index) => new Ledger(`writer${index}`))
+/** How the node ends: at once, and with all that its disk was not told to keep, or without. */
+export interface Ending {
+  readonly outlives: Done
+  readonly end: () => Promise<void>
+}
+
+/**
+ * Writers write, the node ends, and comes back with all they were promised; so many times. returns
+ * how many changes were done.
+ */
+export async function endWhileWriting(
+  node: TestNode,
+  rounds: number,
+  { outlives, end }: Ending,
+): Promise<number> {
+  const names = Array.from({ length: WRITERS }, (_, index) => `writer${index}`)
+  const ledgers = names.map((name) => new Ledger(name, outlives))
   for (const { name } of ledgers) await mkdir(join(node.mountFolder, name))
-  let durable = 0
+  let done = 0
   for (let round = 0; round < rounds; round++) {
-    durable += await writeUntilKilled(node, ledgers, round)
+    done += await writeUntilEnd(node, { ledgers, round, end })
     await node.start({ mount: node.mountFolder })
     for (const ledger of ledgers) ledger.settle(await digests(join(node.mountFolder, ledger.name)))
   }
-  return durable
+  return done
 }
 
-/** returns how many changes became durable. */
-async function writeUntilKilled(
-  node: TestNode,
-  ledgers: readonly Ledger[],
-  round: number,
-): Promise<number> {
+/** endWhileWriting() with kills, which what was closed outlives. */
+export function killWhileWriting(node: TestNode, rounds: number): Promise<number> {
+  const end = async (): Promise<void> => void (await node.kill('SIGKILL'))
+  return endWhileWriting(node, rounds, { outlives: 'closed', end })
+}
+
+interface Round extends Pick<Ending, 'end'> {
+  readonly ledgers: readonly Ledger[]
+  readonly round: number
+}
+
+/** returns how many changes were done. */
+async function writeUntilEnd(node: TestNode, { ledgers, round, end }: Round): Promise<number> {
   const target = CHANGES_MIN + ((round * 7) % CHANGES_MIN)
-  const killed = Promise.withResolvers<void>()
-  let durable = 0
+  const ended = Promise.withResolvers<void>()
+  let done = 0
   const write = async (ledger: Ledger): Promise<void> => {
     const folder = join(node.mountFolder, ledger.name)
     const args = [WRITER, folder, ledger.name, String(round)]
     const writer = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
-    const ended = once(writer, 'close')
-    void killed.promise.then(() => writer.kill('SIGTERM'))
+    const closed = once(writer, 'close')
+    void ended.promise.then(() => writer.kill('SIGTERM'))
     for await (const line of createInterface(writer.stdout)) {
-      if (ledger.hear(line) && ++durable === target) {
-        await node.kill('SIGKILL')
-        killed.resolve()
+      if (ledger.hear(line) && ++done === target) {
+        await end()
+        ended.resolve()
       }
     }
-    await ended
+    await closed
   }
   await Promise.all(ledgers.map(write))
-  assert.ok(durable >= target, `the writers ended after ${durable} changes of ${target}`)
-  return durable
+  assert.ok(done >= target, `the writers ended after ${done} changes of ${target}`)
+  return done
 }
 
 async function digests(folder: string): Promise<ReadonlyMap<string, string>> {

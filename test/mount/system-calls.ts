@@ -21,6 +21,7 @@ const call = {
   munmap: libc.func('int munmap(void *, size_t)'),
   fcntl: libc.func('int fcntl(int, int, ...)'),
   flock: libc.func('int flock(int, int)'),
+  ioctl: libc.func('int ioctl(int, unsigned long, ...)'),
   siginterrupt: libc.func('int siginterrupt(int, int)'),
 }
 // EWOULDBLOCK is EAGAIN.
@@ -34,6 +35,10 @@ export const FALLOC_PUNCH_HOLE = 2
 export const FALLOC_ZERO_RANGE = 16
 export const SEEK_DATA = 3
 export const SEEK_HOLE = 4
+
+// EXT4_IOC_SHUTDOWN and EXT4_GOING_FLAGS_NOLOGFLUSH of Linux's fs/ext4/ext4.h.
+const EXT4_SHUTDOWN = 0x8004_587d
+const EXT4_WITHOUT_LOG = 2
 
 const PROT_READ_WRITE = 3
 const MAP_SHARED = 1
@@ -124,6 +129,16 @@ export function controlLock(
     start: Number(lock.readBigInt64LE(8)),
     length: Number(lock.readBigInt64LE(16)),
   }
+}
+
+/**
+ * Has ext4 write nothing from here on, not even what is in its memory: for its disk the power is
+ * gone. fd: of anything there.
+ */
+export function losePower(fd: number): void {
+  const flags = Buffer.alloc(4)
+  flags.writeUInt32LE(EXT4_WITHOUT_LOG)
+  check('ioctl', call.ioctl(fd, EXT4_SHUTDOWN, 'void *', flags))
 }
 
 /** System calls that wait end with EINTR at the signal, which must have a handler. */

@@ -9,6 +9,7 @@ const PACKAGES = {
   git: 'git',
   ip: 'iproute2',
   make: 'make',
+  'mkfs.ext4': 'e2fsprogs',
   python3: 'python3',
   rclone: 'rclone',
   rsync: 'rsync',
