@@ -96,16 +96,18 @@ export class Oracle {
    * just now, but for a beginning of that.
    */
   crashed(node: string, death: Death, nowMs: number): void {
-    const young: number[] = []
+    const young: (readonly [size: number, intent: Intent])[] = []
     for (const [size, intent] of this.#intents) {
       if (intent.node !== node) continue
       const isYoung = death === 'power loss' && intent.keptMs + KEPT_MS > nowMs
       if (intent.fate === 'said' || (intent.fate === 'kept' && isYoung)) intent.fate = 'unknown'
       else if (intent.fate === 'kept' && death === 'power loss') intent.fate = 'durable'
-      if (isYoung && intent.keptMs > 0) young.push(size)
+      if (isYoung && intent.keptMs > 0) young.push([size, intent])
     }
-    const keptMs = (size: number): number => this.#intents.get(size)?.keptMs ?? 0
-    this.#beginnings.push({ node, sizes: young.sort((a, b) => keptMs(a) - keptMs(b)) })
+    young.sort(([, a], [, b]) => a.keptMs - b.keptMs)
+    this.#beginnings.push({ node, sizes: young.map(([size]) => size) })
+    // What the next run closes may be there without what this one lost.
+    for (const [, intent] of young) intent.keptMs = 0
   }
 
   /** Nothing is promised of what this node wrote: it is no member any more. */

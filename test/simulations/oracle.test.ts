@@ -67,6 +67,16 @@ describe('the oracle', () => {
     assert.throws(() => oracle.judge(new Map([[SIZE + 1, ['/g']]])), CheckError)
   })
 
+  test('compares no beginnings of what was closed before and after a power loss', () => {
+    const oracle = written(undefined)
+    oracle.kept(SIZE, 10_000)
+    oracle.crashed('n0', 'power loss', 10_001)
+    oracle.begins(SIZE + 1, '/g', 'n0')
+    oracle.kept(SIZE + 1, 10_002)
+    oracle.crashed('n0', 'power loss', 10_003)
+    oracle.judge(new Map([[SIZE + 1, ['/g']]]))
+  })
+
   test('allows a removal to take content that its remover had seen', () => {
     const oracle = written(DURABLE)
     oracle.covers([SIZE], 'n1: remove')
