@@ -3,7 +3,7 @@
 import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
-import type { Timer, World } from '../world/world.ts'
+import type { Clock, Luck, Network, Random, Timer } from '../world/world.ts'
 import { Backoff } from '../jobs/backoff.ts'
 import type { Pauses } from '../jobs/backoff.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
@@ -22,7 +22,11 @@ interface Attempt {
 }
 
 export interface ReconnectComponents {
-  readonly world: World
+  readonly world: {
+    readonly clock: Pick<Clock, 'now' | 'timer' | 'timeout'>
+    readonly random: Pick<Random, 'number'> & Luck
+    readonly network: Pick<Network, 'peers' | 'dial' | 'onConnect' | 'onDisconnect' | 'onDiscover'>
+  }
   /** The members of this node's volumes but itself. */
   readonly wanted: () => readonly PeerId[]
 }
@@ -98,7 +102,8 @@ export class Reconnect {
     attempt.timer = undefined
     try {
       await network.dial(peer, { signal: clock.timeout(DIAL_MS, this.#stop.signal) })
-      this.#attempts.delete(peer)
+      // It may have gone again meanwhile, and be planned anew.
+      if (this.#attempts.get(peer) === attempt) this.#attempts.delete(peer)
     } catch (error) {
       if (this.#stop.signal.aborted || hasCode(error, 'stopped')) return
       if (this.#attempts.get(peer) === attempt) this.#plan(peer)
