@@ -143,7 +143,7 @@ export class Node implements LocalNode {
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
     this.stopped = this.#stopped.promise
     void ignoreFailure(this.stopped, 'it is thrown where it is awaited')
-    const space = (this.#space = new Space({ store }))
+    const space = (this.#space = new Space({ store, clock: world.clock }))
     const tickets = new Tickets({ kv, clock: world.clock })
     const joining = (this.#joining = this.#joiningBy(tickets))
     const detector = (this.#detector = new Detector(

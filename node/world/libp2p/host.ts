@@ -25,7 +25,7 @@ import type { Libp2p, PeerInfo, PrivateKey } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import type { Ping } from '@libp2p/ping'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { noteProtocolsOnce } from './internals.ts'
+import { lookForClosestSeldom, noteProtocolsOnce } from './internals.ts'
 import type { LocalDiscoveryComponents } from './local-discovery.ts'
 import type { Identity } from '../../../protocol/signed.ts'
 import type { SharedPort } from '../bulk/shared-port.ts'
@@ -142,6 +142,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
   })
   noteProtocolsOnce(libp2p.peerStore)
+  lookForClosestSeldom(libp2p.services.dht)
   return { libp2p, key, store, discovered }
 }
 

@@ -3,13 +3,15 @@
 // That it is there is checked as the network is created.
 import { LRUCache } from 'lru-cache'
 import { assert } from '../../../protocol/errors.ts'
-import { KIB } from '../../../protocol/units.ts'
+import { KIB, MINUTE_MS } from '../../../protocol/units.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Peer, PeerDiscovery, PeerId, PeerStore } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 
 /** Peers and protocols that are remembered as noted. */
 const NOTED_MAX = 1024
+
+const CLOSEST_EVERY_MS: number = MINUTE_MS
 
 /** Bytes as they come from a stream. */
 type Bytes = { readonly byteLength: number }
@@ -74,6 +76,20 @@ export function dhtParts(dht: KadDHT): DhtParts {
   const { rpc } = dht as unknown as { readonly rpc?: DhtParts }
   assert(typeof rpc?.handleMessage === 'function', 'a known kad-dht')
   return rpc
+}
+
+/**
+ * Have kad-dht look for the closest peers, which libp2p is to dial again, once a minute, not every
+ * five seconds: each look goes through all of them, and Shoal dials its members itself. Call it
+ * before the DHT starts.
+ */
+export function lookForClosestSeldom(dht: KadDHT): void {
+  const { routingTable } = dht as unknown as {
+    readonly routingTable?: { readonly closestPeerTagger?: { refreshInterval: number } }
+  }
+  const tagger = routingTable?.closestPeerTagger
+  assert(typeof tagger?.refreshInterval === 'number', 'a known kad-dht')
+  tagger.refreshInterval = CLOSEST_EVERY_MS
 }
 
 /**

@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Peer, PeerData, PeerStore } from '@libp2p/interface'
-import { noteProtocolsOnce } from '../../../node/world/libp2p/internals.ts'
+import type { KadDHT } from '@libp2p/kad-dht'
+import { lookForClosestSeldom, noteProtocolsOnce } from '../../../node/world/libp2p/internals.ts'
 
 test('a protocol of a peer is noted once; all else that is told of it is kept each time', async () => {
   const told: PeerData[] = []
@@ -28,4 +29,12 @@ test('a protocol of a peer is noted once; all else that is told of it is kept ea
   for (const data of [{ protocols: ['/a', '/b'] }, { protocols: ['/a'], multiaddrs: [] }, {}])
     for (let n = 0; n < 2; n++) await store.merge(one, data)
   assert.equal(told.length, 4 + 6)
+})
+
+test('the DHT looks for the closest peers once a minute, and an unknown one is refused', () => {
+  const tagger = { refreshInterval: 5000 }
+  const dht = { routingTable: { closestPeerTagger: tagger } }
+  lookForClosestSeldom(dht as unknown as KadDHT)
+  assert.equal(tagger.refreshInterval, 60_000)
+  assert.throws(() => lookForClosestSeldom({} as KadDHT), /a known kad-dht/)
 })
