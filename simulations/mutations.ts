@@ -14,7 +14,7 @@ export const MUTATIONS: readonly Mutation[] = [
   { fault: 'moves-make-cycles', scenario: 'partition', caughtWithinSeeds: 20 },
   { fault: 'moves-not-undone', scenario: 'partition', caughtWithinSeeds: 20 },
   { fault: 'dependency-left-out', scenario: 'partition', caughtWithinSeeds: 5 },
-  { fault: 'published-before-commit', scenario: 'crash', caughtWithinSeeds: 20 },
+  { fault: 'published-before-commit', scenario: 'crash', caughtWithinSeeds: 40 },
   { fault: 'commit-without-sync', scenario: 'crash', caughtWithinSeeds: 20 },
   { fault: 'acknowledged-before-commit', scenario: 'crash', caughtWithinSeeds: 10 },
   { fault: 'acknowledged-before-journal', scenario: 'close', caughtWithinSeeds: 10 },
