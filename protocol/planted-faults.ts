@@ -54,6 +54,8 @@ export type PlantedFault =
   | 'exchange-leaves-out'
   /** A lost connection is not dialled again. */
   | 'no-redial'
+  /** Garbage collection knows nothing of former versions. */
+  | 'former-versions-collected'
   /** A checkpoint has moves that come after it. */
   | 'checkpoint-has-later-moves'
   /** Shards are dropped before their stripe is in the tier. */

@@ -22,6 +22,7 @@ import { CheckpointView, clearTreeKey, storedTrees } from '../state/checkpoint-v
 import type { Roots, TreeKeys } from '../state/checkpoint-view.ts'
 import { decodeCut, encodeCut } from '../replica/cuts.ts'
 import type { CutState } from '../replica/cuts.ts'
+import { keptVersions } from '../log/settings.ts'
 import { TimeSlices } from '../log/time-slices.ts'
 import { Replica, forkKey } from '../replica/replica.ts'
 import type { Volume } from '../log/volume.ts'
@@ -126,6 +127,7 @@ export async function computeCheckpoint(
     hlc: cut.hlc,
     deadBy: putDeadBy(view, volume.cuts.deadBy(cut)),
     isLww: governance.policy('conflicts') === 'lww',
+    versions: keptVersions(governance),
   }
   for (let after: ByteString | undefined = ''; after !== undefined;) {
     const { garbage, next } = await replica.garbage(oblivious, after)

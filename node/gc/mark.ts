@@ -1,6 +1,5 @@
-// Which chunks of a volume live: those that a version of a file with a name reaches, conflict
-// copies and versions that lost included, and those of files that are open on this node, their
-// manifests too. What lives is always found in the set; a survey that cannot read a manifest, or
+// Which chunks of a volume live: those that a content reaches which is referenced
+// (node/tree/live-versions.ts), or one that is open on this node, their manifests too. What lives is always found in the set; a survey that cannot read a manifest, or
 // over which the state was replaced, fails, so that nothing is given up on a guess. What nobody can
 // ever read, since its writer lied of it, is passed by and told of. A version that is logged
 // meanwhile may be missed: whoever acts on a survey asks Touched as well, and keeps
@@ -10,9 +9,7 @@ import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import type { ChunkId, NodeId, PeerId } from '../../protocol/ids.ts'
 import { dotActor } from '../../protocol/clock/dot.ts'
-import type { Inode, StateStore } from '../../protocol/tree/records.ts'
 import type { Version } from '../../protocol/tree/version-records.ts'
-import { removedVersions, versionsOf } from '../../protocol/tree/versions.ts'
 import { nodeCache } from '../content/decoded-cache.ts'
 import type { ChunkReader } from '../content/chunk-io.ts'
 import type { Content } from '../content/content.ts'
@@ -20,7 +17,8 @@ import { ManifestTree } from '../content/manifest-tree.ts'
 import { SeenNodes, chunksOf } from '../content/manifest-walk.ts'
 import type { InFlightReferences } from '../content/in-flight-references.ts'
 import { contentOf } from '../volume/file-contents.ts'
-import { inodesOf } from '../tree/all-inodes.ts'
+import { liveFiles } from '../tree/live-versions.ts'
+import type { LiveFile } from '../tree/live-versions.ts'
 import type { Volume } from '../log/volume.ts'
 import type { Clock } from '../world/world.ts'
 import { rootsOf } from './open-content.ts'
@@ -36,6 +34,8 @@ const NODE_CACHE_ITEMS = 50_000
  * expected.
  */
 const MARGIN = 1.5
+/** The classes of data that no name tells a place of: that of the volume. */
+const NO_PLACE: readonly ClassOf[] = [undefined]
 /** Maximum of false files that are told of. */
 const FALSE_FILES_MAX = 100
 
@@ -162,24 +162,14 @@ async function expectedCount(
 ): Promise<{ readonly files: number; readonly chunks: number }> {
   let count = 0
   let files = 0
-  for await (const [id, inode] of inodesOf(volume.view)) {
-    for (const { size, content } of keptVersions(volume.view, id, inode)) {
+  for await (const { versions } of liveFiles(volume)) {
+    for (const { size, content } of versions) {
       if (content.kind !== 'chunks') continue
       count += 2 + (MARGIN * Math.min(size, content.allocated ?? size)) / sizes.averageBytes
     }
     if (++files % PACE === 0) await clock.sleep(1, { signal })
   }
   return { files, chunks: Math.ceil(count) }
-}
-
-/** Those that show, and those that will if what was written since they were removed goes. */
-function* keptVersions(
-  view: StateStore,
-  id: NodeId,
-  inode: Inode,
-): Generator<Version, void, undefined> {
-  yield* removedVersions(view, id, inode)
-  yield* versionsOf(view, id, inode)
 }
 
 type Found = (chunk: ChunkId, classes: readonly ClassOf[], file: NodeId | undefined) => void
@@ -210,32 +200,34 @@ class Survey {
   /** returns files that nobody can read. */
   async run(): Promise<readonly FalseFile[]> {
     const { volume, classesOf, inFlight, onFiles } = this.#parts
-    for await (const [id, inode] of inodesOf(volume.view)) {
+    for await (const file of liveFiles(volume)) {
       onFiles?.(this.#files++, this.#expectedFiles)
-      if (inode.links.length > 0) {
-        const versions = keptVersions(volume.view, id, inode)
-        const classes = versions.some(isInChunks) ? classesOf(id) : []
-        await this.#addInode(id, inode, classes)
-      }
+      const versions = Array.from(file.versions).filter(isInChunks)
+      if (versions.length > 0)
+        await this.#addFile(file, versions, file.isNamed ? classesOf(file.id) : NO_PLACE)
       await this.#pace()
     }
     const onFalse = (): void => undefined
     for (const file of inFlight.held()) {
       for (const manifest of rootsOf(volume.view, file))
-        await this.#addContent(undefined, { kind: 'chunks', manifest }, [], [undefined], onFalse)
+        await this.#addContent(undefined, { kind: 'chunks', manifest }, [], NO_PLACE, onFalse)
     }
     return [...this.#falseFiles.values()]
   }
 
-  async #addInode(id: NodeId, inode: Inode, classes: readonly ClassOf[]): Promise<void> {
-    for (const version of keptVersions(this.#parts.volume.view, id, inode)) {
+  async #addFile(
+    { id, isPast }: LiveFile,
+    versions: readonly Version[],
+    classes: readonly ClassOf[],
+  ): Promise<void> {
+    for (const version of versions) {
       const author = this.#parts.volume.actors.get(dotActor(version.dot))?.peer
       const hints = author === undefined ? [] : [author]
       const onFalse = ({ message }: ShoalError): void => this.#tell(id, author, message)
       try {
         await this.#addContent(id, contentOf(version), hints, classes, onFalse)
       } catch (error) {
-        throw this.#naming(id, error)
+        throw this.#naming(id, isPast, error)
       }
     }
   }
@@ -274,14 +266,18 @@ class Survey {
    * A file that cannot be read now holds all collection up until somebody repairs or removes it:
    * say which.
    */
-  #naming(file: NodeId, error: unknown): unknown {
-    const path = this.#parts.pathOf(file)
+  #naming(file: NodeId, isPast: boolean, error: unknown): unknown {
+    const path = this.#parts.pathOf(file) ?? (isPast ? `file ${file}` : undefined)
     if (path === undefined || !(error instanceof ShoalError) || this.#signal.aborted) return error
     const { code, message } = asShoalError(error)
     return new ShoalError(
       code,
-      `${path}: its chunk list cannot be read, and nothing is deleted until it is known; ` +
-        `if it is lost for good, remove the file: ${message}`,
+      isPast
+        ? `${path}: the chunk list of a former version cannot be read, and nothing is deleted ` +
+            'until it is known; if it is lost for good, set versions=off for a while: ' +
+            message
+        : `${path}: its chunk list cannot be read, and nothing is deleted until it is known; ` +
+            `if it is lost for good, remove the file: ${message}`,
       { cause: error },
     )
   }

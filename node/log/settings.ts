@@ -3,9 +3,19 @@ import { isTierName } from '../../protocol/cold/definition.ts'
 import type { Keep } from '../../protocol/cold/definition.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatClass, parseClass } from '../../protocol/placement/redundancy.ts'
+import {
+  VERSIONS_DEFAULT,
+  VERSIONS_OFF,
+  parseVersionRule,
+} from '../../protocol/tree/version-rule.ts'
+import type { VersionRule } from '../../protocol/tree/version-rule.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import { stampHlc } from '../../protocol/clock/dot.ts'
+import type { GovernanceState } from '../../protocol/membership/governance-state.ts'
 import type { Ack, Consistency, Locking } from '../control/files.ts'
 import type { Syncing } from '../control/mounts.ts'
 import type { Settings } from '../control/volumes.ts'
@@ -30,6 +40,19 @@ const ACK: Setting<Ack> = oneOf('ack', ['local', 'copied', 'placed'])
 const CONFLICTS: Setting<ConflictPolicy> = oneOf('conflicts', ['copies', 'lww'])
 const HISTORY: Setting<HistoryPolicy> = oneOf('history', ['drop', 'full'])
 const CONSISTENCY: Setting<Consistency> = oneOf('consistency', ['eventual', 'read-own', 'strong'])
+
+/** What is kept of what was replaced or removed, and for how long. */
+const VERSIONS: Setting = {
+  default: VERSIONS_DEFAULT,
+  parse(value) {
+    if (parseVersionRule(value) !== undefined) return value
+    throw new ShoalError(
+      'usage',
+      `versions=${value}: give steps of an age and how many up to it, such as ` +
+        `${VERSIONS_DEFAULT}, or ${VERSIONS_OFF}`,
+    )
+  },
+}
 
 /** The calls of a mount that wait for the disk. */
 const SYNC: Setting<Syncing> = oneOf('sync', ['fsync', 'always'])
@@ -92,6 +115,7 @@ const SETTINGS = {
   ack: ACK,
   conflicts: CONFLICTS,
   history: HISTORY,
+  versions: VERSIONS,
   away: AWAY,
   grace: GRACE,
   trash: TRASH,
@@ -226,6 +250,21 @@ export function conflictsOf(volume: Volume): ConflictPolicy {
 
 export function historyOf(volume: Volume): HistoryPolicy {
   return HISTORY.parse(valueOf(volume, 'history'))
+}
+
+/**
+ * The rule by which what was replaced or removed is kept, and since when: what ended while it was
+ * off is not kept any more.
+ */
+export function keptVersions(governance: GovernanceState): {
+  readonly rule: VersionRule
+  readonly since: Hlc
+} {
+  const left = governance.leftPolicy('versions', VERSIONS_OFF)
+  return {
+    rule: parseVersionRule(governance.policy('versions') ?? VERSIONS_DEFAULT) ?? [],
+    since: left === undefined ? HLC_ZERO : stampHlc(left),
+  }
 }
 
 /** How long a member that is away is waited for. */

@@ -172,6 +172,7 @@ export class FileHandles {
     const file = this.#file(handle)
     files.checkAccepted(file)
     await this.#commitLast(file)
+    files.wasClosed(file)
     // Also where nothing was written: the file may be new, or another handle's changes on their
     // way.
     await namespace.volume.keep({ sync: isSynced })
@@ -191,6 +192,7 @@ export class FileHandles {
       await this.#commitLast(file)
     } finally {
       this.#handles.delete(handle)
+      this.#c.files.wasClosed(file)
       this.#c.files.close(file)
     }
   }

@@ -4,6 +4,7 @@
 // from elsewhere stays, as the other side of a conflict.
 import { asShoalError } from '../../protocol/errors.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
+import type { Dot } from '../../protocol/clock/dot.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { contentOf } from '../volume/file-contents.ts'
 import type { FileContents } from '../volume/file-contents.ts'
@@ -46,6 +47,8 @@ export interface OpenFile {
    * it is logged.
    */
   unlinked: FileVersion | undefined
+  /** The version that it was last synced as; none once a handle was closed after it. */
+  synced: Dot | undefined
   /** Its last name was removed through this mount. */
   isRemoved: boolean
   /** Edits and commits run one after the other. */
@@ -139,6 +142,7 @@ export class OpenFiles {
       refused: undefined,
       lost: undefined,
       unlinked,
+      synced: undefined,
       isRemoved: false,
       queue: new SerialQueue(),
       hold: this.#contents.hold(target.id),
@@ -230,12 +234,18 @@ export class OpenFiles {
   async commit(file: OpenFile, signal: AbortSignal): Promise<void> {
     if (file.editor === undefined || file.unlinked !== undefined) return
     await this.#log(file, (put) => this.#cache.logging(file.target, put), signal)
+    file.synced = file.seen.version.base[0]
   }
 
   /** The same of each file that is open. */
   commitAll(signal: AbortSignal): readonly Promise<void>[] {
     const files = [...this.#byKey.values()]
     return files.map((file) => this.inOrder(file, () => this.commit(file, signal)))
+  }
+
+  /** A program has closed it: what is written from now on is another version. */
+  wasClosed(file: OpenFile): void {
+    file.synced = undefined
   }
 
   /**
@@ -297,9 +307,9 @@ export class OpenFiles {
     const put = (): FileVersion | undefined => {
       // As it is now: somebody may have set it meanwhile.
       const modifiedNs = file.modifiedNs ?? this.#contents.nowNs()
-      return (
-        content && this.#contents.putVersion(file.target.id, content, file.seen.base, modifiedNs)
-      )
+      const { base } = file.seen
+      const goesOn = base.length === 1 && base[0] === file.synced
+      return content && this.#contents.putVersion(file.target.id, content, base, modifiedNs, goesOn)
     }
     const written = await this.#change(() => {
       this.checkAccepted(file)

@@ -27,6 +27,7 @@ import type { Op } from '../../protocol/op/op.ts'
 import { translateOp } from '../../protocol/op/dots.ts'
 import type { OpContext } from '../../protocol/tree/op-edit.ts'
 import type { Garbage } from '../../protocol/tree/purge.ts'
+import type { VersionRule } from '../../protocol/tree/version-rule.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import { ActorTable, actorKey, decodeActor } from './actors.ts'
 import type { Actor } from './actors.ts'
@@ -81,6 +82,8 @@ export interface Oblivious {
   readonly deadBy: Hlc
   /** Contents that lost go, too, after a while. */
   readonly isLww: boolean
+  /** By it former contents and removed names are kept, if they ended after `since`. */
+  readonly versions: { readonly rule: VersionRule; readonly since: Hlc }
 }
 
 interface Tables {
@@ -291,18 +294,19 @@ export class Replica {
    * `next`; undefined when that was all. cost: O(what is gone, and conflicts).
    */
   async garbage(
-    { hlc, deadBy, isLww }: Oblivious,
+    { hlc, deadBy, isLww, versions }: Oblivious,
     after: ByteString,
   ): Promise<{ garbage: readonly Garbage[]; next: ByteString | undefined }> {
     const garbage: Garbage[] = []
     if (deadBy === HLC_ZERO) return { garbage, next: undefined }
     const graceHlc = hlc - (BigInt(LOST_GRACE_MS) << 16n)
     const lostBy = isLww ? ((graceHlc < deadBy ? graceHlc : deadBy) as Hlc) : undefined
+    const history = { ...versions, at: hlc }
     for (const prefix of TELLTALES) {
       const from = after < prefix ? prefix : `${after}\0`
       if (from >= prefixEnd(prefix)) continue
       for await (const record of this.view.scan(from, prefixEnd(prefix))) {
-        garbage.push(...garbageBy(this, record, { deadBy, lostBy }))
+        garbage.push(...garbageBy(this, record, { deadBy, lostBy, history }))
         if (garbage.length >= GARBAGE_AT_ONCE) return { garbage, next: record[0] }
       }
     }

@@ -23,6 +23,8 @@ export interface NewVersion {
   readonly size: number
   /** The versions it replaces. */
   readonly base: readonly Dot[]
+  /** It goes on through the handle by which that was made. */
+  readonly goesOn?: true
   readonly modifiedNs: bigint
 }
 

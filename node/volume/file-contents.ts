@@ -142,15 +142,20 @@ export class FileContents {
     return { content, reader, lease: this.hold(inode, content) }
   }
 
-  /** Log a version of a file. returns it; its dot is the base of the next. */
+  /**
+   * Log a version of a file. returns it; its dot is the base of the next. goesOn: the base was made
+   * through the handle that goes on.
+   */
   putVersion(
     inode: NodeId,
     content: Content,
     base: readonly Dot[],
     modifiedNs: bigint,
+    goesOn = false,
   ): FileVersion {
     const written = { content: refOf(content), size: contentSize(content) }
-    const dot = this.#c.namespace.putVersion(inode, { ...written, base, modifiedNs })
+    const version = { ...written, base, modifiedNs, ...(goesOn && { goesOn }) }
+    const dot = this.#c.namespace.putVersion(inode, version)
     return { ...written, base: [dot], author: undefined }
   }
 

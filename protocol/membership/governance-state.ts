@@ -32,6 +32,8 @@ export class GovernanceState {
   /** Grants that count, by peer, oldest first. */
   readonly #grants = new Map<PeerId, Grant[]>()
   readonly #policies = new Map<string, readonly [value: string, stamp: Stamp]>()
+  /** By `key=value` when it was last changed from that. */
+  readonly #left = new Map<string, Stamp>()
   readonly #void = new Set<EntryHash>()
   readonly #keys = new Map<PeerId, GivenKey[]>()
   /** How often an epoch was begun. The first begins with the volume, without an op. */
@@ -105,6 +107,11 @@ export class GovernanceState {
     return this.#policies.get(key)?.[0]
   }
 
+  /** When a policy had last another value after it had had this one, if that was ever. */
+  leftPolicy(key: string, value: string): Stamp | undefined {
+    return this.#left.get(`${key}=${value}`)
+  }
+
   /** All that was ever set, by key, in no order. */
   policies(): readonly (readonly [key: string, value: string])[] {
     return Array.from(this.#policies, ([key, [value]]) => [key, value])
@@ -156,7 +163,10 @@ export class GovernanceState {
       }
       case 'policy': {
         const known = this.#policies.get(op.key)
-        if (known === undefined || stamp > known[1]) this.#policies.set(op.key, [op.value, stamp])
+        if (known !== undefined && stamp <= known[1]) return
+        if (known !== undefined && known[0] !== op.value)
+          this.#left.set(`${op.key}=${known[0]}`, stamp)
+        this.#policies.set(op.key, [op.value, stamp])
       }
     }
   }

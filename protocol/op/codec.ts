@@ -91,6 +91,7 @@ export function encodeOp(op: Op): Record<string, unknown> {
         c: encodeContent(op.content),
         m: op.modifiedNs,
         w: op.touch.map(({ link, saw }) => [fromHex(link), saw.map(encodeDot)]),
+        ...(op.goesOn === undefined ? {} : { g: 1 }),
       }
     case 'drop-version':
       return { o, i: fromHex(op.inode), s: op.saw.map(encodeDot) }
@@ -209,6 +210,7 @@ function decodeVersion(f: Fields): Op {
     size: f.integer('z', 0, FILE_SIZE_MAX),
     content: decodeContent(f.raw('c')),
     modifiedNs: time(f.raw('m')),
+    ...(f.has('g') && f.integer('g', 1, 1) === 1 ? { goesOn: true } : {}),
     touch: f.list('w', OP_DOTS_MAX).map((item) => {
       const [link, dead] = list(item, 2)
       return { link: nodeId(link), saw: dots(list(dead, OP_DOTS_MAX)) }

@@ -126,6 +126,8 @@ export type TreeOp =
       readonly size: number
       readonly content: ContentRef
       readonly modifiedNs: bigint
+      /** The writer wrote on through the handle by which it made the version that this replaces. */
+      readonly goesOn?: true
       /** Names the writer saw for the inode: a concurrent unlink of them does not win. */
       readonly touch: readonly { readonly link: NodeId; readonly saw: readonly Dot[] }[]
     }

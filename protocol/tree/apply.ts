@@ -36,12 +36,14 @@ import {
   withDot,
   without,
 } from './presence.ts'
+import { coverByOther, coverByRemoval } from './removals.ts'
 import type { ItemSet } from './record-set.ts'
 import { NO_FILES } from './file-totals.ts'
 import type { FileTotals } from './file-totals.ts'
 import { ROOT, newDir } from './records.ts'
 import type { Inode, Link, StateStore } from './records.ts'
 import { mergeAttributes } from './stamped-attributes.ts'
+import { supersede } from './superseded.ts'
 import { addVersion, dropVersion } from './versions.ts'
 import { mergeXattr } from './xattrs.ts'
 import { isPlanted } from '../planted-faults.ts'
@@ -272,6 +274,7 @@ function applyUnlink(edit: OpEdit, op: OpOf<'unlink'>): void {
   if (link === undefined) return
   removeContents(edit, op)
   const saw = edit.seenDots(op.saw)
+  coverByRemoval(edit.store, { kind: 'link', id: op.link }, link.live, saw, edit.stamp)
   const left = isPlanted('delete-covers-unseen')
     ? []
     : without(edit, 'link', op.link, link.live, saw)
@@ -284,6 +287,7 @@ function applyRmdir(edit: OpEdit, op: OpOf<'rmdir'>): void {
   const dir = edit.seenDir(op.id)
   if (dir === undefined || op.id === ROOT) return
   const saw = edit.seenDots(op.saw)
+  coverByRemoval(edit.store, { kind: 'dir', id: op.id }, dir.live, saw, edit.stamp)
   setDirLive(edit, op.id, dir, without(edit, 'dir', op.id, dir.live, saw))
   touchDir(edit, op.from)
 }
@@ -321,8 +325,9 @@ function applyVersion(edit: OpEdit, op: OpOf<'version'>): void {
   const { size, content, modifiedNs } = op
   const inode = edit.seenInode(op.inode)
   if (inode === undefined) return
+  const ending = { how: 'overwritten', goesOn: op.goesOn === true } as const
   changeVersions(edit, op.inode, inode, () => {
-    for (const base of edit.seenDots(op.base)) dropVersion(edit.store, op.inode, inode, base)
+    for (const base of edit.seenDots(op.base)) supersede(edit, [op.inode, inode], base, ending)
     while (isPlanted('last-version-alone') && inode.newest !== undefined)
       dropVersion(edit.store, op.inode, inode, inode.newest.dot)
     addVersion(edit.store, op.inode, inode, { dot, stamp, size, content, modifiedNs })
@@ -347,7 +352,9 @@ function replaced(
   live: ItemSet<Dot>,
   saw: readonly Dot[],
 ): ItemSet<Dot> {
-  const left = without(edit, owner, id, live, edit.seenDots(saw))
+  const seen = edit.seenDots(saw)
+  coverByOther(edit.store, { kind: owner, id }, live, seen)
+  const left = without(edit, owner, id, live, seen)
   return withDot(edit, owner, id, left, edit.dot)
 }
 

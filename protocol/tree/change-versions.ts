@@ -5,8 +5,11 @@ import { isPlanted } from '../planted-faults.ts'
 import { isIndexed } from './conflict-counts.ts'
 import type { OpEdit } from './op-edit.ts'
 import type { Inode } from './records.ts'
-import { dropVersion, removeVersion } from './versions.ts'
+import { supersede } from './superseded.ts'
+import { removeVersion } from './versions.ts'
 import { versionLinks } from './view.ts'
+
+const DROPPED = { how: 'dropped', goesOn: false } as const
 
 type OpOf<Kind extends TreeOp['kind']> = Extract<TreeOp, { kind: Kind }>
 
@@ -24,7 +27,7 @@ export function applyDropVersion(edit: OpEdit, op: OpOf<'drop-version'>): void {
   const inode = edit.seenInode(op.inode)
   if (inode === undefined) return
   changeVersions(edit, op.inode, inode, () => {
-    for (const dot of edit.seenDots(op.saw)) dropVersion(edit.store, op.inode, inode, dot)
+    for (const dot of edit.seenDots(op.saw)) supersede(edit, [op.inode, inode], dot, DROPPED)
   })
   edit.putInode(op.inode, inode)
   edit.changes.inodes.add(op.inode)

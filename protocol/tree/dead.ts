@@ -28,6 +28,17 @@ export function decodeDeadKey(key: ByteString): { kind: DeadKind; id: NodeId } {
   return { kind, id: toHex(fromByteString(key.slice(2))) as NodeId }
 }
 
+/** The record of one object, if it does not show. */
+export function readDead(
+  store: StateStore,
+  kind: DeadKind,
+  id: NodeId,
+): readonly [ByteString, Uint8Array] | undefined {
+  const key = deadKey(kind, id)
+  const value = store.get(key)
+  return value === undefined ? undefined : [key, value]
+}
+
 /** lastName: of an inode the link that went. */
 export function markDead(
   store: StateStore,

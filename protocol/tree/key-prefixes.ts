@@ -11,6 +11,7 @@ export const TREE_PREFIXES = {
   conflictTotal: 'nconflicts',
   setNode: 'o',
   dead: 'q',
+  history: 'r',
   version: 'v',
   longName: 'x',
   xattr: 'X',

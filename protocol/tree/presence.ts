@@ -13,6 +13,7 @@ import { addItem, removeItem } from './record-set.ts'
 import type { ItemSet } from './record-set.ts'
 import { isDirVisible, setKey } from './records.ts'
 import type { Dir, Inode, Link } from './records.ts'
+import { listGone, unlistGone } from './removals.ts'
 import { versionLinks } from './view.ts'
 
 /** The owner of presence dots: a directory or a link. */
@@ -54,12 +55,14 @@ export function setLinkLive(edit: Edit, id: NodeId, link: Link, live: ItemSet<Do
   const inode = edit.inode(link.inode)
   if (visible) {
     edit.revived('link', id)
+    unlistGone(edit.store, link.parent, link.name, { kind: 'link', id })
     if (inode?.links.length === 0) edit.revived('inode', link.inode)
     if (inode !== undefined)
       setLinks(edit, link.inode, inode, (links, key) => addItem(edit.store, key, links, id))
     showLink(edit, id, link)
   } else {
     edit.died('link', id)
+    listGone(edit.store, link.parent, link.name, { kind: 'link', id })
     if (inode !== undefined)
       setLinks(edit, link.inode, inode, (links, key) => removeItem(edit.store, key, links, id))
     if (inode?.links.length === 0) edit.died('inode', link.inode, id)
@@ -123,7 +126,10 @@ export function placeLink(edit: Edit, id: NodeId, link: Link, parent: NodeId, na
   link.parent = parent
   link.name = name
   edit.putLink(id, link)
-  if (link.live.length === 0) return
+  if (link.live.length === 0) {
+    unlistGone(edit.store, from, oldName, { kind: 'link', id })
+    return listGone(edit.store, parent, name, { kind: 'link', id })
+  }
   const inode = edit.inode(link.inode)
   named(edit, from, oldName, removeChild(edit, from, oldName, old), inode)
   named(edit, parent, name, addChild(edit, parent, name, linkAt(id, link)), inode)
@@ -158,7 +164,10 @@ export function placeDir(edit: Edit, id: NodeId, dir: Dir, parent: NodeId, name:
   dir.name = name
   edit.putDir(id, dir)
   edit.changes.dirs.add(id)
-  if (!isDirVisible(id, dir)) return
+  if (!isDirVisible(id, dir)) {
+    unlistGone(edit.store, from, oldName, { kind: 'dir', id })
+    return listGone(edit.store, parent, name, { kind: 'dir', id })
+  }
   named(edit, from, oldName, removeChild(edit, from, oldName, dirAt(id, dir)))
   named(edit, parent, name, addChild(edit, parent, name, dirAt(id, dir)))
   if (from === parent) return
@@ -201,9 +210,11 @@ function followVisibility(edit: Edit, id: NodeId, dir: Dir, wasVisible: boolean)
   if (visible === wasVisible) return
   if (visible) {
     edit.revived('dir', id)
+    unlistGone(edit.store, dir.parent, dir.name, { kind: 'dir', id })
     return showDir(edit, id, dir)
   }
   edit.died('dir', id)
+  listGone(edit.store, dir.parent, dir.name, { kind: 'dir', id })
   named(edit, dir.parent, dir.name, removeChild(edit, dir.parent, dir.name, dirAt(id, dir)))
   countChild(edit, dir.parent, -1, -1)
 }

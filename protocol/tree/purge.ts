@@ -5,13 +5,14 @@
 // replica; the state in use is purged by the same list.
 import type { ByteString } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
+import { hlcMillis } from '../clock/hlc.ts'
 import { stampHlc } from '../clock/dot.ts'
-import type { Dot } from '../clock/dot.ts'
+import type { Dot, Stamp } from '../clock/dot.ts'
 import { SHORT_ID_BYTES } from '../ids.ts'
 import type { NodeId } from '../ids.ts'
 import { allChildren } from './children.ts'
 import { CONFLICT_PREFIX, decodeConflictKey, recountCopies } from './conflict-counts.ts'
-import { DEAD_PREFIX, decodeDeadKey, decodeDeathTime, forgetDead } from './dead.ts'
+import { DEAD_PREFIX, decodeDeadKey, decodeDeathTime, forgetDead, readDead } from './dead.ts'
 import { retireDirId } from './dir-ids.ts'
 import { forgetMade } from './made.ts'
 import {
@@ -26,6 +27,10 @@ import {
 } from './records.ts'
 import type { StateStore } from './records.ts'
 import { TREE_PREFIXES } from './key-prefixes.ts'
+import { COVERED_PREFIX, decodeCovered, ownerOfCovered, unlistGone } from './removals.ts'
+import { SUPERSEDED_PREFIX, decodeSuperseded } from './superseded.ts'
+import { keptUntilMs, longestMs } from './version-rule.ts'
+import type { VersionRule } from './version-rule.ts'
 import { dropVersion, forgetVersions, versionsOf } from './versions.ts'
 import { versionLinks } from './view.ts'
 import { REMOVED_PREFIX, forgetRemoval, forgetXattrs, removalOf } from './xattrs.ts'
@@ -48,22 +53,46 @@ export interface PurgeLimits {
   readonly deadBy: Hlc
   /** With the policy `lww`: versions made by then that lost go. Not above `deadBy`. */
   readonly lostBy: Hlc | undefined
+  /** What else is kept of what ceased to show by `deadBy`. */
+  readonly history: Retention
+}
+
+/** The rule of the volume, at the clock of the cut. */
+export interface Retention {
+  readonly rule: VersionRule
+  readonly at: Hlc
+  /** What ended by then is not kept: history was off. */
+  readonly since: Hlc
 }
 
 /** Keys that begin with these tell what there may be to purge. */
-export const GARBAGE_PREFIXES: readonly ByteString[] = [DEAD_PREFIX, CONFLICT_PREFIX]
+export const GARBAGE_PREFIXES: readonly ByteString[] = [
+  DEAD_PREFIX,
+  CONFLICT_PREFIX,
+  SUPERSEDED_PREFIX,
+  COVERED_PREFIX,
+]
 
 /** The records to purge from the state at a cut for one record under GARBAGE_PREFIXES. */
 export function garbageOf(
   store: StateStore,
   [key, value]: readonly [ByteString, Uint8Array],
-  { deadBy, lostBy }: PurgeLimits,
+  { deadBy, lostBy, history }: PurgeLimits,
 ): readonly Garbage[] {
   if (key.startsWith(REMOVED_PREFIX)) {
     const removal = removalOf([key, value], deadBy)
     return removal === undefined ? [] : [removal as Garbage]
   }
-  if (key.startsWith(DEAD_PREFIX)) return decodeDeathTime(value) <= deadBy ? [key as Garbage] : []
+  const limits = { deadBy, history }
+  if (key.startsWith(DEAD_PREFIX))
+    return isDeadDue(store, [key, value], limits) ? [key as Garbage] : []
+  if (key.startsWith(COVERED_PREFIX))
+    return isCoveredDue(store, [key, value], limits) ? [key as Garbage] : []
+  if (key.startsWith(SUPERSEDED_PREFIX)) {
+    const { version, ended } = decodeSuperseded(value)
+    const isDue = stampHlc(ended) <= deadBy && !isKept(history, version.stamp, stampHlc(ended))
+    return isDue ? [key as Garbage] : []
+  }
   if (lostBy === undefined) return []
   const { dir, name } = decodeConflictKey(key)
   const lost: Garbage[] = []
@@ -76,6 +105,50 @@ export function garbageOf(
         lost.push(`${VERSION}${inode}${version.dot}` as Garbage)
   }
   return lost
+}
+
+type Due = Pick<PurgeLimits, 'deadBy' | 'history'>
+
+/**
+ * May a removed object be purged, and does nobody want it back? A file is kept as long as any of its
+ * contents, which all began after it; a folder as long as anything that can have been in it.
+ */
+function isDeadDue(
+  store: StateStore,
+  [key, value]: readonly [ByteString, Uint8Array],
+  { deadBy, history }: Due,
+): boolean {
+  const { kind, id } = decodeDeadKey(key)
+  const died = decodeDeathTime(value)
+  if (died > deadBy) return false
+  if (history.rule.length === 0 || died <= history.since) return true
+  if (kind === 'dir') return hlcMillis(history.at) > hlcMillis(died) + longestMs(history.rule)
+  const began = kind === 'link' ? readLink(store, id)?.made : readInode(store, id)?.created
+  return began === undefined || !isKept(history, began, died)
+}
+
+/**
+ * What removed an object is known until that is alive again, or purged: a folder that is not alive
+ * may show for what is in it, and go with that.
+ */
+function isCoveredDue(
+  store: StateStore,
+  [key, value]: readonly [ByteString, Uint8Array],
+  limits: Due,
+): boolean {
+  if (stampHlc(decodeCovered(value)) > limits.deadBy) return false
+  const { kind, id } = ownerOfCovered(key)
+  const object = kind === 'dir' ? readDir(store, id) : readLink(store, id)
+  if (object === undefined || object.live.length > 0) return true
+  const dead = readDead(store, kind, id)
+  return dead !== undefined && isDeadDue(store, dead, limits)
+}
+
+/** Is a state kept that stood from the one time to the other? */
+function isKept({ rule, at, since }: Retention, began: Stamp, ended: Hlc): boolean {
+  if (ended <= since) return false
+  const beganMs = hlcMillis(stampHlc(began))
+  return hlcMillis(at) <= keptUntilMs(rule, beganMs, hlcMillis(ended))
 }
 
 /**
@@ -93,6 +166,10 @@ export function purge(store: StateStore, garbage: Iterable<Garbage>): void {
       forgetRemoval(store, item)
       continue
     }
+    if (item.startsWith(TREE_PREFIXES.history)) {
+      store.delete(item)
+      continue
+    }
     const { kind, id } = decodeDeadKey(item)
     const isGone = kind === 'dir' ? purgeDir(store, id) : purgeFile(store, kind, id)
     if (isGone) forgetDead(store, kind, id)
@@ -103,6 +180,7 @@ function purgeDir(store: StateStore, id: NodeId): boolean {
   const dir = readDir(store, id)
   if (dir === undefined || isDirVisible(id, dir)) return false
   deleteDir(store, id)
+  unlistGone(store, dir.parent, dir.name, { kind: 'dir', id })
   forgetMade(store, ['dir-made', id], dir)
   forgetXattrs(store, id)
   retireDirId(store, id)
@@ -114,6 +192,7 @@ function purgeFile(store: StateStore, kind: 'inode' | 'link', id: NodeId): boole
     const link = readLink(store, id)
     if (link === undefined || link.live.length > 0) return false
     deleteLink(store, id)
+    unlistGone(store, link.parent, link.name, { kind: 'link', id })
     forgetMade(store, ['link-made', id], link)
     return true
   }

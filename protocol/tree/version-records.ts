@@ -22,7 +22,7 @@ export interface Version {
 /** Records are written one at a time, each whole: all share one writer. */
 const writer = new RecordWriter()
 
-const VERSION_FIELDS = 5
+export const VERSION_FIELDS = 5
 
 const versionKey = (inode: NodeId, dot: Dot): ByteString =>
   `${TREE_PREFIXES.version}${hexToByteString(inode)}${dot}`
@@ -30,12 +30,14 @@ const versionKey = (inode: NodeId, dot: Dot): ByteString =>
 /** A version that is not the newest is a record of its own: as in that of its inode. */
 export function readLoser(store: StateStore, inode: NodeId, dot: Dot): Version | undefined {
   const bytes = store.get(versionKey(inode, dot))
-  return bytes === undefined ? undefined : versionIn(new RecordReader(bytes, VERSION_FIELDS))
+  return bytes === undefined
+    ? undefined
+    : readVersionFields(new RecordReader(bytes, VERSION_FIELDS))
 }
 
 export function writeLoser(store: StateStore, inode: NodeId, version: Version): void {
   const w = writer.begin(VERSION_FIELDS)
-  writeFields(w, version)
+  writeVersionFields(w, version)
   store.put(versionKey(inode, version.dot), w.finish())
 }
 
@@ -46,10 +48,11 @@ export function deleteLoser(store: StateStore, inode: NodeId, dot: Dot): void {
 /** The actor and the index of a version's dot are those of its stamp. */
 export function writeVersion(w: RecordWriter, version: Version): void {
   w.list(VERSION_FIELDS)
-  writeFields(w, version)
+  writeVersionFields(w, version)
 }
 
-function writeFields(w: RecordWriter, version: Version): void {
+/** As fields of another record. */
+export function writeVersionFields(w: RecordWriter, version: Version): void {
   w.stamp(version.stamp)
   w.integer(dotSeq(version.dot))
   w.integer(version.size)
@@ -59,10 +62,10 @@ function writeFields(w: RecordWriter, version: Version): void {
 
 export function readVersion(r: RecordReader): Version {
   r.list()
-  return versionIn(r)
+  return readVersionFields(r)
 }
 
-function versionIn(r: RecordReader): Version {
+export function readVersionFields(r: RecordReader): Version {
   const stamp = r.stamp()
   return {
     stamp,

@@ -59,6 +59,18 @@ export function findVersion(
   return shows ? found : undefined
 }
 
+/** The one with this dot, though it may not show: undefined if an op replaced or dropped it. */
+export function heldVersion(
+  store: StateStore,
+  id: NodeId,
+  inode: Inode,
+  dot: Dot,
+): Version | undefined {
+  if (inode.newest?.dot === dot) return inode.newest
+  if (inode.losers.length === 0 && inode.removed.length === 0) return undefined
+  return readLoser(store, id, dot)
+}
+
 /** Those that somebody removed and that do not show, the oldest first. In memory is one. */
 export function* removedVersions(
   store: StateStore,

@@ -141,6 +141,16 @@ export const EXAMPLES: Readonly<Record<string, Op>> = {
     modifiedNs: 1_800_000_000_123_456_789n,
     touch: [{ link: LINK, saw: SAW.slice(0, 1) }],
   },
+  'version-goes-on': {
+    kind: 'version',
+    inode: FILE,
+    base: SAW.slice(0, 1),
+    size: 5,
+    content: { kind: 'inline', bytes: new TextEncoder().encode('hello') },
+    modifiedNs: 0n,
+    goesOn: true,
+    touch: [],
+  },
   'version-chunks': {
     kind: 'version',
     inode: FILE,

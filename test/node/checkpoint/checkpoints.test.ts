@@ -97,6 +97,7 @@ describe('a checkpoint', () => {
   test('forgets removed files once no member can refer to them any more', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
+    a.replica.volume.submit({ kind: 'policy', key: 'versions', value: 'off' })
     for (let n = 0; n < 40; n++) a.replica.write(`f${n}`, 'x')
     for (let n = 0; n < 10; n++) a.replica.namespace.makeDir(ROOT, name(`d${n}`), {})
     for (let n = 0; n < 30; n++) a.replica.namespace.unlink(ROOT, name(`f${n}`))

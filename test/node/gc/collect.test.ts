@@ -4,7 +4,6 @@ import { describe, test } from 'node:test'
 import { hasCode } from '../../../protocol/errors.ts'
 import { KIB, MIB, MINUTE_MS } from '../../../protocol/units.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
-import { withMembers } from '../handlers/members.ts'
 import {
   checkAll,
   checkContent,
@@ -17,6 +16,7 @@ import {
   put,
   readFile,
   volumeOf,
+  withoutHistory,
 } from './garbage-world.ts'
 import type { NodeApi } from '../../../node/control/api.ts'
 import type { GarbageProgress } from '../../../node/control/garbage.ts'
@@ -35,7 +35,7 @@ const SEEDS = process.env['SEEDS']?.split(',').map(Number) ?? [1]
 
 describe('collect', () => {
   test('gives up the stripes of a removed file on every node, and no others', async () => {
-    await withMembers(3, 1, async ({ nodes, clock }) => {
+    await withoutHistory(3, 1, async ({ nodes, clock }) => {
       const [a, b] = nodes
       await a.ask((api) => api.setVolume('main', { trash: '1m' }))
       await a.ask((api) => put(api, '/kept', contentOf(1, 300 * KIB)))
@@ -62,7 +62,7 @@ describe('collect', () => {
   })
 
   test('waits for a member that is offline', async () => {
-    await withMembers(3, 2, async ({ nodes, clock, network }) => {
+    await withoutHistory(3, 2, async ({ nodes, clock, network }) => {
       const [a, b, c] = nodes
       await a.ask((api) => put(api, '/gone', contentOf(2, 500 * KIB)))
       await a.ask((api) => api.settle('placed'))
@@ -79,7 +79,7 @@ describe('collect', () => {
   })
 
   test('says how far it is, and ends when nobody listens any more', async () => {
-    await withMembers(3, 2, async ({ nodes, network }) => {
+    await withoutHistory(3, 2, async ({ nodes, network }) => {
       const [a, b, c] = nodes
       await a.ask((api) => put(api, '/gone', contentOf(2, 500 * KIB)))
       await a.ask((api) => api.settle('placed'))
@@ -110,7 +110,7 @@ describe('collect', () => {
   })
 
   test('keeps a file that is read while it is removed', async () => {
-    await withMembers(3, 3, async ({ nodes: [a, b, c], clock }) => {
+    await withoutHistory(3, 3, async ({ nodes: [a, b, c], clock }) => {
       await a.ask((api) => api.setVolume('main', { trash: '1m' }))
       const content = contentOf(3, 3000 * KIB)
       await a.ask((api) => put(api, '/long', content))
@@ -131,7 +131,7 @@ describe('collect', () => {
   })
 
   test('keeps chunks that a write under way has found stored already', async () => {
-    await withMembers(3, 4, async ({ nodes, clock }) => {
+    await withoutHistory(3, 4, async ({ nodes, clock }) => {
       const [a, b, c] = nodes
       const stored = contentOf(4, 3000 * KIB)
       const added = contentOf(5, 300 * KIB)
@@ -161,7 +161,7 @@ describe('collect', () => {
   })
 
   test('spares what a returning member writes before it hears what was given up', async () => {
-    await withMembers(3, 9, async ({ nodes, clock, network }) => {
+    await withoutHistory(3, 9, async ({ nodes, clock, network }) => {
       const [a, b, c] = nodes
       await a.ask((api) => api.setVolume('main', { away: '30m', trash: '1s' }))
       const content = contentOf(4, 3000 * KIB)
@@ -185,7 +185,7 @@ describe('collect', () => {
   })
 
   test('keeps the only copy of data that another member may have kept', async () => {
-    await withMembers(3, 5, async ({ nodes: [a, b, c], clock, network }) => {
+    await withoutHistory(3, 5, async ({ nodes: [a, b, c], clock, network }) => {
       // More shards than there are nodes to take them: all stays where it was written.
       await a.ask((api) => api.setVolume('main', { class: 'rs4+2' }))
       await a.ask((api) => put(api, '/plan', contentOf(5, 300 * KIB)))
@@ -204,7 +204,7 @@ describe('collect', () => {
   })
 
   test('gives up nothing while a manifest cannot be read', async () => {
-    await withMembers(3, 6, async ({ nodes, clock, network }) => {
+    await withoutHistory(3, 6, async ({ nodes, clock, network }) => {
       const [a, b] = nodes
       await a.ask((api) => put(api, '/gone', contentOf(1, 300 * KIB)))
       await a.ask((api) => api.settle('placed'))
@@ -227,7 +227,7 @@ describe('collect', () => {
   })
 
   test('drops copies of what others hold when the disk gets full, which takes writes', async () => {
-    await withMembers(3, 7, async ({ nodes, clock }) => {
+    await withoutHistory(3, 7, async ({ nodes, clock }) => {
       const [a] = nodes
       // More than its shards of all files take, and less than those and copies.
       await restartWithDisk(a, 22 * MIB)
@@ -244,7 +244,7 @@ describe('collect', () => {
   })
 
   test('drops no copy from a full disk that is only here since its holders are gone', async () => {
-    await withMembers(3, 8, async ({ nodes, clock, network }) => {
+    await withoutHistory(3, 8, async ({ nodes, clock, network }) => {
       const [a, b, c] = nodes
       await a.ask((api) => api.setVolume('main', { grace: '30m' }))
       for (let number = 0; number < 8; number++)
@@ -262,13 +262,13 @@ describe('collect', () => {
 
   for (const seed of SEEDS) {
     test(`keeps all live data, and in the end gives up all else (seed ${seed})`, async () => {
-      await withMembers(3, seed, async (members) => {
+      await withoutHistory(3, seed, async (members) => {
         await doAnything(members, seed, { isCalm: true })
       })
     })
 
     test(`keeps all live data while members are cut off and die (seed ${seed})`, async () => {
-      await withMembers(3, seed, (members) => doAnything(members, seed, { isCalm: false }))
+      await withoutHistory(3, seed, (members) => doAnything(members, seed, { isCalm: false }))
     })
   }
 })

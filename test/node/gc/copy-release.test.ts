@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SHARD_PREFIX, prefixRange } from '../../../node/store/keys.ts'
 import { HOUR_MS, KIB, MIB, MINUTE_MS } from '../../../protocol/units.ts'
-import { withMembers } from '../handlers/members.ts'
 import {
   checkAll,
   checkContent,
@@ -13,6 +12,7 @@ import {
   put,
   readFile,
   volumeOf,
+  withoutHistory,
 } from './garbage-world.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 
@@ -42,7 +42,7 @@ async function putPlaced(node: ClusterNode, path = '/file', content = FILE): Pro
 
 describe('the release of local copies', () => {
   test('placed: the writer keeps its shards alone, and any one node may be lost', async () => {
-    await withMembers(3, 1, async ({ nodes, clock }) => {
+    await withoutHistory(3, 1, async ({ nodes, clock }) => {
       const [a, b, c] = nodes
       await keepLocal(a, 'placed')
       await putPlaced(a)
@@ -59,7 +59,7 @@ describe('the release of local copies', () => {
   })
 
   test('a machine that is offline has every copy wait for its return', async () => {
-    await withMembers(3, 2, async ({ nodes, clock, network }) => {
+    await withoutHistory(3, 2, async ({ nodes, clock, network }) => {
       const [a, b, c] = nodes
       await putPlaced(a)
       await clock.sleep(MINUTE_MS)
@@ -76,7 +76,7 @@ describe('the release of local copies', () => {
   })
 
   test('what lacks a holder stays readable at its writer alone', async () => {
-    await withMembers(3, 9, async ({ nodes, clock }) => {
+    await withoutHistory(3, 9, async ({ nodes, clock }) => {
       const [a, b, c] = nodes
       await keepLocal(a, 'placed')
       await clock.sleep(MINUTE_MS)
@@ -100,7 +100,7 @@ describe('the release of local copies', () => {
   })
 
   test('a crash between two steps of a release leaves no copy behind', async () => {
-    await withMembers(3, 10, async ({ nodes, clock }) => {
+    await withoutHistory(3, 10, async ({ nodes, clock }) => {
       const [a] = nodes
       await keepLocal(a, 'placed')
       for (let n = 0; n < 6; n++) {
@@ -117,7 +117,7 @@ describe('the release of local copies', () => {
   })
 
   test('a holder that lost its shards has the copies wait for their repair', async () => {
-    await withMembers(3, 3, async ({ nodes, clock }) => {
+    await withoutHistory(3, 3, async ({ nodes, clock }) => {
       const [a, b] = nodes
       await keepLocal(a, 'always')
       await putPlaced(a)
@@ -138,7 +138,7 @@ describe('the release of local copies', () => {
   })
 
   test('recent: what was read or written lately stays, the rest goes', async () => {
-    await withMembers(3, 4, async ({ nodes, clock }) => {
+    await withoutHistory(3, 4, async ({ nodes, clock }) => {
       const [a] = nodes
       await keepLocal(a, 'recent 4h')
       await putPlaced(a, '/read')
@@ -160,7 +160,7 @@ describe('the release of local copies', () => {
   })
 
   test('auto: copies stay while they take little of what is free, the newest longest', async () => {
-    await withMembers(2, 5, async ({ nodes, clock }) => {
+    await withoutHistory(2, 5, async ({ nodes, clock }) => {
       const [a] = nodes
       await putPlaced(a)
       const count = await chunkCount(a)
@@ -178,7 +178,7 @@ describe('the release of local copies', () => {
   })
 
   test('always: nothing goes, until the setting is another', async () => {
-    await withMembers(2, 7, async ({ nodes, clock }) => {
+    await withoutHistory(2, 7, async ({ nodes, clock }) => {
       const [a] = nodes
       await keepLocal(a, 'always')
       await putPlaced(a)
@@ -192,14 +192,14 @@ describe('the release of local copies', () => {
   })
 
   test('a value of the setting that means nothing is refused', async () => {
-    await withMembers(1, 11, async ({ nodes: [a] }) => {
+    await withoutHistory(1, 11, async ({ nodes: [a] }) => {
       for (const value of ['', 'never', 'recent', 'recent 0d', 'recent 1y', 'recent  1d', '1d'])
         await assert.rejects(keepLocal(a, value), { code: 'usage', message: /recent 1d/ })
     })
   })
 
   test('copies of what is coded anew for more machines go as well', async () => {
-    await withMembers(2, 8, async (members) => {
+    await withoutHistory(2, 8, async (members) => {
       const { nodes, clock } = members
       const [a] = nodes
       await keepLocal(a, 'always')
@@ -216,7 +216,7 @@ describe('the release of local copies', () => {
   })
 
   test('asked for, a release looks again at once at what a machine that was away held up', async () => {
-    await withMembers(3, 12, async ({ nodes, clock, network }) => {
+    await withoutHistory(3, 12, async ({ nodes, clock, network }) => {
       const [a, b, c] = nodes
       await putPlaced(a)
       await clock.sleep(MINUTE_MS)
@@ -235,7 +235,7 @@ describe('the release of local copies', () => {
   })
 
   test('asked for, a release waits a while for a machine that is late', async () => {
-    await withMembers(3, 13, async ({ nodes, clock, network }) => {
+    await withoutHistory(3, 13, async ({ nodes, clock, network }) => {
       const [a, b, c] = nodes
       await putPlaced(a)
       await keepLocal(a, 'placed')
@@ -252,7 +252,7 @@ describe('the release of local copies', () => {
   })
 
   test('asked for, a release leaves what was read or written too lately', async () => {
-    await withMembers(3, 14, async ({ nodes, clock, network }) => {
+    await withoutHistory(3, 14, async ({ nodes, clock, network }) => {
       const [a, b, c] = nodes
       await keepLocal(a, 'recent 2h')
       await putPlaced(a, '/old')
@@ -276,7 +276,7 @@ describe('the release of local copies', () => {
   })
 
   test('what is pinned to the machine stays until it is not', async () => {
-    await withMembers(2, 6, async ({ nodes, clock }) => {
+    await withoutHistory(2, 6, async ({ nodes, clock }) => {
       const [a] = nodes
       await putPlaced(a)
       const count = await chunkCount(a)

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 import { LRUCache } from 'lru-cache'
 import { CHUNK_PREFIX, prefixRange } from '../../../node/store/keys.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
+import { MINUTE_MS } from '../../../protocol/units.ts'
+import { withMembers } from '../handlers/members.ts'
 import { CID_BYTES } from '../../../protocol/ids.ts'
 import type { ByteString } from '../../../protocol/bytes.ts'
 import type { NodeApi } from '../../../node/control/api.ts'
@@ -63,6 +65,17 @@ export async function filesIn(api: NodeApi, folder: string): Promise<string[]> {
     }
   }
   return paths
+}
+
+/** As withMembers(), in a volume that keeps nothing of what is replaced or removed. */
+export function withoutHistory(
+  ...[nodeCount, seed, run]: Parameters<typeof withMembers>
+): Promise<void> {
+  return withMembers(nodeCount, seed, async (members, scheduler) => {
+    await members.nodes[0].ask((api) => api.setVolume('main', { versions: 'off' }))
+    await members.clock.sleep(MINUTE_MS)
+    await run(members, scheduler)
+  })
 }
 
 /** Collects now, to the end. */

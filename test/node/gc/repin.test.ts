@@ -2,16 +2,22 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KIB, MINUTE_MS } from '../../../protocol/units.ts'
-import { withMembers } from '../handlers/members.ts'
 import { pinsOf } from '../handlers/pins-of.ts'
-import { checkAll, collectGarbage, contentOf, put, volumeOf } from './garbage-world.ts'
+import {
+  checkAll,
+  collectGarbage,
+  contentOf,
+  put,
+  volumeOf,
+  withoutHistory,
+} from './garbage-world.ts'
 import type { ClusterNode } from '../../../simulations/cluster.ts'
 
 const FILE_BYTES = 400 * KIB
 
 describe('pins', () => {
   test('files in a pinned folder are repacked, and those outside are not', async () => {
-    await withMembers(3, 1, async ({ nodes, clock }) => {
+    await withoutHistory(3, 1, async ({ nodes, clock }) => {
       const [a, b] = nodes
       await a.ask((api) => api.setVolume('main', { trash: '1m' }))
       await a.ask((api) => api.makeFolder('/safe/deep', { parents: true }))
@@ -36,7 +42,7 @@ describe('pins', () => {
   })
 
   test('new files get the class of the nearest pin, and a removed pin has no effect', async () => {
-    await withMembers(3, 2, async ({ nodes, clock }) => {
+    await withoutHistory(3, 2, async ({ nodes, clock }) => {
       const [a, b] = nodes
       await a.ask((api) => api.setVolume('main', { trash: '1m' }))
       await a.ask((api) => api.makeFolder('/safe/cheap', { parents: true }))
@@ -61,7 +67,7 @@ describe('pins', () => {
   })
 
   test('pins are listed by the current path of what they pin', async () => {
-    await withMembers(3, 3, async ({ nodes: [a, b], clock }) => {
+    await withoutHistory(3, 3, async ({ nodes: [a, b], clock }) => {
       await a.ask((api) => api.makeFolder('/photos'))
       await a.ask((api) => put(api, '/note', contentOf(1, KIB)))
       const pin = await a.ask((api) => api.addPin('/photos', { class: 'rs2+1' }))

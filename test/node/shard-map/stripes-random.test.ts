@@ -23,6 +23,7 @@ import {
   collect,
   byId,
 } from './stripe-cast.ts'
+import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { PeerId, StripeId } from '../../../protocol/ids.ts'
 import type { Garbage } from '../../../protocol/tree/purge.ts'
@@ -145,7 +146,13 @@ async function garbageIn(table: Table, deadBy: Hlc): Promise<Garbage[]> {
   const garbage: Garbage[] = []
   for await (const record of table.view.scan(TRACE, prefixEnd(TRACE))) {
     const tables = { view: table.view, stripes: table }
-    garbage.push(...garbageBy(tables, record, { deadBy, lostBy: undefined }))
+    garbage.push(
+      ...garbageBy(tables, record, {
+        deadBy,
+        lostBy: undefined,
+        history: { rule: [], at: deadBy, since: HLC_ZERO },
+      }),
+    )
   }
   return garbage
 }

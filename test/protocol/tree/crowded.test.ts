@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { readConflictCount } from '../../../protocol/tree/conflict-counts.ts'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { emptyChanges } from '../../../protocol/tree/apply.ts'
@@ -190,7 +191,11 @@ describe('crowded trees', () => {
         assert.ok(site.state.dump() === expected, site.name)
       large += ordered.state.under(NODE_PREFIX).length
       hidden += checkAllIsFound(ordered)
-      const limits = { deadBy: ordered.hlc, lostBy: ordered.hlc }
+      const limits = {
+        deadBy: ordered.hlc,
+        lostBy: ordered.hlc,
+        history: { rule: [], at: ordered.hlc, since: HLC_ZERO },
+      }
       const garbage = GARBAGE_PREFIXES.flatMap((prefix) =>
         ordered.state
           .under(prefix)

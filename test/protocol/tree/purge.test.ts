@@ -11,9 +11,11 @@ import { MOVE_PREFIX } from '../../../protocol/tree/moves.ts'
 import { nameFromText } from '../../../protocol/op/names.ts'
 import { GARBAGE_PREFIXES, garbageOf, purge } from '../../../protocol/tree/purge.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
+import { parseVersionRule } from '../../../protocol/tree/version-rule.ts'
 import { checkInvariants } from './invariants.ts'
 import { anyOrder, inStampOrder, live, newSites, steps } from './script.ts'
 import { newSite } from './sites.ts'
+import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ActorId, NodeId } from '../../../protocol/ids.ts'
 import type { Garbage, PurgeLimits } from '../../../protocol/tree/purge.ts'
@@ -23,11 +25,20 @@ import { tries } from '../../effort.ts'
 const MAX = (1n << 64n) - 1n
 
 function garbageIn({ state }: Site, limits: Partial<PurgeLimits> = {}): Garbage[] {
-  const all = { deadBy: MAX as Hlc, lostBy: undefined, ...limits }
+  const all = {
+    deadBy: MAX as Hlc,
+    lostBy: undefined,
+    history: { rule: [], at: MAX as Hlc, since: HLC_ZERO },
+    ...limits,
+  }
   return GARBAGE_PREFIXES.flatMap((prefix) =>
     state.under(prefix).flatMap(([key, value]) => garbageOf(state, [prefix + key, value], all)),
   )
 }
+
+const rules = fc.constantFrom(
+  ...['off', '1m:all', '2m:all,5m:2m'].map((text) => parseVersionRule(text) ?? []),
+)
 
 function lastHlc(ops: readonly LoggedOp[]): Hlc {
   return ops.reduce((last, { hlc }) => (hlc > last ? hlc : last), 0n as Hlc)
@@ -48,7 +59,7 @@ function forget(site: Site, cut: Hlc): void {
 describe('purge', () => {
   test('then further ops is further ops then purge, on every replica', () => {
     fc.assert(
-      fc.property(steps, steps, steps, fc.nat(), (first, second, third, seed) => {
+      fc.property(steps, steps, steps, fc.nat(), rules, (first, second, third, seed, rule) => {
         const sites = newSites()
         live(sites, first)
         // V: all have seen all. What is made from here on has.
@@ -61,7 +72,7 @@ describe('purge', () => {
         const all = inStampOrder(sites)
 
         const purged = stateAt(sites, cut)
-        const garbage = garbageIn(purged, { deadBy })
+        const garbage = garbageIn(purged, { deadBy, history: { rule, at: cut, since: HLC_ZERO } })
         purge(purged.state, garbage)
         for (const next of all) if (next.hlc > cut) purged.apply(next)
 
@@ -86,7 +97,7 @@ describe('purge', () => {
 
   test('at two cuts is purge at the last', () => {
     fc.assert(
-      fc.property(steps, steps, (first, second) => {
+      fc.property(steps, steps, rules, (first, second, rule) => {
         const sites = newSites()
         live(sites, first)
         for (const site of sites) site.receive(...sites)
@@ -96,12 +107,18 @@ describe('purge', () => {
         const two = lastHlc(sites.flatMap(({ log }) => log))
 
         const twice = stateAt(sites, one)
-        purge(twice.state, garbageIn(twice, { deadBy: one }))
+        purge(
+          twice.state,
+          garbageIn(twice, { deadBy: one, history: { rule, at: one, since: HLC_ZERO } }),
+        )
         for (const next of inStampOrder(sites)) if (next.hlc > one) twice.apply(next)
         const once = stateAt(sites, two)
         for (const site of [twice, once]) {
           forget(site, two)
-          purge(site.state, garbageIn(site, { deadBy: two }))
+          purge(
+            site.state,
+            garbageIn(site, { deadBy: two, history: { rule, at: two, since: HLC_ZERO } }),
+          )
         }
         assert.equal(twice.state.dump({ dead: true }), once.state.dump({ dead: true }))
       }),
@@ -242,9 +259,10 @@ describe('purge', () => {
     const { hlc } = site
     site.write('late', '1')
     site.remove('late')
-    assert.equal(garbageIn(site, { deadBy: hlc }).length, 2)
+    // A link, its inode, and by what they went.
+    assert.equal(garbageIn(site, { deadBy: hlc }).length, 3)
     const garbage = garbageIn(site)
-    assert.equal(garbage.length, 4)
+    assert.equal(garbage.length, 6)
     const revived = newSite('other')
     revived.receive(site)
     const [dead] = site.log

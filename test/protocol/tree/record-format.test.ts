@@ -11,6 +11,7 @@ import { ROOT, ensureRoot } from '../../../protocol/tree/records.ts'
 import { ALICE_ACTOR, BOB_ACTOR, hlcAt } from '../fixtures.ts'
 import { checkVectors } from '../vectors.ts'
 import { MemoryState } from './sites.ts'
+import type { Dot } from '../../../protocol/clock/dot.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
 import type { TreeOp } from '../../../protocol/op/op.ts'
 
@@ -51,10 +52,10 @@ const create = (number: number, name: string): TreeOp => ({
   target: undefined,
 })
 
-const version = (text: string): TreeOp => ({
+const version = (text: string, base: readonly Dot[] = []): TreeOp => ({
   kind: 'version',
   inode: id('f1', 1),
-  base: [],
+  base,
   size: text.length,
   content: { kind: 'inline', bytes: Buffer.from(text) },
   modifiedNs: 7n,
@@ -74,11 +75,19 @@ test('records are those that docs/formats/tree.md shows', () => {
   const twice = stateOf([made(0)], [made(0)])
   const many = stateOf(Array.from({ length: 40 }, (_, number) => made(number)))
   const trie = many.under('o')
+  const own = (seq: number): Dot => makeDot(BOB_ACTOR, seq, 0)
+  const past = stateOf([
+    create(1, 'f'),
+    version('old'),
+    version('new', [own(2)]),
+    { kind: 'unlink', link: id('11', 1), inode: id('f1', 1), from: ROOT, saw: [own(1)] },
+  ])
   checkVectors('tree-records', {
     conflict: Object.fromEntries(
       ['d', 'l', 'i', 'v', 'c', 'f', 'n'].map((kind) => [kind, records(conflict, kind)]),
     ),
     twice: { d: records(twice, 'd') },
+    past: { rv: records(past, 'rv'), rc: records(past, 'rc'), rd: records(past, 'rd') },
     many: {
       c: records(many, 'c'),
       f: records(many, 'f'),

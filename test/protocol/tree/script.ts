@@ -12,6 +12,8 @@ import type { ViewEntry } from '../../../protocol/tree/view.ts'
 import type { LoggedOp, Site } from './sites.ts'
 
 const SITES = 3
+/** Some minutes in all: former contents of one minute are not all kept. */
+const WALL_STEP_MS = 20_000
 /** Two that collide without being equal. */
 const NAMES = ['a', 'b', 'c', 'd', '\u00e9', 'e\u0301', `${'l'.repeat(249)}.txt`]
 
@@ -44,7 +46,7 @@ export function live(sites: readonly Site[], script: Steps): void {
     const other = hear === null ? undefined : sites[hear]
     if (site === undefined) continue
     if (other !== undefined) site.receive(other)
-    site.wallMs = Math.max(site.wallMs, wall)
+    site.wallMs = Math.max(site.wallMs, wall * WALL_STEP_MS)
     act(site, action, pick)
   }
 }
@@ -119,7 +121,7 @@ function write(site: Site, file: ViewEntry | undefined, text: string, seen: numb
   if (inode.target !== undefined || inode.special !== undefined) return
   const versions = site.versions(file.target.id)
   const base = versions.slice(seen % (versions.length + 1))
-  site.put(file.target.id, text, base)
+  site.put(file.target.id, text, base, seen % 3 === 0)
 }
 
 function isCopy({ target }: ViewEntry): boolean {

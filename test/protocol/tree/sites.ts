@@ -209,9 +209,15 @@ export class Site {
   }
 
   /** As a handle that had seen `base` does. */
-  put(inode: NodeId, text: string, base: readonly Dot[]): void {
+  put(inode: NodeId, text: string, base: readonly Dot[], goesOn = false): void {
     const content = { kind: 'inline', bytes: utf8(text) } as const
-    const version = { content, size: content.bytes.length, base, modifiedNs: BigInt(this.wallMs) }
+    const version = {
+      content,
+      size: content.bytes.length,
+      base,
+      modifiedNs: BigInt(this.wallMs),
+      ...(goesOn && ({ goesOn } as const)),
+    }
     const isSelf = (actor: ActorId): boolean => actor === this.actor
     this.submit(...versionOps(this.state, inode, version, isSelf))
   }

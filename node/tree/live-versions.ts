@@ -1,0 +1,81 @@
+// The one answer to what is referenced: every content that anybody may still read. Those of files
+// with a name, conflict copies and versions that lost included; and while the volume keeps history,
+// those of removed files and former versions, for as long as the state has them: what has expired
+// is purged from it at a checkpoint (protocol/tree/purge.ts), on every member alike. Contents that
+// programs here have open come beside (node/gc/open-content.ts).
+import { stampHlc } from '../../protocol/clock/dot.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
+import { decodeDeathTime, readDead } from '../../protocol/tree/dead.ts'
+import { HOUR_MS } from '../../protocol/units.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
+import type { Inode, StateStore } from '../../protocol/tree/records.ts'
+import { readInode } from '../../protocol/tree/records.ts'
+import {
+  SUPERSEDED_PREFIX,
+  decodeSuperseded,
+  inodeOfSuperseded,
+} from '../../protocol/tree/superseded.ts'
+import type { Version } from '../../protocol/tree/version-records.ts'
+import { removedVersions, versionsOf } from '../../protocol/tree/versions.ts'
+import { keptVersions } from '../log/settings.ts'
+import type { Volume } from '../log/volume.ts'
+import { viewPages } from '../state/state-view.ts'
+import { inodesOf } from './all-inodes.ts'
+
+/**
+ * The index of the dead may have a file some time before or after the removal that all agree on, if
+ * several removed it at once.
+ */
+const SLACK: Hlc = (BigInt(HOUR_MS) << 16n) as Hlc
+
+/** Contents of a file that live. */
+export interface LiveFile {
+  readonly id: NodeId
+  /** It has a name: its data is where those of its places are to be. */
+  readonly isNamed: boolean
+  /** Contents that are kept for who wants them back. */
+  readonly isPast: boolean
+  /** To be read once, before the next file is asked for. */
+  readonly versions: Iterable<Version>
+}
+
+/**
+ * All of them, files first. A file may come several times. What changes meanwhile may be missed.
+ */
+export async function* liveFiles(volume: Volume): AsyncGenerator<LiveFile, void, undefined> {
+  const { view } = volume
+  const isKept = keptPast(volume)
+  for await (const [id, inode] of inodesOf(view)) {
+    const isNamed = inode.links.length > 0
+    const gone = isNamed ? undefined : readDead(view, 'inode', id)
+    if (!isNamed && !(gone && isKept(decodeDeathTime(gone[1]), SLACK))) continue
+    yield { id, isNamed, isPast: !isNamed, versions: heldVersions(view, id, inode) }
+  }
+  if (isPlanted('former-versions-collected')) return
+  for await (const [key] of viewPages(view, SUPERSEDED_PREFIX)) {
+    const bytes = view.get(key)
+    const former = bytes === undefined ? undefined : decodeSuperseded(bytes)
+    if (former === undefined || !isKept(stampHlc(former.ended))) continue
+    const id = inodeOfSuperseded(key)
+    const isNamed = (readInode(view, id)?.links.length ?? 0) > 0
+    yield { id, isNamed, isPast: true, versions: [former.version] }
+  }
+}
+
+/** Tells of what ended at a clock whether it lives on for as long as the state has it. */
+export function keptPast({ membership }: Volume): (ended: Hlc, slack?: Hlc) => boolean {
+  const { rule, since } = keptVersions(membership.state)
+  return (ended, slack = HLC_ZERO) => rule.length > 0 && ended + slack > since
+}
+
+/** Those that show, and those that will if what was written since they were removed goes. */
+export function* heldVersions(
+  view: StateStore,
+  id: NodeId,
+  inode: Inode,
+): Generator<Version, void, undefined> {
+  yield* removedVersions(view, id, inode)
+  yield* versionsOf(view, id, inode)
+}

@@ -1,0 +1,106 @@
+// Former contents of files. A version that others replace or drop is kept beside its file, with the
+// earliest op that ended it: so the record is the same in whatever order these ops came. It lies
+// there until the rule of its volume lets a cut forget it (version-rule.ts, purge.ts). Nothing is
+// written for a version that nobody has replaced.
+import { TREE_PREFIXES } from './key-prefixes.ts'
+import { fromByteString, hexToByteString, toHex } from '../bytes.ts'
+import type { ByteString } from '../bytes.ts'
+import { hlcMillis } from '../clock/hlc.ts'
+import { dotActor, stampHlc } from '../clock/dot.ts'
+import type { Dot, Stamp } from '../clock/dot.ts'
+import { SHORT_ID_BYTES } from '../ids.ts'
+import type { NodeId } from '../ids.ts'
+import { MINUTE_MS } from '../units.ts'
+import type { OpEdit } from './op-edit.ts'
+import { RecordReader, RecordWriter } from './record-codec.ts'
+import type { Inode, StateStore } from './records.ts'
+import { VERSION_FIELDS, readVersionFields, writeVersionFields } from './version-records.ts'
+import type { Version } from './version-records.ts'
+import { dropVersion, heldVersion } from './versions.ts'
+
+/** By a newer version, or by a `drop-version`. */
+export type HowEnded = 'overwritten' | 'dropped'
+
+export interface Superseded {
+  readonly version: Version
+  /** Stamp of the earliest op that replaced or dropped it. */
+  readonly ended: Stamp
+  readonly how: HowEnded
+}
+
+/** Begins the keys of all of them. */
+export const SUPERSEDED_PREFIX: ByteString = `${TREE_PREFIXES.history}v`
+
+const FIELDS: number = VERSION_FIELDS + 2
+const HOW: readonly HowEnded[] = ['overwritten', 'dropped']
+const ID_END: number = SUPERSEDED_PREFIX.length + SHORT_ID_BYTES
+
+const writer = new RecordWriter()
+
+/** Prefix of the keys of those of one file. */
+export function supersededPrefix(inode: NodeId): ByteString {
+  return SUPERSEDED_PREFIX + hexToByteString(inode)
+}
+
+/** The file whose former version has this key. */
+export function inodeOfSuperseded(key: ByteString): NodeId {
+  return toHex(fromByteString(key.slice(SUPERSEDED_PREFIX.length, ID_END))) as NodeId
+}
+
+export function readSuperseded(store: StateStore, inode: NodeId, dot: Dot): Superseded | undefined {
+  const bytes = store.get(supersededPrefix(inode) + dot)
+  return bytes === undefined ? undefined : decodeSuperseded(bytes)
+}
+
+/** The value under a key. throws ShoalError 'corrupt'. */
+export function decodeSuperseded(bytes: Uint8Array): Superseded {
+  const r = new RecordReader(bytes, FIELDS)
+  const version = readVersionFields(r)
+  return { version, ended: r.stamp(), how: HOW[r.integer()] ?? 'dropped' }
+}
+
+/** What ends a version. */
+export interface Ending {
+  readonly how: HowEnded
+  /**
+   * The op writes on through the handle by which its author made the version: of such only the last
+   * of a minute is kept.
+   */
+  readonly goesOn: boolean
+}
+
+/** An op that had seen it replaces or drops a version. Mutates `inode`; the caller puts it. */
+export function supersede(
+  edit: OpEdit,
+  [id, inode]: readonly [NodeId, Inode],
+  dot: Dot,
+  { how, goesOn }: Ending,
+): void {
+  const { store, stamp } = edit
+  const held = heldVersion(store, id, inode, dot)
+  if (held !== undefined) dropVersion(store, id, inode, dot)
+  const known = held === undefined ? readSuperseded(store, id, dot) : undefined
+  const version = held ?? known?.version
+  if (version === undefined) return
+  if (goesOn && dotActor(dot) === dotActor(edit.dot) && isOneMinute(version.stamp, stamp)) {
+    if (known !== undefined) store.delete(supersededPrefix(id) + dot)
+  } else if (known === undefined || stamp < known.ended) {
+    writeSuperseded(store, id, { version, ended: stamp, how })
+  }
+}
+
+function writeSuperseded(store: StateStore, id: NodeId, { version, ended, how }: Superseded): void {
+  const w = writer.begin(FIELDS)
+  writeVersionFields(w, version)
+  w.stamp(ended)
+  w.integer(HOW.indexOf(how))
+  store.put(supersededPrefix(id) + version.dot, w.finish())
+}
+
+function isOneMinute(a: Stamp, b: Stamp): boolean {
+  return minuteOf(a) === minuteOf(b)
+}
+
+function minuteOf(stamp: Stamp): number {
+  return Math.floor(hlcMillis(stampHlc(stamp)) / MINUTE_MS)
+}
