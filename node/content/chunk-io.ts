@@ -38,7 +38,7 @@ export interface ChunkWriter {
    * Reference chunks that are stored, as if they had been written again. throws 'ENOSPC',
    * 'chunk-unavailable'.
    */
-  adopt(refs: AsyncIterable<ChunkRef>, options: { signal: AbortSignal }): Promise<void>
+  adopt(refs: AsyncIterable<Pick<ChunkRef, 'id'>>, options: { signal: AbortSignal }): Promise<void>
 }
 
 interface ChunkIoParts {

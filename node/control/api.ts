@@ -21,6 +21,7 @@ import type { NodeStatus } from './status.ts'
 import type { TicketsApi } from './tickets.ts'
 import type { UpkeepApi } from './upkeep.ts'
 import type { LeavingApi } from './leaving.ts'
+import type { VersionsApi } from './versions.ts'
 import type { VolumesApi } from './volumes.ts'
 
 /**
@@ -48,6 +49,7 @@ export interface NodeApi
     FilesApi,
     ConflictsApi,
     HistoryApi,
+    VersionsApi,
     MountsApi,
     UpkeepApi,
     GarbageApi,

@@ -1,6 +1,7 @@
 // The calls of a node's owner about files by path, and how durable and how recent such calls are.
 import { ESCAPE_CHARS } from '../../protocol/byte-text.ts'
 import { SYMLINK_MAX } from '../../protocol/limits.ts'
+import { VERSION_ID_CHARS } from './versions.ts'
 import { call, fileCall, route } from './route.ts'
 import { SMALL_FILES_MAX } from './small-files.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
@@ -158,10 +159,11 @@ export const filesRoutes: RoutesOf<FilesApi> = {
   readFile: route(
     { answer: 'file', method: 'GET', path: 'file', hasSession: true },
     ['path'],
-    ({ path, integer }) => ({
+    ({ path, integer, text }) => ({
       path,
       offsetBytes: integer(0).optional(),
       lengthBytes: integer(0).optional(),
+      version: text(1, VERSION_ID_CHARS).optional(),
     }),
   ),
   readSmallFiles: route(
@@ -242,6 +244,8 @@ export interface WriteOptions {
 export interface ReadRange {
   readonly offsetBytes?: number | undefined
   readonly lengthBytes?: number | undefined
+  /** The id of a former version (versions.ts). Default: what is there now. */
+  readonly version?: string | undefined
 }
 
 /**

@@ -15,6 +15,7 @@ import { call } from './route.ts'
 import { securityRoutes } from './security.ts'
 import { ticketsRoutes } from './tickets.ts'
 import { upkeepRoutes } from './upkeep.ts'
+import { versionsRoutes } from './versions.ts'
 import { volumesRoutes } from './volumes.ts'
 import type { NodeApi } from './api.ts'
 import type { RoutesOf } from './route.ts'
@@ -28,6 +29,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...filesRoutes,
   ...conflictsRoutes,
   ...historyRoutes,
+  ...versionsRoutes,
   ...mountsRoutes,
   ...upkeepRoutes,
   ...garbageRoutes,

@@ -56,7 +56,8 @@ export function conflictsApi({ hosted: volumes, until }: NodeParts): ConflictsAp
   }
 }
 
-type Place = (path: string) => string
+/** A path as an answer has it: with the volume if the call named that. */
+export type Place = (path: string) => string
 
 function inVolume(place: Place, { path, sides, moreCount }: Conflict): Conflict {
   return {
@@ -71,7 +72,7 @@ function inVolume(place: Place, { path, sides, moreCount }: Conflict): Conflict 
 }
 
 /** Answers name the volume where the question does, or there are several. */
-function placeIn({ namespace }: HostedVolume, asked: string): Place {
+export function placeIn({ namespace }: HostedVolume, asked: string): Place {
   const { volume } = parsePath(asked)
   return volume === undefined ? namespace.shownPath : (path) => `${volume}:${path}`
 }

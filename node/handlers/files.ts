@@ -97,9 +97,13 @@ function writingSmall(access: FileAccess, { until }: NodeParts): FilesApi['write
 
 function reading(access: FileAccess, { until }: NodeParts): FilesApi['readFile'] {
   return (path, options = {}) =>
-    access.read(path, options, ({ hosted, parts }) =>
-      hosted.files.readFile(parts, options, until(options.signal)),
-    )
+    access.read(path, options, ({ hosted, parts }) => {
+      const { version } = options
+      const signal = until(options.signal)
+      return version === undefined
+        ? hosted.files.readFile(parts, options, signal)
+        : hosted.past.read(parts, { version }, options, signal)
+    })
 }
 
 /** Many small files in pages, in the order of the paths. throws what `signal` says. */

@@ -12,6 +12,7 @@ import { exchangeApi } from './exchange.ts'
 import { filesApi } from './files.ts'
 import { wholeBytesOf } from './health.ts'
 import { historyApi } from './history.ts'
+import { versionsApi } from './versions.ts'
 import { leavingApi } from './leaving.ts'
 import { mountsApi } from './mounts.ts'
 import { locksOf, voterNotices } from './locks.ts'
@@ -49,6 +50,7 @@ export function ownersApi(
     ...conflictsApi(parts),
     ...exchangeApi(parts),
     ...historyApi(parts),
+    ...versionsApi(parts),
     ...mountsApi(parts),
     ...upkeepApi(parts),
     ...garbageApi(parts),

@@ -28,7 +28,7 @@ import type { WriterParts } from '../content/file-writer.ts'
 import type { FileVersion, Namespace } from '../tree/namespace.ts'
 import type { PinnedClasses } from './pinned-classes.ts'
 import { ManifestTree } from '../content/manifest-tree.ts'
-import { walk } from '../content/manifest-walk.ts'
+import { chunksOf, walk } from '../content/manifest-walk.ts'
 
 /** Chunks that are looked at: of a larger file, the first. */
 const CHUNKS_MAX = 4096
@@ -106,6 +106,24 @@ export class FileContents {
   /** The same of bytes that are all there, which are not written to meanwhile. */
   writeSmall(bytes: Uint8Array, at: ContentPlace, signal: AbortSignal): Promise<Content> {
     return writeBytes(bytes, this.#editorParts([], this.#classAt(at)), { signal })
+  }
+
+  /**
+   * Reference what a version holds as if it were written again, for a file in this place, within
+   * begin(). throws 'ENOSPC', 'chunk-unavailable'.
+   */
+  async adopt(version: FileVersion, at: ContentPlace, signal: AbortSignal): Promise<void> {
+    const content = contentOf(version)
+    if (content.kind !== 'chunks') return
+    const { chunks, nodes } = this.#c
+    const tree = new ManifestTree(content.manifest, {
+      chunks: chunks.reader(hintsOf(version)),
+      nodes,
+    })
+    const refs = async function* (): AsyncGenerator<{ readonly id: ChunkId }> {
+      for await (const id of chunksOf(tree, { signal })) yield { id }
+    }
+    await chunks.writer(this.#classAt(at)).adopt(refs(), { signal })
   }
 
   /**

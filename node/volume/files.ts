@@ -338,7 +338,7 @@ function withPath(shown: string, error: unknown): unknown {
 }
 
 /** Holds a lease while it is iterated. */
-async function* leased(
+export async function* leased(
   take: () => Lease,
   source: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {

@@ -47,6 +47,8 @@ import { FileContents } from './file-contents.ts'
 import { FileLocks } from './file-locks.ts'
 import { Files } from './files.ts'
 import type { Change } from './files.ts'
+import { BringBack } from './bring-back.ts'
+import { PastFiles } from './past-files.ts'
 import { PinnedClasses } from './pinned-classes.ts'
 import { VolumeStripeMap } from './volume-stripe-map.ts'
 import type { PeerHooks } from './volume-stripe-map.ts'
@@ -102,6 +104,8 @@ export class HostedVolume {
   readonly namespace: Namespace
   readonly contents: FileContents
   readonly files: Files
+  readonly past: PastFiles
+  readonly bringBack: BringBack
   readonly map: VolumeStripeMap
   readonly client: ShardClient
   readonly fetcher: ChunkFetcher
@@ -161,7 +165,10 @@ export class HostedVolume {
     const parted = { namespace, map, chunks, nodes, ahead, dirty, inFlight, classes, stateOf }
     this.contents = new FileContents(parted)
     const { owner } = world.disk
-    this.files = new Files({ namespace: this.namespace, contents: this.contents, owner })
+    const { contents } = this
+    this.files = new Files({ namespace, contents, owner })
+    const past = (this.past = new PastFiles({ namespace, contents }))
+    this.bringBack = new BringBack({ namespace, contents, past })
     this.strong = new StrongVolume({
       world,
       volume,
