@@ -43,6 +43,8 @@ export interface SharedSource {
   /** From that SRC on; '' for itself. */
   readonly relativePath: string
   readonly stat: FileStat
+  /** The id of a former version of a file. */
+  readonly version?: string | undefined
   /** The path that it is copied to. */
   readonly target: string
   /** The device that DEST is on; undefined: it is new. */
@@ -91,7 +93,8 @@ export class GetTree {
         return this.#getFolder(entry)
       case 'file':
         this.#transfer.expect(stat.sizeBytes)
-        if (stat.sizeBytes <= SMALL_FILE_BYTES) return this.#addSmall(entry)
+        if (stat.sizeBytes <= SMALL_FILE_BYTES && source.version === undefined)
+          return this.#addSmall(entry)
         return this.#transfer.add(() => this.#getFile(entry), folder)
       case 'symlink':
         this.#transfer.expect(0)
@@ -275,9 +278,9 @@ export class GetTree {
 
   async #getFile(entry: Entry): Promise<void> {
     if (await this.#isDone(entry, true)) return
-    const { path, target } = entry
+    const { path, target, version } = entry
     await replace(target, async (temporary) => {
-      const { stat, content } = await this.#context.client.readFile(path)
+      const { stat, content } = await this.#context.client.readFile(path, { version })
       await writeNew(temporary, this.#transfer.counted(content), stat, this.#attributes)
     })
     this.#transfer.tally.files++
@@ -312,10 +315,11 @@ export class GetTree {
     return { local, isSame: sameTime(local.mtimeNs, stat.modifiedNs) }
   }
 
-  async #hasContent({ path, target }: Entry): Promise<boolean> {
+  async #hasContent({ path, target, version }: Entry): Promise<boolean> {
     const file = await open(localPath(target))
     try {
-      return await this.#transfer.compare(file, (await this.#context.client.readFile(path)).content)
+      const { content } = await this.#context.client.readFile(path, { version })
+      return await this.#transfer.compare(file, content)
     } finally {
       await file.close()
     }

@@ -28,15 +28,19 @@ import { addPin } from './commands/pin.ts'
 import { addPut } from './commands/put.ts'
 import { addRecover } from './commands/recover.ts'
 import { addRepair } from './commands/repair.ts'
+import { addRestore } from './past/restore.ts'
 import { addRm } from './commands/rm.ts'
 import { addScrub } from './commands/scrub.ts'
 import { addStat } from './commands/stat.ts'
 import { addStatus } from './commands/status.ts'
 import { addSync } from './commands/sync.ts'
 import { addUp } from './commands/up.ts'
+import { addUndelete } from './past/undelete.ts'
+import { addVersions } from './past/versions.ts'
 import { addVolume } from './commands/volume.ts'
 import { Context } from './context.ts'
 import { errorLine, explain, jsonLine, wrapLines } from './output.ts'
+import { withVersionIds } from './past/when.ts'
 import type { Output } from './context.ts'
 
 /** In the order of `shoal --help`. */
@@ -59,6 +63,9 @@ const COMMANDS = [
   addMkdir,
   addStat,
   addLog,
+  addVersions,
+  addUndelete,
+  addRestore,
   addEvents,
   addConflicts,
   addExport,
@@ -100,7 +107,7 @@ export async function runCommand(
   addHelp(program)
   for (const command of [program, ...descendants(program)]) failByThrowing(command, output)
   try {
-    await program.parseAsync(argv).finally(() => context.saveSession())
+    await program.parseAsync(withVersionIds(argv)).finally(() => context.saveSession())
     return context.exitCode
   } catch (thrown) {
     // A failure caused by the interrupt is reported as the interrupt.

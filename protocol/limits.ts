@@ -92,6 +92,8 @@ export const XATTRS_MAX = 128
 export const XATTRS_SHOWN_MAX = 256
 /** A file up to this size travels inline in its version op. */
 export const INLINE_FILE_MAX: number = 2 * KIB
+/** Chars of the id by which people name a former state of a file. */
+export const VERSION_ID_CHARS = 12
 export const FILE_SIZE_MAX: number = Number.MAX_SAFE_INTEGER
 
 export const CHUNK_PLAIN_MAX: number = 4 * MIB

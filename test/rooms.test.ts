@@ -102,6 +102,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/control/status.ts',
   'node/control/tickets.ts',
   'node/control/upkeep.ts',
+  'node/control/versions.ts',
   'node/control/volumes.ts',
 ])
 

@@ -2,6 +2,7 @@
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
 import { careRows, contentRows, logRows, spaceText, stripesText, toleranceText } from '../health.ts'
+import { formatBytes } from '../../protocol/size.ts'
 import { count, formatTime, printable, shellWord, table, tableRows, wrapLines } from '../output.ts'
 import { addLeaving, leftLines } from './volume-leave.ts'
 import { addVolumeKey } from './volume-key.ts'
@@ -229,6 +230,7 @@ function describe(info: VolumeInfo, { columns }: Context): string {
     ['Created', formatTime(info.createdMs)],
     ['Log', `${count(info.entries, 'entry')}, ${count(info.heads.length, 'head')}`],
     ['History', historyText(info)],
+    ...keptRows(info),
     ['Settings', settingsText(info.settings)],
     ...info.members.map(({ name, peer, role }) => [
       'Member',
@@ -247,6 +249,15 @@ function historyText({ name, log, settings }: VolumeInfo): string {
     `who did what is dropped at each checkpoint, once a day or more often${since}; ` +
     `to keep it from now on: shoal volume set ${shellWord(name)} history=full`
   )
+}
+
+/** The size of all that `shoal versions` and `shoal undelete` can bring back. */
+function keptRows({ kept, settings }: VolumeInfo): readonly (readonly [string, string])[] {
+  if (kept === undefined) return []
+  const { versions, removedFiles, bytes } = kept
+  const what = `${count(versions, 'former version')}, ${count(removedFiles, 'removed file')}`
+  const size = `${formatBytes(bytes)} as written`
+  return [['Versions', `${what}, ${size} (versions=${settings['versions'] ?? ''})`]]
 }
 
 function spaceRows(volume: VolumeStatus): readonly (readonly [string, string])[] {

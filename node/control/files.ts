@@ -1,7 +1,6 @@
 // The calls of a node's owner about files by path, and how durable and how recent such calls are.
 import { ESCAPE_CHARS } from '../../protocol/byte-text.ts'
-import { SYMLINK_MAX } from '../../protocol/limits.ts'
-import { VERSION_ID_CHARS } from './versions.ts'
+import { SYMLINK_MAX, VERSION_ID_CHARS } from '../../protocol/limits.ts'
 import { call, fileCall, route } from './route.ts'
 import { SMALL_FILES_MAX } from './small-files.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'

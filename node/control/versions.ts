@@ -1,22 +1,20 @@
 // The calls of a node's owner about what was replaced or removed, and how to get it back.
 import { fileCall, pages } from './route.ts'
+import { VERSION_ID_CHARS } from '../../protocol/limits.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions } from './api.ts'
 import type { FileCallOptions } from './files.ts'
 import type { RoutesOf } from './route.ts'
 
-/** Chars of the id of a version. */
-export const VERSION_ID_CHARS = 12
-
 /**
- * Former states of files, which a volume keeps by its setting `versions`. Paths lead through folders
- * that were removed, too.
+ * Former states of files, which a volume keeps by its setting `versions`. Paths lead through
+ * folders that were removed, too.
  */
 export interface VersionsApi {
   /**
-   * The states of a file that are kept, the newest first, with those of others that had its name; in
-   * pages. throws 'ENOENT' where nothing is known of that path, 'EISDIR' for a folder.
+   * The states of a file that are kept, the newest first, with those of others that had its name;
+   * in pages. throws 'ENOENT' where nothing is known of that path, 'EISDIR' for a folder.
    */
   listVersions(path: string, options?: CallOptions): AsyncIterable<readonly VersionInfo[]>
   /**
@@ -25,12 +23,13 @@ export interface VersionsApi {
    */
   findVersion(path: string, options?: FileCallOptions & Moment): Promise<FoundVersion>
   /**
-   * What was removed in a folder and below, in pages: of a folder that was, only itself. throws
+   * The removed names in a folder and below, in pages: of a removed folder, only itself. throws
    * 'ENOENT', 'ENOTDIR'.
    */
   listRemoved(path: string, options?: CallOptions): AsyncIterable<readonly RemovedItem[]>
   /**
-   * Bring back what was removed at a path: a file as it was, or a folder with all that went with it.
+   * Bring back what was removed at a path: a file as it was, or a folder with all that went with
+   * it.
    * throws 'ENOENT', 'EEXIST' where something is there.
    */
   undelete(path: string, options?: FileCallOptions & BringBackOptions): Promise<BroughtBack>
@@ -72,9 +71,9 @@ export interface BringBackOptions {
 }
 
 /**
- * How a state ended: 'current' did not, nor did 'conflict', a version beside it; 'overwritten' by the
- * next, 'removed' with its name, 'replaced' by another file of its name, 'dropped' when a conflict
- * was resolved.
+ * How a state ended: 'current' did not, nor did 'conflict', a version beside it; 'overwritten' by
+ * the next, 'removed' with its name, 'replaced' by another file of its name, 'dropped' when a
+ * conflict was resolved.
  */
 export type VersionEnd = 'current' | 'conflict' | 'overwritten' | 'removed' | 'replaced' | 'dropped'
 
@@ -105,7 +104,7 @@ export interface RemovedItem {
 }
 
 export interface BroughtBack {
-  /** Where it is now. */
+  /** Its path now. */
   readonly path: string
   readonly files: number
   readonly folders: number

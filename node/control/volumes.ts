@@ -75,4 +75,10 @@ export interface VolumeInfo extends VolumeStatus {
   readonly createdMs: WallTime
   /** Entries of the log held. */
   readonly entries: number
+  /**
+   * Former versions and removed files that are kept, and their bytes as they were written. Only
+   * told by volumeInfo().
+   */
+  readonly kept?:
+    { readonly versions: number; readonly removedFiles: number; readonly bytes: number } | undefined
 }

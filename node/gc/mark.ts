@@ -1,9 +1,9 @@
 // Which chunks of a volume live: those that a content reaches which is referenced
-// (node/tree/live-versions.ts), or one that is open on this node, their manifests too. What lives is always found in the set; a survey that cannot read a manifest, or
-// over which the state was replaced, fails, so that nothing is given up on a guess. What nobody can
-// ever read, since its writer lied of it, is passed by and told of. A version that is logged
-// meanwhile may be missed: whoever acts on a survey asks Touched as well, and keeps
-// beginWithOldest() from before it.
+// (node/tree/live-versions.ts), or one that is open on this node, their manifests too. What lives
+// is always found in the set; a survey that cannot read a manifest, or over which the state was
+// replaced, fails, so that nothing is given up on a guess. What nobody can ever read, since its
+// writer lied of it, is passed by and told of. A version that is logged meanwhile may be missed:
+// whoever acts on a survey asks Touched as well, and keeps beginWithOldest() from before it.
 import { BloomFilter } from '../../protocol/bloom-filter.ts'
 import type { ChunkSizes } from '../../protocol/chunk/fastcdc.ts'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'

@@ -2,7 +2,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { FileCallOptions } from '../control/files.ts'
 import type { BringBackOptions, BroughtBack, VersionsApi } from '../control/versions.ts'
-import type { BringBackOptions as Bringing } from '../volume/bring-back.ts'
+import type { BringBackOptions as Bringing } from '../volume/past-work.ts'
 import type { HostedPath } from '../volume/hosted-volumes.ts'
 import { FileAccess } from './access.ts'
 import { placeIn } from './conflicts.ts'

@@ -1,4 +1,5 @@
 // The owner's calls about volumes and their policies.
+import { pastSize } from '../tree/live-versions.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Settings, VolumesApi } from '../control/volumes.ts'
@@ -55,7 +56,10 @@ export function volumesApi(parts: NodeParts): VolumesApi {
       return describeVolumeInfo(parts, named)
     },
 
-    volumeInfo: async (volume) => describeVolumeInfo(parts, volumes.find(volume)),
+    async volumeInfo(volume) {
+      const named = volumes.find(volume)
+      return { ...describeVolumeInfo(parts, named), kept: await pastSize(named.volume) }
+    },
 
     async setVolume(volume, settings, { signal } = {}) {
       const named = volumes.find(volume)

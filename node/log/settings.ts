@@ -41,7 +41,7 @@ const CONFLICTS: Setting<ConflictPolicy> = oneOf('conflicts', ['copies', 'lww'])
 const HISTORY: Setting<HistoryPolicy> = oneOf('history', ['drop', 'full'])
 const CONSISTENCY: Setting<Consistency> = oneOf('consistency', ['eventual', 'read-own', 'strong'])
 
-/** What is kept of what was replaced or removed, and for how long. */
+/** The rule by which what was replaced or removed is kept for a while. */
 const VERSIONS: Setting = {
   default: VERSIONS_DEFAULT,
   parse(value) {

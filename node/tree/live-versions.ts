@@ -6,7 +6,7 @@
 import { stampHlc } from '../../protocol/clock/dot.ts'
 import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import { decodeDeathTime, readDead } from '../../protocol/tree/dead.ts'
+import { deadPrefix, decodeDeadKey, decodeDeathTime, readDead } from '../../protocol/tree/dead.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
@@ -64,8 +64,37 @@ export async function* liveFiles(volume: Volume): AsyncGenerator<LiveFile, void,
   }
 }
 
+/** A count of what is kept of what was replaced or removed, and its bytes as it was written. */
+export interface PastSize {
+  readonly versions: number
+  readonly removedFiles: number
+  /** Chunks that files share are counted for each: it takes this much at most. */
+  readonly bytes: number
+}
+
+/** cost: O(what is kept) */
+export async function pastSize(volume: Volume): Promise<PastSize> {
+  const { view } = volume
+  const isKept = keptPast(volume)
+  const size = { versions: 0, removedFiles: 0, bytes: 0 }
+  for await (const [, bytes] of viewPages(view, SUPERSEDED_PREFIX)) {
+    const { version, ended } = decodeSuperseded(bytes)
+    if (!isKept(stampHlc(ended))) continue
+    size.versions++
+    size.bytes += version.size
+  }
+  for await (const [key, value] of viewPages(view, deadPrefix('inode'))) {
+    const { id } = decodeDeadKey(key)
+    const inode = readInode(view, id)
+    if (inode === undefined || !isKept(decodeDeathTime(value), SLACK)) continue
+    size.removedFiles++
+    for (const version of heldVersions(view, id, inode)) size.bytes += version.size
+  }
+  return size
+}
+
 /** Tells of what ended at a clock whether it lives on for as long as the state has it. */
-export function keptPast({ membership }: Volume): (ended: Hlc, slack?: Hlc) => boolean {
+function keptPast({ membership }: Volume): (ended: Hlc, slack?: Hlc) => boolean {
   const { rule, since } = keptVersions(membership.state)
   return (ended, slack = HLC_ZERO) => rule.length > 0 && ended + slack > since
 }

@@ -1,6 +1,6 @@
-// What was at a path: names and folders that are there or were removed, and the states of a file
-// one after the other, as far as the volume keeps them (protocol/tree/superseded.ts, removals.ts).
-// Read from the state alone: the same on all members that hold the same.
+// Reads what was at a path: names and folders that are there or were removed, and the states of a
+// file one after the other, as far as the volume keeps them (protocol/tree/superseded.ts,
+// removals.ts). Read from the state alone: the same on all members that hold the same.
 import { stampHlc, STAMP_ZERO, makeStamp } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
@@ -82,7 +82,7 @@ export async function* placedIn(
   yield* goneFrom(view, dir, name)
 }
 
-/** What was removed from a folder, of one name or of all. */
+/** All that was removed from a folder, or what of one name. */
 export async function* goneFrom(
   view: ReplicaView,
   dir: NodeId,

@@ -12,7 +12,7 @@ import type { Name } from '../../protocol/op/names.ts'
 import { inodeAttributes } from '../../protocol/tree/attributes.ts'
 import { ROOT, readInode } from '../../protocol/tree/records.ts'
 import type { FileContent, ReadRange } from '../control/files.ts'
-import { VERSION_ID_CHARS } from '../control/versions.ts'
+import { VERSION_ID_CHARS } from '../../protocol/limits.ts'
 import type { FoundVersion, Moment, RemovedItem, VersionInfo } from '../control/versions.ts'
 import type { FileVersion, Namespace } from '../tree/namespace.ts'
 import {
@@ -80,7 +80,7 @@ export class PastFiles {
     return this.pick(path, await this.states(path), moment)
   }
 
-  /** Of some states the one that is meant. throws 'ENOENT', 'usage'. */
+  /** The one that is meant of some states. throws 'ENOENT', 'usage'. */
   pick(path: readonly string[], states: readonly PastState[], moment: Moment): FoundState {
     const { version, atMs } = moment
     if ((version === undefined) === (atMs === undefined))
@@ -96,7 +96,7 @@ export class PastFiles {
     return { ...found.state, isExact: found.isExact }
   }
 
-  /** Of a file, all that are kept, the newest first. throws 'ENOENT', 'EISDIR'. */
+  /** All states of a file that are kept, the newest first. throws 'ENOENT', 'EISDIR'. */
   async states(path: readonly string[]): Promise<readonly PastState[]> {
     const name = path.at(-1)
     if (name === undefined) throw this.#isFolder(path)
@@ -120,7 +120,7 @@ export class PastFiles {
     return at
   }
 
-  /** What has or had a name in a folder. */
+  /** The objects that have or had a name in a folder. */
   async objects(dir: NodeId, name: Name, kind?: Placed['kind']): Promise<readonly Placed[]> {
     const found: Placed[] = []
     for await (const one of placedIn(this.#view, dir, name))
@@ -129,8 +129,8 @@ export class PastFiles {
   }
 
   /**
-   * What was removed below a folder that is there; of a folder that was, only itself. What made room
-   * for another of its name is left out: that has it among its versions.
+   * All that was removed below a folder that is there; of a removed folder, only itself. A file
+   * that made room for another of its name is left out: that has it among its versions.
    */
   async *removed(
     path: readonly string[],
@@ -287,6 +287,6 @@ export class PastFiles {
  * The id by which people name a state: the same on all members. Two of one path have one id with a
  * chance of 2^-48.
  */
-export function idOf({ link, version }: PastState): string {
+function idOf({ link, version }: PastState): string {
   return toHex(blake3(utf8(`${link} ${version?.dot ?? ''}`))).slice(0, VERSION_ID_CHARS)
 }

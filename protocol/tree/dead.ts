@@ -17,8 +17,13 @@ export type DeadKind = 'dir' | 'inode' | 'link'
 export const DEAD_PREFIX: ByteString = TREE_PREFIXES.dead
 const KIND_CHARS: Readonly<Record<DeadKind, string>> = { dir: 'd', inode: 'i', link: 'l' }
 
+/** Begins the keys of what is dead of a kind. */
+export function deadPrefix(kind: DeadKind): ByteString {
+  return DEAD_PREFIX + KIND_CHARS[kind]
+}
+
 function deadKey(kind: DeadKind, id: NodeId): ByteString {
-  return DEAD_PREFIX + KIND_CHARS[kind] + hexToByteString(id)
+  return deadPrefix(kind) + hexToByteString(id)
 }
 
 /** Decodes a key of the index. */

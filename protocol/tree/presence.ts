@@ -13,7 +13,7 @@ import { addItem, removeItem } from './record-set.ts'
 import type { ItemSet } from './record-set.ts'
 import { isDirVisible, setKey } from './records.ts'
 import type { Dir, Inode, Link } from './records.ts'
-import { listGone, unlistGone } from './removals.ts'
+import { listGone, dropGone } from './removals.ts'
 import { versionLinks } from './view.ts'
 
 /** The owner of presence dots: a directory or a link. */
@@ -55,7 +55,7 @@ export function setLinkLive(edit: Edit, id: NodeId, link: Link, live: ItemSet<Do
   const inode = edit.inode(link.inode)
   if (visible) {
     edit.revived('link', id)
-    unlistGone(edit.store, link.parent, link.name, { kind: 'link', id })
+    dropGone(edit.store, link.parent, link.name, { kind: 'link', id })
     if (inode?.links.length === 0) edit.revived('inode', link.inode)
     if (inode !== undefined)
       setLinks(edit, link.inode, inode, (links, key) => addItem(edit.store, key, links, id))
@@ -127,7 +127,7 @@ export function placeLink(edit: Edit, id: NodeId, link: Link, parent: NodeId, na
   link.name = name
   edit.putLink(id, link)
   if (link.live.length === 0) {
-    unlistGone(edit.store, from, oldName, { kind: 'link', id })
+    dropGone(edit.store, from, oldName, { kind: 'link', id })
     return listGone(edit.store, parent, name, { kind: 'link', id })
   }
   const inode = edit.inode(link.inode)
@@ -165,7 +165,7 @@ export function placeDir(edit: Edit, id: NodeId, dir: Dir, parent: NodeId, name:
   edit.putDir(id, dir)
   edit.changes.dirs.add(id)
   if (!isDirVisible(id, dir)) {
-    unlistGone(edit.store, from, oldName, { kind: 'dir', id })
+    dropGone(edit.store, from, oldName, { kind: 'dir', id })
     return listGone(edit.store, parent, name, { kind: 'dir', id })
   }
   named(edit, from, oldName, removeChild(edit, from, oldName, dirAt(id, dir)))
@@ -210,7 +210,7 @@ function followVisibility(edit: Edit, id: NodeId, dir: Dir, wasVisible: boolean)
   if (visible === wasVisible) return
   if (visible) {
     edit.revived('dir', id)
-    unlistGone(edit.store, dir.parent, dir.name, { kind: 'dir', id })
+    dropGone(edit.store, dir.parent, dir.name, { kind: 'dir', id })
     return showDir(edit, id, dir)
   }
   edit.died('dir', id)

@@ -27,7 +27,7 @@ import {
 } from './records.ts'
 import type { StateStore } from './records.ts'
 import { TREE_PREFIXES } from './key-prefixes.ts'
-import { COVERED_PREFIX, decodeCovered, ownerOfCovered, unlistGone } from './removals.ts'
+import { COVERED_PREFIX, decodeCovered, ownerOfCovered, dropGone } from './removals.ts'
 import { SUPERSEDED_PREFIX, decodeSuperseded } from './superseded.ts'
 import { keptUntilMs, longestMs } from './version-rule.ts'
 import type { VersionRule } from './version-rule.ts'
@@ -53,7 +53,7 @@ export interface PurgeLimits {
   readonly deadBy: Hlc
   /** With the policy `lww`: versions made by then that lost go. Not above `deadBy`. */
   readonly lostBy: Hlc | undefined
-  /** What else is kept of what ceased to show by `deadBy`. */
+  /** The rest that is kept of what ceased to show by `deadBy`. */
   readonly history: Retention
 }
 
@@ -61,7 +61,7 @@ export interface PurgeLimits {
 export interface Retention {
   readonly rule: VersionRule
   readonly at: Hlc
-  /** What ended by then is not kept: history was off. */
+  /** Nothing that ended by then is kept: history was off. */
   readonly since: Hlc
 }
 
@@ -110,8 +110,8 @@ export function garbageOf(
 type Due = Pick<PurgeLimits, 'deadBy' | 'history'>
 
 /**
- * May a removed object be purged, and does nobody want it back? A file is kept as long as any of its
- * contents, which all began after it; a folder as long as anything that can have been in it.
+ * May a removed object be purged, and does nobody want it back? A file is kept as long as any of
+ * its contents, which all began after it; a folder as long as anything that can have been in it.
  */
 function isDeadDue(
   store: StateStore,
@@ -128,8 +128,8 @@ function isDeadDue(
 }
 
 /**
- * What removed an object is known until that is alive again, or purged: a folder that is not alive
- * may show for what is in it, and go with that.
+ * May it be forgotten what removed an object? Once that is alive again, or purged: a folder that is
+ * not alive may show for what is in it, and go with that.
  */
 function isCoveredDue(
   store: StateStore,
@@ -180,7 +180,7 @@ function purgeDir(store: StateStore, id: NodeId): boolean {
   const dir = readDir(store, id)
   if (dir === undefined || isDirVisible(id, dir)) return false
   deleteDir(store, id)
-  unlistGone(store, dir.parent, dir.name, { kind: 'dir', id })
+  dropGone(store, dir.parent, dir.name, { kind: 'dir', id })
   forgetMade(store, ['dir-made', id], dir)
   forgetXattrs(store, id)
   retireDirId(store, id)
@@ -192,7 +192,7 @@ function purgeFile(store: StateStore, kind: 'inode' | 'link', id: NodeId): boole
     const link = readLink(store, id)
     if (link === undefined || link.live.length > 0) return false
     deleteLink(store, id)
-    unlistGone(store, link.parent, link.name, { kind: 'link', id })
+    dropGone(store, link.parent, link.name, { kind: 'link', id })
     forgetMade(store, ['link-made', id], link)
     return true
   }

@@ -1,8 +1,8 @@
-// What was removed, and by whom. A name or directory that shows no more is listed under the place
-// where it was, until it is purged. Which op removed it follows from its presence: for each dot that
-// a removal covered, the earliest op that did; the last of these is the one at which nothing was
-// left. So it is the same in whatever order removals came. A dot that a move or a write covered is
-// left out, since the dot of that op stands for it.
+// Tells what was removed, and by whom. A name or directory that shows no more is listed under the
+// place where it was, until it is purged. Which op removed it follows from its presence: for each
+// dot that a removal covered, the earliest op that did; the last of these is the one at which
+// nothing was left. So it is the same in whatever order removals came. A dot that a move or a write
+// covered is left out, since the dot of that op stands for it.
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, hexToByteString, toByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
@@ -16,7 +16,7 @@ import type { ItemSet } from './record-set.ts'
 import { idKey, setKey } from './records.ts'
 import type { StateStore } from './records.ts'
 
-/** Whose presence it is. */
+/** The kind of object whose presence it is. */
 export type Owner = 'dir' | 'link'
 
 /** Begins the keys of covered dots. */
@@ -33,7 +33,9 @@ export interface Gone {
   readonly id: NodeId
 }
 
-/** Prefix of the keys of what is gone from a directory; what follows is a collision key, and TAIL. */
+/**
+ * Prefix of the keys of what is gone from a directory; what follows is a collision key, and TAIL.
+ */
 export function gonePrefix(dir: NodeId): ByteString {
   return GONE_PREFIX + idKey(dir)
 }
@@ -55,7 +57,7 @@ export function listGone(store: StateStore, dir: NodeId, name: Name, gone: Gone)
 }
 
 /** It shows again, is elsewhere, or is purged. */
-export function unlistGone(store: StateStore, dir: NodeId, name: Name, gone: Gone): void {
+export function dropGone(store: StateStore, dir: NodeId, name: Name, gone: Gone): void {
   store.delete(goneKey(dir, name, gone))
 }
 

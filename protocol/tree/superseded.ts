@@ -59,7 +59,7 @@ export function decodeSuperseded(bytes: Uint8Array): Superseded {
   return { version, ended: r.stamp(), how: HOW[r.integer()] ?? 'dropped' }
 }
 
-/** What ends a version. */
+/** The end of a version. */
 export interface Ending {
   readonly how: HowEnded
   /**

@@ -62,7 +62,7 @@ export function longestMs(rule: VersionRule): number {
 }
 
 function duration(text: string): number | undefined {
-  const [, count = '', unit = ''] = /^([1-9]\d{0,3})([mhdwy])$/.exec(text) ?? []
+  const [, count = '', unit = ''] = /^([1-9]\d{0,3})(m|h|d|w|y)$/.exec(text) ?? []
   return isUnit(unit) ? Number(count) * UNITS_MS[unit] : undefined
 }
 

@@ -1,9 +1,15 @@
-// What was replaced or removed, asked for through the API of members, and brought back.
+// Asks members through their API for what was replaced or removed, and brings it back.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { hasCode } from '../../../protocol/errors.ts'
-import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../protocol/units.ts'
-import { collectGarbage, contentOf, put as putBytes, readFile } from '../gc/garbage-world.ts'
+import { MINUTE_MS } from '../../../protocol/units.ts'
+import {
+  collectGarbage,
+  contentOf,
+  put as putBytes,
+  readFile,
+  volumeOf,
+} from '../gc/garbage-world.ts'
 import { namesIn, put, textOf, withMembers } from './members.ts'
 import type { NodeApi } from '../../../node/control/api.ts'
 import type { RemovedItem, VersionInfo } from '../../../node/control/versions.ts'
@@ -38,7 +44,9 @@ describe('versions', () => {
       }
       await b.ask((api) => api.remove('/f'))
       await clock.sleep(MINUTE_MS)
-      const told = await Promise.all([a, b, c].map((node) => node.ask((api) => versions(api, '/f'))))
+      const told = await Promise.all(
+        [a, b, c].map((node) => node.ask((api) => versions(api, '/f'))),
+      )
       assert.deepEqual(told[1], told[0])
       assert.deepEqual(told[2], told[0])
       const [all = []] = told
@@ -93,18 +101,25 @@ describe('versions', () => {
   test('that are kept can be read on every member after collections and checkpoints', async () => {
     await withMembers(3, 1, async ({ nodes, clock }) => {
       const [a, b] = nodes
-      await a.ask((api) => api.setVolume('main', { checkpoint: '20', trash: '1m' }))
+      await a.ask((api) =>
+        api.setVolume('main', { versions: '2h:all', checkpoint: '20', trash: '1m' }),
+      )
       const content = (seed: number): Uint8Array => contentOf(seed, 300_000)
       await a.ask((api) => putBytes(api, '/f', content(1)))
       await a.ask((api) => putBytes(api, '/gone', content(2)))
-      await clock.sleep(2 * HOUR_MS)
+      await clock.sleep(10 * MINUTE_MS)
       await b.ask((api) => putBytes(api, '/f', content(3)))
       await b.ask((api) => api.remove('/gone'))
-      for (let day = 0; day < 4; day++) {
-        for (let at = 0; at < 25; at++) await a.ask((api) => put(api, `/n${day}-${at}`, 'x'))
-        await clock.sleep(6 * HOUR_MS)
-        await a.ask((api) => collectGarbage(api))
+      // Two checkpoints at least, and what they leave is collected.
+      const live = async (name: string, rounds: number): Promise<void> => {
+        for (let round = 0; round < rounds; round++) {
+          for (let at = 0; at < 25; at++)
+            await a.ask((api) => put(api, `/${name}${round}-${at}`, 'x'))
+          await clock.sleep(15 * MINUTE_MS)
+          await a.ask((api) => collectGarbage(api))
+        }
       }
+      await live('n', 4)
       for (const node of nodes) {
         const [, former] = await node.ask((api) => versions(api, '/f'))
         assert.equal(former?.end, 'overwritten')
@@ -120,13 +135,9 @@ describe('versions', () => {
         assert.equal(gone?.end, 'removed')
         assert.deepEqual(await read('/gone', gone.id), Buffer.from(content(2)))
       }
-      // After their day they expire: at a checkpoint, on all alike, and then are collected.
-      for (let day = 0; day < 6; day++) {
-        for (let at = 0; at < 25; at++) await a.ask((api) => put(api, `/m${day}-${at}`, 'x'))
-        await clock.sleep(DAY_MS)
-      }
-      const { volumes } = await a.ask((api) => api.status())
-      assert.ok(volumes[0] !== undefined)
+      // Then they expire: at a checkpoint, on all alike, and are collected.
+      const before = (await volumeOf(a)).space.dataBytes
+      await live('m', 8)
       for (const node of nodes) {
         assert.equal((await node.ask((api) => versions(api, '/f'))).length, 1)
         await assert.rejects(
@@ -134,8 +145,7 @@ describe('versions', () => {
           (error) => hasCode(error, 'ENOENT'),
         )
       }
-      const report = await a.ask((api) => collectGarbage(api))
-      assert.ok((report.volumes[0]?.swept ?? 0) + (report.volumes[0]?.waiting ?? 0) > 0)
+      assert.ok((await volumeOf(a)).space.dataBytes < before, `${before} bytes before`)
     })
   })
 })
@@ -212,7 +222,12 @@ describe('restore', () => {
       await clock.sleep(MINUTE_MS)
       const beside = await a.ask((api) => api.restore('/d', { atMs, to: '/was' }))
       assert.deepEqual([beside.files, beside.folders, beside.nearest], [4, 1, 0])
-      assert.deepEqual(await a.ask((api) => namesIn(api, '/was')), ['big', 'changed', 'gone', 'same'])
+      assert.deepEqual(await a.ask((api) => namesIn(api, '/was')), [
+        'big',
+        'changed',
+        'gone',
+        'same',
+      ])
       assert.equal(await a.ask((api) => textOf(api, '/was/changed')), 'first changed')
       assert.equal(await a.ask((api) => textOf(api, '/d/changed')), 'second')
       // Beside is apart: what is written there is not in the other.

@@ -1,5 +1,5 @@
-// What was replaced or removed is kept as its records say, whoever heard of it in which order, and
-// for as long as the rule of the volume says.
+// Former versions and removed names are kept as the ops say, in whatever order these came, and for
+// as long as the rule of the volume says.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
