@@ -56,6 +56,10 @@ export type PlantedFault =
   | 'no-redial'
   /** Garbage collection knows nothing of former versions. */
   | 'former-versions-collected'
+  /** A former version ended at the op that came last, not at the earliest. */
+  | 'last-ending-counts'
+  /** A cut forgets what was replaced or removed, whatever the rule of the volume keeps. */
+  | 'past-forgotten-at-once'
   /** A checkpoint has moves that come after it. */
   | 'checkpoint-has-later-moves'
   /** Shards are dropped before their stripe is in the tier. */

@@ -198,12 +198,17 @@ function describe(path: string, stat: FileStat): string {
   return `${path} ${kind} ${mode.toString(8)} ${numbers.join(' ')} ${target}`
 }
 
-/** throws CheckError if it cannot be read. */
-async function readAll(api: NodeApi, path: string, clock: Clock): Promise<readonly Uint8Array[]> {
+/** version: of a former one, its id. throws CheckError if it cannot be read. */
+export async function readAll(
+  api: NodeApi,
+  path: string,
+  clock: Clock,
+  version?: string,
+): Promise<readonly Uint8Array[]> {
   for (let time = 1; ; time++) {
     const parts: Uint8Array[] = []
     try {
-      const { content } = await api.readFile(path)
+      const { content } = await api.readFile(path, { version })
       for await (const part of content) parts.push(part.slice())
       return parts
     } catch (cause) {

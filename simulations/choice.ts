@@ -101,6 +101,8 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
       const fate = random.number()
       return { kind, path: fate < 0.3 ? '/' : fate < 0.7 ? `/${OWN}` : await something(by) }
     }
+    case 'collect':
+      return { kind }
     case 'set':
       return { kind, settings: random.pick(TOGGLES) }
   }
@@ -236,4 +238,16 @@ async function something({ api, random }: Chooser, kind?: 'file' | 'folder'): Pr
     path += `/${chosen.name}`
     if (chosen.kind !== 'folder' || (kind !== 'file' && random.chance(0.4))) return path
   }
+}
+
+/** An op that takes long, and tells how far it is. */
+export function longWork(
+  api: NodeApi,
+  op: Extract<UserOp, { kind: 'push' | 'recall' | 'collect' }>,
+  signal: AbortSignal,
+): AsyncIterable<unknown> {
+  if (op.kind === 'collect') return api.collectGarbage({ signal })
+  return op.kind === 'push'
+    ? api.pushCold(op.path, { signal })
+    : api.recallCold(op.path, { signal })
 }

@@ -8,6 +8,7 @@ import { MOVE_PREFIX } from '../protocol/tree/moves.ts'
 import { prefixEnd } from '../node/state/state-view.ts'
 import { checkSame } from './checkers.ts'
 import { latestActorOf, readVolume } from './inspection.ts'
+import { pastLines } from './past-check.ts'
 import { checkTree } from './tree-check.ts'
 import type { Cluster, ClusterNode } from './cluster.ts'
 import type { StoredVolume } from './inspection.ts'
@@ -67,7 +68,8 @@ export class Inspector {
     if (volume === undefined) return undefined
     this.log.look(node.name, volume)
     const { view, replica } = volume
-    const tree = await checkTree(node.name, view, replica.authorName)
+    const shown = await checkTree(node.name, view, replica.authorName)
+    const tree = { ...shown, lines: [...shown.lines, ...(await pastLines(replica))] }
     const { conflicts, reappeared } = tree
     const { sightings } = this.#cluster.scheduler
     sightings.add('conflict copy', conflicts)

@@ -22,6 +22,7 @@ import { Inspector } from './inspector.ts'
 import { LogWatch } from './log-watch.ts'
 import { FAIR_NETWORK } from './network.ts'
 import { Oracle } from './oracle.ts'
+import { checkPast } from './past-check.ts'
 import { OFTEN_UNLUCKY, SeededRandom } from './random.ts'
 import { checkReplay } from './replay.ts'
 import { Attestations } from '../node/replica/attestations.ts'
@@ -332,6 +333,11 @@ class Run {
     this.#oracle.judgeXattrs(xattrs)
     await this.#replay(lines)
     await checkContents(reader, this.#contents, (size) => this.#oracle.isReadable(size), clock)
+    for (const node of members)
+      await checkPast(node, this.#contents, (size) => this.#oracle.isReadable(size), {
+        clock,
+        random: this.#random,
+      })
     if (this.#tier !== undefined) return this.#tier.rebuild(tree, this.#contents)
     if (!this.#script.loses || this.#cluster.nodes.some((node) => !node.isMember)) return
     await checkStripes(members)

@@ -80,6 +80,7 @@ const OPS: Scenario['ops'] = {
   push: 0,
   recall: 0,
   set: 0,
+  collect: 0,
 }
 
 const DEFAULT: Scenario = {
@@ -241,6 +242,19 @@ const SCENARIOS: readonly Scenario[] = [
     faultHours: 12,
     loses: false,
     cold: true,
+  },
+  {
+    ...DEFAULT,
+    name: 'versions',
+    about: 'files written over and removed, garbage collected, and former versions read in the end',
+    nodeCount: 3,
+    hours: 6,
+    ops: { ...OPS, rewrite: 1.5, remove: 0.9, store: 1.5, read: 0, collect: 0.6 },
+    duels: 0.3,
+    faults: { cut: 4, reset: 2, kill: 3, power: 3, jump: 1 },
+    always: ['cut', 'power'],
+    loses: false,
+    settings: { versions: '20m:all,8h:20m', trash: '1m' },
   },
   {
     ...DEFAULT,

@@ -52,6 +52,8 @@ export type UserOp =
     }
   /** Into the cold tier, or back, with all below. */
   | { readonly kind: 'push' | 'recall'; readonly path: string }
+  /** Garbage, now. */
+  | { readonly kind: 'collect' }
   | { readonly kind: 'set'; readonly settings: Settings }
   | StrongOp
 
@@ -81,6 +83,7 @@ export type OpKind =
   | 'push'
   | 'recall'
   | 'set'
+  | 'collect'
 
 /** Simultaneous actions of users of several nodes on the same names. */
 export type DuelKind =

@@ -5,7 +5,7 @@ import { utf8 } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { MINUTE_MS } from '../protocol/units.ts'
 import { CheckError } from './check-error.ts'
-import { chooseOp } from './choice.ts'
+import { chooseOp, longWork } from './choice.ts'
 import { readVolume } from './inspection.ts'
 import { withInode, writeAndClose } from './mount.ts'
 import { SeededRandom } from './random.ts'
@@ -212,13 +212,10 @@ export class User {
       case 'roam':
         return this.#roam(api, op, what)
       case 'push':
-      case 'recall': {
-        const options = { signal: this.#c.clock.timeout(PATIENCE_MS) }
-        const work =
-          op.kind === 'push' ? api.pushCold(op.path, options) : api.recallCold(op.path, options)
-        for await (const page of work) void page
+      case 'recall':
+      case 'collect':
+        for await (const page of longWork(api, op, this.#c.clock.timeout(PATIENCE_MS))) void page
         return
-      }
       case 'set': {
         const [volume] = await api.listVolumes()
         if (volume !== undefined) await api.setVolume(volume.id, op.settings)

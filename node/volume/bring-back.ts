@@ -4,8 +4,6 @@ import { isSameActor } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
-import { nameFromText } from '../../protocol/op/names.ts'
-import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { BroughtBack, Moment } from '../control/versions.ts'
 import type { Namespace } from '../tree/namespace.ts'
@@ -13,7 +11,7 @@ import { goneFrom, isReplaced, stampAfter, stampMs, stoodBefore } from '../tree/
 import type { Placed } from '../tree/past.ts'
 import { DEPTH_MAX, Work, nameOfPath } from './past-work.ts'
 import type { BringBackComponents, BringBackOptions } from './past-work.ts'
-import { formatPath } from './paths.ts'
+import { findPath, formatPath } from './paths.ts'
 
 /** Removals by one member with no longer pause between them went together. */
 const PAUSE_MS = MINUTE_MS
@@ -90,13 +88,7 @@ export class BringBack {
   }
 
   #checkFree(path: readonly string[]): void {
-    const { namespace } = this.#c
-    let at: ViewTarget = namespace.resolvePath([])
-    for (const part of path) {
-      const next = at.kind === 'dir' ? namespace.lookup(at.id, nameFromText(part)) : undefined
-      if (next === undefined) return
-      at = next
-    }
+    if (findPath(this.#c.namespace, path) === undefined) return
     const how = 'give another path with --to, or bring it to a former state with "shoal restore"'
     throw new ShoalError('EEXIST', `${this.#shown(path)}: exists; ${how}`)
   }

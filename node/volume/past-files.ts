@@ -10,7 +10,7 @@ import type { ActorId, NodeId } from '../../protocol/ids.ts'
 import { nameFromText, nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import { inodeAttributes } from '../../protocol/tree/attributes.ts'
-import { ROOT, readInode } from '../../protocol/tree/records.ts'
+import { ROOT, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { FileContent, ReadRange } from '../control/files.ts'
 import { VERSION_ID_CHARS } from '../../protocol/limits.ts'
 import type { FoundVersion, Moment, RemovedItem, VersionInfo } from '../control/versions.ts'
@@ -29,7 +29,7 @@ import type { PastState, Placed } from '../tree/past.ts'
 import { contentOf } from './file-contents.ts'
 import type { FileContents } from './file-contents.ts'
 import { leased } from './files.ts'
-import { formatPath } from './paths.ts'
+import { findPath, formatPath } from './paths.ts'
 
 const PAGE = 256
 /** Folders that had one path, one after the other; of more the newest. */
@@ -104,9 +104,17 @@ export class PastFiles {
     const folders = await this.folders(path.slice(0, -1))
     for (const { id } of folders)
       states.push(...(await statesUnder(this.#view, id, nameFromText(name))))
+    if (states.length === 0) states.push(...(await this.#statesBehind(path)))
     if (states.length > 0) return states.sort((a, b) => (a.began < b.began ? 1 : -1))
     if ((await this.folders(path)).length > 0) throw this.#isFolder(path)
     throw this.#unknown(path)
+  }
+
+  /** Those of a file that shows under a conflict name: under its own. */
+  async #statesBehind(path: readonly string[]): Promise<readonly PastState[]> {
+    const target = findPath(this.#c.namespace, path)
+    const link = target?.kind === 'inode' ? readLink(this.#view, target.link) : undefined
+    return link === undefined ? [] : statesUnder(this.#view, link.parent, link.name)
   }
 
   /** All folders that have or had a path, of more than FOLDERS_MAX the newest. */

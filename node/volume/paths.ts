@@ -5,8 +5,16 @@ import { textBytes } from '../../protocol/byte-text.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { PATH_MAX } from '../../protocol/limits.ts'
-import { nameText } from '../../protocol/op/names.ts'
-import { isDirVisible, linksOf, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
+import { nameFromText, nameText } from '../../protocol/op/names.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+import {
+  ROOT,
+  isDirVisible,
+  linksOf,
+  readDir,
+  readInode,
+  readLink,
+} from '../../protocol/tree/records.ts'
 import type { Namespace } from '../tree/namespace.ts'
 
 export interface VolumePath {
@@ -51,4 +59,12 @@ export function pathOf(namespace: Namespace, id: NodeId): string | undefined {
   const link = first === undefined ? undefined : readLink(view, first)
   if (link === undefined) return undefined
   return formatPath([...namespace.pathOf(link.parent), link.name].map(nameText))
+}
+
+/** The target at a path; undefined where nothing is. */
+export function findPath(namespace: Namespace, path: readonly string[]): ViewTarget | undefined {
+  let at: ViewTarget | undefined = { kind: 'dir', id: ROOT }
+  for (const part of path)
+    at = at?.kind === 'dir' ? namespace.lookup(at.id, nameFromText(part)) : undefined
+  return at
 }

@@ -31,6 +31,7 @@ import { COVERED_PREFIX, decodeCovered, ownerOfCovered, dropGone } from './remov
 import { SUPERSEDED_PREFIX, decodeSuperseded } from './superseded.ts'
 import { keptUntilMs, longestMs } from './version-rule.ts'
 import type { VersionRule } from './version-rule.ts'
+import { isPlanted } from '../planted-faults.ts'
 import { dropVersion, forgetVersions, versionsOf } from './versions.ts'
 import { versionLinks } from './view.ts'
 import { REMOVED_PREFIX, forgetRemoval, forgetXattrs, removalOf } from './xattrs.ts'
@@ -146,7 +147,7 @@ function isCoveredDue(
 
 /** Is a state kept that stood from the one time to the other? */
 function isKept({ rule, at, since }: Retention, began: Stamp, ended: Hlc): boolean {
-  if (ended <= since) return false
+  if (ended <= since || isPlanted('past-forgotten-at-once')) return false
   const beganMs = hlcMillis(stampHlc(began))
   return hlcMillis(at) <= keptUntilMs(rule, beganMs, hlcMillis(ended))
 }
