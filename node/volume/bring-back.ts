@@ -40,8 +40,8 @@ export class BringBack {
       const why = 'nothing that was removed there is kept; the setting versions= says for how long'
       throw new ShoalError('ENOENT', `${this.#shown(path)}: ${why}`)
     }
-    const at = last.kind === 'dir' ? await this.#beginOf(last, options.signal) : last.removed
-    return new Work(this.#c, at, options).run(last, to, path)
+    const goneSince = last.kind === 'dir' ? await this.#beginOf(last, options.signal) : last.removed
+    return new Work(this.#c, last.removed, { ...options, goneSince }).run(last, to, path)
   }
 
   /** throws 'ENOENT', 'EEXIST' for `to`, 'EISDIR', 'ENOTDIR' where something else is in the way. */

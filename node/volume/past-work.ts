@@ -3,7 +3,7 @@
 // comes back is new, and holds what the other did. Its chunks are referenced as if they had been
 // written again, so that nobody gives them up meanwhile. It is whole file by file: one that was
 // broken off goes on where it was when it is asked for again.
-import { stampActor } from '../../protocol/clock/dot.ts'
+import { STAMP_ZERO, isSameActor, stampActor } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -18,7 +18,7 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
 import type { BroughtBack } from '../control/versions.ts'
 import type { Namespace } from '../tree/namespace.ts'
-import { placedIn, stampMs, stateBefore, statesOf, stoodBefore } from '../tree/past.ts'
+import { goneFrom, placedIn, stampMs, stateBefore, statesOf, stoodBefore } from '../tree/past.ts'
 import type { PastState, Placed } from '../tree/past.ts'
 import { contentOf } from './file-contents.ts'
 import type { FileContents } from './file-contents.ts'
@@ -37,6 +37,8 @@ export interface BringBackComponents {
 
 export interface BringBackOptions {
   readonly to: readonly string[] | undefined
+  /** What went with a folder is brought back: what was removed from then on, as it was then. */
+  readonly goneSince?: Stamp | undefined
   readonly change: Change
   readonly signal: AbortSignal
 }
@@ -100,7 +102,8 @@ export class Work {
         await this.#bring(child, [...to, nameText(name)])
       return
     }
-    const found = stateBefore(await statesOf(this.#view, object), this.#at)
+    const at = this.#options.goneSince === undefined ? this.#at : (object.removed ?? this.#at)
+    const found = stateBefore(await statesOf(this.#view, object), at)
     if (found === undefined) return
     await this.#bringFile(found.state, to)
     if (!found.isExact) this.#tally.nearest++
@@ -108,6 +111,8 @@ export class Work {
 
   /** All that was in a folder, each under a name of its own. */
   async *#childrenOf(dir: NodeId): AsyncGenerator<readonly [Name, Placed]> {
+    const { goneSince } = this.#options
+    if (goneSince !== undefined) return yield* this.#goneFrom(dir, goneSince)
     const taken = new Set<Name>()
     const { authorName } = this.#c.namespace.volume
     for await (const child of placedIn(this.#view, dir)) {
@@ -119,6 +124,17 @@ export class Work {
       taken.add(free)
       yield [free, child]
     }
+  }
+
+  /** Of each name what the same member removed last, in this go. */
+  async *#goneFrom(dir: NodeId, since: Stamp): AsyncGenerator<readonly [Name, Placed]> {
+    const last = new Map<Name, Placed & { readonly removed: Stamp }>()
+    for await (const gone of goneFrom(this.#view, dir)) {
+      const { name, removed } = gone
+      if (removed < since || removed > this.#at || !isSameActor(removed, this.#at)) continue
+      if (removed > (last.get(name)?.removed ?? STAMP_ZERO)) last.set(name, gone)
+    }
+    yield* last
   }
 
   async #makeFolder(was: NodeId | undefined, path: readonly string[]): Promise<void> {
