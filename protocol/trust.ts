@@ -18,6 +18,11 @@ export type TrustRule =
   | 'op-by-role'
   /** An object named by an op exists for it if its writer had seen its creation. */
   | 'ids-seen'
+  /**
+   * A version is left out of history, as one of many of an open file, only by what its own author
+   * writes on.
+   */
+  | 'goes-on-own'
   /** Decoders count items and depth over raw bytes before they build values. */
   | 'cbor-counted-first'
   /** An entry with a clear body that is no batch within its bounds is refused. */

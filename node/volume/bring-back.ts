@@ -55,12 +55,24 @@ export class BringBack {
     const to = options.to ?? path
     if (moment.atMs !== undefined && moment.version === undefined) {
       const at = stampAfter(moment.atMs)
-      const folder = (await past.folders(path)).find((one) => stoodBefore(one, at))
+      const folders = await past.folders(path)
+      const folder = folders.find((one) => stoodBefore(one, at))
       if (folder !== undefined) return new Work(this.#c, at, options).run(folder, to, path)
+      const [last] = folders
+      if (last !== undefined && (await past.isNoFile(path))) throw this.#wasNotThere(path, last)
     }
     const state = await past.find(path, moment)
     const at = moment.atMs === undefined ? state.began : stampAfter(moment.atMs)
     return new Work(this.#c, at, options).runFile(state, to, path)
+  }
+
+  /** A folder was not there then: when it was. */
+  #wasNotThere(path: readonly string[], { began, removed }: Placed): ShoalError {
+    const since = new Date(stampMs(began)).toISOString()
+    const until = removed === undefined ? '' : ` until ${new Date(stampMs(removed)).toISOString()}`
+    const how = removed === undefined ? '' : '; "shoal undelete" brings it back as it was removed'
+    const message = `was not there then, but from ${since}${until}${how}`
+    return new ShoalError('ENOENT', `${this.#shown(path)}: ${message}`)
   }
 
   /** The first removal of those by which a folder and what was in it went, in one go. */

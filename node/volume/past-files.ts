@@ -110,6 +110,15 @@ export class PastFiles {
     throw this.#unknown(path)
   }
 
+  /** Is nothing of a file kept at a path? */
+  async isNoFile(path: readonly string[]): Promise<boolean> {
+    const name = path.at(-1)
+    if (name === undefined) return true
+    for (const { id } of await this.folders(path.slice(0, -1)))
+      if ((await statesUnder(this.#view, id, nameFromText(name))).length > 0) return false
+    return true
+  }
+
   /** Those of a file that shows under a conflict name: under its own. */
   async #statesBehind(path: readonly string[]): Promise<readonly PastState[]> {
     const target = findPath(this.#c.namespace, path)

@@ -12,6 +12,7 @@ import { SHORT_ID_BYTES } from '../ids.ts'
 import type { NodeId } from '../ids.ts'
 import { MINUTE_MS } from '../units.ts'
 import { isPlanted } from '../planted-faults.ts'
+import { enforces } from '../trust.ts'
 import type { OpEdit } from './op-edit.ts'
 import { RecordReader, RecordWriter } from './record-codec.ts'
 import type { Inode, StateStore } from './records.ts'
@@ -83,7 +84,8 @@ export function supersede(
   const known = held === undefined ? readSuperseded(store, id, dot) : undefined
   const version = held ?? known?.version
   if (version === undefined) return
-  if (goesOn && dotActor(dot) === dotActor(edit.dot) && isOneMinute(version.stamp, stamp)) {
+  const isOwn = dotActor(dot) === dotActor(edit.dot) || !enforces('goes-on-own')
+  if (goesOn && isOwn && isOneMinute(version.stamp, stamp)) {
     if (known !== undefined) store.delete(supersededPrefix(id) + dot)
   } else if (known === undefined || stamp < known.ended || isPlanted('last-ending-counts')) {
     writeSuperseded(store, id, { version, ended: stamp, how })

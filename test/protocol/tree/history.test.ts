@@ -32,6 +32,7 @@ import {
 import { anyOrder, inStampOrder, live, newSites, steps } from './script.ts'
 import { contextOf, newSite } from './sites.ts'
 import type { LoggedOp, Site } from './sites.ts'
+import { plantWeakness } from '../../../protocol/trust.ts'
 import { tries } from '../../effort.ts'
 
 const EXAMPLES = [VERSIONS_DEFAULT, '1h:all,1d:1h,30d:1d,1y:1w', '10m:2m', '3m:all']
@@ -174,6 +175,17 @@ describe('history', () => {
     other.wallMs = site.wallMs
     other.put(id, 'other', other.versions(id), true)
     assert.equal(other.state.under(SUPERSEDED_PREFIX).length, 6)
+    // That is the check that keeps it: without, one member has another's version forgotten.
+    const plantedUntil = plantWeakness('goes-on-own')
+    try {
+      const site = newSite('one more')
+      site.receive(other)
+      site.wallMs = other.wallMs
+      site.put(id, 'gone', site.versions(id), true)
+      assert.equal(site.state.under(SUPERSEDED_PREFIX).length, 5)
+    } finally {
+      plantedUntil()
+    }
   })
 })
 
