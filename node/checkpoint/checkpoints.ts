@@ -239,8 +239,7 @@ export class Checkpoints {
     recount(volume)
     const base = volume.checkpoint ?? NO_CHECKPOINT
     const { newest, chain } = cuts
-    if (newest === undefined) return
-    if (cuts.placeOf(base) === chain.length - 1) {
+    if (newest === undefined || cuts.placeOf(base) === chain.length - 1) {
       if (!cuts.areJudged) await this.#rebuild(volume.checkpoint)
       return
     }

@@ -97,7 +97,7 @@ export class Volume {
     this.view = view
     this.membership = membership
     this.attestations = attestations
-    this.cuts = new Cuts(view)
+    this.cuts = new Cuts(view, { isEmpty: replica.actors.vector().size === 0 })
     const inUse = { view, membership, replica: () => this.#replica, cuts: this.cuts }
     this.removals = new Removals(inUse)
     this.forks = new Forks({ ...inUse, removals: this.removals })

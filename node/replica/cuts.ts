@@ -30,6 +30,8 @@ import type { StateView } from '../state/state-view.ts'
 
 const CUTS: ByteString = STATE_PREFIXES.cuts
 const JUDGED: ByteString = STATE_PREFIXES.judged
+/** No cut has this id. */
+const NO_CUT = '0'.repeat(64) as EntryHash
 /** The newest proposals of one member that do not count yet are remembered, up to this number. */
 const PROPOSALS_MAX = 2
 
@@ -74,12 +76,17 @@ export class Cuts {
   #chain: readonly AnnouncedCut[]
   #judged: readonly EntryHash[]
 
-  constructor(view: StateView) {
+  /**
+   * isEmpty: nothing is in the log yet. A state that an older program built, which kept nothing of
+   * the past, is built anew.
+   */
+  constructor(view: StateView, { isEmpty }: { readonly isEmpty: boolean }) {
     this.#view = view
     const [cuts, judged] = [view.get(CUTS), view.get(JUDGED)]
     this.#all = cuts === undefined ? [] : decodeCuts(cuts)
     this.#chain = chainOf(this.#all)
-    this.#judged = judged === undefined ? [] : decodeIds(judged)
+    this.#judged = judged === undefined ? (isEmpty ? [] : [NO_CUT]) : decodeIds(judged)
+    if (judged === undefined && isEmpty) this.#save()
   }
 
   /** All that are kept, by clock. */
@@ -227,7 +234,7 @@ export class Cuts {
     })
     if (left.length === this.#all.length) return
     const ids = new Set(idsOf(left))
-    this.#judged = this.#judged.filter((id) => ids.has(id))
+    this.#judged = this.#judged.filter((id) => ids.has(id) || id === NO_CUT)
     this.#set(left)
     this.#save()
   }

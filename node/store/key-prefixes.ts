@@ -64,7 +64,7 @@ export const STATE_PREFIXES = {
   cuts: 'wcuts',
   generation: 'wgeneration',
   journal: 'wjournal',
-  judged: 'wjudged',
+  judged: 'wjudged-with-past',
   origin: 'worigin',
   localPins: 'wpins',
   rebased: 'wrebased',

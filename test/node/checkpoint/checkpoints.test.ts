@@ -14,6 +14,7 @@ import { SeededRandom } from '../../../simulations/random.ts'
 import { MemoryKv } from '../../../node/store/memory-kv.ts'
 import { Machine, beacons, checkpoint, tellAttestations } from '../log/machines.ts'
 import { MemoryStore, Replica, exchange, send } from '../log/replicas.ts'
+import { STATE_PREFIXES } from '../../../node/store/key-prefixes.ts'
 import type { Checkpoint } from '../../../node/replica/kept-checkpoint.ts'
 
 describe('a checkpoint', () => {
@@ -122,6 +123,38 @@ describe('a checkpoint', () => {
     a.replica.namespace.makeDir(ROOT, name('d1'), {})
     await checkpoint(b, a)
     assert.equal(await a.replica.state(), await b.replica.state())
+  })
+
+  test('has former versions and removed names, and so has a home from before there were any', async () => {
+    const a = new Machine(await Replica.founder('a'))
+    const b = new Machine(await a.replica.member('b'))
+    const kept = async ({ replica }: Machine): Promise<string> => replica.dump('r')
+    for (const round of [0, 1]) {
+      for (let n = 0; n < 10; n++)
+        a.replica.rewrite(a.replica.write(`${round} ${n}`, 'first'), 'second')
+      a.replica.namespace.unlink(ROOT, name(`${round} 0`))
+      // At first there is no checkpoint yet.
+      if (round === 1) await checkpoint(a, b)
+      const expected = await kept(a)
+      assert.ok(expected.split('\n').length >= 12 * (round + 1))
+      await a.volume.commit()
+      const older = await a.replica.reopen()
+      assert.equal(await older.dump('r'), expected)
+      const { view } = older.volume
+      for await (const [key] of view.scan('r', 's')) view.delete(key)
+      view.delete(STATE_PREFIXES.judged)
+      await older.volume.commit()
+      const opened = new Machine(await older.reopen())
+      assert.equal(await kept(opened), '')
+      await opened.checkpoints.look()
+      assert.equal(await kept(opened), expected)
+      // Once: not at each start.
+      const again = await opened.replica.reopen()
+      assert.ok(again.volume.cuts.areJudged)
+      assert.equal(await again.dump('r'), expected)
+    }
+    await exchange(a.replica, b.replica)
+    assert.equal(await kept(b), await kept(a))
   })
 
   test('keeps the log with history=full', async () => {
