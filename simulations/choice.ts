@@ -81,12 +81,8 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
     }
     case 'roam': {
       const path = ownPath(node, random)
-      return {
-        kind,
-        path,
-        sizeBytes: by.contents.freshSize(random),
-        to: random.below(by.nodeCount),
-      }
+      const sizeBytes = by.contents.freshSize(random)
+      return { kind, path, sizeBytes, to: random.below(by.nodeCount) }
     }
     case 'strong':
       return chooseStrong(random, by.contents)

@@ -37,7 +37,7 @@ export interface BringBackComponents {
 
 export interface BringBackOptions {
   readonly to: readonly string[] | undefined
-  /** What went with a folder is brought back: what was removed from then on, as it was then. */
+  /** Set where a folder is brought back with what went with it, from then on, each as it was. */
   readonly goneSince?: Stamp | undefined
   readonly change: Change
   readonly signal: AbortSignal
@@ -126,7 +126,7 @@ export class Work {
     }
   }
 
-  /** Of each name what the same member removed last, in this go. */
+  /** The last of each name that the same member removed, in this go. */
   async *#goneFrom(dir: NodeId, since: Stamp): AsyncGenerator<readonly [Name, Placed]> {
     const last = new Map<Name, Placed & { readonly removed: Stamp }>()
     for await (const gone of goneFrom(this.#view, dir)) {
