@@ -29,7 +29,7 @@ test(
     const [victim] = cluster.nodes as [TestNode, TestNode]
     await using mallory = await HostileMember.join(victim)
     // Mallory, who says that it has room, takes nothing.
-    await victim.shoal('volume', 'set', 'main', 'class=copies2')
+    await victim.shoal('volume', 'set', 'main', 'class=copies2', 'versions=off')
     await plant(mallory, victim)
 
     for (const name of ['big', 'kept'])

@@ -21,7 +21,7 @@ test('the space of removed files is freed on every node, and the rest stays whol
   await using cluster = await TestCluster.start(3)
   const nodes = cluster.nodes as [TestNode, TestNode, TestNode]
   const [a, b, c] = nodes
-  await a.shoal('volume', 'set', 'main', 'trash=1s')
+  await a.shoal('volume', 'set', 'main', 'trash=1s', 'versions=off')
   const source = join(cluster.folder, 'source')
   await mkdir(source)
   await writeSmallTree(source, 100)
