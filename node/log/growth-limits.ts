@@ -127,6 +127,7 @@ export function full(): ShoalError {
   return new ShoalError(
     'ENOSPC',
     'this node is full: log, index and data held for others fill its storage limit; ' +
-      'remove data (shoal rm, shoal gc) or raise --capacity',
+      'raise --capacity, or remove data (shoal rm, shoal gc), whose room comes back once ' +
+      'versions= of the volume keeps it no longer',
   )
 }
