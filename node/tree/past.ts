@@ -175,10 +175,11 @@ export async function statesUnder(
   return states.sort((a, b) => (a.began < b.began ? 1 : -1))
 }
 
-/** Was it removed to make room for one of these? Then both are of one entry. */
+/** Was it removed to make room for one of these? That came right after, in the same entry. */
 export function isReplaced({ removed }: Placed, others: readonly Placed[]): boolean {
-  const entry = removed?.slice(0, HLC_AND_ACTOR)
-  return others.some(({ placed: came }) => came.slice(0, HLC_AND_ACTOR) === entry)
+  if (removed === undefined) return false
+  const entry = removed.slice(0, HLC_AND_ACTOR)
+  return others.some(({ placed: came }) => came > removed && came.startsWith(entry))
 }
 
 /** The state that stood just before a stamp; or else the nearest. */
