@@ -15,9 +15,9 @@ export function addRestore(program: Command, context: Context): void {
     .addHelpText(
       'after',
       `${WHEN_HELP}
-Of a file that was not kept as it was then, the nearest version is taken, and that
-is said. In place, only what differs is written, and what was made since stays;
-what is written over is a version again, so a restore can be undone.
+Of a file that was not kept as it was then, the nearest version is taken, and
+that is said. In place, only what differs is written, and what was made since
+stays; what is written over is a version again, so a restore can be undone.
 
 Examples:
   shoal restore --at 2h /docs/plan.txt

@@ -17,8 +17,8 @@ export function addUndelete(program: Command, context: Context): void {
       'after',
       `
 A PATH at which nothing is now is brought back: a file as it was, a folder with
-all that was removed with it in one go. With a folder that is there, or without a
-PATH, what was removed in it and below is listed.
+all that was removed with it in one go. With a folder that is there, or without
+a PATH, what was removed in it and below is listed.
 
 Examples:
   shoal undelete

@@ -21,9 +21,9 @@ export function addVersions(program: Command, context: Context): void {
     .addHelpText(
       'after',
       `
-Shows when each was written, by whom, its size and id, and how it ended. Also for
-files that were removed, and for files of that name before. What is kept, and for
-how long, is said by the volume setting versions.
+Shows when each was written, by whom, its size and id, and how it ended. Also
+for files that were removed, and for files of that name before. What is kept,
+and for how long, is said by the volume setting versions.
 
 Example:
   shoal versions /docs/plan.txt

@@ -6,6 +6,7 @@ import { CHECKPOINT_ATTACKS } from './attacks/checkpoints.ts'
 import { ELSEWHERE_ATTACKS } from './attacks/elsewhere.ts'
 import { GOSSIP_ATTACKS } from './attacks/gossip.ts'
 import { GROWTH_ATTACKS } from './attacks/growth.ts'
+import { HISTORY_ATTACKS } from './attacks/history.ts'
 import { LOCK_ATTACKS } from './attacks/locks.ts'
 import { OP_ATTACKS } from './attacks/ops.ts'
 import { STRANGER_ATTACKS } from './attacks/strangers.ts'
@@ -21,6 +22,7 @@ export const ATTACKS: readonly Attack[] = [
   ...ELSEWHERE_ATTACKS,
   ...GOSSIP_ATTACKS,
   ...GROWTH_ATTACKS,
+  ...HISTORY_ATTACKS,
   ...LOCK_ATTACKS,
   ...OP_ATTACKS,
   ...STRANGER_ATTACKS,

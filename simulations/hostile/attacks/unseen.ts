@@ -6,7 +6,7 @@ import { SHORT_ID_BYTES } from '../../../protocol/ids.ts'
 import type { NodeId, PeerId } from '../../../protocol/ids.ts'
 import { makeDot } from '../../../protocol/clock/dot.ts'
 import { actorIdOf } from '../../../protocol/log/entry.ts'
-import type { Entry } from '../../../protocol/log/entry.ts'
+import type { Entry, EntryHeader } from '../../../protocol/log/entry.ts'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { nameFromText } from '../../../protocol/op/names.ts'
 import type { Op } from '../../../protocol/op/op.ts'
@@ -64,17 +64,26 @@ function entriesOf(liar: Liar, folderName: string): [Entry, Entry] {
   return [made, named]
 }
 
-function idOf(text: string): NodeId {
+/** The id that stands for a text. */
+export function idOf(text: string): NodeId {
   return toHex(blake3(utf8(text)).subarray(0, SHORT_ID_BYTES)) as NodeId
 }
 
-/** The first entry of an incarnation: it has seen what the liar's node had, and nothing since. */
-function alone(liar: Liar, ops: readonly Op[]): Entry {
+/**
+ * The first entry of an incarnation: it has seen what the liar's node had, and nothing since, but
+ * for what is said otherwise.
+ */
+export function alone(
+  liar: Liar,
+  ops: readonly Op[],
+  fields: Partial<Pick<EntryHeader, 'deps' | 'hlc'>> = {},
+): Entry {
   const { identity, random, volume } = liar
   const origin = { publicKey: identity.publicKey, nonce: random.bytes(NONCE_BYTES) }
   const actor = actorIdOf(volume.id, origin)
   const deps = volume.actors.dependenciesFor(actor)
-  return liar.entry(ops, { actor, origin, seq: 1, prev: undefined, deps, sealed: true })
+  const position = { actor, origin, seq: 1, prev: undefined, deps, ...fields }
+  return liar.entry(ops, { ...position, sealed: true })
 }
 
 /** One after the other, in this order. Who refuses them has heard them. */

@@ -1,0 +1,77 @@
+// Ops that would have former versions forgotten.
+import { utf8 } from '../../../protocol/bytes.ts'
+import { makeDot } from '../../../protocol/clock/dot.ts'
+import { nextHlc } from '../../../protocol/clock/hlc.ts'
+import { hasCode } from '../../../protocol/errors.ts'
+import type { Entry } from '../../../protocol/log/entry.ts'
+import { nameFromText } from '../../../protocol/op/names.ts'
+import type { Op } from '../../../protocol/op/op.ts'
+import { ROOT } from '../../../protocol/tree/records.ts'
+import type { ClusterNode } from '../../cluster.ts'
+import { disbelieved } from '../attack.ts'
+import type { Attack, Look } from '../attack.ts'
+import type { Liar } from '../liar.ts'
+import { giveAll } from './ops.ts'
+import { alone, idOf } from './unseen.ts'
+
+const BEFORE = 'before'
+const AFTER = 'after'
+
+export const HISTORY_ATTACKS: readonly Attack[] = [
+  {
+    name: "it says that it writes on what another wrote, to have that one's version forgotten",
+    rule: 'goes-on-own',
+    kind: 'lie',
+    roles: ['writer'],
+    async run(stage): Promise<Look> {
+      const { founder, liar, random } = stage
+      const name = `past-${random.word()}`
+      await giveAll(stage, entriesOf(liar, name))
+      return async () => {
+        const sizes = await versionSizes(founder, `/${name}`)
+        const isForgotten = sizes.includes(AFTER.length) && !sizes.includes(BEFORE.length)
+        disbelieved(!isForgotten, `${founder.name} keeps nothing of what was replaced`)
+      }
+    },
+  },
+]
+
+/**
+ * One that makes a file and writes to it, and one of another incarnation that replaces what is in
+ * it with the word that it goes on.
+ */
+function entriesOf(liar: Liar, name: string): readonly Entry[] {
+  const [inode, link] = [idOf(`inode of ${name}`), idOf(`link of ${name}`)]
+  const version = (text: string): Op & { readonly kind: 'version' } => ({
+    kind: 'version',
+    inode,
+    base: [],
+    size: text.length,
+    content: { kind: 'inline', bytes: utf8(text) },
+    modifiedNs: 0n,
+    touch: [],
+  })
+  const place = { parent: ROOT, name: nameFromText(name), attributes: {}, target: undefined }
+  const made = alone(liar, [{ kind: 'create', inode, link, ...place }, version(BEFORE)])
+  const { actor, seq, hlc } = made.header
+  const base = [makeDot(actor, seq, 1)]
+  const replaced = alone(liar, [{ ...version(AFTER), base, goesOn: true }], {
+    deps: [{ actor, seq, hash: made.hash }],
+    hlc: nextHlc(hlc, liar.clock.wall()),
+  })
+  return [made, replaced]
+}
+
+/** None where there is no such file, as all that the liar writes comes too late. */
+async function versionSizes(node: ClusterNode, path: string): Promise<readonly number[]> {
+  return await node.ask(async (api) => {
+    const sizes: number[] = []
+    try {
+      for await (const page of api.listVersions(path))
+        sizes.push(...page.map(({ sizeBytes }) => sizeBytes))
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error
+    }
+    return sizes
+  })
+}
