@@ -26,7 +26,7 @@ export const HISTORY_ATTACKS: readonly Attack[] = [
     async run(stage): Promise<Look> {
       const { founder, liar, random } = stage
       const name = `past-${random.word()}`
-      await giveAll(stage, entriesOf(liar, name))
+      for (const entry of entriesOf(liar, name)) await giveAll(stage, [entry])
       return async () => {
         const sizes = await versionSizes(founder, `/${name}`)
         const isForgotten = sizes.includes(AFTER.length) && !sizes.includes(BEFORE.length)
@@ -56,7 +56,7 @@ function entriesOf(liar: Liar, name: string): readonly Entry[] {
   const { actor, seq, hlc } = made.header
   const base = [makeDot(actor, seq, 1)]
   const replaced = alone(liar, [{ ...version(AFTER), base, goesOn: true }], {
-    deps: [{ actor, seq, hash: made.hash }],
+    seen: [made],
     hlc: nextHlc(hlc, liar.clock.wall()),
   })
   return [made, replaced]

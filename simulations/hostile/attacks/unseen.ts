@@ -70,18 +70,24 @@ export function idOf(text: string): NodeId {
 }
 
 /**
- * The first entry of an incarnation: it has seen what the liar's node had, and nothing since, but
- * for what is said otherwise.
+ * The first entry of an incarnation: it has seen what the liar's node had, and nothing since but
+ * `seen`, entries of other incarnations.
  */
 export function alone(
   liar: Liar,
   ops: readonly Op[],
-  fields: Partial<Pick<EntryHeader, 'deps' | 'hlc'>> = {},
+  {
+    seen = [],
+    ...fields
+  }: { readonly seen?: readonly Entry[] } & Partial<Pick<EntryHeader, 'hlc'>> = {},
 ): Entry {
   const { identity, random, volume } = liar
   const origin = { publicKey: identity.publicKey, nonce: random.bytes(NONCE_BYTES) }
   const actor = actorIdOf(volume.id, origin)
-  const deps = volume.actors.dependenciesFor(actor)
+  const more = seen.map(({ header, hash }) => ({ actor: header.actor, seq: header.seq, hash }))
+  const deps = [...volume.actors.dependenciesFor(actor), ...more].sort((a, b) =>
+    a.actor < b.actor ? -1 : 1,
+  )
   const position = { actor, origin, seq: 1, prev: undefined, deps, ...fields }
   return liar.entry(ops, { ...position, sealed: true })
 }
