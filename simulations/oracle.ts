@@ -106,7 +106,7 @@ export class Oracle {
     }
     young.sort(([, a], [, b]) => a.keptMs - b.keptMs)
     this.#beginnings.push({ node, sizes: young.map(([size]) => size) })
-    // What the next run closes may be there without what this one lost.
+    // Files that the next run closes may be there without those that this one lost.
     for (const [, intent] of young) intent.keptMs = 0
   }
 

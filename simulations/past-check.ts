@@ -1,7 +1,7 @@
 // Are former versions and removed names kept as the log and the rule of the volume say? What is
 // kept at the greatest clock of a log no cut of it can have forgotten: so stores with equal logs
 // must tell the same of it, as text; and what is told of can be read, byte by byte.
-import { stampHlc } from '../protocol/clock/dot.ts'
+import { stampHlc, stampMs } from '../protocol/clock/dot.ts'
 import { hlcMillis } from '../protocol/clock/hlc.ts'
 import type { Stamp } from '../protocol/clock/dot.ts'
 import { SUPERSEDED_PREFIX, decodeSuperseded } from '../protocol/tree/superseded.ts'
@@ -39,7 +39,7 @@ export async function pastLines({ view, actors, membership }: Log): Promise<read
   const latest = [...actors.all()].reduce((last, { hlc }) => (hlc > last ? hlc : last), since)
   const nowMs = hlcMillis(latest)
   const isKept = (began: Stamp, ended: Stamp): boolean =>
-    stampHlc(ended) > since && keptUntilMs(rule, msOf(began), msOf(ended)) >= nowMs
+    stampHlc(ended) > since && keptUntilMs(rule, stampMs(began), stampMs(ended)) >= nowMs
   const lines: string[] = []
   for await (const [key, value] of view.scan(SUPERSEDED_PREFIX, prefixEnd(SUPERSEDED_PREFIX))) {
     const { version, ended } = decodeSuperseded(value)
@@ -48,7 +48,7 @@ export async function pastLines({ view, actors, membership }: Log): Promise<read
   for await (const [key] of view.scan('d', prefixEnd('d'))) {
     const dir = hexId<NodeId>(fromByteString(key.slice(1)), ID_BYTES, 'node id')
     for await (const { kind, id, began, removed } of goneFrom(view, dir)) {
-      const ofFolder = stampHlc(removed) > since && msOf(removed) + longestMs(rule) >= nowMs
+      const ofFolder = stampHlc(removed) > since && stampMs(removed) + longestMs(rule) >= nowMs
       const isThere = kind === 'dir' ? ofFolder && rule.length > 0 : isKept(began, removed)
       if (isThere) lines.push(`gone ${dir} ${kind} ${id} ${hexOf(removed)}`)
     }
@@ -88,10 +88,6 @@ export async function checkPast(
     throw new CheckError('what is kept of the past can be read', what)
   }
   return count
-}
-
-function msOf(stamp: Stamp): number {
-  return hlcMillis(stampHlc(stamp))
 }
 
 function hexOf(bytes: string): string {

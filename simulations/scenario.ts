@@ -242,7 +242,7 @@ const SCENARIOS: readonly Scenario[] = [
     faultHours: 12,
     loses: false,
     cold: true,
-    // What is removed is garbage at once, lest nothing is collected in four days.
+    // Removed files are garbage at once, lest nothing is collected in four days.
     settings: { versions: 'off' },
   },
   {

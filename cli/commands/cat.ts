@@ -1,7 +1,7 @@
 // `shoal cat`: the bytes of files as they are, on stdout. With --json only failures are JSON.
 import { once } from 'node:events'
 import { addConsistency, parseCount } from '../arguments.ts'
-import { WHEN_HELP, findVersion, parseWhen } from '../past/when.ts'
+import { WHEN_HELP, versionId, parseWhen } from '../past/when.ts'
 import type { When } from '../past/when.ts'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
@@ -34,7 +34,7 @@ Examples:
     .action(async (paths: readonly string[], options: CatOptions) => {
       const { at } = options
       for (const path of paths) {
-        const version = at === undefined ? undefined : (await findVersion(context, path, at)).id
+        const version = await versionId(context, path, at)
         const { content } = await context.client.readFile(path, {
           offsetBytes: options.offset,
           lengthBytes: options.length,

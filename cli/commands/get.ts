@@ -8,7 +8,7 @@ import { findLocal } from '../local-files.ts'
 import { localChild, makeLocalFolders } from '../local-path.ts'
 import { baseName } from '../paths.ts'
 import { Transfer } from '../transfer.ts'
-import { WHEN_HELP, findVersion, parseWhen } from '../past/when.ts'
+import { WHEN_HELP, versionId, parseWhen } from '../past/when.ts'
 import type { When } from '../past/when.ts'
 import type { FileStat } from '../../node/control/files.ts'
 import { writeOut } from './cat.ts'
@@ -49,7 +49,7 @@ export function addGet(program: Command, context: Context): void {
     )
     .addHelpText('after', HELP)
     .action(async (source: string, dest: string, { preserve = false, at }: GetOptions) => {
-      const version = at === undefined ? undefined : (await findVersion(context, source, at)).id
+      const version = await versionId(context, source, at)
       if (dest === STDOUT)
         return writeOut(context, (await context.client.readFile(source, { version })).content)
       const transfer = new Transfer(context, { label: 'get', done: 'copied' })

@@ -2,7 +2,6 @@
 import { InvalidArgumentError } from 'commander'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { FoundVersion } from '../../node/control/versions.ts'
 import { timeOf } from '../arguments.ts'
 import { formatTime } from '../output.ts'
 import type { Context } from '../context.ts'
@@ -43,18 +42,22 @@ function whenOf(text: string, nowMs: number): When | undefined {
   return /^[0-9a-f]{4,12}$/.test(text) ? { version: text } : undefined
 }
 
-/** Find a version, and say where it is not the one that stood then. */
-export async function findVersion(
+/**
+ * The id of the version of then, of which it is said where it did not stand then; undefined for
+ * what is there now.
+ */
+export async function versionId(
   context: Pick<Context, 'client' | 'tell'>,
   path: string,
-  when: When,
-): Promise<FoundVersion> {
+  when: When | undefined,
+): Promise<string | undefined> {
+  if (when === undefined) return undefined
   const found = await context.client.findVersion(path, when)
   if (!found.isExact)
     context.tell(
       `Nothing is kept of then; the nearest is ${found.id} of ${formatTime(found.timeMs)}.`,
     )
-  return found
+  return found.id
 }
 
 /**

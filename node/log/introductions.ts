@@ -1,8 +1,7 @@
 // How this node says in each volume who it is: its name, zone and capacity. Its name is the one in
 // its settings, or the first free number after that where another member has it. Once it has said
 // that, the name that it or an admin gives it later stands, until its settings have another.
-import { STAMP_ZERO, stampHlc } from '../../protocol/clock/dot.ts'
-import { hlcMillis } from '../../protocol/clock/hlc.ts'
+import { STAMP_ZERO, stampMs } from '../../protocol/clock/dot.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import { NO_CAPACITY_BYTES } from '../../protocol/membership/members.ts'
@@ -72,9 +71,7 @@ export class Introductions {
    */
   isSettled(volume: Volume): boolean {
     const known = volume.membership.member(this.#peer)
-    return (
-      known !== undefined && volume.time.now() >= hlcMillis(stampHlc(known.granted)) + SETTLE_MS
-    )
+    return known !== undefined && volume.time.now() >= stampMs(known.granted) + SETTLE_MS
   }
 
   /**

@@ -1,10 +1,10 @@
 // Causal stability of a volume: held by every member that is waited for, so that nothing concurrent
 // can come any more (protocol/log/stability.ts).
-import { HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
+import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { dominates } from '../../protocol/clock/vector-clock.ts'
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
-import { stampHlc } from '../../protocol/clock/dot.ts'
+import { stampMs } from '../../protocol/clock/dot.ts'
 import { stableClock } from '../../protocol/log/stability.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
 import type { Member } from '../../protocol/membership/members.ts'
@@ -51,7 +51,7 @@ export function isInTouch(volume: Volume, clock: Clock, connected: readonly Peer
 function present(volume: Volume, clock: Pick<Clock, 'wall'>): Member[] {
   const sinceMs = clock.wall() - awayMsOf(volume)
   return volume.membership.nodes().filter(({ peer, granted }) => {
-    const heardMs = volume.beacons.of(peer)?.heardMs ?? hlcMillis(stampHlc(granted))
+    const heardMs = volume.beacons.of(peer)?.heardMs ?? stampMs(granted)
     return peer !== volume.identity.peer && heardMs >= sinceMs
   })
 }

@@ -60,7 +60,7 @@ export class VolumeRecords {
     return records
   }
 
-  /** That of a volume which this node has, or has left. */
+  /** The record of a volume which this node has, or has left. */
   async of(id: VolumeId): Promise<VolumeRecord> {
     const record = (await this.all()).find((one) => one.id === id)
     assert(record !== undefined, 'a volume of this node has a record')

@@ -138,7 +138,7 @@ export class Volume {
   /**
    * tag: two chars that tell this volume's keys from others' in the store.
    * record: makes a new volume known to the store; durable with the first commit, or nothing is.
-   * What a killed run had kept is durable when this resolves.
+   * All that a killed run had kept is durable when this resolves.
    */
   static async open(
     components: VolumeComponents,

@@ -203,7 +203,7 @@ export class Volumes {
     await view.clear()
     let isDone = false
     try {
-      // What crashes before it is filled begins anew: it has no journal.
+      // It has no journal: after a crash before it is filled it begins anew.
       const { clock, random } = this.#c.world
       const components = { ...this.#c, world: { clock, random }, identity: as }
       const volume = await Volume.open(components, genesis, tag)

@@ -5,10 +5,9 @@ import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex, utf8 } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { publicKeyOf } from '../../protocol/ids.ts'
 import type { BackupHeadId, PeerId } from '../../protocol/ids.ts'
-import { decodeDot, encodeDot, stampHlc } from '../../protocol/clock/dot.ts'
+import { decodeDot, encodeDot, stampMs } from '../../protocol/clock/dot.ts'
 import type { Dot, Stamp } from '../../protocol/clock/dot.ts'
 import { mayWrite } from '../../protocol/roles.ts'
 import type { TreeOp } from '../../protocol/op/op.ts'
@@ -57,7 +56,7 @@ export function announcedBackups(
     const bytes = mayBackUp(volume, peer) ? volume.view.get(keyOf(peer, tier)) : undefined
     if (bytes === undefined) return []
     const { stamp, ...announced } = decode(bytes)
-    return [{ peer, ...announced, time: hlcMillis(stampHlc(stamp)) }]
+    return [{ peer, ...announced, time: stampMs(stamp) }]
   })
 }
 

@@ -14,7 +14,7 @@ import type { ByteString } from '../../protocol/bytes.ts'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import { makeStamp, stampHlc } from '../../protocol/clock/dot.ts'
+import { makeStamp, stampHlc, stampMs } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import { SHORT_ID_BYTES, hexIdBytes, packIdFromBytes, publicKeyOf } from '../../protocol/ids.ts'
 import type { ActorId, PackId } from '../../protocol/ids.ts'
@@ -222,8 +222,7 @@ export function forget(record: StripeRecord, { upTo, isGone }: Oblivion): Stripe
   const isOld = (stamp: Stamp | undefined): boolean =>
     stamp !== undefined && stampHlc(stamp) <= upTo
   // A receipt is older than the op that it comes in, so one from before the cut may still come.
-  const isOutdated = (stamp: Stamp): boolean =>
-    hlcMillis(stampHlc(stamp)) + RECEIPT_AGE_MS <= hlcMillis(upTo)
+  const isOutdated = (stamp: Stamp): boolean => stampMs(stamp) + RECEIPT_AGE_MS <= hlcMillis(upTo)
   const presences = [...record.presences].filter(
     ([, { isHeld, stamp }]) => !isOutdated(stamp) || (isHeld && !isGone),
   )
@@ -347,7 +346,7 @@ export function decodeRecord(bytes: Uint8Array): StripeRecord {
 
 /** Was it long enough ago that all who need something of it have said so? */
 function isRipe(sweep: Sweep | undefined, upTo: Hlc): boolean {
-  return sweep !== undefined && hlcMillis(stampHlc(sweep.stamp)) + SWEPT_KEPT_MS <= hlcMillis(upTo)
+  return sweep !== undefined && stampMs(sweep.stamp) + SWEPT_KEPT_MS <= hlcMillis(upTo)
 }
 
 function presenceKey({ index, peer }: Pick<Word, 'index' | 'peer'>): ByteString {

@@ -13,6 +13,7 @@ import {
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { ChunkId, StripeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import type { SegmentsEnd } from './segments-end.ts'
 
 export const CHUNK_PREFIX: ByteString = STORE_PREFIXES.chunk
 export const SHARD_PREFIX: ByteString = STORE_PREFIXES.shard
@@ -159,6 +160,7 @@ const ADDRESS_BYTES = 12
 const POINTER_BYTES: number = 1 + ADDRESS_BYTES + 4
 const SINCE_BYTES = 8
 const SEGMENT_ROW_BYTES = 8
+const END_BYTES = 8
 const CHECKPOINT_VERSION = 2
 const CHECKPOINT_BYTES = 33
 
@@ -204,6 +206,19 @@ export function decodeTrash(bytes: Uint8Array): TrashedShard {
   const [pointer] = decodePointers(bytes.subarray(SINCE_BYTES))
   assert(pointer !== undefined, 'a pointer was read')
   return { pointer, sinceMs: Number(view.getBigUint64(0)) as WallTime }
+}
+
+export function encodeEnd({ segment, offset }: SegmentsEnd): Uint8Array {
+  const bytes = new Uint8Array(END_BYTES)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, segment)
+  view.setUint32(4, offset)
+  return bytes
+}
+
+export function decodeEnd(bytes: Uint8Array): SegmentsEnd {
+  const view = viewOf(bytes, bytes.byteLength === END_BYTES, 'where the segments were whole')
+  return { segment: view.getUint32(0), offset: view.getUint32(4) }
 }
 
 export function encodeSegmentRow({ bytes, liveBytes }: SegmentRow): Uint8Array {

@@ -17,6 +17,8 @@ import {
   SEGMENT_PREFIX,
   SHARD_PREFIX,
   TRASH_PREFIX,
+  decodeEnd,
+  encodeEnd,
   wholeKey,
 } from './keys.ts'
 import { recordName } from './record-name.ts'
@@ -24,7 +26,6 @@ import { scanRecords } from './record-scan.ts'
 import { listSegments, SEGMENT_FOLDER, segmentPath } from './segment-files.ts'
 import { heldShard, stageShard, trashedShard } from './shard-index.ts'
 import { HEADER_LENGTH_BYTES } from './shards.ts'
-import { decodeEnd, encodeEnd } from './segments-end.ts'
 import { StagedIndex, addressOf, stageChunk } from './staged-index.ts'
 import { countSegments, isUncounted } from './upgrade.ts'
 import type { Disk, DiskFile } from '../world/world.ts'
@@ -47,7 +48,7 @@ export interface Recovered {
   readonly damaged: number
   /**
    * All records up to here are as they were written, but for what was damaged after it was durable.
-   * What is behind it may be there or not.
+   * Records behind it may be there or not.
    */
   readonly whole: SegmentsEnd
 }

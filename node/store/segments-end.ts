@@ -7,24 +7,6 @@ export interface SegmentsEnd {
   readonly offset: number
 }
 
-const BYTES = 8
-
-export function encodeEnd({ segment, offset }: SegmentsEnd): Uint8Array {
-  const bytes = new Uint8Array(BYTES)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, segment)
-  view.setUint32(4, offset)
-  return bytes
-}
-
-/** Inverse of encodeEnd. throws ShoalError 'corrupt'. */
-export function decodeEnd(bytes: Uint8Array): SegmentsEnd {
-  if (bytes.byteLength !== BYTES)
-    throw new ShoalError('corrupt', 'a place in the segments has 8 bytes')
-  const view = new DataView(bytes.buffer, bytes.byteOffset)
-  return { segment: view.getUint32(0), offset: view.getUint32(4) }
-}
-
 /** Does `a` lie behind `b`? */
 export function isBehind(a: SegmentsEnd, b: SegmentsEnd): boolean {
   return a.segment > b.segment || (a.segment === b.segment && a.offset > b.offset)

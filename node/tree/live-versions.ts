@@ -54,13 +54,23 @@ export async function* liveFiles(volume: Volume): AsyncGenerator<LiveFile, void,
     yield { id, isNamed, isPast: !isNamed, versions: heldVersions(view, id, inode) }
   }
   if (isPlanted('former-versions-collected')) return
+  for await (const [id, version] of formerVersions(volume)) {
+    const isNamed = (readInode(view, id)?.links.length ?? 0) > 0
+    yield { id, isNamed, isPast: true, versions: [version] }
+  }
+}
+
+/** Those that others replaced or dropped, and that are kept. */
+async function* formerVersions(
+  volume: Volume,
+): AsyncGenerator<readonly [file: NodeId, version: Version], void, undefined> {
+  const { view } = volume
+  const isKept = keptPast(volume)
   for await (const [key] of viewPages(view, SUPERSEDED_PREFIX)) {
-    const bytes = view.get(key)
+    const bytes = view.get(key) // it may have gone since its page was read
     const former = bytes === undefined ? undefined : decodeSuperseded(bytes)
     if (former === undefined || !isKept(stampHlc(former.ended))) continue
-    const id = inodeOfSuperseded(key)
-    const isNamed = (readInode(view, id)?.links.length ?? 0) > 0
-    yield { id, isNamed, isPast: true, versions: [former.version] }
+    yield [inodeOfSuperseded(key), former.version]
   }
 }
 
@@ -77,9 +87,7 @@ export async function pastSize(volume: Volume): Promise<PastSize> {
   const { view } = volume
   const isKept = keptPast(volume)
   const size = { versions: 0, removedFiles: 0, bytes: 0 }
-  for await (const [, bytes] of viewPages(view, SUPERSEDED_PREFIX)) {
-    const { version, ended } = decodeSuperseded(bytes)
-    if (!isKept(stampHlc(ended))) continue
+  for await (const [, version] of formerVersions(volume)) {
     size.versions++
     size.bytes += version.size
   }

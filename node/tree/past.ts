@@ -1,16 +1,14 @@
 // Reads what was at a path: names and folders that are there or were removed, and the states of a
 // file one after the other, as far as the volume keeps them (protocol/tree/superseded.ts,
 // removals.ts). Read from the state alone: the same on all members that hold the same.
-import { stampHlc, STAMP_ZERO, makeStamp } from '../../protocol/clock/dot.ts'
+import { STAMP_BYTES, STAMP_ZERO, makeStamp, stampMs } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
-import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { toByteString } from '../../protocol/bytes.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
-import { STAMP_BYTES } from '../../protocol/clock/dot.ts'
 import { collisionKey } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
-import { allChildren } from '../../protocol/tree/children.ts'
+import { allChildren, childPrefix } from '../../protocol/tree/children.ts'
 import { readDead } from '../../protocol/tree/dead.ts'
 import {
   coveredPrefix,
@@ -19,7 +17,6 @@ import {
   gonePrefix,
 } from '../../protocol/tree/removals.ts'
 import type { Gone } from '../../protocol/tree/removals.ts'
-import { childPrefix } from '../../protocol/tree/children.ts'
 import { isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
 import { decodeSuperseded, supersededPrefix } from '../../protocol/tree/superseded.ts'
 import type { Version } from '../../protocol/tree/version-records.ts'
@@ -51,16 +48,15 @@ export interface PastState {
   readonly end: StateEnd
 }
 
+/** Levels of folders that are gone through. */
+export const DEPTH_MAX = 1024
+
 const HLC_AND_ACTOR = STAMP_BYTES - 2
 const NO_ACTOR = '0'.repeat(32) as ActorId
 
 /** Before all that happened after a moment, and after all before. */
 export function stampAfter(atMs: number): Stamp {
   return makeStamp((BigInt(Math.floor(atMs) + 1) << 16n) as Hlc, NO_ACTOR, 0)
-}
-
-export function stampMs(stamp: Stamp): number {
-  return hlcMillis(stampHlc(stamp))
 }
 
 /** All in a folder, or all of one name: first what is there, then what was removed. */

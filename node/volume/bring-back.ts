@@ -1,15 +1,15 @@
 // Brings back what was removed, or a former state of a file or folder: finds what is meant, and the
 // moment before it went. How it comes back is in past-work.ts.
-import { isSameActor } from '../../protocol/clock/dot.ts'
+import { isSameActor, stampMs } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { BroughtBack, Moment } from '../control/versions.ts'
 import type { Namespace } from '../tree/namespace.ts'
-import { goneFrom, isReplaced, stampAfter, stampMs, stoodBefore } from '../tree/past.ts'
+import { DEPTH_MAX, goneFrom, isReplaced, stampAfter, stoodBefore } from '../tree/past.ts'
 import type { Placed } from '../tree/past.ts'
-import { DEPTH_MAX, Work, nameOfPath } from './past-work.ts'
+import { Work, nameOfPath } from './past-work.ts'
 import type { BringBackComponents, BringBackOptions } from './past-work.ts'
 import { findPath, formatPath } from './paths.ts'
 

@@ -2,9 +2,8 @@
 // is, and what ends it, is in node/tree/conflict-listing.ts.
 import { parse } from 'node:path'
 import { ShoalError } from '../../protocol/errors.ts'
-import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
-import { stampActor, stampHlc } from '../../protocol/clock/dot.ts'
+import { stampActor, stampMs } from '../../protocol/clock/dot.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
 import { hiddenName, nameFromText, nameText, plainNameOf } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
@@ -156,7 +155,7 @@ function sidesOf(
     sizeBytes,
     peer,
     author: peer === undefined ? 'unknown' : namespace.volume.membership.nameOf(peer),
-    writtenMs: hlcMillis(stampHlc(stamp)),
+    writtenMs: stampMs(stamp),
     hidden: isHidden,
     ...(isOfFolder && {
       moveTo: freePath(namespace, dir, sides[0]?.name ?? name, stampActor(stamp)),

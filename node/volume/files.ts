@@ -202,11 +202,7 @@ export class Files {
       throw new ShoalError('EINVAL', `${this.#shown(path)}: is a ${kindText(stat.kind)}`)
     const version = this.#c.contents.version(target)
     const reader = this.#c.contents.reader(version)
-    const offset = Math.min(range.offsetBytes ?? 0, reader.size)
-    const lengthBytes = Math.max(
-      0,
-      Math.min(range.lengthBytes ?? reader.size, reader.size - offset),
-    )
+    const { offset, lengthBytes } = rangeWithin(reader.size, range)
     return {
       stat,
       lengthBytes,
@@ -335,6 +331,15 @@ function withPath(shown: string, error: unknown): unknown {
   if (!(error instanceof ShoalError)) return error
   const { code, message, permanent } = error
   return new ShoalError(code, `${shown}: ${message}`, { cause: error, permanent })
+}
+
+/** The part of a range that a file of this size has. */
+export function rangeWithin(
+  sizeBytes: number,
+  { offsetBytes = 0, lengthBytes = sizeBytes }: ReadRange,
+): { readonly offset: number; readonly lengthBytes: number } {
+  const offset = Math.min(offsetBytes, sizeBytes)
+  return { offset, lengthBytes: Math.max(0, Math.min(lengthBytes, sizeBytes - offset)) }
 }
 
 /** Holds a lease while it is iterated. */

@@ -3,24 +3,25 @@
 import { escapedBytes } from '../../protocol/byte-text.ts'
 import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { blake3 } from '../../protocol/hash.ts'
-import { STAMP_ZERO, dotActor, stampActor } from '../../protocol/clock/dot.ts'
+import { STAMP_ZERO, dotActor, stampActor, stampMs } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
 import { nameFromText, nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import { inodeAttributes } from '../../protocol/tree/attributes.ts'
+import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { ROOT, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { FileContent, ReadRange } from '../control/files.ts'
 import { VERSION_ID_CHARS } from '../../protocol/limits.ts'
 import type { FoundVersion, Moment, RemovedItem, VersionInfo } from '../control/versions.ts'
 import type { FileVersion, Namespace } from '../tree/namespace.ts'
 import {
+  DEPTH_MAX,
   goneFrom,
   isReplaced,
   placedIn,
   stampAfter,
-  stampMs,
   stateBefore,
   statesOf,
   statesUnder,
@@ -28,14 +29,12 @@ import {
 import type { PastState, Placed } from '../tree/past.ts'
 import { contentOf } from './file-contents.ts'
 import type { FileContents } from './file-contents.ts'
-import { leased } from './files.ts'
+import { leased, rangeWithin } from './files.ts'
 import { findPath, formatPath } from './paths.ts'
 
 const PAGE = 256
 /** Folders that had one path, one after the other; of more the newest. */
 const FOLDERS_MAX = 64
-/** Levels of folders that are gone through. */
-const DEPTH_MAX = 1024
 
 export interface PastFilesComponents {
   readonly namespace: Namespace
@@ -100,12 +99,9 @@ export class PastFiles {
   async states(path: readonly string[]): Promise<readonly PastState[]> {
     const name = path.at(-1)
     if (name === undefined) throw this.#isFolder(path)
-    const states: PastState[] = []
-    const folders = await this.folders(path.slice(0, -1))
-    for (const { id } of folders)
-      states.push(...(await statesUnder(this.#view, id, nameFromText(name))))
-    if (states.length === 0) states.push(...(await this.#statesBehind(path)))
-    if (states.length > 0) return states.sort((a, b) => (a.began < b.began ? 1 : -1))
+    const under = await this.#statesUnder(path.slice(0, -1), name)
+    const states = under.length > 0 ? under : await this.#statesBehind(path)
+    if (states.length > 0) return states.toSorted((a, b) => (a.began < b.began ? 1 : -1))
     if ((await this.folders(path)).length > 0) throw this.#isFolder(path)
     throw this.#unknown(path)
   }
@@ -113,10 +109,15 @@ export class PastFiles {
   /** Is nothing of a file kept at a path? */
   async isNoFile(path: readonly string[]): Promise<boolean> {
     const name = path.at(-1)
-    if (name === undefined) return true
-    for (const { id } of await this.folders(path.slice(0, -1)))
-      if ((await statesUnder(this.#view, id, nameFromText(name))).length > 0) return false
-    return true
+    return name === undefined || (await this.#statesUnder(path.slice(0, -1), name)).length === 0
+  }
+
+  /** States of all files that had a name in any folder that had a path. */
+  async #statesUnder(folder: readonly string[], name: string): Promise<readonly PastState[]> {
+    const states: PastState[] = []
+    for (const { id } of await this.folders(folder))
+      states.push(...(await statesUnder(this.#view, id, nameFromText(name))))
+    return states
   }
 
   /** Those of a file that shows under a conflict name: under its own. */
@@ -198,29 +199,29 @@ export class PastFiles {
     const { kind, name, removed } = gone
     const common = {
       path: formatPath([...path, nameText(name)]),
-      removedMs: stampMs(removed) as RemovedItem['removedMs'],
+      removedMs: stampMs(removed),
       removedBy: this.nameOf(stampActor(removed)),
     }
     if (kind === 'dir') return { ...common, kind: 'folder', sizeBytes: 0 }
     const last = stateBefore(await statesOf(this.#view, gone), removed)?.state
     if (last === undefined) return undefined
-    const { kind: fileKind, sizeBytes } = this.#attributes(last)
+    const { kind: fileKind, sizeBytes } = this.attributes(last)
     return { ...common, kind: fileKind, sizeBytes }
   }
 
   info(state: PastState): VersionInfo {
     const { version, began, ended, end } = state
-    const { kind, sizeBytes } = this.#attributes(state)
+    const { kind, sizeBytes } = this.attributes(state)
     const writer = version === undefined ? stampActor(began) : dotActor(version.dot)
     return {
       id: idOf(state),
       kind,
       sizeBytes,
-      timeMs: stampMs(began) as VersionInfo['timeMs'],
+      timeMs: stampMs(began),
       author: this.nameOf(writer),
       end,
       ...(ended !== undefined && {
-        endedMs: stampMs(ended) as VersionInfo['timeMs'],
+        endedMs: stampMs(ended),
         endedBy: this.nameOf(stampActor(ended)),
       }),
     }
@@ -252,16 +253,12 @@ export class PastFiles {
     signal: AbortSignal,
   ): Promise<FileContent> {
     const state = await this.find(path, moment)
-    const attributes = this.#attributes(state)
+    const attributes = this.attributes(state)
     if (attributes.kind !== 'file')
       throw new ShoalError('EINVAL', `${this.#shown(path)}: was no file with content then`)
     const version = this.fileVersion(state)
     const reader = this.#c.contents.reader(version)
-    const offset = Math.min(range.offsetBytes ?? 0, reader.size)
-    const lengthBytes = Math.max(
-      0,
-      Math.min(range.lengthBytes ?? reader.size, reader.size - offset),
-    )
+    const { offset, lengthBytes } = rangeWithin(reader.size, range)
     const { kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs } = attributes
     const name = path.at(-1) ?? ''
     const stat = { name, nameBytes: escapedBytes(name), kind, mode, uid, gid, linkCount }
@@ -274,7 +271,8 @@ export class PastFiles {
     }
   }
 
-  #attributes({ inode: id, version }: PastState): ReturnType<typeof inodeAttributes> {
+  /** Attributes of a state: those of now, but for the time and size of its content. */
+  attributes({ inode: id, version }: PastState): NodeAttributes {
     const inode = readInode(this.#view, id)
     if (inode === undefined) throw new ShoalError('ESTALE', 'the version is not kept any more')
     const shown = inodeAttributes(inode, version)

@@ -3,13 +3,13 @@
 // comes back is new, and holds what the other did. Its chunks are referenced as if they had been
 // written again, so that nobody gives them up meanwhile. It is whole file by file: one that was
 // broken off goes on where it was when it is asked for again.
-import { STAMP_ZERO, isSameActor, stampActor } from '../../protocol/clock/dot.ts'
+import { STAMP_ZERO, isSameActor, stampActor, stampMs } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { conflictName, nameFromText, nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
-import { dirAttributes, inodeAttributes } from '../../protocol/tree/attributes.ts'
+import { dirAttributes } from '../../protocol/tree/attributes.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { readDir, readInode } from '../../protocol/tree/records.ts'
 import { readSuperseded } from '../../protocol/tree/superseded.ts'
@@ -18,16 +18,13 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
 import type { BroughtBack } from '../control/versions.ts'
 import type { Namespace } from '../tree/namespace.ts'
-import { goneFrom, placedIn, stampMs, stateBefore, statesOf, stoodBefore } from '../tree/past.ts'
+import { DEPTH_MAX, goneFrom, placedIn, stateBefore, statesOf, stoodBefore } from '../tree/past.ts'
 import type { PastState, Placed } from '../tree/past.ts'
 import { contentOf } from './file-contents.ts'
 import type { FileContents } from './file-contents.ts'
 import type { Change } from './files.ts'
 import type { PastFiles } from './past-files.ts'
 import { formatPath } from './paths.ts'
-
-/** Levels of folders that are gone through. */
-export const DEPTH_MAX = 1024
 
 export interface BringBackComponents {
   readonly namespace: Namespace
@@ -80,7 +77,7 @@ export class Work {
   }
 
   #done(to: readonly string[]): BroughtBack {
-    return { path: formatPath(to), ...this.#tally, atMs: stampMs(this.#at) as BroughtBack['atMs'] }
+    return { path: formatPath(to), ...this.#tally, atMs: stampMs(this.#at) }
   }
 
   /** The folders on the way to a path, those that are not there as they were. */
@@ -211,10 +208,7 @@ export class Work {
     const inode = readInode(this.#view, state.inode)
     if (inode === undefined) return
     const { version } = state
-    const shown = inodeAttributes(inode, version)
-    const attributes = kept(
-      version === undefined ? shown : { ...shown, modifiedNs: version.modifiedNs },
-    )
+    const attributes = kept(this.#c.past.attributes(state))
     const made =
       inode.special === undefined
         ? namespace.create(parent, name, attributes, inode.target)

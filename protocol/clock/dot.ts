@@ -1,11 +1,13 @@
 // A dot names one op for ever; a stamp orders ops in time, the same on every node.
 import { fromByteString, fromHex, toByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
+import { hlcMillis } from './hlc.ts'
 import type { Hlc } from './hlc.ts'
 import { isSeq } from './vector-clock.ts'
 import { ShoalError } from '../errors.ts'
 import { SHORT_ID_BYTES } from '../ids.ts'
 import type { ActorId } from '../ids.ts'
+import type { WallTime } from '../units.ts'
 
 /** "actor:seq:index" in memory. */
 export type Dot = string & { readonly brand: 'Dot' }
@@ -59,6 +61,11 @@ export function makeStamp(hlc: Hlc, actor: ActorId, index: number): Stamp {
 /** The HLC in a stamp. */
 export function stampHlc(stamp: Stamp): Hlc {
   return Buffer.from(fromByteString(stamp)).readBigUInt64BE(0) as Hlc
+}
+
+/** The wall-clock part of the HLC in a stamp. */
+export function stampMs(stamp: Stamp): WallTime {
+  return hlcMillis(stampHlc(stamp))
 }
 
 /** The actor in a stamp. cost: of few actors, asked for again and again, a look-up. */

@@ -4,10 +4,9 @@
 import { byteText, textBytes } from '../byte-text.ts'
 import { fromByteString, toByteString, utf8, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
-import { hlcMillis } from '../clock/hlc.ts'
 import { ShoalError } from '../errors.ts'
 import { NAME_MAX, XATTR_NAME_MAX } from '../limits.ts'
-import { makeDot, stampHlc } from '../clock/dot.ts'
+import { makeDot, stampMs } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
 import type { ActorId, NodeId } from '../ids.ts'
 import { blake3 } from '../hash.ts'
@@ -78,7 +77,7 @@ export function collisionKey(name: Name): ByteString {
  * dot).
  */
 export function conflictName(name: Name, stamp: Stamp, node: string, unique: string): Name {
-  const time = new Date(hlcMillis(stampHlc(stamp)))
+  const time = new Date(stampMs(stamp))
     .toISOString()
     .replace(/[-:]/g, '')
     .replace(/\.\d+Z$/, 'Z')

@@ -1,7 +1,6 @@
 // The attributes of a directory or an inode for stat(2): the same on every replica, since times
 // come from stamps of the log.
-import { hlcMillis } from '../clock/hlc.ts'
-import { stampHlc } from '../clock/dot.ts'
+import { stampMs } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
 import type { NodeId } from '../ids.ts'
 import { TIME_NS_MAX, TIME_NS_MIN } from '../op/op.ts'
@@ -121,7 +120,7 @@ function latestNs(changed: bigint, { attributes: a, xattrsChanged }: Dir): bigin
 }
 
 function stampNs(stamp: Stamp): bigint {
-  return BigInt(hlcMillis(stampHlc(stamp))) * 1_000_000n
+  return BigInt(stampMs(stamp)) * 1_000_000n
 }
 
 /** The nearest time that an op can hold: see TIME_NS_MIN. */

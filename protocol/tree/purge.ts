@@ -6,7 +6,7 @@
 import type { ByteString } from '../bytes.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { hlcMillis } from '../clock/hlc.ts'
-import { stampHlc } from '../clock/dot.ts'
+import { stampHlc, stampMs } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
 import { SHORT_ID_BYTES } from '../ids.ts'
 import type { NodeId } from '../ids.ts'
@@ -148,7 +148,7 @@ function isCoveredDue(
 /** Is a state kept that stood from the one time to the other? */
 function isKept({ rule, at, since }: Retention, began: Stamp, ended: Hlc): boolean {
   if (ended <= since || isPlanted('past-forgotten-at-once')) return false
-  const beganMs = hlcMillis(stampHlc(began))
+  const beganMs = stampMs(began)
   return hlcMillis(at) <= keptUntilMs(rule, beganMs, hlcMillis(ended))
 }
 

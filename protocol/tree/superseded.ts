@@ -5,8 +5,7 @@
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, hexToByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
-import { hlcMillis } from '../clock/hlc.ts'
-import { dotActor, stampHlc } from '../clock/dot.ts'
+import { dotActor, stampMs } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
 import { SHORT_ID_BYTES } from '../ids.ts'
 import type { NodeId } from '../ids.ts'
@@ -105,5 +104,5 @@ function isOneMinute(a: Stamp, b: Stamp): boolean {
 }
 
 function minuteOf(stamp: Stamp): number {
-  return Math.floor(hlcMillis(stampHlc(stamp)) / MINUTE_MS)
+  return Math.floor(stampMs(stamp) / MINUTE_MS)
 }

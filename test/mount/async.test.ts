@@ -17,7 +17,7 @@ async function hasEnded(call: Promise<unknown>): Promise<boolean> {
   return ended
 }
 
-test('close waits for the journal, and for the disk where that is asked for; fsync always', async () => {
+test('close waits for the journal, and on request for the disk; fsync does always', async () => {
   for (const isSynced of [false, true]) {
     const { fs, inode, volume } = await mountedVolume({ isSynced })
     const handle = await fs.open(inode, READ_WRITE)

@@ -66,7 +66,7 @@ export class VolumeJournal {
     this.#isBroken = name === undefined || components.store.keepPayloads === undefined
     this.#durable = last - count
     this.#found = last
-    // What was found is in the way of new records until it is durable.
+    // Records that were found are in the way of new ones until they are durable.
     if (count > 0) this.#key = components.random.bytes(JOURNAL_KEY_BYTES)
   }
 
@@ -135,7 +135,7 @@ export class VolumeJournal {
       await this.#keepPayloads({ sync: true })
       await this.#journal.sync()
     } catch {
-      // What the disk has of it is not known any more.
+      // It is not known any more how much of it the disk has.
       this.#bars++
       this.#isBroken = true
       await this.#c.commit()

@@ -125,7 +125,7 @@ describe('a checkpoint', () => {
     assert.equal(await a.replica.state(), await b.replica.state())
   })
 
-  test('has former versions and removed names, and so has a home from before there were any', async () => {
+  test('has former versions and removed names, also of a home from before them', async () => {
     const a = new Machine(await Replica.founder('a'))
     const b = new Machine(await a.replica.member('b'))
     const kept = async ({ replica }: Machine): Promise<string> => replica.dump('r')

@@ -82,7 +82,7 @@ describe('versions', () => {
     })
   })
 
-  test('go with the name: a file that is saved by a rename has those of the one before', async () => {
+  test('go with the name: a file saved by a rename has those of the one before', async () => {
     await withMembers(3, 1, async ({ nodes: [a], clock }) => {
       for (let at = 0; at < 3; at++) {
         await a.ask((api) => put(api, '/f.tmp', `text ${at}`))

@@ -127,7 +127,7 @@ describe('what is kept', () => {
     assert.deepEqual(await (await a.killed()).names(), ['g'])
   })
 
-  test('is so only when its payloads are in files; without room for them it is refused', async (t) => {
+  test('is so only when its payloads are in files, and is refused without room', async (t) => {
     const { a } = await founder(t)
     const written = Promise.withResolvers<void>()
     a.store.keepPayloads = () => written.promise

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { toHex } from '../../../protocol/bytes.ts'
 import { hlcMillis } from '../../../protocol/clock/hlc.ts'
 import { SWEPT_KEPT_MS } from '../../../protocol/limits.ts'
-import { stampHlc } from '../../../protocol/clock/dot.ts'
+import { stampHlc, stampMs } from '../../../protocol/clock/dot.ts'
 import { garbageBy, purgeAll } from '../../../node/replica/purge-list.ts'
 import { prefixEnd } from '../../../node/state/state-view.ts'
 import { StripeTable, TRACE } from '../../../node/shard-map/stripe-table.ts'
@@ -139,7 +139,7 @@ interface Drawn {
 /** Was it swept so long before a clock that it is forgotten? */
 function isRipe(table: Table, id: StripeId, upTo: Hlc): boolean {
   const sweptAt = table.sweptAt(id)
-  return sweptAt !== undefined && hlcMillis(stampHlc(sweptAt)) + SWEPT_KEPT_MS <= hlcMillis(upTo)
+  return sweptAt !== undefined && stampMs(sweptAt) + SWEPT_KEPT_MS <= hlcMillis(upTo)
 }
 
 async function garbageIn(table: Table, deadBy: Hlc): Promise<Garbage[]> {
