@@ -122,27 +122,34 @@ function isDeadDue(
   const { kind, id } = decodeDeadKey(key)
   const died = decodeDeathTime(value)
   if (died > deadBy) return false
-  if (history.rule.length === 0 || died <= history.since) return true
-  if (kind === 'dir') return hlcMillis(history.at) > hlcMillis(died) + longestMs(history.rule)
+  if (kind === 'dir') return isPastAllAges(history, died)
   const began = kind === 'link' ? readLink(store, id)?.made : readInode(store, id)?.created
   return began === undefined || !isKept(history, began, died)
 }
 
 /**
- * May it be forgotten what removed an object? Once that is alive again, or purged: a folder that is
- * not alive may show for what is in it, and go with that.
+ * May it be forgotten what removed an object? With the object, or at the age at which it would go.
+ * That the object is alive has no say: it may be removed again.
  */
 function isCoveredDue(
   store: StateStore,
   [key, value]: readonly [ByteString, Uint8Array],
   limits: Due,
 ): boolean {
-  if (stampHlc(decodeCovered(value)) > limits.deadBy) return false
+  const removed = stampHlc(decodeCovered(value))
+  if (removed > limits.deadBy) return false
+  if (isPastAllAges(limits.history, removed)) return true
   const { kind, id } = ownerOfCovered(key)
   const object = kind === 'dir' ? readDir(store, id) : readLink(store, id)
-  if (object === undefined || object.live.length > 0) return true
+  if (object === undefined) return true
   const dead = readDead(store, kind, id)
   return dead !== undefined && isDeadDue(store, dead, limits)
+}
+
+/** Is nothing kept that ended at this time, whenever it began? */
+function isPastAllAges({ rule, at, since }: Retention, ended: Hlc): boolean {
+  if (rule.length === 0 || ended <= since) return true
+  return hlcMillis(at) > hlcMillis(ended) + longestMs(rule)
 }
 
 /** Is a state kept that stood from the one time to the other? */

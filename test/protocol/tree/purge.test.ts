@@ -126,6 +126,33 @@ describe('purge', () => {
     )
   })
 
+  test('of a folder that stays although one removed it keeps that until the folder may go', () => {
+    const sites = newSites()
+    const [one, other] = sites
+    assert.ok(one !== undefined && other !== undefined)
+    for (const site of [one, other]) site.mkdir('d')
+    one.remove('d')
+    for (const site of sites) site.receive(...sites)
+    const cut = lastHlc(one.log)
+    one.remove('d')
+    for (const site of sites) site.receive(...sites)
+    const rule = parseVersionRule('1m:all') ?? []
+    const end = lastHlc(one.log)
+    const purged = [[cut, end], [end]].map((cuts) => {
+      const site = newSite('cut')
+      let from = HLC_ZERO
+      for (const at of cuts) {
+        for (const next of inStampOrder(sites))
+          if (next.hlc > from && next.hlc <= at) site.apply(next)
+        forget(site, at)
+        purge(site.state, garbageIn(site, { deadBy: at, history: { rule, at, since: HLC_ZERO } }))
+        from = at
+      }
+      return site.state.dump({ dead: true })
+    })
+    assert.equal(purged[0], purged[1])
+  })
+
   test('leaves nothing of what was removed but which ids of directories were in use', () => {
     const site = newSite('one')
     site.write('kept', '1')
