@@ -2,6 +2,7 @@
 import { formatBytes } from '../protocol/size.ts'
 import { count, formatTime, printable, shellWord } from './output.ts'
 import type { LogStatus, VolumeStatus } from '../node/control/status.ts'
+import type { LossInfo } from '../node/control/losses.ts'
 import type { FileFault } from '../node/control/garbage.ts'
 
 /** More nodes are counted, not named. */
@@ -91,10 +92,11 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   const { gone } = volume.waiting
   const isWhole = incompleteOf(volume) === 0
   const absent = `${gone.map(printable).join(', ')}: if gone for good, remove them with "shoal peer rm --now"`
-  const { falseFiles, garbageFault, logCopies } = volume
+  const { falseFiles, garbageFault, logCopies, massLosses } = volume
   const { behind } = logCopies
   const freed = `${formatBytes(reclaimableBytes)} on all peers, once all of them have confirmed it`
   return [
+    ...massLosses.map((loss) => ['MASS LOSS', lossText(loss)] as const),
     ...(behind.length === 0 ? [] : [['Not yet everywhere', behindText(behind)] as const]),
     ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
     ...(upkeep === '' ? [] : [['Upkeep', upkeep] as const]),
@@ -110,6 +112,16 @@ function behindText(names: readonly string[]): string {
   const who = names.slice(0, NAMED_MAX).map(printable).join(', ')
   const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : ''
   return `${who}${more} ${names.length === 1 ? 'has' : 'have'} not confirmed the latest changes`
+}
+
+/** "ben replaced or removed much of it after 2026-11-24 17:00:00; ...". */
+function lossText({ volume, member, atMs }: LossInfo): string {
+  const name = shellWord(volume)
+  return (
+    `${printable(member)} replaced or removed much of it after ${formatTime(atMs)}: what stood ` +
+    `then is kept. Bring it back with "shoal loss restore ${name}", or say that it was meant ` +
+    `with "shoal loss dismiss ${name}"`
+  )
 }
 
 /** "/plan by ben: its content is not what it claims to be and cannot be read; remove it (...)". */

@@ -68,7 +68,12 @@ export function formatDevice(rdev: number): string {
 
 /** "1 file", "2 files". */
 export function count(number: number, noun: string): string {
-  return `${number} ${number === 1 ? noun : noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`}`
+  return `${number} ${number === 1 ? noun : pluralOf(noun)}`
+}
+
+function pluralOf(noun: string): string {
+  if (noun.endsWith('y')) return `${noun.slice(0, -1)}ies`
+  return noun.endsWith('s') ? `${noun}es` : `${noun}s`
 }
 
 /**

@@ -28,6 +28,7 @@ import { addPin } from './commands/pin.ts'
 import { addPut } from './commands/put.ts'
 import { addRecover } from './commands/recover.ts'
 import { addRepair } from './commands/repair.ts'
+import { addLoss } from './past/loss.ts'
 import { addRestore } from './past/restore.ts'
 import { addRm } from './commands/rm.ts'
 import { addScrub } from './commands/scrub.ts'
@@ -66,6 +67,7 @@ const COMMANDS = [
   addVersions,
   addUndelete,
   addRestore,
+  addLoss,
   addEvents,
   addConflicts,
   addExport,

@@ -56,6 +56,8 @@ export type PlantedFault =
   | 'no-redial'
   /** Garbage collection knows nothing of former versions. */
   | 'former-versions-collected'
+  /** A mass loss keeps nothing beyond the rule of the volume. */
+  | 'mass-loss-holds-nothing'
   /** A former version ended at the op that came last, not at the earliest. */
   | 'last-ending-counts'
   /** A cut forgets what was replaced or removed, whatever the rule of the volume keeps. */

@@ -23,6 +23,8 @@ export type TrustRule =
    * writes on.
    */
   | 'goes-on-own'
+  /** A mass loss is told of after it: nothing is held from a moment that is yet to come. */
+  | 'loss-is-past'
   /** Decoders count items and depth over raw bytes before they build values. */
   | 'cbor-counted-first'
   /** An entry with a clear body that is no batch within its bounds is refused. */

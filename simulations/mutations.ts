@@ -40,6 +40,7 @@ export const MUTATIONS: readonly Mutation[] = [
   { fault: 'former-versions-collected', scenario: 'versions', caughtWithinSeeds: 10 },
   { fault: 'last-ending-counts', scenario: 'versions', caughtWithinSeeds: 10 },
   { fault: 'past-forgotten-at-once', scenario: 'versions', caughtWithinSeeds: 10 },
+  { fault: 'mass-loss-holds-nothing', scenario: 'versions', caughtWithinSeeds: 10 },
   { fault: 'released-before-placed', scenario: 'partition', caughtWithinSeeds: 10 },
   { fault: 'given-up-before-upload', scenario: 'cold', caughtWithinSeeds: 10 },
   { fault: 'pack-not-read-back', scenario: 'cold', caughtWithinSeeds: 10 },

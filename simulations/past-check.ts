@@ -9,6 +9,7 @@ import { keptUntilMs, longestMs } from '../protocol/tree/version-rule.ts'
 import { keptVersions } from '../node/log/settings.ts'
 import type { ActorTable } from '../node/replica/actors.ts'
 import type { Membership } from '../node/replica/membership.ts'
+import { heldMoments } from '../node/state/mass-losses.ts'
 import { prefixEnd } from '../node/state/state-view.ts'
 import type { ReplicaView } from '../node/state/state-view.ts'
 import { goneFrom } from '../node/tree/past.ts'
@@ -38,8 +39,12 @@ export async function pastLines({ view, actors, membership }: Log): Promise<read
   const { rule, since } = keptVersions(membership.state)
   const latest = [...actors.all()].reduce((last, { hlc }) => (hlc > last ? hlc : last), since)
   const nowMs = hlcMillis(latest)
+  const moments = await heldMoments(view)
+  const isHeld = (began: Stamp, ended: Stamp): boolean =>
+    moments.some((moment) => stampHlc(began) <= moment && moment < stampHlc(ended))
   const isKept = (began: Stamp, ended: Stamp): boolean =>
-    stampHlc(ended) > since && keptUntilMs(rule, stampMs(began), stampMs(ended)) >= nowMs
+    isHeld(began, ended) ||
+    (stampHlc(ended) > since && keptUntilMs(rule, stampMs(began), stampMs(ended)) >= nowMs)
   const lines: string[] = []
   for await (const [key, value] of view.scan(SUPERSEDED_PREFIX, prefixEnd(SUPERSEDED_PREFIX))) {
     const { version, ended } = decodeSuperseded(value)
@@ -48,8 +53,10 @@ export async function pastLines({ view, actors, membership }: Log): Promise<read
   for await (const [key] of view.scan('d', prefixEnd('d'))) {
     const dir = hexId<NodeId>(fromByteString(key.slice(1)), ID_BYTES, 'node id')
     for await (const { kind, id, began, removed } of goneFrom(view, dir)) {
-      const ofFolder = stampHlc(removed) > since && stampMs(removed) + longestMs(rule) >= nowMs
-      const isThere = kind === 'dir' ? ofFolder && rule.length > 0 : isKept(began, removed)
+      const isByAge = stampHlc(removed) > since && stampMs(removed) + longestMs(rule) >= nowMs
+      const ofFolder =
+        (isByAge && rule.length > 0) || moments.some((moment) => moment < stampHlc(removed))
+      const isThere = kind === 'dir' ? ofFolder : isKept(began, removed)
       if (isThere) lines.push(`gone ${dir} ${kind} ${id} ${hexOf(removed)}`)
     }
   }

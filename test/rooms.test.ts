@@ -94,6 +94,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/control/garbage.ts',
   'node/control/history.ts',
   'node/control/leaving.ts',
+  'node/control/losses.ts',
   'node/control/mounts.ts',
   'node/control/peers.ts',
   'node/control/pins.ts',

@@ -194,6 +194,7 @@ const COUNTED: Readonly<Record<ChangeKind, (number: number) => string>> = {
   merge: (number) => `merged ${count(number, 'time')}`,
   checkpoint: (number) => `proposed ${count(number, 'checkpoint')}`,
   restated: (number) => `restated ${count(number, 'late entry')}`,
+  loss: (number) => `told of ${count(number, 'mass loss')}`,
   unknown: (number) => `${count(number, 'change')} that this node cannot read`,
 }
 

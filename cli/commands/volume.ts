@@ -30,6 +30,12 @@ Settings:
       are always both shown
   history=drop|full
       drop the log below a checkpoint, or keep it for "shoal log"
+  versions=1h:all,1d:1h,30d:1d|off
+      how long former versions and removed files are kept: up to each age all,
+      or what stood at the end of each such time; see "shoal versions"
+  mass-loss=50%|off
+      share of the files that one member may replace or remove within minutes
+      before all that stood then is kept; see "shoal loss"
   checkpoint=N
       take a checkpoint after N log entries, or after a day
   away=30d

@@ -12,6 +12,7 @@ import type { ExchangeApi } from './exchange.ts'
 import type { FilesApi } from './files.ts'
 import type { GarbageApi } from './garbage.ts'
 import type { HistoryApi } from './history.ts'
+import type { LossesApi } from './losses.ts'
 import type { MountsApi } from './mounts.ts'
 import type { PeersApi } from './peers.ts'
 import type { PinsApi } from './pins.ts'
@@ -50,6 +51,7 @@ export interface NodeApi
     ConflictsApi,
     HistoryApi,
     VersionsApi,
+    LossesApi,
     MountsApi,
     UpkeepApi,
     GarbageApi,

@@ -7,6 +7,7 @@ import { filesRoutes } from './files.ts'
 import { garbageRoutes } from './garbage.ts'
 import { historyRoutes } from './history.ts'
 import { leavingRoutes } from './leaving.ts'
+import { lossesRoutes } from './losses.ts'
 import { mountsRoutes } from './mounts.ts'
 import { peersRoutes } from './peers.ts'
 import { pinsRoutes } from './pins.ts'
@@ -30,6 +31,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...conflictsRoutes,
   ...historyRoutes,
   ...versionsRoutes,
+  ...lossesRoutes,
   ...mountsRoutes,
   ...upkeepRoutes,
   ...garbageRoutes,

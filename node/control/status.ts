@@ -5,6 +5,7 @@ import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { FileFault, GarbageProgress } from './garbage.ts'
+import type { LossInfo } from './losses.ts'
 import type { HeldLog } from './security.ts'
 
 export interface NodeStatus {
@@ -204,6 +205,8 @@ export interface VolumeStatus {
    * Why that pass could not come to its end, so that no space comes back; undefined where it did.
    */
   readonly garbageFault: string | undefined
+  /** A member replaced or removed much within minutes; what stood before is kept. */
+  readonly massLosses: readonly LossInfo[]
   /**
    * Time of a checkpoint at which this node has another state than a member: one of the two is
    * damaged.

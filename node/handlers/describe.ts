@@ -16,6 +16,7 @@ import { classOf, conflictsOf, graceMsOf, settingsOf } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
 import type { NamedVolume } from '../log/volumes.ts'
 import { peerName } from './find-peer.ts'
+import { describeLosses } from './losses.ts'
 import {
   countCold,
   countDegradedPlacement,
@@ -173,6 +174,7 @@ export function describeVolume(
     conflicts: readConflictCount(volume.view, conflictsOf(volume)),
     falseFiles: upkeep.faultsOf(here)?.falseFiles ?? [],
     garbageFault: upkeep.faultsOf(here)?.fault,
+    massLosses: describeLosses(here, named),
     differsMs: swarm.differsMs(volume.id),
     log: describeLog(volume, swarm.heldElsewhere.heldBackBy(volume)),
     heads: headsOf(volume),

@@ -12,6 +12,7 @@ import { exchangeApi } from './exchange.ts'
 import { filesApi } from './files.ts'
 import { wholeBytesOf } from './health.ts'
 import { historyApi } from './history.ts'
+import { lossesApi } from './losses.ts'
 import { versionsApi } from './versions.ts'
 import { leavingApi } from './leaving.ts'
 import { mountsApi } from './mounts.ts'
@@ -51,6 +52,7 @@ export function ownersApi(
     ...exchangeApi(parts),
     ...historyApi(parts),
     ...versionsApi(parts),
+    ...lossesApi(parts),
     ...mountsApi(parts),
     ...upkeepApi(parts),
     ...garbageApi(parts),

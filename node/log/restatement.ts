@@ -2,8 +2,7 @@
 // for a cut, or their writer had no right to them and has one now. Where what an op spoke of is
 // gone for good, its content goes to /lost+found. What two say again at once is there twice, as a
 // conflict copy.
-import { equalBytes, toByteString, utf8 } from '../../protocol/bytes.ts'
-import { encodeCbor } from '../../protocol/cbor.ts'
+import { toByteString, utf8 } from '../../protocol/bytes.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -18,7 +17,7 @@ import { versionsOf } from '../../protocol/tree/versions.ts'
 import type { Holding, Op } from '../../protocol/op/op.ts'
 import { lookupName } from '../../protocol/tree/view.ts'
 import { freshDirId, isIdOf } from '../../protocol/tree/dir-ids.ts'
-import { encodeContent } from '../../protocol/op/codec.ts'
+import { isSameContent } from '../../protocol/op/same-content.ts'
 import type { Random } from '../world/world.ts'
 import { isPinSaid } from '../state/pins.ts'
 import type { Volume } from './volume.ts'
@@ -256,13 +255,4 @@ export class Restatement {
   #linkOf(link: NodeId): NodeId {
     return this.#links.get(link) ?? link
   }
-}
-
-function isSameContent(
-  a: Pick<OpOf<'version'>, 'size' | 'content'>,
-  b: Pick<OpOf<'version'>, 'size' | 'content'>,
-): boolean {
-  const bytesOf = ({ content }: Pick<OpOf<'version'>, 'content'>): Uint8Array =>
-    encodeCbor(encodeContent(content))
-  return a.size === b.size && equalBytes(bytesOf(a), bytesOf(b))
 }

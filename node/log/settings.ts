@@ -58,6 +58,18 @@ const VERSIONS: Setting = {
 const SYNC: Setting<Syncing> = oneOf('sync', ['fsync', 'always'])
 const LOCKS: Setting<Locking> = oneOf('locks', ['local', 'strong'])
 
+/** The share of all files that one member may replace or remove within minutes; 'off': all. */
+const MASS_LOSS: Setting = {
+  default: '50%',
+  parse(value) {
+    if (value === 'off' || percentOf(value) !== undefined) return value
+    throw new ShoalError(
+      'usage',
+      `mass-loss=${value}: give a share of the files, such as 50%, or off`,
+    )
+  },
+}
+
 /** For how long a member that nobody hears of keeps the log from being cut. */
 const AWAY: Setting = duration('away', '30d', '12h')
 /** After how long a silence a peer's shards are made anew on others. */
@@ -127,6 +139,7 @@ const SETTINGS = {
   keep: KEEP,
   'keep-local': KEEP_LOCAL,
   locks: LOCKS,
+  'mass-loss': MASS_LOSS,
   sync: SYNC,
 } as const satisfies Readonly<Record<string, Setting>>
 
@@ -267,6 +280,12 @@ export function keptVersions(governance: GovernanceState): {
   }
 }
 
+/** The share of the files whose loss within minutes is a mass loss; undefined: none is. */
+export function massLossShareOf(volume: Volume): number | undefined {
+  const percent = percentOf(valueOf(volume, 'mass-loss'))
+  return percent === undefined ? undefined : percent / 100
+}
+
 /** How long a member that is away is waited for. */
 export function awayMsOf(volume: Volume): number {
   return parseDuration(valueOf(volume, 'away')) ?? 0
@@ -339,6 +358,13 @@ function parseDuration(text: string): number | undefined {
   const [, count = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
   const unitMs = { s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }[unit]
   return unitMs === undefined || Number(count) === 0 ? undefined : Number(count) * unitMs
+}
+
+/** The number in "50%", from 1 to 100. */
+function percentOf(value: string): number | undefined {
+  const [, percent] = /^(\d{1,3})%$/.exec(value) ?? []
+  const number = Number(percent ?? Number.NaN)
+  return number >= 1 && number <= 100 ? number : undefined
 }
 
 function valueOf(volume: Volume, key: Key): string {

@@ -1,5 +1,6 @@
 // Effects of an entry's ops beyond the state: cuts that are announced, members that came or went,
 // pins, stripes that are held by others.
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { ActorId } from '../../protocol/ids.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import type { Op } from '../../protocol/op/op.ts'
@@ -19,9 +20,25 @@ export function applySideEffects(
   for (const op of ops) {
     if (op?.kind === 'checkpoint') cutEffects(volume, op, label)
     else if (op?.kind === 'pin' || op?.kind === 'pin-cold') volume.events.pins.tell(op.id)
+    else if (op?.kind === 'mass-loss' || op?.kind === 'dismiss-loss') lossEffects(volume, op, label)
     else if (op !== undefined && MEMBER_OPS.has(op.kind)) memberEffects(volume, op, label)
     else if (op !== undefined) stripeEffects(volume, op, label)
   }
+}
+
+function lossEffects(
+  { actors, events, membership }: Volume,
+  op: Extract<Op, { kind: 'mass-loss' | 'dismiss-loss' }>,
+  label: ActorId,
+): void {
+  events.losses.tell()
+  if (op.kind === 'dismiss-loss') return
+  const by = actors.get(label)?.peer
+  const from = new Date(hlcMillis(op.at)).toISOString()
+  const message =
+    `${membership.nameOf(op.peer)} replaced or removed much of the volume after ${from}: ` +
+    'what stood then is kept; see "shoal loss"'
+  events.security.tell({ kind: 'mass-loss', peer: by, message })
 }
 
 function stripeEffects({ actors, events, stripes }: Volume, op: Op, label: ActorId): void {

@@ -20,6 +20,7 @@ export type SecurityEventKind =
   | 'left' // this node gave a volume up
   | 'live-stripe-condemned' // somebody gave up a stripe that a file needs
   | 'log-altered' // this very log was cut or changed
+  | 'mass-loss' // a member replaced or removed much of a volume within minutes
   | 'member-removed'
   | 'peer-costly' // a peer is cut off for a while, or what it writes is held back
   | 'peer-log-back' // the security log of a member is shorter than it was, or another

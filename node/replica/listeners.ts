@@ -65,6 +65,8 @@ export class VolumeEvents {
   readonly governed: Listeners<[op: Op, by: ActorId]> = new Listeners(this.#failed)
   /** Somebody has said what a folder or a file is pinned to. */
   readonly pins: Listeners<[id: NodeId]> = new Listeners(this.#failed)
+  /** Somebody told of a mass loss, or dismissed some. */
+  readonly losses: Listeners<[]> = new Listeners(this.#failed)
   /** The shard map has changed. */
   readonly stripes: Listeners<[event: MapEvent]> = new Listeners(this.#failed)
   /** A member announces a cut, by an entry with this hash; or what it held is known better. */

@@ -10,6 +10,7 @@ import { STAMP_BYTES } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import { GARBAGE_PREFIXES, garbageOf, purge } from '../../protocol/tree/purge.ts'
 import type { Garbage, PurgeLimits } from '../../protocol/tree/purge.ts'
+import { MASS_LOSS, isLossOver } from '../state/mass-losses.ts'
 import { PIN, deadPin, forgetPin } from '../state/pins.ts'
 import type { ReplicaView } from '../state/state-view.ts'
 import type { Oblivion } from '../shard-map/stripe-record.ts'
@@ -23,7 +24,7 @@ interface Tables {
 }
 
 /** Keys that begin with these tell what there may be to purge; ascending. */
-export const TELLTALES: readonly ByteString[] = [...GARBAGE_PREFIXES, TRACE, PIN].sort()
+export const TELLTALES: readonly ByteString[] = [...GARBAGE_PREFIXES, MASS_LOSS, TRACE, PIN].sort()
 
 const TRACE_BYTES = TRACE.length + CID_BYTES
 
@@ -42,6 +43,10 @@ export function garbageBy(
     const stamp = deadPin(view, record, limits.deadBy)
     return stamp === undefined ? [] : [(key + stamp) as Garbage]
   }
+  if (key.startsWith(MASS_LOSS)) {
+    const { deadBy, history } = limits
+    return isLossOver(record, { deadBy, at: history.at }) ? [key as Garbage] : []
+  }
   return garbageOf(view, record, limits)
 }
 
@@ -52,6 +57,8 @@ export function purgeAll({ view, stripes }: Tables, garbage: readonly Garbage[])
       stripes.forget(item.slice(0, TRACE_BYTES), decodeOblivion(item.slice(TRACE_BYTES)))
     } else if (item.startsWith(PIN)) {
       forgetPin(view, item.slice(0, -STAMP_BYTES), item.slice(-STAMP_BYTES) as Stamp)
+    } else if (item.startsWith(MASS_LOSS)) {
+      view.delete(item)
     } else {
       purge(view, [item])
     }

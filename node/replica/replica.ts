@@ -46,6 +46,8 @@ import { CountedFiles } from '../state/counted-files.ts'
 import { MemberInfos } from '../state/member-infos.ts'
 import type { Membership } from './membership.ts'
 import { applyRestated } from '../state/restated.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
+import { applyDismissal, applyMassLoss, heldMoments } from '../state/mass-losses.ts'
 import { applyPin } from '../state/pins.ts'
 import { prefixEnd } from '../state/state-view.ts'
 import type { ReplicaView, StateView } from '../state/state-view.ts'
@@ -255,6 +257,10 @@ export class Replica {
         return applyRestated(this.view, op)
       case 'backup':
         return applyBackup(this.view, op, dot, stamp)
+      case 'mass-loss':
+        return applyMassLoss(this.view, op, dot, stamp)
+      case 'dismiss-loss':
+        return applyDismissal(this.view, op, stamp)
       case 'member-info':
         return this.infos.apply(op, stamp)
       case 'member':
@@ -301,7 +307,8 @@ export class Replica {
     if (deadBy === HLC_ZERO) return { garbage, next: undefined }
     const graceHlc = hlc - (BigInt(LOST_GRACE_MS) << 16n)
     const lostBy = isLww ? ((graceHlc < deadBy ? graceHlc : deadBy) as Hlc) : undefined
-    const history = { ...versions, at: hlc }
+    const moments = isPlanted('mass-loss-holds-nothing') ? [] : await heldMoments(this.view)
+    const history = { ...versions, at: hlc, moments }
     for (const prefix of TELLTALES) {
       const from = after < prefix ? prefix : `${after}\0`
       if (from >= prefixEnd(prefix)) continue

@@ -36,6 +36,7 @@ export const STATE_PREFIXES = {
   backup: 'H',
   groupMember: 'j',
   chunkLocation: 'k',
+  massLoss: 'L',
   memberInfo: 'M',
   fileTotals: 'N',
   pin: 'p',

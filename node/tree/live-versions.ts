@@ -20,6 +20,7 @@ import {
 import type { Version } from '../../protocol/tree/version-records.ts'
 import { removedVersions, versionsOf } from '../../protocol/tree/versions.ts'
 import { keptVersions } from '../log/settings.ts'
+import { heldMoments } from '../state/mass-losses.ts'
 import type { Volume } from '../log/volume.ts'
 import { viewPages } from '../state/state-view.ts'
 import { inodesOf } from './all-inodes.ts'
@@ -46,7 +47,7 @@ export interface LiveFile {
  */
 export async function* liveFiles(volume: Volume): AsyncGenerator<LiveFile, void, undefined> {
   const { view } = volume
-  const isKept = keptPast(volume)
+  const isKept = await keptPast(volume)
   for await (const [id, inode] of inodesOf(view)) {
     const isNamed = inode.links.length > 0
     const gone = isNamed ? undefined : readDead(view, 'inode', id)
@@ -65,7 +66,7 @@ async function* formerVersions(
   volume: Volume,
 ): AsyncGenerator<readonly [file: NodeId, version: Version], void, undefined> {
   const { view } = volume
-  const isKept = keptPast(volume)
+  const isKept = await keptPast(volume)
   for await (const [key] of viewPages(view, SUPERSEDED_PREFIX)) {
     const bytes = view.get(key) // it may have gone since its page was read
     const former = bytes === undefined ? undefined : decodeSuperseded(bytes)
@@ -85,7 +86,7 @@ export interface PastSize {
 /** cost: O(what is kept) */
 export async function pastSize(volume: Volume): Promise<PastSize> {
   const { view } = volume
-  const isKept = keptPast(volume)
+  const isKept = await keptPast(volume)
   const size = { versions: 0, removedFiles: 0, bytes: 0 }
   for await (const [, version] of formerVersions(volume)) {
     size.versions++
@@ -102,9 +103,14 @@ export async function pastSize(volume: Volume): Promise<PastSize> {
 }
 
 /** Tells of what ended at a clock whether it lives on for as long as the state has it. */
-function keptPast({ membership }: Volume): (ended: Hlc, slack?: Hlc) => boolean {
+async function keptPast({
+  membership,
+  view,
+}: Volume): Promise<(ended: Hlc, slack?: Hlc) => boolean> {
   const { rule, since } = keptVersions(membership.state)
-  return (ended, slack = HLC_ZERO) => rule.length > 0 && ended + slack > since
+  const moments = await heldMoments(view)
+  return (ended, slack = HLC_ZERO) =>
+    (rule.length > 0 && ended + slack > since) || moments.some((moment) => moment < ended + slack)
 }
 
 /** Those that show, and those that will if what was written since they were removed goes. */

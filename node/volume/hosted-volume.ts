@@ -47,6 +47,7 @@ import { FileContents } from './file-contents.ts'
 import { FileLocks } from './file-locks.ts'
 import { Files } from './files.ts'
 import type { Change } from './files.ts'
+import { MassLossWatch } from './mass-loss-watch.ts'
 import { BringBack } from './bring-back.ts'
 import { PastFiles } from './past-files.ts'
 import { PinnedClasses } from './pinned-classes.ts'
@@ -106,6 +107,7 @@ export class HostedVolume {
   readonly files: Files
   readonly past: PastFiles
   readonly bringBack: BringBack
+  readonly massLosses: MassLossWatch
   readonly map: VolumeStripeMap
   readonly client: ShardClient
   readonly fetcher: ChunkFetcher
@@ -169,6 +171,7 @@ export class HostedVolume {
     this.files = new Files({ namespace, contents, owner })
     const past = (this.past = new PastFiles({ namespace, contents }))
     this.bringBack = new BringBack({ namespace, contents, past })
+    this.massLosses = new MassLossWatch({ volume, world })
     this.strong = new StrongVolume({
       world,
       volume,
@@ -231,9 +234,11 @@ export class HostedVolume {
   start(): void {
     this.#parts.packer.start()
     this.strong.start()
+    this.massLosses.start()
   }
 
   async stop(): Promise<void> {
+    await this.massLosses.stop()
     await this.#claims.stop()
     await this.strong.stop()
     await this.#parts.packer.stop()

@@ -112,6 +112,8 @@ export const UNLUCKY_SITES = [
   'sync.never-begins',
   /** Entries are sent one by one. */
   'sync.one-entry-a-frame',
+  /** The loss of one file is a mass loss. */
+  'volume.one-file-is-many',
 ] as const
 
 export type UnluckySite = (typeof UNLUCKY_SITES)[number]

@@ -32,6 +32,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'member':
     case 'epoch':
     case 'policy':
+    case 'dismiss-loss':
       return mayAdminister(role)
     case 'checkpoint':
     case 'mkdir':
@@ -48,6 +49,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'restated':
     case 'pin':
     case 'pin-cold':
+    case 'mass-loss':
     // Every writer of placements may, since it also recodes.
     case 'stripe':
     case 'doubt':

@@ -14,7 +14,7 @@ import {
   peerIdFromPublicKey,
   publicKeyOf,
 } from '../ids.ts'
-import type { BackupHeadId, NodeId } from '../ids.ts'
+import type { BackupHeadId, NodeId, PeerId } from '../ids.ts'
 import {
   BACKUP_NUMBER_MAX,
   CHUNK_PLAIN_MAX,
@@ -30,6 +30,7 @@ import {
   XATTR_VALUE_MAX,
 } from '../limits.ts'
 import { decodeDot, encodeDot } from '../clock/dot.ts'
+import { decodeHlc } from '../clock/hlc.ts'
 import type { Dot } from '../clock/dot.ts'
 import { KNOWN_CODECS } from '../chunk/seal.ts'
 import type { ChunkRef, Codec } from '../chunk/seal.ts'
@@ -105,6 +106,10 @@ export function encodeOp(op: Op): Record<string, unknown> {
       return { o, id: fromHex(op.id), t: op.tier }
     case 'backup':
       return { o, p: publicKeyOf(op.peer), t: op.tier, n: op.number, h: hexIdBytes(op.head) }
+    case 'mass-loss':
+      return { o, p: publicKeyOf(op.peer), t: op.at }
+    case 'dismiss-loss':
+      return { o, l: op.losses.map(encodeDot) }
     default:
       return encodeClearOp(op)
   }
@@ -187,6 +192,14 @@ function decodeKnownOp(value: unknown): Op | undefined {
       return decodeVersion(f)
     case 'drop-version':
       return { kind, inode: id(f, 'i'), saw: saw(f) }
+    default:
+      return decodeVolumeOp(kind, f)
+  }
+}
+
+/** Decodes an op that says something about the volume and changes nothing in its tree. */
+function decodeVolumeOp(kind: string, f: Fields): Op | undefined {
+  switch (kind) {
     case 'policy':
       return { kind, key: f.text('k', TEXT_MAX), value: f.text('v', TEXT_MAX) }
     case 'restated':
@@ -197,6 +210,10 @@ function decodeKnownOp(value: unknown): Op | undefined {
       return { kind, id: id(f, 'id'), tier: f.text('t', TIER_NAME_MAX) }
     case 'backup':
       return decodeBackup(f)
+    case 'mass-loss':
+      return { kind, peer: peer(f), at: decodeHlc(f.raw('t')) }
+    case 'dismiss-loss':
+      return { kind, losses: dots(f.list('l', OP_DOTS_MAX)) }
     default:
       return decodeClearOp(kind, f)
   }
@@ -221,11 +238,15 @@ function decodeVersion(f: Fields): Op {
 function decodeBackup(f: Fields): Op {
   return {
     kind: 'backup',
-    peer: peerIdFromPublicKey(f.bytes('p', PUBLIC_KEY_BYTES, PUBLIC_KEY_BYTES)),
+    peer: peer(f),
     tier: f.text('t', TIER_NAME_MAX),
     number: f.integer('n', 1, BACKUP_NUMBER_MAX),
     head: toHex(f.bytes('h', HASH_BYTES, HASH_BYTES)) as BackupHeadId,
   }
+}
+
+function peer(f: Fields): PeerId {
+  return peerIdFromPublicKey(f.bytes('p', PUBLIC_KEY_BYTES, PUBLIC_KEY_BYTES))
 }
 
 /** The entries that whoever made the op knew of. */

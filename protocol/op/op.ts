@@ -163,6 +163,20 @@ export type TreeOp =
       readonly number: number
       readonly head: BackupHeadId
     }
+  | {
+      /**
+       * Its author saw a member replace or remove much of the volume after this moment: what stood
+       * then is kept until an admin dismisses it.
+       */
+      readonly kind: 'mass-loss'
+      readonly peer: PeerId
+      readonly at: Hlc
+    }
+  | {
+      /** These are dismissed: each is named by the dot of its `mass-loss`. */
+      readonly kind: 'dismiss-loss'
+      readonly losses: readonly Dot[]
+    }
 
 /**
  * A peer holds a shard of a stripe: the author of the op by its own word, another by its receipt.

@@ -17,7 +17,7 @@
 import { assertNever } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import { dotSeq } from '../clock/dot.ts'
-import type { Dot } from '../clock/dot.ts'
+import type { Dot, Stamp } from '../clock/dot.ts'
 import { applyDropVersion, changeVersions, removeContents } from './change-versions.ts'
 import { isIdOf, isRetired } from './dir-ids.ts'
 import type { MoveLog } from './moves.ts'
@@ -57,12 +57,22 @@ export interface ChangeSet {
   readonly inodes: Set<NodeId>
   /** Names that now mean something else, as [dir, name]. */
   readonly names: [NodeId, Name][]
+  /** Contents that showed, and were replaced or went with the last name of their file. */
+  readonly lost: LostContent[]
+}
+
+export interface LostContent {
+  readonly inode: NodeId
+  /** Since when it stood. */
+  readonly began: Stamp
+  /** The op that replaced or removed it. */
+  readonly ended: Stamp
 }
 
 type OpOf<Kind extends TreeOp['kind']> = Extract<TreeOp, { kind: Kind }>
 
 export function emptyChanges(): ChangeSet {
-  return { dirs: new Set(), inodes: new Set(), names: [] }
+  return { dirs: new Set(), inodes: new Set(), names: [], lost: [] }
 }
 
 /**
@@ -111,12 +121,15 @@ export function applyOp(
     case 'drop-version':
       applyDropVersion(edit, op)
       break
-    // Settings, what people want for a path, and what backups there are, are tables of their own.
+    // Settings, what people want for a path, what backups there are, and from which moments all is
+    // kept, are tables of their own.
     case 'policy':
     case 'restated':
     case 'pin':
     case 'pin-cold':
     case 'backup':
+    case 'mass-loss':
+    case 'dismiss-loss':
       return NO_FILES
     default:
       return assertNever(op)
@@ -326,6 +339,9 @@ function applyVersion(edit: OpEdit, op: OpOf<'version'>): void {
   const inode = edit.seenInode(op.inode)
   if (inode === undefined) return
   const ending = { how: 'overwritten', goesOn: op.goesOn === true } as const
+  const { newest } = inode
+  if (newest !== undefined && op.base.includes(newest.dot))
+    edit.changes.lost.push({ inode: op.inode, began: newest.stamp, ended: stamp })
   changeVersions(edit, op.inode, inode, () => {
     for (const base of edit.seenDots(op.base)) supersede(edit, [op.inode, inode], base, ending)
     while (isPlanted('last-version-alone') && inode.newest !== undefined)

@@ -4,6 +4,8 @@
 import { assertNever } from '../errors.ts'
 import type { NodeId, PeerId } from '../ids.ts'
 import type { Dot } from '../clock/dot.ts'
+import { hlcMillis } from '../clock/hlc.ts'
+import type { Hlc } from '../clock/hlc.ts'
 import { kindText } from '../op/file-kind.ts'
 import { nameText } from '../op/names.ts'
 import type { Name } from '../op/names.ts'
@@ -28,6 +30,7 @@ export type ChangeKind =
   | 'merge'
   | 'checkpoint'
   | 'restated'
+  | 'loss'
   | 'unknown'
 
 export interface Change {
@@ -251,8 +254,12 @@ function shardsText(changes: readonly ShardChange[], names: HistoryNames): strin
   return to === '' ? `let go of ${what} on ${from}` : `moved ${what} from ${from} to ${to}`
 }
 
-function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`
+function count(n: number, noun: string, ending = 's'): string {
+  return `${n} ${noun}${n === 1 ? '' : ending}`
+}
+
+function timeText(hlc: Hlc): string {
+  return new Date(hlcMillis(hlc)).toISOString()
 }
 
 function describeMove(
@@ -312,7 +319,9 @@ function policyText({ key, value }: Extract<Op, { kind: 'policy' }>, names: Hist
   return `set ${key}=${voters.join(',')}`
 }
 
-type VolumeOp = Exclude<Op, TreeOp | PlacingOp> | Extract<Op, { kind: 'policy' | 'restated' }>
+type VolumeOp =
+  | Exclude<Op, TreeOp | PlacingOp>
+  | Extract<Op, { kind: 'policy' | 'restated' | 'mass-loss' | 'dismiss-loss' }>
 
 /** Ops about where data lies. */
 type PlacingOp = Extract<
@@ -340,6 +349,13 @@ function describeVolumeOp(op: VolumeOp, dot: Dot, names: HistoryNames): Change {
       return { kind: 'member', text: `began key epoch ${op.epoch}` }
     case 'checkpoint':
       return { kind: 'checkpoint', text: 'proposed a checkpoint' }
+    case 'mass-loss':
+      return {
+        kind: 'loss',
+        text: `saw ${names.member(op.peer)} replace or remove much after ${timeText(op.at)}`,
+      }
+    case 'dismiss-loss':
+      return { kind: 'loss', text: `dismissed ${count(op.losses.length, 'mass loss', 'es')}` }
     case 'restated':
       return { kind: 'restated', text: `restated ${op.entries.length} late entries of others` }
     default:

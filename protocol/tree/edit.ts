@@ -67,6 +67,9 @@ export class Edit {
   /** It shows no more. lastName: of an inode the link that went. */
   died(kind: DeadKind, id: NodeId, lastName?: NodeId): void {
     markDead(this.store, { kind, id }, this.stamp, lastName)
+    const newest = kind === 'inode' ? this.inode(id)?.newest : undefined
+    if (newest !== undefined)
+      this.changes.lost.push({ inode: id, began: newest.stamp, ended: this.stamp })
   }
 
   /** It shows again. */

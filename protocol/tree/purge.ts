@@ -64,6 +64,8 @@ export interface Retention {
   readonly at: Hlc
   /** Nothing that ended by then is kept: history was off. */
   readonly since: Hlc
+  /** All that stood at one of these is kept, whatever the rule. */
+  readonly moments: readonly Hlc[]
 }
 
 /** Keys that begin with these tell what there may be to purge. */
@@ -147,13 +149,16 @@ function isCoveredDue(
 }
 
 /** Is nothing kept that ended at this time, whenever it began? */
-function isPastAllAges({ rule, at, since }: Retention, ended: Hlc): boolean {
+function isPastAllAges({ rule, at, since, moments }: Retention, ended: Hlc): boolean {
+  if (moments.some((moment) => moment < ended)) return false
   if (rule.length === 0 || ended <= since) return true
   return hlcMillis(at) > hlcMillis(ended) + longestMs(rule)
 }
 
 /** Is a state kept that stood from the one time to the other? */
-function isKept({ rule, at, since }: Retention, began: Stamp, ended: Hlc): boolean {
+function isKept(history: Retention, began: Stamp, ended: Hlc): boolean {
+  const { rule, at, since, moments } = history
+  if (moments.some((moment) => stampHlc(began) <= moment && moment < ended)) return true
   if (ended <= since || isPlanted('past-forgotten-at-once')) return false
   const beganMs = stampMs(began)
   return hlcMillis(at) <= keptUntilMs(rule, beganMs, hlcMillis(ended))

@@ -32,6 +32,7 @@ function volume(
     isEmpty: false,
     logCopies: { nodes: 3, behind: [] },
     falseFiles: [],
+    massLosses: [],
     garbageFault: undefined,
     log: {
       stoppedAt: undefined,

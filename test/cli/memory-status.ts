@@ -76,6 +76,7 @@ export const VOLUME: Omit<VolumeInfo, 'conflicts' | 'settings'> = {
   unplacedBytes: 0,
   space: { dataBytes: 0, shardBytes: 0 },
   falseFiles: [],
+  massLosses: [],
   garbageFault: undefined,
   differsMs: undefined,
   log: {

@@ -90,7 +90,7 @@ const COMMANDS = [
 
 /** The typed command, and the one line on stderr. */
 const WRONG_USES: readonly (readonly [string, RegExp])[] = [
-  ['lss', /unknown command 'lss' \(Did you mean ls\?\)\. See "shoal --help"/],
+  ['lsd', /unknown command 'lsd' \(Did you mean ls\?\)\. See "shoal --help"/],
   ['help pear', /unknown command 'pear'. See "shoal --help"/],
   ['help peer ad', /unknown command 'peer ad'. See "shoal peer --help"/],
   ['peer ad', /unknown command 'ad' .*See "shoal peer --help"/],

@@ -5,6 +5,7 @@ import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import { describeOps } from '../../protocol/tree/describe.ts'
 import type { BackupHeadId, NodeId, PackId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/clock/dot.ts'
+import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { Change, HistoryNames } from '../../protocol/tree/describe.ts'
 import type { Name, XattrName } from '../../protocol/op/names.ts'
 import type { Op, ShardChange } from '../../protocol/op/op.ts'
@@ -143,6 +144,11 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
     { kind: 'backup', peer: PEER, tier: 'attic', number: 7, head: 'b1'.repeat(32) as BackupHeadId },
     'put backup 7 of the namespace into attic',
   ],
+  [
+    { kind: 'mass-loss', peer: PEER, at: (1_700_000_000_000n << 16n) as Hlc },
+    'saw ben replace or remove much after 2023-11-14T22:13:20.000Z',
+  ],
+  [{ kind: 'dismiss-loss', losses: ['a:1:0' as Dot] }, 'dismissed 1 mass loss'],
 ]
 
 describe('ops in words', () => {

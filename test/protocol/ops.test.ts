@@ -13,6 +13,7 @@ import {
   INLINE_FILE_MAX,
   MANIFEST_LEVELS_MAX,
   MEMBERS_MAX,
+  OP_DOTS_MAX,
   OP_SHARDS_MAX,
   OP_STRIPES_MAX,
   SYMLINK_MAX,
@@ -223,6 +224,9 @@ const BOUNDS: readonly (readonly [
   ['backup', 'n', BACKUP_NUMBER_MAX, BACKUP_NUMBER_MAX + 1],
   ['backup', 'n', 1, 0],
   ['backup', 'h', filled(1, 32), filled(1, 31)],
+  ['mass-loss', 'p', peer, peer.subarray(1)],
+  ['mass-loss', 't', HLC_MAX, HLC_MAX + 1n],
+  ['dismiss-loss', 'l', ...both(OP_DOTS_MAX, dot)],
 ]
 
 function example(name: string): Op {

@@ -1,7 +1,7 @@
 // Ops that would have former versions forgotten.
 import { utf8 } from '../../../protocol/bytes.ts'
 import { makeDot } from '../../../protocol/clock/dot.ts'
-import { nextHlc } from '../../../protocol/clock/hlc.ts'
+import { HLC_MAX, hlcMillis, nextHlc } from '../../../protocol/clock/hlc.ts'
 import { hasCode } from '../../../protocol/errors.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
 import { nameFromText } from '../../../protocol/op/names.ts'
@@ -31,6 +31,23 @@ export const HISTORY_ATTACKS: readonly Attack[] = [
         const sizes = await versionSizes(founder, `/${name}`)
         const isForgotten = sizes.includes(AFTER.length) && !sizes.includes(BEFORE.length)
         disbelieved(!isForgotten, `${founder.name} keeps nothing of what was replaced`)
+      }
+    },
+  },
+  {
+    name: 'it tells of a loss that is yet to come, to have all kept that is ever removed',
+    rule: 'loss-is-past',
+    kind: 'lie',
+    roles: ['writer'],
+    async run(stage): Promise<Look> {
+      const { founder, liar } = stage
+      const { peer } = liar.identity
+      const entry = alone(liar, [{ kind: 'mass-loss', peer, at: HLC_MAX }])
+      await giveAll(stage, [entry])
+      return async () => {
+        const losses = await founder.ask((api) => api.listLosses())
+        const isTold = losses.some(({ atMs }) => atMs === hlcMillis(HLC_MAX))
+        disbelieved(!isTold, `${founder.name} keeps all that is ever removed`)
       }
     },
   },

@@ -12,13 +12,14 @@ import { nameFromText } from '../../../protocol/op/names.ts'
 import { GARBAGE_PREFIXES, garbageOf, purge } from '../../../protocol/tree/purge.ts'
 import { ROOT } from '../../../protocol/tree/records.ts'
 import { parseVersionRule } from '../../../protocol/tree/version-rule.ts'
+import type { VersionRule } from '../../../protocol/tree/version-rule.ts'
 import { checkInvariants } from './invariants.ts'
 import { anyOrder, inStampOrder, live, newSites, steps } from './script.ts'
 import { newSite } from './sites.ts'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ActorId, NodeId } from '../../../protocol/ids.ts'
-import type { Garbage, PurgeLimits } from '../../../protocol/tree/purge.ts'
+import type { Garbage, PurgeLimits, Retention } from '../../../protocol/tree/purge.ts'
 import type { LoggedOp, Site } from './sites.ts'
 import { tries } from '../../effort.ts'
 
@@ -28,7 +29,7 @@ function garbageIn({ state }: Site, limits: Partial<PurgeLimits> = {}): Garbage[
   const all = {
     deadBy: MAX as Hlc,
     lostBy: undefined,
-    history: { rule: [], at: MAX as Hlc, since: HLC_ZERO },
+    history: keptBy([[], []], MAX as Hlc),
     ...limits,
   }
   return GARBAGE_PREFIXES.flatMap((prefix) =>
@@ -36,8 +37,16 @@ function garbageIn({ state }: Site, limits: Partial<PurgeLimits> = {}): Garbage[
   )
 }
 
-const rules = fc.constantFrom(
-  ...['off', '1m:all', '2m:all,5m:2m'].map((text) => parseVersionRule(text) ?? []),
+function keptBy([rule, moments]: Kept, at: Hlc): Retention {
+  return { rule, at, since: HLC_ZERO, moments }
+}
+
+/** A rule, and the moments of mass losses. */
+type Kept = readonly [VersionRule, readonly Hlc[]]
+
+const rules: fc.Arbitrary<Kept> = fc.tuple(
+  fc.constantFrom(...['off', '1m:all', '2m:all,5m:2m'].map((text) => parseVersionRule(text) ?? [])),
+  fc.array(fc.bigInt(0n, 400_000n << 16n), { maxLength: 2 }) as fc.Arbitrary<Hlc[]>,
 )
 
 function lastHlc(ops: readonly LoggedOp[]): Hlc {
@@ -72,7 +81,7 @@ describe('purge', () => {
         const all = inStampOrder(sites)
 
         const purged = stateAt(sites, cut)
-        const garbage = garbageIn(purged, { deadBy, history: { rule, at: cut, since: HLC_ZERO } })
+        const garbage = garbageIn(purged, { deadBy, history: keptBy(rule, cut) })
         purge(purged.state, garbage)
         for (const next of all) if (next.hlc > cut) purged.apply(next)
 
@@ -107,18 +116,12 @@ describe('purge', () => {
         const two = lastHlc(sites.flatMap(({ log }) => log))
 
         const twice = stateAt(sites, one)
-        purge(
-          twice.state,
-          garbageIn(twice, { deadBy: one, history: { rule, at: one, since: HLC_ZERO } }),
-        )
+        purge(twice.state, garbageIn(twice, { deadBy: one, history: keptBy(rule, one) }))
         for (const next of inStampOrder(sites)) if (next.hlc > one) twice.apply(next)
         const once = stateAt(sites, two)
         for (const site of [twice, once]) {
           forget(site, two)
-          purge(
-            site.state,
-            garbageIn(site, { deadBy: two, history: { rule, at: two, since: HLC_ZERO } }),
-          )
+          purge(site.state, garbageIn(site, { deadBy: two, history: keptBy(rule, two) }))
         }
         assert.equal(twice.state.dump({ dead: true }), once.state.dump({ dead: true }))
       }),
@@ -136,7 +139,7 @@ describe('purge', () => {
     const cut = lastHlc(one.log)
     one.remove('d')
     for (const site of sites) site.receive(...sites)
-    const rule = parseVersionRule('1m:all') ?? []
+    const rule: Kept = [parseVersionRule('1m:all') ?? [], []]
     const end = lastHlc(one.log)
     const purged = [[cut, end], [end]].map((cuts) => {
       const site = newSite('cut')
@@ -145,7 +148,7 @@ describe('purge', () => {
         for (const next of inStampOrder(sites))
           if (next.hlc > from && next.hlc <= at) site.apply(next)
         forget(site, at)
-        purge(site.state, garbageIn(site, { deadBy: at, history: { rule, at, since: HLC_ZERO } }))
+        purge(site.state, garbageIn(site, { deadBy: at, history: keptBy(rule, at) }))
         from = at
       }
       return site.state.dump({ dead: true })
