@@ -171,8 +171,8 @@ export class FileHandles {
     const { files, namespace, isSynced } = this.#c
     const file = this.#file(handle)
     files.checkAccepted(file)
+    // What another descriptor of this handle writes goes on from it, as a shell does that redirects.
     await this.#commitLast(file)
-    files.wasClosed(file)
     // Also where nothing was written: the file may be new, or another handle's changes on their
     // way.
     await namespace.volume.keep({ sync: isSynced })

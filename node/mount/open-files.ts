@@ -243,7 +243,7 @@ export class OpenFiles {
     return files.map((file) => this.inOrder(file, () => this.commit(file, signal)))
   }
 
-  /** A program has closed it: what is written from now on is another version. */
+  /** A handle of it has ended: what is written from now on is another version. */
   wasClosed(file: OpenFile): void {
     file.synced = undefined
   }

@@ -1,10 +1,12 @@
 // Three real nodes: files are edited, overwritten and removed on them, through mounts and by the
 // command; and what was there comes back on each, byte by byte.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { TestCluster } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
 import { assertSameTree, digestTree, writeRandomFile, writeSmallTree } from './trees.ts'
@@ -64,6 +66,18 @@ test('what was overwritten or removed comes back on any node', { timeout: 300_00
     await cluster.converged()
     for (const node of cluster.nodes)
       assertSameTree(await digestTree(await got(node, '/tree', 'in place')), first, node.name)
+  })
+
+  await t.test('a file that a shell writes over, one version a time', async () => {
+    const path = join(b.mountFolder, 'by a shell')
+    for (const word of ['one', 'second', 'the third'])
+      await promisify(execFile)('sh', ['-c', `echo ${word} > "$1"`, 'sh', path])
+    const listed = await b.json<readonly { sizeBytes: number }[]>('versions', '/by a shell')
+    assert.deepEqual(
+      listed.map(({ sizeBytes }) => sizeBytes),
+      [10, 7, 4],
+    )
+    await rm(path)
   })
 
   await t.test('a tree that was removed in a mount, with one command', async () => {
