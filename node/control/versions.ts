@@ -39,6 +39,15 @@ export interface VersionsApi {
    * made since stays. throws 'ENOENT', 'EEXIST', 'EISDIR', 'ENOTDIR'.
    */
   restore(path: string, options?: FileCallOptions & Moment & BringBackOptions): Promise<BroughtBack>
+  /**
+   * Have all former versions of a file, or one by its id, forgotten on all members, whatever the
+   * setting `versions` says. throws as listVersions(), 'usage' for the id of what a file holds now,
+   * 'EPERM' on a node that is no admin.
+   */
+  purgeVersions(
+    path: string,
+    options?: FileCallOptions & Pick<Moment, 'version'>,
+  ): Promise<PurgedVersions>
 }
 
 export const versionsRoutes: RoutesOf<VersionsApi> = {
@@ -54,6 +63,10 @@ export const versionsRoutes: RoutesOf<VersionsApi> = {
     path,
     to: path.optional(),
     atMs: wallTime.optional(),
+    version: text(1, VERSION_ID_CHARS).optional(),
+  })),
+  purgeVersions: fileCall(['path'], ({ path, text }) => ({
+    path,
     version: text(1, VERSION_ID_CHARS).optional(),
   })),
 }
@@ -101,6 +114,11 @@ export interface RemovedItem {
   readonly sizeBytes: number
   readonly removedMs: WallTime
   readonly removedBy: string
+}
+
+export interface PurgedVersions {
+  readonly versions: number
+  readonly sizeBytes: number
 }
 
 export interface BroughtBack {

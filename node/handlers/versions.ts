@@ -4,6 +4,7 @@ import type { FileCallOptions } from '../control/files.ts'
 import type { BringBackOptions, BroughtBack, VersionsApi } from '../control/versions.ts'
 import type { BringBackOptions as Bringing } from '../volume/past-work.ts'
 import type { HostedPath } from '../volume/hosted-volumes.ts'
+import { purgeVersions } from '../volume/purge-versions.ts'
 import { FileAccess } from './access.ts'
 import { placeIn } from './conflicts.ts'
 import type { NodeParts } from './parts.ts'
@@ -35,6 +36,16 @@ export function versionsApi(node: NodeParts): VersionsApi {
       bringing(path, options, ({ hosted, parts }, to) =>
         hosted.bringBack.restore(parts, options, to),
       ),
+
+    purgeVersions: (path, options = {}) =>
+      access.write(path, options, async ({ hosted, parts }, change) => {
+        const { namespace, past, volume } = hosted
+        node.volumes.checkAdmin(volume)
+        const { version } = options
+        const purged = await purgeVersions({ namespace, past }, parts, { version, change })
+        await hosted.acknowledge(undefined, until(options.signal))
+        return purged
+      }),
   }
 }
 

@@ -109,6 +109,10 @@ export class Restatement {
       }
       case 'version':
         return this.#writeVersion(op, place)
+      case 'purge-versions': {
+        const inode = this.#inodes.get(op.inode) ?? op.inode
+        return this.#volume.submit({ ...op, inode, versions: this.#seen(op.versions) })
+      }
       case 'drop-version': {
         const inode = this.#inodes.get(op.inode) ?? op.inode
         return this.#volume.submit({ ...op, inode, saw: this.#seen(op.saw) })

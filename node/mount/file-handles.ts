@@ -171,7 +171,7 @@ export class FileHandles {
     const { files, namespace, isSynced } = this.#c
     const file = this.#file(handle)
     files.checkAccepted(file)
-    // What another descriptor of this handle writes goes on from it, as a shell does that redirects.
+    // Another descriptor of this handle may write on, as in a shell that redirects.
     await this.#commitLast(file)
     // Also where nothing was written: the file may be new, or another handle's changes on their
     // way.

@@ -33,6 +33,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'epoch':
     case 'policy':
     case 'dismiss-loss':
+    case 'purge-versions':
       return mayAdminister(role)
     case 'checkpoint':
     case 'mkdir':

@@ -96,6 +96,8 @@ export function encodeOp(op: Op): Record<string, unknown> {
       }
     case 'drop-version':
       return { o, i: fromHex(op.inode), s: op.saw.map(encodeDot) }
+    case 'purge-versions':
+      return { o, i: fromHex(op.inode), v: op.versions.map(encodeDot) }
     case 'policy':
       return { o, k: op.key, v: op.value }
     case 'restated':
@@ -200,6 +202,8 @@ function decodeKnownOp(value: unknown): Op | undefined {
 /** Decodes an op that says something about the volume and changes nothing in its tree. */
 function decodeVolumeOp(kind: string, f: Fields): Op | undefined {
   switch (kind) {
+    case 'purge-versions':
+      return { kind, inode: id(f, 'i'), versions: dots(f.list('v', OP_DOTS_MAX)) }
     case 'policy':
       return { kind, key: f.text('k', TEXT_MAX), value: f.text('v', TEXT_MAX) }
     case 'restated':

@@ -23,6 +23,8 @@ export function translateOp(op: Op, translate: Translate): Op {
       const removed = versions === undefined ? {} : { versions: each(versions) }
       return { ...rest, ...removed, saw: each(op.saw) }
     }
+    case 'purge-versions':
+      return { ...op, versions: each(op.versions) }
     case 'dismiss-loss':
       return { ...op, losses: each(op.losses) }
     case 'restated':

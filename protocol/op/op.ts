@@ -132,6 +132,12 @@ export type TreeOp =
       readonly touch: readonly { readonly link: NodeId; readonly saw: readonly Dot[] }[]
     }
   | { readonly kind: 'drop-version'; readonly inode: NodeId; readonly saw: readonly Dot[] }
+  | {
+      /** Former versions of a file are not kept, whatever the rule of the volume. */
+      readonly kind: 'purge-versions'
+      readonly inode: NodeId
+      readonly versions: readonly Dot[]
+    }
   | { readonly kind: 'policy'; readonly key: string; readonly value: string }
   /**
    * Late entries were restated by now, by members that hold them: each is named by its first dot.

@@ -18,7 +18,8 @@ import { assertNever } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import { dotSeq } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
-import { applyDropVersion, changeVersions, removeContents } from './change-versions.ts'
+import { applyDropVersion, applyPurgeVersions } from './change-versions.ts'
+import { changeVersions, removeContents } from './change-versions.ts'
 import { isIdOf, isRetired } from './dir-ids.ts'
 import type { MoveLog } from './moves.ts'
 import type { Name } from '../op/names.ts'
@@ -121,8 +122,10 @@ export function applyOp(
     case 'drop-version':
       applyDropVersion(edit, op)
       break
-    // Settings, what people want for a path, what backups there are, and from which moments all is
-    // kept, are tables of their own.
+    case 'purge-versions':
+      applyPurgeVersions(edit, op)
+      break
+    // Settings, pins, backups and mass losses are tables of their own.
     case 'policy':
     case 'restated':
     case 'pin':

@@ -5,7 +5,7 @@ import { isPlanted } from '../planted-faults.ts'
 import { isIndexed } from './conflict-counts.ts'
 import type { OpEdit } from './op-edit.ts'
 import type { Inode } from './records.ts'
-import { supersede } from './superseded.ts'
+import { purgeFormer, supersede } from './superseded.ts'
 import { removeVersion } from './versions.ts'
 import { versionLinks } from './view.ts'
 
@@ -35,6 +35,12 @@ export function applyDropVersion(edit: OpEdit, op: OpOf<'drop-version'>): void {
     const link = edit.link(id)
     if (link !== undefined) edit.changes.names.push([link.parent, link.name])
   }
+}
+
+/** Those that are still held are purged once an op that had seen them ends them. */
+export function applyPurgeVersions(edit: OpEdit, op: OpOf<'purge-versions'>): void {
+  if (edit.seenInode(op.inode) === undefined) return
+  for (const dot of edit.seenDots(op.versions)) purgeFormer(edit, op.inode, dot)
 }
 
 /**

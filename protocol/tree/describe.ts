@@ -184,20 +184,15 @@ function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
       const path = names.object(op.inode)
       return { kind: 'resolve', text: `removed ${COPY_OF} ${path ?? GONE}`, path }
     }
-    case 'pin': {
-      const path = names.object(op.id)
-      const what = path ?? GONE
-      const text = op.class === '' ? `unpinned ${what}` : `pinned ${what} to class ${op.class}`
-      return { kind: 'policy', text, path }
+    case 'purge-versions': {
+      const path = names.object(op.inode)
+      const what = count(op.versions.length, 'former version')
+      return { kind: 'remove', text: `purged ${what} of ${path ?? GONE}`, path }
     }
+    case 'pin':
     case 'pin-cold': {
       const path = names.object(op.id)
-      const what = path ?? GONE
-      const text =
-        op.tier === ''
-          ? `unpinned ${what} from its cold tier`
-          : `pinned ${what} to cold tier ${op.tier}`
-      return { kind: 'policy', text, path }
+      return { kind: 'policy', text: pinText(op, path ?? GONE), path }
     }
     case 'stripe':
     case 'shards':
@@ -211,6 +206,14 @@ function describeOp(op: Op | undefined, dot: Dot, names: HistoryNames): Change {
     default:
       return describeVolumeOp(op, dot, names)
   }
+}
+
+function pinText(op: Extract<Op, { kind: 'pin' | 'pin-cold' }>, what: string): string {
+  if (op.kind === 'pin')
+    return op.class === '' ? `unpinned ${what}` : `pinned ${what} to class ${op.class}`
+  return op.tier === ''
+    ? `unpinned ${what} from its cold tier`
+    : `pinned ${what} to cold tier ${op.tier}`
 }
 
 function placingText(op: PlacingOp, names: HistoryNames): string {

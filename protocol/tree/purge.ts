@@ -28,7 +28,7 @@ import {
 import type { StateStore } from './records.ts'
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { COVERED_PREFIX, decodeCovered, ownerOfCovered, dropGone } from './removals.ts'
-import { SUPERSEDED_PREFIX, decodeSuperseded } from './superseded.ts'
+import { PURGED_PREFIX, SUPERSEDED_PREFIX, decodeSuperseded, isPurgeOver } from './superseded.ts'
 import { keptUntilMs, longestMs } from './version-rule.ts'
 import type { VersionRule } from './version-rule.ts'
 import { isPlanted } from '../planted-faults.ts'
@@ -74,6 +74,7 @@ export const GARBAGE_PREFIXES: readonly ByteString[] = [
   CONFLICT_PREFIX,
   SUPERSEDED_PREFIX,
   COVERED_PREFIX,
+  PURGED_PREFIX,
 ]
 
 /** The records to purge from the state at a cut for one record under GARBAGE_PREFIXES. */
@@ -96,6 +97,7 @@ export function garbageOf(
     const isDue = stampHlc(ended) <= deadBy && !isKept(history, version.stamp, stampHlc(ended))
     return isDue ? [key as Garbage] : []
   }
+  if (key.startsWith(PURGED_PREFIX)) return isPurgeOver(value, deadBy) ? [key as Garbage] : []
   if (lostBy === undefined) return []
   const { dir, name } = decodeConflictKey(key)
   const lost: Garbage[] = []

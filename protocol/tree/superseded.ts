@@ -3,10 +3,11 @@
 // there until the rule of its volume lets a cut forget it (version-rule.ts, purge.ts). Nothing is
 // written for a version that nobody has replaced.
 import { TREE_PREFIXES } from './key-prefixes.ts'
-import { fromByteString, hexToByteString, toHex } from '../bytes.ts'
+import { fromByteString, hexToByteString, toByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
-import { dotActor, stampMs } from '../clock/dot.ts'
+import { dotActor, stampHlc, stampMs } from '../clock/dot.ts'
 import type { Dot, Stamp } from '../clock/dot.ts'
+import type { Hlc } from '../clock/hlc.ts'
 import { SHORT_ID_BYTES } from '../ids.ts'
 import type { NodeId } from '../ids.ts'
 import { MINUTE_MS } from '../units.ts'
@@ -31,6 +32,9 @@ export interface Superseded {
 
 /** Begins the keys of all of them. */
 export const SUPERSEDED_PREFIX: ByteString = `${TREE_PREFIXES.history}v`
+
+/** Begins the keys of those that were purged; then an inode and a dot. */
+export const PURGED_PREFIX: ByteString = `${TREE_PREFIXES.history}p`
 
 const FIELDS: number = VERSION_FIELDS + 2
 const HOW: readonly HowEnded[] = ['overwritten', 'dropped']
@@ -60,6 +64,19 @@ export function decodeSuperseded(bytes: Uint8Array): Superseded {
   return { version, ended: r.stamp(), how: HOW[r.integer()] ?? 'dropped' }
 }
 
+/** A former version is not kept, though the op that ends it here may come later. */
+export function purgeFormer({ store, stamp }: OpEdit, inode: NodeId, dot: Dot): void {
+  const key = PURGED_PREFIX + hexToByteString(inode) + dot
+  const known = store.get(key)
+  if (known === undefined || stamp < toByteString(known)) store.put(key, fromByteString(stamp))
+  store.delete(supersededPrefix(inode) + dot)
+}
+
+/** May it be forgotten that a version was purged? Then nobody can end that any more. */
+export function isPurgeOver(value: Uint8Array, deadBy: Hlc): boolean {
+  return stampHlc(toByteString(value) as Stamp) <= deadBy
+}
+
 /** The end of a version. */
 export interface Ending {
   readonly how: HowEnded
@@ -86,6 +103,8 @@ export function supersede(
   const isOwn = dotActor(dot) === dotActor(edit.dot) || !enforces('goes-on-own')
   if (goesOn && isOwn && isOneMinute(version.stamp, stamp)) {
     if (known !== undefined) store.delete(supersededPrefix(id) + dot)
+  } else if (store.get(PURGED_PREFIX + hexToByteString(id) + dot) !== undefined) {
+    return
   } else if (known === undefined || stamp < known.ended || isPlanted('last-ending-counts')) {
     writeSuperseded(store, id, { version, ended: stamp, how })
   }

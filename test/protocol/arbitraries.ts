@@ -268,6 +268,7 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
     number: fc.integer({ min: 1, max: BACKUP_NUMBER_MAX }),
     head: bytes(32).map((id) => toHex(id) as BackupHeadId),
   }),
+  op('purge-versions', { inode: anyNode, versions: anyDots }),
   op('mass-loss', { peer: anyPeer, at: anyHlc }),
   op('dismiss-loss', { losses: anyDots }),
 )

@@ -148,6 +148,10 @@ const WORDS: readonly (readonly [Op | readonly (Op | undefined)[], ...string[]])
     { kind: 'mass-loss', peer: PEER, at: (1_700_000_000_000n << 16n) as Hlc },
     'saw ben replace or remove much after 2023-11-14T22:13:20.000Z',
   ],
+  [
+    { kind: 'purge-versions', inode: FILE, versions: ['a:1:0' as Dot, 'a:2:0' as Dot] },
+    'purged 2 former versions of /docs/a',
+  ],
   [{ kind: 'dismiss-loss', losses: ['a:1:0' as Dot] }, 'dismissed 1 mass loss'],
 ]
 

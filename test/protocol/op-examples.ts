@@ -257,6 +257,11 @@ export const EXAMPLES: Readonly<Record<string, Op>> = {
   },
   restated: { kind: 'restated', entries: [makeDot(BOB_ACTOR, 300, 0)] },
   backup: { kind: 'backup', peer: BOB.peer, tier: 'attic', number: 300, head: BACKUP_HEAD },
+  'purge-versions': {
+    kind: 'purge-versions',
+    inode: FILE,
+    versions: [makeDot(BOB_ACTOR, 300, 2)],
+  },
   'mass-loss': { kind: 'mass-loss', peer: BOB.peer, at: hlcAt(1_800_000_000_000, 7) },
   'dismiss-loss': { kind: 'dismiss-loss', losses: [makeDot(BOB_ACTOR, 300, 2)] },
 }

@@ -224,6 +224,7 @@ const BOUNDS: readonly (readonly [
   ['backup', 'n', BACKUP_NUMBER_MAX, BACKUP_NUMBER_MAX + 1],
   ['backup', 'n', 1, 0],
   ['backup', 'h', filled(1, 32), filled(1, 31)],
+  ['purge-versions', 'v', ...both(OP_DOTS_MAX, dot)],
   ['mass-loss', 'p', peer, peer.subarray(1)],
   ['mass-loss', 't', HLC_MAX, HLC_MAX + 1n],
   ['dismiss-loss', 'l', ...both(OP_DOTS_MAX, dot)],

@@ -150,6 +150,43 @@ describe('versions', () => {
   })
 })
 
+describe('purged versions', () => {
+  test('are gone on all members, of a file that is there and of one that is not', async () => {
+    await withMembers(3, 1, async ({ nodes, clock }) => {
+      const [a, b, c] = nodes
+      for (const text of ['first', 'secret', 'third']) await b.ask((api) => put(api, '/f', text))
+      await b.ask((api) => put(api, '/gone', 'secret'))
+      await b.ask((api) => api.remove('/gone'))
+      await clock.sleep(MINUTE_MS)
+      await assert.rejects(
+        b.ask((api) => api.purgeVersions('/f')),
+        (error) => hasCode(error, 'EPERM'),
+      )
+      const [current, secret] = await a.ask((api) => versions(api, '/f'))
+      assert.ok(current !== undefined && secret !== undefined)
+      await assert.rejects(
+        a.ask((api) => api.purgeVersions('/f', { version: current.id })),
+        (error) => hasCode(error, 'usage'),
+      )
+      const purged = await a.ask((api) => api.purgeVersions('/f', { version: secret.id }))
+      assert.deepEqual(purged, { versions: 1, sizeBytes: 6 })
+      assert.equal((await a.ask((api) => api.purgeVersions('/gone'))).versions, 1)
+      await clock.sleep(MINUTE_MS)
+      for (const node of [a, b, c]) {
+        const left = await node.ask((api) => versions(api, '/f'))
+        assert.deepEqual(
+          left.map(({ sizeBytes }) => sizeBytes),
+          [5, 5],
+        )
+        const gone = await node.ask((api) => versions(api, '/gone'))
+        assert.ok(gone.every(({ sizeBytes }) => sizeBytes === 0))
+      }
+      assert.equal((await a.ask((api) => api.purgeVersions('/f'))).versions, 1)
+      assert.equal(await c.ask((api) => textOf(api, '/f')), 'third')
+    })
+  })
+})
+
 describe('undelete', () => {
   test('brings a tree back as it was before it went in one go, and a file alone', async () => {
     await withMembers(3, 1, async ({ nodes: [a, b, c], clock }) => {

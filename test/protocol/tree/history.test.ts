@@ -21,6 +21,7 @@ import {
   SUPERSEDED_PREFIX,
   decodeSuperseded,
   inodeOfSuperseded,
+  readSuperseded,
 } from '../../../protocol/tree/superseded.ts'
 import {
   VERSIONS_DEFAULT,
@@ -98,6 +99,37 @@ describe('history', () => {
         const site = newSite('fresh')
         for (const next of anyOrder(site, sites, seed)) site.apply(next)
         assert.deepEqual(endedIn(site), endedBy(inStampOrder(sites)))
+      }),
+      { numRuns: tries(100) },
+    )
+  })
+
+  test('has no version that was purged, though that may come before what ends it', () => {
+    fc.assert(
+      fc.property(steps, steps, fc.nat(), fc.nat(), (first, second, pick, seed) => {
+        const sites = newSites()
+        live(sites, first)
+        const [liar] = sites
+        assert.ok(liar)
+        // Also what a file holds, which only who lies names.
+        const all = liar.state
+          .under('i')
+          .flatMap(([key]) => liar.versions(hex(key) as NodeId).map((dot) => [hex(key), dot]))
+        const former = liar.state.under(SUPERSEDED_PREFIX).map(([key]) => {
+          return [hex(key.slice(0, 16)), key.slice(16)]
+        })
+        const [inode, dot] =
+          [...all, ...former][pick % Math.max(1, all.length + former.length)] ?? []
+        fc.pre(inode !== undefined && dot !== undefined)
+        const purged = { inode: inode as NodeId, versions: [dot as Dot] }
+        liar.submit({ kind: 'purge-versions', ...purged })
+        live(sites, second)
+        const ordered = newSite('ordered')
+        for (const next of inStampOrder(sites)) ordered.apply(next)
+        const site = newSite('fresh')
+        for (const next of anyOrder(site, sites, seed)) site.apply(next)
+        assert.equal(site.state.dump(), ordered.state.dump())
+        assert.equal(readSuperseded(site.state, purged.inode, dot as Dot), undefined)
       }),
       { numRuns: tries(100) },
     )
