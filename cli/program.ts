@@ -36,6 +36,7 @@ import { addStat } from './commands/stat.ts'
 import { addStatus } from './commands/status.ts'
 import { addSync } from './commands/sync.ts'
 import { addUp } from './commands/up.ts'
+import { addSnapshot } from './past/snapshot.ts'
 import { addUndelete } from './past/undelete.ts'
 import { addVersions } from './past/versions.ts'
 import { addVolume } from './commands/volume.ts'
@@ -68,6 +69,7 @@ const COMMANDS = [
   addUndelete,
   addRestore,
   addLoss,
+  addSnapshot,
   addEvents,
   addConflicts,
   addExport,

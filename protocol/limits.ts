@@ -46,6 +46,9 @@ export const ACTORS_OF_ONE_MAX = 1024
 /** Branches of one actor's forked chain that are kept. */
 export const BRANCHES_MAX = 8
 export const MEMBERS_MAX = 4096
+/** Characters of the name of a snapshot, and how many of one member count. */
+export const SNAPSHOT_NAME_MAX = 64
+export const SNAPSHOTS_OF_ONE_MAX = 1024
 /** Governing entries that one of them names as those before it. */
 export const GOVERNED_MAX = 64
 /** Members that decide on strong consistency. */

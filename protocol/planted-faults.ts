@@ -62,6 +62,12 @@ export type PlantedFault =
   | 'last-ending-counts'
   /** A cut forgets what was replaced or removed, whatever the rule of the volume keeps. */
   | 'past-forgotten-at-once'
+  /** Garbage collection knows nothing of snapshots. */
+  | 'snapshots-collected'
+  /** A checkpoint drops the nodes of the one before it, those of snapshots too. */
+  | 'snapshots-dropped'
+  /** A snapshot has all that its maker holds by the time it is computed, not what it held first. */
+  | 'snapshot-of-later'
   /** A checkpoint has moves that come after it. */
   | 'checkpoint-has-later-moves'
   /** Shards are dropped before their stripe is in the tier. */

@@ -97,6 +97,8 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
       const fate = random.number()
       return { kind, path: fate < 0.3 ? '/' : fate < 0.7 ? `/${OWN}` : await something(by) }
     }
+    case 'snapshot':
+      return someSnapshot(by)
     case 'collect':
       return { kind }
     case 'set':
@@ -178,6 +180,14 @@ export async function chooseDuel(
 
 function write(path: string, { random, contents }: Chooser): Extract<UserOp, { kind: 'write' }> {
   return { kind: 'write', path, sizeBytes: contents.freshSize(random), ack: someAck(random) }
+}
+
+/** One that is to be made, or removed. */
+async function someSnapshot({ api, random }: Chooser): Promise<UserOp> {
+  const known = await api.listSnapshots()
+  const removes = known.length > 0 && random.chance(0.25)
+  const name = removes ? random.pick(known).name : `s${random.word().toString(36)}`
+  return { kind: 'snapshot', name, removes }
 }
 
 /** A path of a file that only its writer touches. */

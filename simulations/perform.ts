@@ -29,6 +29,7 @@ import { Attestations } from '../node/replica/attestations.ts'
 import { volumeIdOf } from '../protocol/membership/genesis.ts'
 import { Scheduler } from './scheduler.ts'
 import { describeAction } from './script.ts'
+import { MadeSnapshots } from './snapshot-check.ts'
 import { StrongHistory } from './strong-calls.ts'
 import { contentsBelow } from './shown.ts'
 import { User } from './user.ts'
@@ -109,6 +110,7 @@ class Run {
   readonly #contents: Contents
   readonly #oracle = new Oracle()
   readonly #history: StrongHistory
+  readonly #snapshots = new MadeSnapshots()
   readonly #inspector: Inspector
   readonly #faults: Faults
   readonly #tier: TierRun | undefined
@@ -156,6 +158,7 @@ class Run {
       contents: this.#contents,
       log: watch,
       history: this.#history,
+      snapshots: this.#snapshots,
     }
     const { clock } = this.#cluster
     this.#faults = new Faults({
@@ -333,11 +336,14 @@ class Run {
     this.#oracle.judgeXattrs(xattrs)
     await this.#replay(lines)
     await checkContents(reader, this.#contents, (size) => this.#oracle.isReadable(size), clock)
-    for (const node of members)
+    const keepsPast = this.#script.settings['versions'] !== 'off'
+    for (const node of keepsPast ? members : [])
       await checkPast(node, this.#contents, (size) => this.#oracle.isReadable(size), {
         clock,
         random: this.#random,
       })
+    const isReadable = (size: number): boolean => this.#oracle.isReadable(size)
+    await this.#snapshots.check(members, this.#contents, { clock, isReadable })
     if (this.#tier !== undefined) return this.#tier.rebuild(tree, this.#contents)
     if (!this.#script.loses || this.#cluster.nodes.some((node) => !node.isMember)) return
     await checkStripes(members)

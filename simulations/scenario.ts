@@ -80,6 +80,7 @@ const OPS: Scenario['ops'] = {
   push: 0,
   recall: 0,
   set: 0,
+  snapshot: 0,
   collect: 0,
 }
 
@@ -257,6 +258,20 @@ const SCENARIOS: readonly Scenario[] = [
     always: ['cut', 'power'],
     loses: false,
     settings: { versions: '20m:all,8h:20m', trash: '1m' },
+  },
+  {
+    ...DEFAULT,
+    name: 'snapshots',
+    about:
+      'snapshots made and removed, files written over, garbage collected; all compared and read',
+    nodeCount: 3,
+    hours: 8,
+    ops: { ...OPS, rewrite: 1.5, remove: 0.9, store: 1.5, read: 0, snapshot: 0.9, collect: 0.4 },
+    duels: 0.3,
+    faults: { cut: 4, reset: 2, kill: 3, power: 3, jump: 1 },
+    always: ['cut', 'power'],
+    loses: false,
+    settings: { versions: 'off', trash: '1h' },
   },
   {
     ...DEFAULT,

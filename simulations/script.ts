@@ -52,6 +52,8 @@ export type UserOp =
     }
   /** Into the cold tier, or back, with all below. */
   | { readonly kind: 'push' | 'recall'; readonly path: string }
+  /** Make a snapshot of all that there is, or remove it. */
+  | { readonly kind: 'snapshot'; readonly name: string; readonly removes: boolean }
   /** Garbage, now. */
   | { readonly kind: 'collect' }
   | { readonly kind: 'set'; readonly settings: Settings }
@@ -83,6 +85,7 @@ export type OpKind =
   | 'push'
   | 'recall'
   | 'set'
+  | 'snapshot'
   | 'collect'
 
 /** Simultaneous actions of users of several nodes on the same names. */

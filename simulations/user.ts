@@ -13,6 +13,7 @@ import { describeOp } from './script.ts'
 import { baseOf, inView, isFolder, isOwn, sizeAt } from './shown.ts'
 import type { ClusterNode } from './cluster.ts'
 import type { Contents } from './content.ts'
+import type { MadeSnapshots } from './snapshot-check.ts'
 import type { LogWatch } from './log-watch.ts'
 import type { Oracle } from './oracle.ts'
 import type { Action, UserOp } from './script.ts'
@@ -49,6 +50,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'stopped',
   'NO_QUORUM',
   'EPERM',
+  'EACCES',
   'cold-unreachable',
   'cold-denied',
   'cold-gone',
@@ -72,6 +74,7 @@ export interface UserComponents {
   readonly log: LogWatch
   readonly history: StrongHistory
   readonly contents: Contents
+  readonly snapshots: MadeSnapshots
   readonly tally: Tally
 }
 
@@ -167,7 +170,7 @@ export class User {
     op: Exclude<UserOp, StrongOp | XattrOp | CloseOp>,
     what: string,
   ): Promise<void> {
-    const { oracle } = this.#c
+    const { node, oracle } = this.#c
     switch (op.kind) {
       case 'folder':
         return api.makeFolder(op.path, { parents: op.parents })
@@ -211,6 +214,8 @@ export class User {
       }
       case 'roam':
         return this.#roam(api, op, what)
+      case 'snapshot':
+        return await this.#c.snapshots.perform(api, op, node.name)
       case 'push':
       case 'recall':
       case 'collect':

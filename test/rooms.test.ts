@@ -100,6 +100,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/control/pins.ts',
   'node/control/recovery.ts',
   'node/control/security.ts',
+  'node/control/snapshots.ts',
   'node/control/status.ts',
   'node/control/tickets.ts',
   'node/control/upkeep.ts',

@@ -5,6 +5,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { nameFromText } from '../../protocol/op/names.ts'
 import { utf8 } from '../../protocol/bytes.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
+import { SerialQueue } from '../../node/jobs/serial-queue.ts'
 import { Checkpoints } from '../../node/checkpoint/checkpoints.ts'
 import { networkOf } from '../../test/node/log/wires.ts'
 import { AnonymousPeak } from '../anonymous-peak.ts'
@@ -28,6 +29,7 @@ export async function measureCheckpoint(folder: string, size: number): Promise<F
     {
       world: { clock, random, network: networkOf(replica.identity.peer, {}) },
       volume,
+      queue: new SerialQueue(),
       onNew: () => undefined,
       onAttested: () => undefined,
       onBehind: () => undefined,
@@ -93,7 +95,7 @@ async function writtenBytes(): Promise<number> {
 }
 
 /** New content of files all over the volume. */
-async function change(replica: DiskReplica, size: number): Promise<void> {
+export async function change(replica: DiskReplica, size: number): Promise<void> {
   const { namespace, volume } = replica
   for (let n = 0; n < CHANGES; n++) {
     const file = Math.floor((n * size) / CHANGES)

@@ -18,11 +18,7 @@ export function addCat(program: Command, context: Context): void {
     .description('write file contents to stdout')
     .option('--offset <bytes>', 'start at this offset', parseCount)
     .option('--length <bytes>', 'write at most this many', parseCount)
-    .option(
-      '--at <when>',
-      'as it was then: time, age, or id of a version (also --version)',
-      parseWhen,
-    )
+    .option('--at <when>', 'as it was then: time, age, snapshot, or id of a version', parseWhen)
     .addHelpText(
       'after',
       `${WHEN_HELP}

@@ -42,11 +42,7 @@ export function addGet(program: Command, context: Context): void {
     .command('get <src> <dest>')
     .description('copy files and folders from the namespace to this machine')
     .addOption(preserveOption())
-    .option(
-      '--at <when>',
-      'a file as it was: time, age, or id of a version (also --version)',
-      parseWhen,
-    )
+    .option('--at <when>', 'a file as it was: time, age, snapshot, or id of a version', parseWhen)
     .addHelpText('after', HELP)
     .action(async (source: string, dest: string, { preserve = false, at }: GetOptions) => {
       const version = await versionId(context, source, at)

@@ -193,6 +193,7 @@ const COUNTED: Readonly<Record<ChangeKind, (number: number) => string>> = {
   place: (number) => `placed ${count(number, 'stripe')}`,
   merge: (number) => `merged ${count(number, 'time')}`,
   checkpoint: (number) => `proposed ${count(number, 'checkpoint')}`,
+  snapshot: (number) => `changed snapshots ${count(number, 'time')}`,
   restated: (number) => `restated ${count(number, 'late entry')}`,
   loss: (number) => `told of ${count(number, 'mass loss')}`,
   unknown: (number) => `${count(number, 'change')} that this node cannot read`,

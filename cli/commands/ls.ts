@@ -12,15 +12,22 @@ interface Entry extends FileStat {
   readonly path: string
 }
 
+interface LsOptions {
+  readonly long?: boolean
+  readonly recursive?: boolean
+  readonly at?: string
+}
+
 export function addLs(program: Command, context: Context): void {
   const command = program
     .command('ls [path]')
     .description('list a folder (default: /)')
     .option('-l, --long', 'show mode, size and time')
     .option('-R, --recursive', 'list all paths below, recursively')
+    .option('--at <snapshot>', 'as it was in a snapshot')
     .addHelpText('after', '\nExample:\n  shoal ls --long /photos')
-    .action(async (path = '/', options: { long?: boolean; recursive?: boolean }) => {
-      const entries = await collect(context, path, options.recursive === true)
+    .action(async (path = '/', options: LsOptions) => {
+      const entries = await collect(context, path, options)
       const nameOf = options.recursive === true ? pathOf : styledName
       context.print(entries, () =>
         options.long === true ? long(entries, nameOf) : entries.map(nameOf).join('\n'),
@@ -29,13 +36,18 @@ export function addLs(program: Command, context: Context): void {
   addConsistency(command, context)
 }
 
-async function collect(context: Context, path: string, recursive: boolean): Promise<Entry[]> {
-  const stat = await context.client.stat(path)
+async function collect(
+  context: Context,
+  path: string,
+  { recursive = false, at }: LsOptions,
+): Promise<Entry[]> {
+  const version = at === undefined ? undefined : `@${at}`
+  const stat = await context.client.stat(path, { version })
   if (stat.kind !== 'folder') return [{ path, ...stat }]
   const entries: Entry[] = []
   const folders = [path]
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for await (const page of context.client.list(folder)) {
+    for await (const page of context.client.list(folder, { version })) {
       for (const entry of page) {
         const inside = joinPath(folder, entry.name)
         entries.push({ path: inside, ...entry })

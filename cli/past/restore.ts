@@ -10,7 +10,7 @@ export function addRestore(program: Command, context: Context): void {
   const command = program
     .command('restore <path>')
     .description('bring a file or a folder back as it was at a time, in place or elsewhere')
-    .requiredOption('--at <when>', 'time, age, or id of a version (also --version)', parseWhen)
+    .requiredOption('--at <when>', 'time, age, snapshot, or id of a version', parseWhen)
     .option('--to <path>', 'put it here, where nothing is yet')
     .addHelpText(
       'after',

@@ -1,7 +1,9 @@
-// WHEN on the command line: a moment in the past, or the id of a version.
+// WHEN on the command line: a moment in the past, the id of a version, or the name of a snapshot.
+// (The API takes the last two as one: `@` comes before a name.)
 import { InvalidArgumentError } from 'commander'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import { isSnapshotName } from '../../protocol/op/snapshot-name.ts'
 import { timeOf } from '../arguments.ts'
 import { formatTime } from '../output.ts'
 import type { Context } from '../context.ts'
@@ -12,7 +14,8 @@ export type When =
 
 export const WHEN_HELP = `
 WHEN is a time as 2026-11-21T14:00 or 2026-11-21 (its beginning), an age as 2h,
-30m, 3d or 2w, "yesterday" (this time of day), or the id of a version.`
+30m, 3d or 2w, "yesterday" (this time of day), the id of a version, or the name
+of a snapshot.`
 
 const UNITS_MS: Readonly<Record<string, number>> = {
   s: SECOND_MS,
@@ -27,7 +30,7 @@ export function parseWhen(text: string): When {
   const when = whenOf(text, Date.now())
   if (when !== undefined) return when
   throw new InvalidArgumentError(
-    'Give a time as 2026-11-21T14:00, an age as 2h, "yesterday", or the id of a version.',
+    'Give a time as 2026-11-21T14:00, an age as 2h, "yesterday", the id of a version, or the name of a snapshot.',
   )
 }
 
@@ -39,7 +42,8 @@ function whenOf(text: string, nowMs: number): When | undefined {
   if (unitMs !== undefined) return { atMs: Math.max(0, nowMs - Number(count) * unitMs) as WallTime }
   const atMs = timeOf(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text)
   if (atMs !== undefined) return { atMs: Math.max(0, atMs) as WallTime }
-  return /^[0-9a-f]{4,12}$/.test(text) ? { version: text } : undefined
+  if (/^[0-9a-f]{4,12}$/.test(text)) return { version: text }
+  return isSnapshotName(text) ? { version: `@${text}` } : undefined
 }
 
 /**
@@ -52,6 +56,7 @@ export async function versionId(
   when: When | undefined,
 ): Promise<string | undefined> {
   if (when === undefined) return undefined
+  if (when.version?.startsWith('@') === true) return when.version
   const found = await context.client.findVersion(path, when)
   if (!found.isExact)
     context.tell(

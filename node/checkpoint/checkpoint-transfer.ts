@@ -25,7 +25,7 @@ import { readAnnouncement } from '../replica/kept-checkpoint.ts'
 import type { FetchedCheckpoint } from '../replica/kept-checkpoint.ts'
 import { PARTS, TreeNodes } from '../state/checkpoint-view.ts'
 import type { Part } from '../state/checkpoint-view.ts'
-import { treeKeys } from './compute-checkpoint.ts'
+import { treeKeys } from '../log/volume-trees.ts'
 import type { Volume } from '../log/volume.ts'
 
 /** No answer for this long ends a transfer, in ms. */
@@ -89,6 +89,25 @@ export class CheckpointTransfer {
       await volume.commit()
       await channel.close()
       return fetched
+    } catch (error) {
+      channel.abort(asShoalError(error))
+      throw error
+    }
+  }
+
+  /**
+   * Fetch what is missing here of the sealed tree of a snapshot; it is durable when this resolves.
+   * throws as fetch().
+   */
+  async fetchTree(volume: Volume, peer: PeerId, root: NodeHash): Promise<void> {
+    const { clock, network } = this.#c.world
+    const signal = clock.timeout(IDLE_MS, this.#stop.signal)
+    const channel = await network.open(peer, CHECKPOINT_PROTOCOL, { signal })
+    try {
+      await this.#send(channel, { kind: 'open', volume: volume.id })
+      await this.#fetchAll([root], { channel, volume, part: 'sealed' })
+      await volume.commit()
+      await channel.close()
     } catch (error) {
       channel.abort(asShoalError(error))
       throw error
@@ -163,11 +182,13 @@ export class CheckpointTransfer {
   }
 
   async #serve(channel: Channel): Promise<void> {
-    const { volume: id, governed } = await this.#expect(channel, 'get')
-    const volume = this.#c.volumeOf(id)
+    const asked = await this.#receive(channel)
+    if (asked?.kind !== 'get' && asked?.kind !== 'open') throw unexpected(channel, asked, 'get')
+    const volume = this.#c.volumeOf(asked.volume)
     const role = volume && this.#c.roleOf(volume, channel.peer)
     if (volume === undefined || role === undefined)
       return this.#refuse(channel, 'not-a-member', 'you are not a member of this volume')
+    if (asked.kind === 'open') return this.#serveNodes(channel, volume, mayRead(role))
     const { checkpoint, cuts, attestations } = volume
     const reads = mayRead(role)
     const announcement = readAnnouncement(volume.view)
@@ -176,10 +197,14 @@ export class CheckpointTransfer {
     const isOfOthers = reads && volume.membership.isKeeper()
     if (announcement === undefined || !isCounted || isOfOthers || isKept)
       return this.#refuse(channel, 'unsupported', 'this node has no checkpoint for you')
-    for (const entries of governingBeyond(volume, governed))
+    for (const entries of governingBeyond(volume, asked.governed))
       await this.#send(channel, { kind: 'governing', entries })
     const shown = attestations.of(announcement.hash).map(({ bytes }) => bytes)
     await this.#send(channel, { kind: 'checkpoint', announcement, attestations: shown })
+    await this.#serveNodes(channel, volume, reads)
+  }
+
+  async #serveNodes(channel: Channel, volume: Volume, reads: boolean): Promise<void> {
     for (;;) {
       const message = await this.#receive(channel)
       if (message === undefined) return

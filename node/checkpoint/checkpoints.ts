@@ -29,7 +29,8 @@ import {
 import type { Candidate, Checkpoint, FetchedCheckpoint } from '../replica/kept-checkpoint.ts'
 import type { AnnouncedCut, CutState, Proposal } from '../replica/cuts.ts'
 import { LateWrites, hasLate, wouldMakeLate } from '../log/late-entries.ts'
-import { adoptCuts, computeCheckpoint, coversCut, treesOf } from './compute-checkpoint.ts'
+import { adoptCuts, computeCheckpoint, coversCut } from './compute-checkpoint.ts'
+import { treesOf } from '../log/volume-trees.ts'
 import { CheckpointSchedule } from './checkpoint-schedule.ts'
 import { rebuild } from './rebuild.ts'
 import { historyOf } from '../log/settings.ts'
@@ -37,7 +38,7 @@ import { countBefore, waitedFor } from '../log/stability.ts'
 import type { CheckpointOptions } from './checkpoint-schedule.ts'
 import type { Volume } from '../log/volume.ts'
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
-import { SerialQueue } from '../jobs/serial-queue.ts'
+import type { SerialQueue } from '../jobs/serial-queue.ts'
 
 const LOOK_MS: number = MINUTE_MS
 /** The room of fewer entries that are dropped comes back with that of later ones. */
@@ -46,6 +47,8 @@ const COMPACTED_ENTRIES_MIN = 1024
 export interface CheckpointsComponents {
   readonly world: Pick<World, 'clock' | 'random' | 'network'>
   readonly volume: Volume
+  /** One thing at a time: computing, rebuilding, dropping. */
+  readonly queue: SerialQueue
   /** There is a newer checkpoint here than beacons said. */
   readonly onNew: () => void
   /** This node attests a checkpoint. */
@@ -62,8 +65,6 @@ export class Checkpoints {
   readonly #stop = new AbortController()
   #timer: Timer | undefined
   #unlisten: readonly (() => void)[] = []
-  /** One thing at a time: computing, rebuilding, dropping. */
-  readonly #queue = new SerialQueue()
   /** The state of the newest proposal that was computed here. */
   #candidate: Candidate | undefined
   /** The newest cut that was compared, if what was announced there is not what is here. */
@@ -93,7 +94,7 @@ export class Checkpoints {
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
     this.#timer?.cancel()
     for (const unlisten of this.#unlisten) unlisten()
-    await this.#queue.idle()
+    await this.#c.queue.idle()
   }
 
   /** The time of the newest compared cut, if its announced state is not the one computed here. */
@@ -141,7 +142,7 @@ export class Checkpoints {
         if (!this.#stop.signal.aborted) this.#c.log('a checkpoint failed', { error: String(error) })
       }
     }
-    return this.#queue.run(guarded)
+    return this.#c.queue.run(guarded)
   }
 
   async #look(): Promise<void> {

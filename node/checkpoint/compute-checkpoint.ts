@@ -7,7 +7,6 @@ import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_ZERO, maxHlc } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import { deriveKey } from '../../protocol/hash.ts'
 import { dominates } from '../../protocol/clock/vector-clock.ts'
 import type { ActorId, EntryHash } from '../../protocol/ids.ts'
 import { decodeHlc } from '../../protocol/clock/hlc.ts'
@@ -18,14 +17,15 @@ import type { Clock } from '../world/world.ts'
 import { actorKey, decodeActor } from '../replica/actors.ts'
 import { hearAttestation } from '../replica/attestations.ts'
 import type { Checkpoint, FetchedCheckpoint } from '../replica/kept-checkpoint.ts'
-import { CheckpointView, clearTreeKey, storedTrees } from '../state/checkpoint-view.ts'
-import type { Roots, TreeKeys } from '../state/checkpoint-view.ts'
+import { CheckpointView } from '../state/checkpoint-view.ts'
+import type { Roots } from '../state/checkpoint-view.ts'
 import { decodeCut, encodeCut } from '../replica/cuts.ts'
 import type { CutState } from '../replica/cuts.ts'
 import { keptVersions } from '../log/settings.ts'
 import { TimeSlices } from '../log/time-slices.ts'
 import { Replica, forkKey } from '../replica/replica.ts'
 import type { Volume } from '../log/volume.ts'
+import { treeKeys, treesOf } from '../log/volume-trees.ts'
 
 /**
  * Clock of the newest cut that all knew by the one of this state: what was gone there is purged.
@@ -34,22 +34,7 @@ const DEAD_BY: ByteString = STATE_PREFIXES.deadBy
 /** Earlier cuts by which entries above this one are still judged. */
 const EARLIER: ByteString = STATE_PREFIXES.earlierCuts
 /** Changes held in memory before they go into the trees. */
-const CHANGES_MAX: number = 16 * MIB
-
-/** The keys that hash a volume's tree nodes. A keeper has no key of the sealed tree. */
-export function treeKeys(volume: Volume): TreeKeys {
-  const [first] = volume.membership.allSecrets()
-  const clear = clearTreeKey(volume.id)
-  return {
-    clear,
-    sealed: first === undefined ? clear : deriveKey('shoal 2026 sealed checkpoint v1', first[1]),
-  }
-}
-
-/** The trees of a volume's checkpoints. */
-export function treesOf(volume: Volume): ReturnType<typeof storedTrees> {
-  return storedTrees({ view: volume.view, keys: treeKeys(volume) })
-}
+export const CHANGES_MAX: number = 16 * MIB
 
 /**
  * Does the log here hold every entry of a checkpoint whose nodes are here, and none dropped of
@@ -119,7 +104,7 @@ export async function computeCheckpoint(
     if (view.changedBytes > CHANGES_MAX) await flush()
     await slices.after(entry)
   }
-  checkWhole(volume, replica, cut)
+  checkWhole(volume, replica, cut.vector)
   for (const fork of branches.forksWithin(cut.vector))
     view.put(forkKey(fork.actor), encodeFork(fork))
   replica.settle(cut.hlc)
@@ -157,7 +142,11 @@ function putDeadBy(view: CheckpointView, hlc: Hlc): Hlc {
  * A state that lacks what it should hold would differ from that of all others. throws ShoalError
  * 'corrupt'.
  */
-function checkWhole({ id, branches }: Volume, { actors }: Replica, { vector }: Cut): void {
+export function checkWhole(
+  { id, branches }: Volume,
+  { actors }: Replica,
+  vector: Cut['vector'],
+): void {
   for (const [label, last] of vector) {
     const before = branches.firstSeq(label) - 1
     const seq = Math.max(before, actors.get(label)?.seq ?? 0)

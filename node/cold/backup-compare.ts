@@ -20,7 +20,7 @@ import { PARTS } from '../state/checkpoint-view.ts'
 import type { Part } from '../state/checkpoint-view.ts'
 import { readAnnouncement } from '../replica/kept-checkpoint.ts'
 import type { Checkpoint } from '../replica/kept-checkpoint.ts'
-import { treeKeys, treesOf } from '../checkpoint/compute-checkpoint.ts'
+import { treeKeys, treesOf } from '../log/volume-trees.ts'
 import type { Logged } from '../state/entries.ts'
 import { TimeSlices } from '../log/time-slices.ts'
 import type { Volume } from '../log/volume.ts'
@@ -178,7 +178,7 @@ async function hasNodes(
   const missing: Record<Part, Set<NodeHash>> = { clear: new Set(), sealed: new Set() }
   let steps = 0
   for (const part of PARTS)
-    for (const id of treesOf(volume)[part].nodesBelow(checkpoint[part])) {
+    for (const id of treesOf(volume)[part].newNodes(undefined, checkpoint[part])) {
       missing[part].add(id)
       if (++steps % PACE === 0) await world.clock.sleep(1, { signal })
     }

@@ -8,7 +8,7 @@ import { MIB } from '../../protocol/units.ts'
 import type { Checkpoint } from '../replica/kept-checkpoint.ts'
 import { PARTS, TreeNodes } from '../state/checkpoint-view.ts'
 import type { Part } from '../state/checkpoint-view.ts'
-import { treesOf } from '../checkpoint/compute-checkpoint.ts'
+import { treesOf } from '../log/volume-trees.ts'
 import type { Volume } from '../log/volume.ts'
 import type { World } from '../world/world.ts'
 import type { BackupObjects } from './backup-objects.ts'
@@ -63,7 +63,7 @@ async function nodesOf(
   part: Part,
 ): Promise<Set<NodeHash>> {
   const ids = new Set<NodeHash>()
-  for (const id of treesOf(volume)[part].nodesBelow(checkpoint[part])) {
+  for (const id of treesOf(volume)[part].newNodes(undefined, checkpoint[part])) {
     ids.add(id)
     if (ids.size % PACE === 0) await world.clock.sleep(1, { signal })
   }

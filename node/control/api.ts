@@ -19,6 +19,7 @@ import type { PinsApi } from './pins.ts'
 import type { RecoveryApi } from './recovery.ts'
 import type { SecurityApi } from './security.ts'
 import type { NodeStatus } from './status.ts'
+import type { SnapshotsApi } from './snapshots.ts'
 import type { TicketsApi } from './tickets.ts'
 import type { UpkeepApi } from './upkeep.ts'
 import type { LeavingApi } from './leaving.ts'
@@ -52,6 +53,7 @@ export interface NodeApi
     HistoryApi,
     VersionsApi,
     LossesApi,
+    SnapshotsApi,
     MountsApi,
     UpkeepApi,
     GarbageApi,

@@ -1,8 +1,9 @@
 // The calls of a node's owner about files by path, and how durable and how recent such calls are.
 import { ESCAPE_CHARS } from '../../protocol/byte-text.ts'
-import { SYMLINK_MAX, VERSION_ID_CHARS } from '../../protocol/limits.ts'
+import { SYMLINK_MAX } from '../../protocol/limits.ts'
 import { call, fileCall, route } from './route.ts'
 import { SMALL_FILES_MAX } from './small-files.ts'
+import { VERSION_TEXT_MAX } from './versions.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { CallOptions } from './api.ts'
 import type { RoutesOf } from './route.ts'
@@ -56,12 +57,12 @@ export type Ack = 'none' | 'local' | 'copied' | 'placed'
 /** Files by path. */
 export interface FilesApi {
   /** Does not follow a symlink at the end of the path. throws 'ENOENT', 'ENOTDIR'. */
-  stat(path: string, options?: FileCallOptions): Promise<FileStat>
+  stat(path: string, options?: FileCallOptions & VersionOptions): Promise<FileStat>
   /**
    * The entries of a folder in byte order of their names, in pages of bounded size. throws
    * 'ENOENT', 'ENOTDIR'.
    */
-  list(path: string, options?: FileCallOptions): AsyncIterable<readonly FileStat[]>
+  list(path: string, options?: FileCallOptions & VersionOptions): AsyncIterable<readonly FileStat[]>
   /**
    * `parents`: make missing parents too, and succeed if the folder is there. throws 'EEXIST',
    * 'ENOENT', 'ENOTDIR'.
@@ -125,11 +126,14 @@ export interface FilesApi {
 }
 
 export const filesRoutes: RoutesOf<FilesApi> = {
-  stat: fileCall(['path'], ({ path }) => ({ path })),
+  stat: fileCall(['path'], ({ path, text }) => ({
+    path,
+    version: text(1, VERSION_TEXT_MAX).optional(),
+  })),
   list: route(
     { answer: 'pages', method: 'GET', path: 'list', hasSession: true },
     ['path'],
-    ({ path }) => ({ path }),
+    ({ path, text }) => ({ path, version: text(1, VERSION_TEXT_MAX).optional() }),
   ),
   makeFolder: fileCall(['path'], ({ path, flag, integer, ack }) => ({
     path,
@@ -162,7 +166,7 @@ export const filesRoutes: RoutesOf<FilesApi> = {
       path,
       offsetBytes: integer(0).optional(),
       lengthBytes: integer(0).optional(),
-      version: text(1, VERSION_ID_CHARS).optional(),
+      version: text(1, VERSION_TEXT_MAX).optional(),
     }),
   ),
   readSmallFiles: route(
@@ -240,10 +244,18 @@ export interface WriteOptions {
   readonly ack?: Ack | undefined
 }
 
+export interface VersionOptions {
+  /** `@` and the name of a snapshot. Default: what is there now. */
+  readonly version?: string | undefined
+}
+
 export interface ReadRange {
   readonly offsetBytes?: number | undefined
   readonly lengthBytes?: number | undefined
-  /** The id of a former version (versions.ts). Default: what is there now. */
+  /**
+   * The id of a former version (versions.ts), or `@` and the name of a snapshot. Default: what is
+   * there now.
+   */
   readonly version?: string | undefined
 }
 

@@ -14,6 +14,7 @@ import { pinsRoutes } from './pins.ts'
 import { recoveryRoutes } from './recovery.ts'
 import { call } from './route.ts'
 import { securityRoutes } from './security.ts'
+import { snapshotsRoutes } from './snapshots.ts'
 import { ticketsRoutes } from './tickets.ts'
 import { upkeepRoutes } from './upkeep.ts'
 import { versionsRoutes } from './versions.ts'
@@ -32,6 +33,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...historyRoutes,
   ...versionsRoutes,
   ...lossesRoutes,
+  ...snapshotsRoutes,
   ...mountsRoutes,
   ...upkeepRoutes,
   ...garbageRoutes,

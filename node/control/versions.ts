@@ -1,6 +1,5 @@
 // The calls of a node's owner about what was replaced or removed, and how to get it back.
 import { fileCall, pages } from './route.ts'
-import { VERSION_ID_CHARS } from '../../protocol/limits.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions } from './api.ts'
@@ -55,7 +54,7 @@ export const versionsRoutes: RoutesOf<VersionsApi> = {
   findVersion: fileCall(['path'], ({ path, wallTime, text }) => ({
     path,
     atMs: wallTime.optional(),
-    version: text(1, VERSION_ID_CHARS).optional(),
+    version: text(1, VERSION_TEXT_MAX).optional(),
   })),
   listRemoved: pages('removed', ['path'], ({ path }) => ({ path })),
   undelete: fileCall(['path'], ({ path }) => ({ path, to: path.optional() })),
@@ -63,18 +62,24 @@ export const versionsRoutes: RoutesOf<VersionsApi> = {
     path,
     to: path.optional(),
     atMs: wallTime.optional(),
-    version: text(1, VERSION_ID_CHARS).optional(),
+    version: text(1, VERSION_TEXT_MAX).optional(),
   })),
   purgeVersions: fileCall(['path'], ({ path, text }) => ({
     path,
-    version: text(1, VERSION_ID_CHARS).optional(),
+    version: text(1, VERSION_TEXT_MAX).optional(),
   })),
 }
+
+/** Characters of the id of a version, or of `@` and the name of a snapshot. */
+export const VERSION_TEXT_MAX = 128
 
 /** One of the two. */
 export interface Moment {
   readonly atMs?: WallTime | undefined
-  /** The id of a version, or what it begins with if no other does. */
+  /**
+   * The id of a version, or what it begins with if no other does; or `@` and the name of a
+   * snapshot.
+   */
   readonly version?: string | undefined
 }
 

@@ -1,7 +1,8 @@
 // The owner's calls about files and folders, by path. What a call changes is durable as its volume,
 // or the call, says.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
-import type { FilesApi, FileContent } from '../control/files.ts'
+import type { FilesApi, FileContent, VersionOptions } from '../control/files.ts'
+import { snapshotIn } from '../volume/past-files.ts'
 import { FileAccess } from './access.ts'
 import type { NodeParts } from './parts.ts'
 import { concatBytes } from '../../protocol/bytes.ts'
@@ -19,11 +20,7 @@ export function filesApi(node: NodeParts): FilesApi {
   const access = new FileAccess(node)
   const readFile = reading(access, node)
   return {
-    stat: (path, options = {}) =>
-      access.read(path, options, ({ hosted, parts }) => hosted.files.stat(parts)),
-
-    list: (path, options = {}) =>
-      access.readEach(path, options, ({ hosted, parts }) => hosted.files.list(parts)),
+    ...looking(access),
 
     makeFolder: (path, options = {}) =>
       access.write(path, options, async ({ hosted, parts }, change) => {
@@ -82,6 +79,34 @@ export function filesApi(node: NodeParts): FilesApi {
       for (const hosted of volumes.all()) await hosted.acknowledge(ack, until(signal))
     },
   }
+}
+
+/** The calls that look at what is there now, or was in a snapshot. */
+function looking(access: FileAccess): Pick<FilesApi, 'stat' | 'list'> {
+  return {
+    stat: (path, options = {}) =>
+      access.read(path, options, ({ hosted, parts }) => {
+        const snapshot = snapshotOf(options)
+        return snapshot === undefined
+          ? hosted.files.stat(parts)
+          : hosted.snapshots.stat(parts, snapshot)
+      }),
+
+    list: (path, options = {}) =>
+      access.readEach(path, options, ({ hosted, parts }) => {
+        const snapshot = snapshotOf(options)
+        return snapshot === undefined
+          ? hosted.files.list(parts)
+          : hosted.snapshots.list(parts, snapshot)
+      }),
+  }
+}
+
+/** throws 'usage' for the id of a version, which a folder has none of. */
+function snapshotOf({ version }: VersionOptions): string | undefined {
+  const snapshot = snapshotIn({ version })
+  if (version === undefined || snapshot !== undefined) return snapshot
+  throw new ShoalError('usage', 'only what was there in a snapshot can be listed: give its name')
 }
 
 function writingSmall(access: FileAccess, { until }: NodeParts): FilesApi['writeSmallFiles'] {

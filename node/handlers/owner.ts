@@ -13,6 +13,7 @@ import { filesApi } from './files.ts'
 import { wholeBytesOf } from './health.ts'
 import { historyApi } from './history.ts'
 import { lossesApi } from './losses.ts'
+import { snapshotsApi } from './snapshots.ts'
 import { versionsApi } from './versions.ts'
 import { leavingApi } from './leaving.ts'
 import { mountsApi } from './mounts.ts'
@@ -53,6 +54,7 @@ export function ownersApi(
     ...historyApi(parts),
     ...versionsApi(parts),
     ...lossesApi(parts),
+    ...snapshotsApi(parts),
     ...mountsApi(parts),
     ...upkeepApi(parts),
     ...garbageApi(parts),

@@ -12,6 +12,7 @@ import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import type { Clock } from '../world/world.ts'
 import { PARTS, TreeNodes, dropNodes } from '../state/checkpoint-view.ts'
 import type { Part, Roots, Trees } from '../state/checkpoint-view.ts'
+import { snapshotRoots } from '../state/snapshot-trees.ts'
 import type { StateView } from '../state/state-view.ts'
 
 /** There while nodes are being stored, and when some were left. */
@@ -22,7 +23,7 @@ const NODES_AT_ONCE = 64
 
 export interface Sweeping {
   readonly trees: Trees
-  /** The roots of the checkpoints that are kept. */
+  /** The roots of the checkpoints that are kept; those of snapshots are, too. */
   readonly kept: readonly Roots[]
   readonly commit: () => Promise<void>
   readonly clock: Clock
@@ -46,6 +47,13 @@ export class OrphanNodes {
     this.#quietSinceMs = clock.now()
   }
 
+  /** A tree is needed no more: what only that reaches is for the sweep. */
+  leave(): void {
+    if (this.#view.get(MARK) === undefined) this.#view.put(MARK, Uint8Array.of(1))
+    this.#areLeft = true
+    this.#quietSinceMs = this.#clock.now()
+  }
+
   /** Compute a checkpoint and keep it. */
   compute<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#during(work, () => true)
@@ -63,7 +71,7 @@ export class OrphanNodes {
 
   /** Delete what only an old checkpoint reaches; if one is being fetched, that is for the sweep. */
   drop(trees: Trees, old: Roots, kept: Roots): void {
-    if (this.#fetching === 0) return dropNodes(trees, old, kept)
+    if (this.#fetching === 0) return dropNodes(trees, old, kept, snapshotRoots(this.#view))
     this.#areLeft = true
   }
 
@@ -77,7 +85,8 @@ export class OrphanNodes {
     const begun = this.#begun
     for (const part of PARTS) {
       const nodes = new TreeNodes(this.#view, part)
-      const orphans = await orphansOf(part, nodes, sweeping)
+      const snapshots = part === 'clear' ? [] : snapshotRoots(this.#view)
+      const orphans = await orphansOf(part, nodes, snapshots, sweeping)
       while (orphans.length > 0) {
         if (this.#begun !== begun) return
         for (const id of orphans.splice(0, NODES_AT_ONCE)) nodes.delete(id)
@@ -116,6 +125,7 @@ export class OrphanNodes {
 async function orphansOf(
   part: Part,
   nodes: TreeNodes,
+  snapshots: readonly NodeHash[],
   { trees, kept, clock, signal }: Sweeping,
 ): Promise<NodeHash[]> {
   let count = 0
@@ -123,11 +133,13 @@ async function orphansOf(
     if (++count % NODES_AT_ONCE === 0) await clock.sleep(1, { signal })
   }
   const reached = new Set<NodeHash>()
-  for (const roots of kept) {
-    for (const id of trees[part].nodesBelow(roots[part])) {
+  let known: NodeHash | undefined
+  for (const root of [...kept.map((roots) => roots[part]), ...snapshots]) {
+    for (const id of trees[part].newNodes(known, root)) {
       reached.add(id)
       await pause()
     }
+    known = root
   }
   const orphans: { readonly id: NodeHash; readonly level: number }[] = []
   for await (const [id, bytes] of nodes.all()) {

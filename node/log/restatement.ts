@@ -15,6 +15,7 @@ import { parseName } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import { versionsOf } from '../../protocol/tree/versions.ts'
 import type { Holding, Op } from '../../protocol/op/op.ts'
+import { isSnapshotOp } from '../../protocol/op/snapshot-op.ts'
 import { lookupName } from '../../protocol/tree/view.ts'
 import { freshDirId, isIdOf } from '../../protocol/tree/dir-ids.ts'
 import { isSameContent } from '../../protocol/op/same-content.ts'
@@ -132,7 +133,7 @@ export class Restatement {
         return this.#volume.submit(op)
       // Decisions of others about members, settings and garbage stand, taken meanwhile.
       default:
-        return undefined
+        return isSnapshotOp(op) ? this.#volume.submit(op) : undefined
     }
   }
 

@@ -4,6 +4,7 @@ import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { ActorId } from '../../protocol/ids.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import type { Op } from '../../protocol/op/op.ts'
+import { isSnapshotKind } from '../../protocol/op/snapshot-op.ts'
 import { MEMBER_OPS } from '../replica/listeners.ts'
 import type { CheckpointOp } from '../replica/listeners.ts'
 import type { Volume } from './volume.ts'
@@ -21,6 +22,7 @@ export function applySideEffects(
     if (op?.kind === 'checkpoint') cutEffects(volume, op, label)
     else if (op?.kind === 'pin' || op?.kind === 'pin-cold') volume.events.pins.tell(op.id)
     else if (op?.kind === 'mass-loss' || op?.kind === 'dismiss-loss') lossEffects(volume, op, label)
+    else if (op !== undefined && isSnapshotKind(op.kind)) volume.events.snapshots.tell()
     else if (op !== undefined && MEMBER_OPS.has(op.kind)) memberEffects(volume, op, label)
     else if (op !== undefined) stripeEffects(volume, op, label)
   }

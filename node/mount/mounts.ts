@@ -8,6 +8,7 @@ import type { MountStatus } from '../control/status.ts'
 import type { FileContents } from '../volume/file-contents.ts'
 import type { FileLocks } from '../volume/file-locks.ts'
 import type { Change } from '../volume/files.ts'
+import type { SnapshotFiles } from '../volume/snapshot-files.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../world/world.ts'
@@ -15,6 +16,8 @@ import type { DriverMountOptions } from './drivers/drivers.ts'
 import type { FileSystem, MountedFileSystem } from './file-system.ts'
 import { VolumeFileSystem } from './operations.ts'
 import type { ShownOwner } from './shown-owner.ts'
+import { SnapshotFolders } from './snapshot-folders.ts'
+import { WithSnapshots } from './with-snapshots.ts'
 
 /** Makes a kernel mount: a driver. */
 export type Mounter = (
@@ -33,6 +36,7 @@ interface MountedVolume {
 export interface MountableVolume {
   readonly namespace: Namespace
   readonly contents: FileContents
+  readonly snapshots: SnapshotFiles
   readonly changing: (signal: AbortSignal) => Change
   /** Those of all nodes, where the volume has such. */
   readonly locks: FileLocks | undefined
@@ -88,7 +92,11 @@ export class Mounts {
     const { volumeName, readOnly, allowOther, nonEmpty, root, owner, driver, isSynced } = options
     const contents = volume.contents.patient({ clock, waitMs: options.waitMs })
     const parts = { namespace, contents, store, changing, locks, root, owner, isSynced }
-    const fileSystem = new VolumeFileSystem(parts)
+    const fileSystem = new WithSnapshots({
+      inner: new VolumeFileSystem(parts),
+      folders: new SnapshotFolders({ namespace, contents, snapshots: volume.snapshots, owner }),
+      onSnapshots: (listener) => namespace.volume.events.snapshots.add(listener),
+    })
     const mounted = await mounter(fileSystem, folder, {
       readOnly,
       nonEmpty,

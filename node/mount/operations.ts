@@ -108,7 +108,7 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   async lookup(parent: number, name: string): Promise<Attributes | undefined> {
-    const target = this.#c.namespace.lookup(this.#dir(parent), parseName(name))
+    const target = this.#c.namespace.lookup(this.dir(parent), parseName(name))
     return target && this.#hand(this.#unlinked.found(target))
   }
 
@@ -182,13 +182,13 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   async removeFolder(parent: number, name: string): Promise<void> {
-    await this.#ops(() => this.#c.namespace.removeDir(this.#dir(parent), parseName(name)))
+    await this.#ops(() => this.#c.namespace.removeDir(this.dir(parent), parseName(name)))
     await this.#c.namespace.volume.makeRoom()
   }
 
   async unlink(parent: number, name: string): Promise<void> {
     const { namespace } = this.#c
-    const removed = await this.#ops(() => namespace.unlink(this.#dir(parent), parseName(name)))
+    const removed = await this.#ops(() => namespace.unlink(this.dir(parent), parseName(name)))
     this.#unlinked.removed(removed)
     await this.#c.namespace.volume.makeRoom()
   }
@@ -203,9 +203,9 @@ export class VolumeFileSystem implements FileSystem {
     const { namespace } = this.#c
     const replaced = await this.#ops(() =>
       namespace.rename(
-        this.#dir(fromParent),
+        this.dir(fromParent),
         parseName(fromName),
-        this.#dir(toParent),
+        this.dir(toParent),
         parseName(toName),
         flags,
       ),
@@ -226,7 +226,7 @@ export class VolumeFileSystem implements FileSystem {
         ),
       this.#stop.signal,
     )
-    if (!isNamed) await this.#ops(() => namespace.link(target, this.#dir(toParent), name))
+    if (!isNamed) await this.#ops(() => namespace.link(target, this.dir(toParent), name))
     return this.#hand(target)
   }
 
@@ -255,7 +255,7 @@ export class VolumeFileSystem implements FileSystem {
     mode: number,
     maker: Maker,
   ): Promise<{ attributes: Attributes; handle: number }> {
-    this.#dir(parent)
+    this.dir(parent)
     const target = this.#unlinked.make(mode, maker)
     const handle = this.#handles.openNew(target, { isUnlinked: true })
     return { attributes: this.#hand(target), handle }
@@ -303,7 +303,7 @@ export class VolumeFileSystem implements FileSystem {
   }
 
   async openFolder(inode: number): Promise<number> {
-    return this.#folders.open(this.#dir(inode))
+    return this.#folders.open(this.dir(inode))
   }
 
   async readFolder(
@@ -365,7 +365,7 @@ export class VolumeFileSystem implements FileSystem {
     if (target !== undefined) this.#unlinked.forget(target)
   }
 
-  #dir(inode: number): NodeId {
+  dir(inode: number): NodeId {
     const target = this.#inodes.target(inode)
     if (target.kind !== 'dir') throw new ShoalError('ENOTDIR', 'not a folder')
     return target.id
@@ -387,7 +387,7 @@ export class VolumeFileSystem implements FileSystem {
     asked: { kind: FileKind; mode: number; maker: Maker },
     make: (dir: NodeId, attributes: AttributeValues) => Made,
   ): Made {
-    const dir = this.#dir(parent)
+    const dir = this.dir(parent)
     return makeInheriting(this.#c.namespace, dir, asked, (attributes) =>
       make(dir, { ...attributes, ...ownerOf(this.#owner) }),
     )

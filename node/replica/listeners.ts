@@ -67,6 +67,8 @@ export class VolumeEvents {
   readonly pins: Listeners<[id: NodeId]> = new Listeners(this.#failed)
   /** Somebody told of a mass loss, or dismissed some. */
   readonly losses: Listeners<[]> = new Listeners(this.#failed)
+  /** Somebody has made, held or removed a snapshot; or the tree of one is here. */
+  readonly snapshots: Listeners<[]> = new Listeners(this.#failed)
   /** The shard map has changed. */
   readonly stripes: Listeners<[event: MapEvent]> = new Listeners(this.#failed)
   /** A member announces a cut, by an entry with this hash; or what it held is known better. */

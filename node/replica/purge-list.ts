@@ -12,6 +12,7 @@ import { GARBAGE_PREFIXES, garbageOf, purge } from '../../protocol/tree/purge.ts
 import type { Garbage, PurgeLimits } from '../../protocol/tree/purge.ts'
 import { MASS_LOSS, isLossOver } from '../state/mass-losses.ts'
 import { PIN, deadPin, forgetPin } from '../state/pins.ts'
+import { SNAPSHOT, deadSnapshot, forgetSnapshot } from '../state/snapshots.ts'
 import type { ReplicaView } from '../state/state-view.ts'
 import type { Oblivion } from '../shard-map/stripe-record.ts'
 import { TRACE } from '../shard-map/stripe-table.ts'
@@ -24,7 +25,13 @@ interface Tables {
 }
 
 /** Keys that begin with these tell what there may be to purge; ascending. */
-export const TELLTALES: readonly ByteString[] = [...GARBAGE_PREFIXES, MASS_LOSS, TRACE, PIN].sort()
+export const TELLTALES: readonly ByteString[] = [
+  ...GARBAGE_PREFIXES,
+  MASS_LOSS,
+  TRACE,
+  PIN,
+  SNAPSHOT,
+].sort()
 
 const TRACE_BYTES = TRACE.length + CID_BYTES
 
@@ -47,6 +54,10 @@ export function garbageBy(
     const { deadBy, history } = limits
     return isLossOver(record, { deadBy, at: history.at }) ? [key as Garbage] : []
   }
+  if (key.startsWith(SNAPSHOT)) {
+    const stamp = deadSnapshot(record, limits.deadBy)
+    return stamp === undefined ? [] : [(key + stamp) as Garbage]
+  }
   return garbageOf(view, record, limits)
 }
 
@@ -59,6 +70,8 @@ export function purgeAll({ view, stripes }: Tables, garbage: readonly Garbage[])
       forgetPin(view, item.slice(0, -STAMP_BYTES), item.slice(-STAMP_BYTES) as Stamp)
     } else if (item.startsWith(MASS_LOSS)) {
       view.delete(item)
+    } else if (item.startsWith(SNAPSHOT)) {
+      forgetSnapshot(view, item.slice(0, -STAMP_BYTES), item.slice(-STAMP_BYTES) as Stamp)
     } else {
       purge(view, [item])
     }

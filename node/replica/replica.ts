@@ -15,7 +15,7 @@ import { Branches } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
 import { makeDot, makeStamp } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
-import { isGoverning } from '../../protocol/log/entry.ts'
+import { isClear, isGoverning } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { decodeFork, encodeFork } from '../../protocol/log/fork.ts'
 import type { Fork } from '../../protocol/log/fork.ts'
@@ -49,6 +49,7 @@ import { applyRestated } from '../state/restated.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
 import { applyDismissal, applyMassLoss, heldMoments } from '../state/mass-losses.ts'
 import { applyPin } from '../state/pins.ts'
+import { applySnapshot } from '../state/snapshots.ts'
 import { prefixEnd } from '../state/state-view.ts'
 import type { ReplicaView, StateView } from '../state/state-view.ts'
 import { StripeTable } from '../shard-map/stripe-table.ts'
@@ -233,8 +234,12 @@ export class Replica {
   /** The ops of the last entry under a label, with all that they name called as it is here. */
   #translated(label: ActorId, ops: readonly (Op | undefined)[]): readonly (Op | undefined)[] {
     if (this.branches.isEmpty || ops.length === 0) return ops
-    const translate = this.branches.translation(this.actors.pastOf(label))
-    return ops.map((op) => (op === undefined ? undefined : translateOp(op, translate)))
+    const past = this.actors.pastOf(label)
+    const translate = this.branches.translation(past)
+    return ops.map((op) => {
+      if (op?.kind === 'snapshot') return { ...op, vector: this.branches.vectorBy(past, op.vector) }
+      return op === undefined ? undefined : translateOp(op, translate)
+    })
   }
 
   /** Apply one op. Those that govern are no part of a state. */
@@ -255,6 +260,10 @@ export class Replica {
         return applyPin(this.view, op, stamp)
       case 'restated':
         return applyRestated(this.view, op)
+      case 'snapshot':
+      case 'snapshot-rm':
+      case 'snapshot-hold':
+        return applySnapshot(this.view, op, stamp)
       case 'backup':
         return applyBackup(this.view, op, dot, stamp)
       case 'mass-loss':
@@ -285,6 +294,13 @@ export class Replica {
     const standing = this.standingOf(entry, place, judge)
     this.apply(entry, place, ops, emptyChanges(), standing)
     return standing === 'counts' ? undefined : this.#translated(place.label, ops)
+  }
+
+  /** The same without what clear bodies say: for the sealed part of a state. */
+  replaySealed(entry: Entry, place: Place, judge: Judge): void {
+    const reading = isClear(entry.header) ? undefined : this.read(entry)
+    const ops = reading?.kind === 'ops' ? reading.ops : []
+    this.apply(entry, place, ops, emptyChanges(), this.standingOf(entry, place, judge))
   }
 
   /**

@@ -5,6 +5,7 @@
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import { fromByteString, fromHex, toByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
+import { hasCode } from '../../protocol/errors.ts'
 import { deriveKey } from '../../protocol/hash.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import { ProllyTree } from '../../protocol/prolly/prolly.ts'
@@ -16,7 +17,7 @@ import { isPlanted } from '../../protocol/planted-faults.ts'
 
 const NODE: ByteString = STATE_PREFIXES.treeNode
 /** First chars of the keys of the records in each tree. */
-const PREFIXES = { clear: 'CFMWaghjkst', sealed: 'HLXcdfilnopqrvxyz' } as const
+const PREFIXES = { clear: 'CFMWaghjkst', sealed: 'HLSXcdfilnopqrvxyz' } as const
 
 /** Memory of a change beside its key and value. */
 const CHANGE_BYTES = 200
@@ -114,14 +115,46 @@ export class StoredTree {
     return updated
   }
 
-  /** The root and all nodes below it, of which no leaf is read. */
-  nodesBelow(root: NodeHash | undefined): Generator<NodeHash> {
-    return this.#tree.newNodes(undefined, root)
+  /** The nodes below a root, and itself, that `known` does not reach; no leaf is read. */
+  newNodes(known: NodeHash | undefined, root: NodeHash | undefined): Generator<NodeHash> {
+    return this.#tree.newNodes(known, root)
   }
 
-  /** Delete what `old` reaches and `kept` does not. */
-  drop(old: NodeHash | undefined, kept: NodeHash | undefined): void {
-    for (const id of this.#tree.newNodes(kept, old)) this.#nodes.delete(id)
+  /** The records below a root that are not below `known` in just this form. */
+  newRecords(
+    known: NodeHash | undefined,
+    root: NodeHash | undefined,
+    range: Range,
+  ): Generator<[ByteString, Uint8Array]> {
+    return this.#tree.newRecords(known, root, range)
+  }
+
+  /** Is all of a tree here, of which all that is below `known` is? */
+  isWhole(root: NodeHash | undefined, known: NodeHash | undefined): boolean {
+    try {
+      for (const id of this.#tree.newNodes(known, root))
+        if (this.#nodes.get(id) === undefined) return false
+      return true
+    } catch (error) {
+      if (hasCode(error, 'chunk-unavailable')) return false
+      throw error
+    }
+  }
+
+  /** Delete what `old` reaches and `kept` does not, nor any of `others`. */
+  drop(
+    old: NodeHash | undefined,
+    kept: NodeHash | undefined,
+    others: readonly NodeHash[] = [],
+  ): void {
+    const unused = new Set(this.#tree.newNodes(kept, old))
+    let known = kept
+    for (const root of unused.size === 0 ? [] : others) {
+      // Those before have what they share with this one.
+      for (const id of this.#tree.newNodes(known, root)) unused.delete(id)
+      known = root
+    }
+    for (const id of unused) this.#nodes.delete(id)
   }
 }
 
@@ -134,9 +167,18 @@ export function storedTrees(components: { view: StateView; keys: TreeKeys }): Tr
   }
 }
 
-/** Replace a checkpoint by another: delete what only the old one reaches. */
-export function dropNodes(trees: Trees, old: Roots, kept: Roots): void {
-  for (const part of PARTS) trees[part].drop(old[part], kept[part])
+/**
+ * Replace a checkpoint by another: delete what only the old one reaches. snapshots: the roots of
+ * sealed trees that are kept beside.
+ */
+export function dropNodes(
+  trees: Trees,
+  old: Roots,
+  kept: Roots,
+  snapshots: readonly NodeHash[],
+): void {
+  trees.clear.drop(old.clear, kept.clear)
+  trees.sealed.drop(old.sealed, kept.sealed, isPlanted('snapshots-dropped') ? [] : snapshots)
 }
 
 export class CheckpointView implements ReplicaView {
@@ -204,8 +246,9 @@ export class CheckpointView implements ReplicaView {
    * Puts the changes into the trees; meanwhile none are made. returns their roots; the nodes are
    * durable with the volume's next commit.
    * pause: lets others have their turn, between steps of some milliseconds.
+   * parts: the trees; what is of the others stays in memory.
    */
-  async flush(pause: () => Promise<void>): Promise<Roots> {
+  async flush(pause: () => Promise<void>, parts: readonly Part[] = PARTS): Promise<Roots> {
     const tables = new Map<string, [ByteString, Uint8Array | undefined][]>()
     for (const change of this.#changes) {
       const table = change[0].charAt(0)
@@ -216,7 +259,7 @@ export class CheckpointView implements ReplicaView {
     for (const [table, changes] of [...tables].sort(byKey)) {
       const part = partOf(table)
       // Records in no tree are needed until the end.
-      if (part === undefined) continue
+      if (part === undefined || !parts.includes(part)) continue
       const steps = this.#trees[part].updating(this.#roots[part], changes.sort(byKey))
       for (let count = 1, step = steps.next(); ; count++, step = steps.next()) {
         if (step.done === true) {

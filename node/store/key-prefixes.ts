@@ -58,6 +58,7 @@ export const STATE_PREFIXES = {
   announcement: 'wannounced',
   attestation: 'wat',
   candidate: 'wcandidate',
+  snapshotTrees: 'wsnapshots',
   checkpoint: 'wcheckpoint',
   coldPinFolder: 'wcoldpin d',
   coldPinFile: 'wcoldpin f',
@@ -80,4 +81,5 @@ export const STATE_PREFIXES = {
   taking: 'wtaking',
   earlierCuts: 'W',
   restated: 'z',
+  snapshot: 'S',
 } as const

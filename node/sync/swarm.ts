@@ -1,18 +1,19 @@
 // The other nodes, seen from here: who is connected, what each was last heard to hold; and the
 // exchanges that keep the logs of all volumes equal: on connection, on gossip, and periodically.
-import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { NodeHash } from '../../protocol/prolly/prolly.ts'
+import { mayRead } from '../../protocol/roles.ts'
 import type { Attestation } from '../../protocol/log/attestation.ts'
-import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import { BackoffTable } from '../jobs/backoff.ts'
+import { SerialQueue } from '../jobs/serial-queue.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
-import { CatchUp, exchangeKey } from './catch-up.ts'
+import { CatchUp } from './catch-up.ts'
+import { CheckpointFetches } from './checkpoint-fetches.ts'
 import type { Reason } from './catch-up.ts'
-import { isSame } from '../replica/kept-checkpoint.ts'
-import { examine } from '../checkpoint/announcement.ts'
 import { CheckpointTransfer } from '../checkpoint/checkpoint-transfer.ts'
 import { Checkpoints } from '../checkpoint/checkpoints.ts'
+import { Snapshots } from '../checkpoint/snapshots.ts'
 import type { CheckpointOptions } from '../checkpoint/checkpoint-schedule.ts'
 import { ConnectionGater } from './connection-gater.ts'
 import { Gossip } from './gossip.ts'
@@ -39,10 +40,6 @@ const ANTI_ENTROPY_BEACONS = 6
 /** A member that stays away is dialled again at least this often, in beacons. */
 const DIAL_BEACONS = 3
 
-/** Why a checkpoint that was offered was of no use. */
-const IN_VAIN_FALSE = ['corrupt', 'malformed', 'bad-signature', 'EACCES'] as const
-const IN_VAIN = [...IN_VAIN_FALSE, 'EEXIST'] as const
-
 export interface SwarmComponents {
   readonly world: World
   readonly volumes: Volumes
@@ -61,22 +58,25 @@ export interface SwarmComponents {
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
+interface Hosted {
+  readonly gossip: Gossip
+  readonly checkpoints: Checkpoints
+  readonly snapshots: Snapshots
+}
+
 export class Swarm {
   readonly #c: SwarmComponents
   readonly #sync: LogSync
   readonly #catchUp: CatchUp
   readonly #reconnect: Reconnect
   readonly #transfer: CheckpointTransfer
-  readonly #hosted = new Map<VolumeId, { gossip: Gossip; checkpoints: Checkpoints }>()
+  readonly #hosted = new Map<VolumeId, Hosted>()
   readonly #inboxes = new Map<VolumeId, Inbox>()
   readonly #parking = new InboxBudget()
   readonly #heard: HeardPeers
   /** Confirmations of own entries by peers. */
   readonly heldElsewhere: HeldElsewhere
-  /** By volume and peer the checkpoints that are being fetched. */
-  readonly #fetching = new Map<string, Promise<boolean>>()
-  /** The same of those that were of no use. */
-  readonly #backoff: BackoffTable<string>
+  readonly #fetches: CheckpointFetches
   readonly #gater: ConnectionGater
   readonly #refusals: Refusals
   #antiEntropy: Timer | undefined
@@ -85,7 +85,6 @@ export class Swarm {
   constructor(components: SwarmComponents) {
     this.#c = components
     const { world, volumes } = components
-    this.#backoff = new BackoffTable(world.clock, { firstMs: MINUTE_MS, longestMs: 10 * MINUTE_MS })
     this.#refusals = new Refusals({ world, joining: components.joining })
     this.#heard = new HeardPeers({ clock: world.clock, security: components.security?.record })
     this.heldElsewhere = new HeldElsewhere({
@@ -106,10 +105,21 @@ export class Swarm {
       roleOf: ({ membership }: Volume, peer: PeerId) => membership.member(peer)?.role,
     }
     this.#transfer = new CheckpointTransfer(access)
+    this.#fetches = new CheckpointFetches({
+      world,
+      transfer: this.#transfer,
+      checkpointsOf: (volume) =>
+        this.#hosted.get(volume.id)?.checkpoints ?? this.#checkpointsOf(volume, new SerialQueue()),
+      isAsked: (peer) => this.#gater.isAsked(peer),
+      onNew: (volume, peer) => this.syncSoon(volume, peer),
+      log: (message, fields) => {
+        if (!this.#stopped) components.log(message, fields)
+      },
+    })
     this.#sync = new LogSync({
       ...access,
       inboxOf: (volume) => this.#inboxOf(volume),
-      onTruncated: (volume, peer) => this.#startFromCheckpoint(volume, peer),
+      onTruncated: (volume, peer) => this.#fetches.start(volume, peer),
       onRefused: (volume, error) =>
         components.log('an entry was refused', { volume: volume.id, error: error.message }),
       onForked: (volume, peer) => this.syncSoon(volume, peer),
@@ -156,7 +166,9 @@ export class Swarm {
     for (const inbox of this.#inboxes.values()) inbox.stop()
     this.#reconnect.stop()
     this.#transfer.stop()
-    await Promise.all([...this.#hosted.values()].map(({ checkpoints }) => checkpoints.stop()))
+    const hosted = [...this.#hosted.values()]
+    await Promise.all(hosted.map(({ snapshots }) => snapshots.stop()))
+    await Promise.all(hosted.map(({ checkpoints }) => checkpoints.stop()))
     await this.#sync.stop()
     await this.#c.world.network.stop()
   }
@@ -178,10 +190,13 @@ export class Swarm {
       onBeacon: (beacon) => this.#heardBeacon(volume, beacon),
       onTime: (peer, sentMs) => this.#heard.time(volume, peer, sentMs),
     })
-    const checkpoints = this.#checkpointsOf(volume)
-    this.#hosted.set(volume.id, { gossip, checkpoints })
+    const queue = new SerialQueue()
+    const checkpoints = this.#checkpointsOf(volume, queue)
+    const snapshots = this.#snapshotsOf(volume, queue)
+    this.#hosted.set(volume.id, { gossip, checkpoints, snapshots })
     gossip.start()
     checkpoints.start()
+    snapshots.start()
     volume.events.members.add(() => this.#membersChanged())
     if (security !== undefined) recordVolume(volume, security.record)
     volume.events.note.add((message, fields) => log(message, { volume: volume.id, ...fields }))
@@ -190,11 +205,12 @@ export class Swarm {
 
   /** Exchange a volume no more: it is none of this node's any more, or soon. */
   async removeVolume({ id }: Volume): Promise<void> {
-    const { gossip, checkpoints } = this.#hosted.get(id) ?? {}
+    const { gossip, checkpoints, snapshots } = this.#hosted.get(id) ?? {}
     gossip?.stop()
     this.#inboxes.get(id)?.stop()
     for (const known of [this.#hosted, this.#inboxes]) known.delete(id)
     this.#membersChanged()
+    await snapshots?.stop()
     await checkpoints?.stop()
   }
 
@@ -245,7 +261,7 @@ export class Swarm {
       throw new ShoalError('not-a-member', `${peer} is not a member of the volume`)
     }
     await this.#exchange(volume, peer)
-    const fetching = this.#fetching.get(exchangeKey(volume, peer))
+    const fetching = this.#fetches.running(volume, peer)
     if (fetching === undefined) return
     await fetching
     await this.#exchange(volume, peer)
@@ -265,50 +281,12 @@ export class Swarm {
     if (!this.#stopped) this.#catchUp.soon(volume, peer, reason)
   }
 
-  /** Starts from a peer's checkpoint: entries missing here are not in its log any more. */
-  #startFromCheckpoint(volume: Volume, peer: PeerId): void {
-    const key = exchangeKey(volume, peer)
-    if (this.#fetching.has(key) || !(this.#gater.isAsked(peer) || this.#backoff.isDue(key))) return
-    const work = this.#fetchCheckpoint(volume, peer).finally(() => this.#fetching.delete(key))
-    this.#fetching.set(key, work)
-    work.then(
-      (isNew) => {
-        if (!isNew) return void this.#backoff.failed(key)
-        this.#backoff.succeeded(key)
-        this.syncSoon(volume, peer)
-      },
-      (error: unknown) => {
-        if (IN_VAIN.some((code) => hasCode(error, code))) this.#backoff.failed(key)
-        if (IN_VAIN_FALSE.some((code) => hasCode(error, code)))
-          volume.events.security.tell({ kind: 'checkpoint-refused', peer, message: String(error) })
-        if (!this.#stopped)
-          this.#c.log('a checkpoint cannot be had', { peer, error: String(error) })
-      },
-    )
-  }
-
-  /** returns whether this node has another checkpoint by that. */
-  async #fetchCheckpoint(volume: Volume, peer: PeerId, accepted = false): Promise<boolean> {
-    const before = volume.checkpoint
-    const hosted = this.#hosted.get(volume.id)?.checkpoints ?? this.#checkpointsOf(volume)
-    await volume.orphanNodes.fetch(async () => {
-      const fetched = await this.#transfer.fetch(volume, peer, (found) =>
-        examine(volume, found, { from: peer, accepted }),
-      )
-      await hosted.install(fetched)
-      return isSame(volume.checkpoint, fetched)
-    })
-    const isNew = !isSame(volume.checkpoint, before)
-    if (isNew) volume.strand(undefined)
-    return isNew
-  }
-
   /**
    * Start from the checkpoint of a peer, whoever attests it: the owner of this node vouches for it.
    * throws ShoalError 'EEXIST' if there is no need to, 'unreachable', 'unsupported', 'corrupt'.
    */
   async acceptCheckpoint(volume: Volume, peer: PeerId): Promise<void> {
-    await this.#fetchCheckpoint(volume, peer, true)
+    await this.#fetches.fetch(volume, peer, true)
     this.syncSoon(volume, peer)
   }
 
@@ -325,16 +303,35 @@ export class Swarm {
     return this.#hosted.get(volume)?.checkpoints.differsMs
   }
 
-  #checkpointsOf(volume: Volume): Checkpoints {
+  /** throws 'ENOENT' for a volume that is not exchanged. */
+  snapshots({ id }: Volume): Snapshots {
+    const found = this.#hosted.get(id)?.snapshots
+    if (found !== undefined) return found
+    throw new ShoalError('ENOENT', 'the volume is none of this node any more')
+  }
+
+  #snapshotsOf(volume: Volume, queue: SerialQueue): Snapshots {
+    const { world, log } = this.#c
+    const peers = (): readonly PeerId[] =>
+      this.connectedMembers(volume).filter((peer) => {
+        const role = volume.membership.member(peer)?.role
+        return role !== undefined && mayRead(role)
+      })
+    const fetch = (root: NodeHash, from: PeerId): Promise<void> =>
+      this.#transfer.fetchTree(volume, from, root)
+    return new Snapshots({ world, volume, queue, peers, fetch, log })
+  }
+
+  #checkpointsOf(volume: Volume, queue: SerialQueue): Checkpoints {
     const { world, log } = this.#c
     const onNew = (): void => this.#hosted.get(volume.id)?.gossip.beacon()
     const onBehind = (): void => {
       const peer = this.#someMember(volume)
-      if (peer !== undefined) this.#startFromCheckpoint(volume, peer)
+      if (peer !== undefined) this.#fetches.start(volume, peer)
     }
     const onAttested = (attestation: Attestation): void =>
       this.#hosted.get(volume.id)?.gossip.attested(attestation)
-    const components = { world, volume, onNew, onAttested, onBehind, log }
+    const components = { world, volume, queue, onNew, onAttested, onBehind, log }
     return new Checkpoints(components, this.#c.checkpoints)
   }
 

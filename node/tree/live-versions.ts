@@ -1,10 +1,11 @@
 // The one answer to what is referenced: every content that anybody may still read. Those of files
 // with a name, conflict copies and versions that lost included; and while the volume keeps history,
 // those of removed files and former versions, for as long as the state has them: what has expired
-// is purged from it at a checkpoint (protocol/tree/purge.ts), on every member alike. Contents that
-// programs here have open come beside (node/gc/open-content.ts).
+// is purged from it at a checkpoint (protocol/tree/purge.ts), on every member alike; and those of
+// snapshots, for as long as these are there. Contents that programs here have open come beside
+// (node/gc/open-content.ts).
 import { stampHlc } from '../../protocol/clock/dot.ts'
-import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import { HLC_MAX, HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { deadPrefix, decodeDeadKey, decodeDeathTime, readDead } from '../../protocol/tree/dead.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
@@ -23,7 +24,9 @@ import { keptVersions } from '../log/settings.ts'
 import { heldMoments } from '../state/mass-losses.ts'
 import type { Volume } from '../log/volume.ts'
 import { viewPages } from '../state/state-view.ts'
+import { snapshotsIn } from '../state/snapshots.ts'
 import { inodesOf } from './all-inodes.ts'
+import { snapshotVersions } from './snapshot-versions.ts'
 
 /**
  * The index of the dead may have a file some time before or after the removal that all agree on, if
@@ -44,10 +47,12 @@ export interface LiveFile {
 
 /**
  * All of them, files first. A file may come several times. What changes meanwhile may be missed.
+ * throws ShoalError 'chunk-unavailable' while the tree of a snapshot is not here.
  */
 export async function* liveFiles(volume: Volume): AsyncGenerator<LiveFile, void, undefined> {
   const { view } = volume
-  const isKept = await keptPast(volume)
+  const snapshots = isPlanted('snapshots-collected') ? [] : await snapshotsIn(view)
+  const isKept = await keptPast(volume, snapshots.length > 0)
   for await (const [id, inode] of inodesOf(view)) {
     const isNamed = inode.links.length > 0
     const gone = isNamed ? undefined : readDead(view, 'inode', id)
@@ -55,23 +60,29 @@ export async function* liveFiles(volume: Volume): AsyncGenerator<LiveFile, void,
     yield { id, isNamed, isPast: !isNamed, versions: heldVersions(view, id, inode) }
   }
   if (isPlanted('former-versions-collected')) return
-  for await (const [id, version] of formerVersions(volume)) {
+  const former = formerVersions(volume, isKept)
+  for await (const [id, versions] of chained(former, snapshotVersions(volume, snapshots))) {
     const isNamed = (readInode(view, id)?.links.length ?? 0) > 0
-    yield { id, isNamed, isPast: true, versions: [version] }
+    yield { id, isNamed, isPast: true, versions }
   }
+}
+
+type OfFile = readonly [file: NodeId, versions: Iterable<Version>]
+
+async function* chained(...all: readonly AsyncIterable<OfFile>[]): AsyncGenerator<OfFile> {
+  for (const one of all) yield* one
 }
 
 /** Those that others replaced or dropped, and that are kept. */
 async function* formerVersions(
-  volume: Volume,
-): AsyncGenerator<readonly [file: NodeId, version: Version], void, undefined> {
-  const { view } = volume
-  const isKept = await keptPast(volume)
+  { view }: Volume,
+  isKept: IsKept,
+): AsyncGenerator<readonly [file: NodeId, versions: readonly [Version]], void, undefined> {
   for await (const [key] of viewPages(view, SUPERSEDED_PREFIX)) {
     const bytes = view.get(key) // it may have gone since its page was read
     const former = bytes === undefined ? undefined : decodeSuperseded(bytes)
     if (former === undefined || !isKept(stampHlc(former.ended))) continue
-    yield [inodeOfSuperseded(key), former.version]
+    yield [inodeOfSuperseded(key), [former.version]]
   }
 }
 
@@ -88,7 +99,7 @@ export async function pastSize(volume: Volume): Promise<PastSize> {
   const { view } = volume
   const isKept = await keptPast(volume)
   const size = { versions: 0, removedFiles: 0, bytes: 0 }
-  for await (const [, version] of formerVersions(volume)) {
+  for await (const [, [version]] of formerVersions(volume, isKept)) {
     size.versions++
     size.bytes += version.size
   }
@@ -103,12 +114,19 @@ export async function pastSize(volume: Volume): Promise<PastSize> {
 }
 
 /** Tells of what ended at a clock whether it lives on for as long as the state has it. */
-async function keptPast({
-  membership,
-  view,
-}: Volume): Promise<(ended: Hlc, slack?: Hlc) => boolean> {
+type IsKept = (ended: Hlc, slack?: Hlc) => boolean
+
+/**
+ * hasSnapshots: what ended after the checkpoint lives, too. Snapshots are compared with that: they
+ * may have what is the same there.
+ */
+async function keptPast(
+  { membership, checkpoint, view }: Volume,
+  hasSnapshots = false,
+): Promise<IsKept> {
   const { rule, since } = keptVersions(membership.state)
-  const moments = await heldMoments(view)
+  const settled = hasSnapshots ? (checkpoint?.hlc ?? HLC_ZERO) : HLC_MAX
+  const moments = [settled, ...(await heldMoments(view))]
   return (ended, slack = HLC_ZERO) =>
     (rule.length > 0 && ended + slack > since) || moments.some((moment) => moment < ended + slack)
 }

@@ -14,7 +14,6 @@ import {
 } from '../../protocol/tree/attributes.ts'
 import { freshFileId } from '../../protocol/tree/file-ids.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
-import { childPrefix, decodeChildren } from '../../protocol/tree/children.ts'
 import { freshDirId } from '../../protocol/tree/dir-ids.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
 import { nameFromText, nameText } from '../../protocol/op/names.ts'
@@ -22,19 +21,20 @@ import type { Name } from '../../protocol/op/names.ts'
 import type { AttributeValues, ContentRef, SpecialFile, TreeOp } from '../../protocol/op/op.ts'
 import { ROOT, isDirVisible, readDir, readInode } from '../../protocol/tree/records.ts'
 import type { Dir, Inode } from '../../protocol/tree/records.ts'
-import { lookupName, resolve, shownDirName } from '../../protocol/tree/view.ts'
-import type { ViewEntry, ViewTarget } from '../../protocol/tree/view.ts'
+import { lookupName, shownDirName } from '../../protocol/tree/view.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { Random } from '../world/world.ts'
 import { findConflict, keepOps, listConflicts } from './conflict-listing.ts'
 import type { NameConflict } from './conflict-listing.ts'
 import { namesOf } from './all-inodes.ts'
 import { conflictsOf } from '../log/settings.ts'
-import { prefixEnd } from '../state/state-view.ts'
 import { SeparateFiles, setAside } from './set-aside.ts'
 import { checkNotCopy, checkSameKind, moveOps, removeOps, versionOps } from './target-ops.ts'
 import type { NewVersion } from './target-ops.ts'
 import type { Volume } from '../log/volume.ts'
 import { Xattrs } from './xattrs.ts'
+import { entriesOf } from './tree-reading.ts'
+import type { ListedEntry } from './tree-reading.ts'
 
 /** The content of a file: the version shown, and the base that a writer must name. */
 export interface FileVersion {
@@ -47,11 +47,6 @@ export interface FileVersion {
 
 type InodeTarget = Extract<ViewTarget, { kind: 'inode' }>
 type OpOf<Kind extends TreeOp['kind']> = Extract<TreeOp, { kind: Kind }>
-
-export interface ListedEntry extends ViewEntry {
-  /** The key to continue with: pass as `after`. */
-  readonly key: ByteString
-}
 
 type NamespaceComponents = Pick<Namespace, 'volume'> &
   Partial<Pick<Namespace, 'shownPath'>> & { readonly random: Random }
@@ -124,12 +119,8 @@ export class Namespace {
     this.#dir(dir)
     const { view, authorName } = this.volume
     const policy = conflictsOf(this.volume)
-    const prefix = childPrefix(dir)
-    const from = after === undefined ? prefix : `${prefix}${after}\0`
-    for await (const [key, value] of view.scan(from, prefixEnd(prefix))) {
-      for (const entry of resolve(view, dir, decodeChildren(view, key, value), authorName, policy))
-        yield { ...entry, key: key.slice(prefix.length) }
-    }
+    const how = { author: authorName, policy, ...(after !== undefined && { after }) }
+    yield* entriesOf(view, dir, how)
   }
 
   /** The names of the volume with more than one visible target, by key, from after `after`. */

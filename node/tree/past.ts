@@ -46,6 +46,8 @@ export interface PastState {
   readonly began: Stamp
   readonly ended: Stamp | undefined
   readonly end: StateEnd
+  /** The snapshot that it is in; absent: it is in the state in use. */
+  readonly view?: ReplicaView
 }
 
 /** Levels of folders that are gone through. */

@@ -1,16 +1,19 @@
 // Brings back what was removed, or a former state of a file or folder: finds what is meant, and the
 // moment before it went. How it comes back is in past-work.ts.
 import { isSameActor, stampMs } from '../../protocol/clock/dot.ts'
+import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
+import { readDir } from '../../protocol/tree/records.ts'
 import type { BroughtBack, Moment } from '../control/versions.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import { DEPTH_MAX, goneFrom, isReplaced, stampAfter, stoodBefore } from '../tree/past.ts'
 import type { Placed } from '../tree/past.ts'
 import { Work, nameOfPath } from './past-work.ts'
 import type { BringBackComponents, BringBackOptions } from './past-work.ts'
+import { snapshotIn } from './past-files.ts'
 import { findPath, formatPath } from './paths.ts'
 
 /** Removals by one member with no longer pause between them went together. */
@@ -53,6 +56,8 @@ export class BringBack {
     const { past } = this.#c
     if (options.to !== undefined) this.#checkFree(options.to)
     const to = options.to ?? path
+    const snapshot = snapshotIn(moment)
+    if (snapshot !== undefined) return this.#fromSnapshot(path, snapshot, to, options)
     if (moment.atMs !== undefined && moment.version === undefined) {
       const at = stampAfter(moment.atMs)
       const folders = await past.folders(path)
@@ -64,6 +69,27 @@ export class BringBack {
     const state = await past.find(path, moment)
     const at = moment.atMs === undefined ? state.began : stampAfter(moment.atMs)
     return new Work(this.#c, at, options).runFile(state, to, path)
+  }
+
+  async #fromSnapshot(
+    path: readonly string[],
+    name: string,
+    to: readonly string[],
+    options: BringBackOptions,
+  ): Promise<BroughtBack> {
+    const { past, snapshots } = this.#c
+    const { snapshot, view, target } = await snapshots.at(path, name)
+    const from = { view, isThere: () => snapshots.isThere(snapshot) }
+    const at = stampAfter(hlcMillis(snapshot.hlc))
+    const work = new Work(this.#c, at, { ...options, from })
+    const moment = { version: `@${name}` }
+    if (target.kind === 'inode') return work.runFile(await past.find(path, moment), to, path)
+    const dir = readDir(view, target.id)
+    if (dir === undefined)
+      throw new ShoalError('corrupt', 'a snapshot lacks the record of a folder')
+    const { name: was, created } = dir
+    const placed = { began: created, placed: created, removed: undefined }
+    return work.run({ kind: 'dir', id: target.id, name: was, ...placed }, to, path)
   }
 
   /** A folder was not there then: when it was. */

@@ -1,8 +1,8 @@
 // Files of one volume by path, for the command and the doors: whole files in and out, folders,
 // names. A write is atomic: readers see the old version or the whole new one.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
-import { byteText, escapedBytes, textBytes } from '../../protocol/byte-text.ts'
-import { fromByteString, toByteString } from '../../protocol/bytes.ts'
+import { textBytes } from '../../protocol/byte-text.ts'
+import { fromByteString } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { SYMLINK_MAX } from '../../protocol/limits.ts'
 import { nameFromText, nameText } from '../../protocol/op/names.ts'
@@ -25,6 +25,7 @@ import type { Namespace } from '../tree/namespace.ts'
 import { contentOf } from './file-contents.ts'
 import type { ContentPlace, FileContents } from './file-contents.ts'
 import type { FileOwner } from '../world/world.ts'
+import { fileStat } from './file-stat.ts'
 import { formatPath } from './paths.ts'
 import { writeSmallFiles } from './small-writes.ts'
 import type { SmallWritesParts } from './small-writes.ts'
@@ -294,13 +295,8 @@ export class Files {
   }
 
   #stat(name: string, target: ViewTarget): FileStat {
-    const { kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs, rdev } =
-      this.#c.namespace.attributes(target)
-    const common = { kind, mode, uid, gid, linkCount, sizeBytes, modifiedNs, changedNs, rdev }
-    const stat = { name, nameBytes: escapedBytes(name), ...common }
-    if (kind !== 'symlink') return stat
-    const points = byteText(toByteString(this.#c.namespace.symlinkTarget(target.id)))
-    return { ...stat, target: points, targetBytes: escapedBytes(points) }
+    const { namespace } = this.#c
+    return fileStat(name, namespace.attributes(target), () => namespace.symlinkTarget(target.id))
   }
 }
 

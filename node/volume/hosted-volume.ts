@@ -50,6 +50,8 @@ import type { Change } from './files.ts'
 import { MassLossWatch } from './mass-loss-watch.ts'
 import { BringBack } from './bring-back.ts'
 import { PastFiles } from './past-files.ts'
+import { RollBack } from './roll-back.ts'
+import { SnapshotFiles } from './snapshot-files.ts'
 import { PinnedClasses } from './pinned-classes.ts'
 import { VolumeStripeMap } from './volume-stripe-map.ts'
 import type { PeerHooks } from './volume-stripe-map.ts'
@@ -106,6 +108,8 @@ export class HostedVolume {
   readonly contents: FileContents
   readonly files: Files
   readonly past: PastFiles
+  readonly snapshots: SnapshotFiles
+  readonly rollBack: RollBack
   readonly bringBack: BringBack
   readonly massLosses: MassLossWatch
   readonly map: VolumeStripeMap
@@ -169,8 +173,11 @@ export class HostedVolume {
     const { owner } = world.disk
     const { contents } = this
     this.files = new Files({ namespace, contents, owner })
-    const past = (this.past = new PastFiles({ namespace, contents }))
-    this.bringBack = new BringBack({ namespace, contents, past })
+    const snapshots = (this.snapshots = new SnapshotFiles(namespace))
+    const past = (this.past = new PastFiles({ namespace, contents, snapshots }))
+    this.bringBack = new BringBack({ namespace, contents, past, snapshots })
+    const { bringBack } = this
+    this.rollBack = new RollBack({ namespace, snapshots, bringBack })
     this.massLosses = new MassLossWatch({ volume, world })
     this.strong = new StrongVolume({
       world,

@@ -31,6 +31,7 @@ import { contentOf } from './file-contents.ts'
 import type { FileContents } from './file-contents.ts'
 import { leased, rangeWithin } from './files.ts'
 import { findPath, formatPath } from './paths.ts'
+import type { SnapshotFiles } from './snapshot-files.ts'
 
 const PAGE = 256
 /** Folders that had one path, one after the other; of more the newest. */
@@ -39,6 +40,7 @@ const FOLDERS_MAX = 64
 export interface PastFilesComponents {
   readonly namespace: Namespace
   readonly contents: FileContents
+  readonly snapshots: SnapshotFiles
 }
 
 const SEE = '"shoal versions" lists those that are'
@@ -76,7 +78,9 @@ export class PastFiles {
 
   /** throws 'ENOENT', 'EISDIR'. */
   async find(path: readonly string[], moment: Moment): Promise<FoundState> {
-    return this.pick(path, await this.states(path), moment)
+    const snapshot = snapshotIn(moment)
+    if (snapshot === undefined) return this.pick(path, await this.states(path), moment)
+    return { ...(await this.#c.snapshots.stateAt(path, snapshot)), isExact: true }
   }
 
   /** The one that is meant of some states. throws 'ENOENT', 'usage'. */
@@ -271,9 +275,12 @@ export class PastFiles {
     }
   }
 
-  /** Attributes of a state: those of now, but for the time and size of its content. */
-  attributes({ inode: id, version }: PastState): NodeAttributes {
-    const inode = readInode(this.#view, id)
+  /**
+   * Attributes of a state: as a snapshot has them; else those of now, but for the time and size of
+   * its content.
+   */
+  attributes({ inode: id, version, view = this.#view }: PastState): NodeAttributes {
+    const inode = readInode(view, id)
     if (inode === undefined) throw new ShoalError('ESTALE', 'the version is not kept any more')
     const shown = inodeAttributes(inode, version)
     return version === undefined ? shown : { ...shown, modifiedNs: version.modifiedNs }
@@ -296,6 +303,11 @@ export class PastFiles {
     const why = 'nothing of that name is there or kept; the setting versions= says for how long'
     return new ShoalError('ENOENT', `${this.#shown(path)}: ${why}`)
   }
+}
+
+/** The name of the snapshot that is meant, if it is one. */
+export function snapshotIn({ version }: Pick<Moment, 'version'>): string | undefined {
+  return version?.startsWith('@') === true ? version.slice(1) : undefined
 }
 
 /**

@@ -9,6 +9,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { conflictName, nameFromText, nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
+import { isSameContent } from '../../protocol/op/same-content.ts'
 import { dirAttributes } from '../../protocol/tree/attributes.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { readDir, readInode } from '../../protocol/tree/records.ts'
@@ -20,22 +21,33 @@ import type { BroughtBack } from '../control/versions.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import { DEPTH_MAX, goneFrom, placedIn, stateBefore, statesOf, stoodBefore } from '../tree/past.ts'
 import type { PastState, Placed } from '../tree/past.ts'
+import type { ReplicaView } from '../state/state-view.ts'
 import { contentOf } from './file-contents.ts'
 import type { FileContents } from './file-contents.ts'
 import type { Change } from './files.ts'
 import type { PastFiles } from './past-files.ts'
 import { formatPath } from './paths.ts'
+import type { SnapshotFiles } from './snapshot-files.ts'
 
 export interface BringBackComponents {
   readonly namespace: Namespace
   readonly contents: FileContents
   readonly past: PastFiles
+  readonly snapshots: SnapshotFiles
+}
+
+/** A snapshot. */
+export interface Source {
+  readonly view: ReplicaView
+  readonly isThere: () => boolean
 }
 
 export interface BringBackOptions {
   readonly to: readonly string[] | undefined
   /** Set where a folder is brought back with what went with it, from then on, each as it was. */
   readonly goneSince?: Stamp | undefined
+  /** Set where it comes from a snapshot: then all is as it was there. */
+  readonly from?: Source | undefined
   readonly change: Change
   readonly signal: AbortSignal
 }
@@ -100,9 +112,10 @@ export class Work {
       return
     }
     const at = this.#options.goneSince === undefined ? this.#at : (object.removed ?? this.#at)
-    const found = stateBefore(await statesOf(this.#view, object), at)
+    const found = stateBefore(await statesOf(this.#source, object), at)
     if (found === undefined) return
-    await this.#bringFile(found.state, to)
+    const { from } = this.#options
+    await this.#bringFile({ ...found.state, ...(from && { view: from.view }) }, to)
     if (!found.isExact) this.#tally.nearest++
   }
 
@@ -112,7 +125,7 @@ export class Work {
     if (goneSince !== undefined) return yield* this.#goneFrom(dir, goneSince)
     const taken = new Set<Name>()
     const { authorName } = this.#c.namespace.volume
-    for await (const child of placedIn(this.#view, dir)) {
+    for await (const child of placedIn(this.#source, dir)) {
       if (!stoodBefore(child, this.#at)) continue
       const { name, id, placed } = child
       const free = taken.has(name)
@@ -139,7 +152,7 @@ export class Work {
     if (known?.kind === 'dir') return
     if (known !== undefined) throw this.#inTheWay('ENOTDIR', path, 'a folder')
     const { namespace } = this.#c
-    const dir = was === undefined ? undefined : readDir(this.#view, was)
+    const dir = was === undefined ? undefined : readDir(this.#source, was)
     const attributes =
       was === undefined || dir === undefined ? NEW_FOLDER : kept(dirAttributes(was, dir))
     await this.#options.change(() => {
@@ -182,7 +195,7 @@ export class Work {
   #put(state: PastState, to: readonly string[]): void {
     const { namespace } = this.#c
     const { parent, name } = this.#place(to)
-    const inode = readInode(this.#view, state.inode)
+    const inode = readInode(this.#source, state.inode)
     if (inode === undefined || !this.#isKept(state)) {
       const why = 'what was to be brought back has just expired; see "shoal versions"'
       throw new ShoalError('ESTALE', `${namespace.shownPath(formatPath(to))}: ${why}`)
@@ -205,7 +218,7 @@ export class Work {
 
   #create(state: PastState, parent: NodeId, name: Name): void {
     const { namespace } = this.#c
-    const inode = readInode(this.#view, state.inode)
+    const inode = readInode(this.#source, state.inode)
     if (inode === undefined) return
     const { version } = state
     const attributes = kept(this.#c.past.attributes(state))
@@ -244,14 +257,14 @@ export class Work {
     if (target.kind === 'dir') return false
     const now = readInode(this.#view, target.id)
     if (target.id === inode) return now?.newest?.dot === version?.dot
-    const was = readInode(this.#view, inode)
+    const was = readInode(this.#source, inode)
     if (version === undefined || now?.newest === undefined || was === undefined) return false
-    const [a, b] = [version.content, now.newest.content]
-    if (a.kind === 'inline') return b.kind === 'inline' && Buffer.compare(a.bytes, b.bytes) === 0
-    return b.kind === 'chunks' && a.root.id === b.root.id && version.size === now.newest.size
+    return version.dot === now.newest.dot || isSameContent(version, now.newest)
   }
 
   #isKept({ inode: id, version }: PastState): boolean {
+    const { from } = this.#options
+    if (from !== undefined) return from.isThere()
     if (version === undefined) return true
     const inode = readInode(this.#view, id)
     if (inode !== undefined && heldVersion(this.#view, id, inode, version.dot) !== undefined)
@@ -261,8 +274,8 @@ export class Work {
 
   #copyXattrs(from: NodeId, to: ViewTarget): void {
     const { xattrs } = this.#c.namespace
-    for (const name of readXattrNames(this.#view, from)) {
-      const value = readXattr(this.#view, from, name)
+    for (const name of readXattrNames(this.#source, from)) {
+      const value = readXattr(this.#source, from, name)
       if (value !== undefined) xattrs.set(to, name, value)
     }
   }
@@ -290,6 +303,11 @@ export class Work {
     const is = code === 'EISDIR' ? 'a folder' : 'not a folder'
     const how = 'move it away, or give another path with --to'
     return new ShoalError(code, `${shown}: is ${is} now and was ${what}; ${how}`)
+  }
+
+  /** The state that it comes from. */
+  get #source(): ReplicaView {
+    return this.#options.from?.view ?? this.#view
   }
 
   get #view(): Namespace['volume']['view'] {

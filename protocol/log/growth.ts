@@ -83,6 +83,7 @@ export function isGrowing(op: Op): boolean {
     case 'attributes':
     case 'pin':
     case 'pin-cold':
+    case 'snapshot':
       return true
     case 'xattr':
       return op.value !== undefined

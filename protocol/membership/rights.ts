@@ -23,6 +23,12 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
       return op.peer === author || mayAdminister(role)
     case 'backup':
       return mayWrite(role) && (op.peer === author || !enforces('backup-word-own'))
+    case 'snapshot':
+      return mayWrite(role) && op.peer === author
+    case 'snapshot-rm':
+      return mayAdminister(role) || (mayWrite(role) && op.peer === author && !op.forced)
+    case 'snapshot-hold':
+      return mayAdminister(role)
     case 'shards':
       return role !== 'reader'
     case 'read':

@@ -40,6 +40,7 @@ import type { Name, XattrName } from './names.ts'
 import { TIME_NS_MAX, TIME_NS_MIN } from './op.ts'
 import type { AttributeValues, ContentRef, Op, SpecialFile } from './op.ts'
 import { EPOCH_MAX, bytes, integer, list } from '../cbor-values.ts'
+import { decodeSnapshotOp, encodeSnapshotOp, isSnapshotKind, isSnapshotOp } from './snapshot-op.ts'
 import { decodeSpecial, encodeSpecial } from './special-codec.ts'
 
 const TEXT_MAX = 1024
@@ -113,7 +114,7 @@ export function encodeOp(op: Op): Record<string, unknown> {
     case 'dismiss-loss':
       return { o, l: op.losses.map(encodeDot) }
     default:
-      return encodeClearOp(op)
+      return isSnapshotOp(op) ? encodeSnapshotOp(op) : encodeClearOp(op)
   }
 }
 
@@ -219,7 +220,7 @@ function decodeVolumeOp(kind: string, f: Fields): Op | undefined {
     case 'dismiss-loss':
       return { kind, losses: dots(f.list('l', OP_DOTS_MAX)) }
     default:
-      return decodeClearOp(kind, f)
+      return isSnapshotKind(kind) ? decodeSnapshotOp(kind, f) : decodeClearOp(kind, f)
   }
 }
 

@@ -9,6 +9,7 @@ import type { BackupHeadId, EntryHash, NodeId, PackId, PeerId, StripeId } from '
 import type { Role } from '../roles.ts'
 import type { Receipt } from '../stripe/receipt.ts'
 import type { Name, XattrName } from './names.ts'
+import type { SnapshotOp } from './snapshot-op.ts'
 
 /**
  * The content of a file version. Mirrors protocol/chunk/manifest.ts `Manifest` for files above
@@ -48,6 +49,7 @@ export interface SpecialFile {
 }
 
 export type TreeOp =
+  | SnapshotOp
   | {
       readonly kind: 'mkdir'
       readonly id: NodeId

@@ -10,7 +10,7 @@
 // Hashes are keyed, and the key of the cuts is derived from the same key: who stores nodes can
 // neither confirm a guess of what they hold nor tell from their sizes where known records would be
 // cut.
-import { toHex } from '../bytes.ts'
+import { equalBytes, toHex } from '../bytes.ts'
 import { assert } from '../errors.ts'
 import { deriveKey, keyedHasher } from '../hash.ts'
 import { Cursor, NodeReader, childHash } from './cursor.ts'
@@ -168,6 +168,52 @@ export class ProllyTree {
       if (cursor?.hash === hash) continue
       if (node.level > 1) yield* this.#newBelow(this.#reader.child(parent, i), old)
       yield hash
+    }
+  }
+
+  /**
+   * The records below newRoot, with `from` <= key < `to`, that are not below oldRoot in just this
+   * form. cost: the nodes on the paths to what differs, and these leaves.
+   */
+  *newRecords(
+    oldRoot: NodeHash | undefined,
+    newRoot: NodeHash | undefined,
+    range: { readonly from: ByteString; readonly to: ByteString },
+  ): Generator<[ByteString, Uint8Array]> {
+    if (newRoot === undefined || newRoot === oldRoot) return
+    const levels = oldRoot === undefined ? 0 : this.#reader.node(oldRoot).level + 1
+    const old = Array.from({ length: levels }, (_, level) => this.#cursor(oldRoot, level))
+    for (const leaf of this.#newLeaves(this.#reader.above(newRoot), old, range)) {
+      const end = countBelow(leaf, range.to)
+      const first = countBelow(leaf, range.from)
+      if (first === end) continue
+      const last = `${keyAt(leaf, end - 1)}\0`
+      const before = this.scan(oldRoot, { from: keyAt(leaf, first), to: last })
+      let known = before.next()
+      for (let i = first; i < end; i++) {
+        const [key, value] = [keyAt(leaf, i), valueAt(leaf, i)]
+        while (known.done !== true && known.value[0] < key) known = before.next()
+        const isKnown = known.done !== true && known.value[0] === key
+        if (!isKnown || !equalBytes(known.value[1], value)) yield [key, value]
+      }
+    }
+  }
+
+  *#newLeaves(
+    parent: Place,
+    old: readonly (Cursor | undefined)[],
+    range: { readonly from: ByteString; readonly to: ByteString },
+  ): Generator<ProllyNode> {
+    const { node } = parent
+    const cursor = old[node.level - 1]
+    for (let i = countBelow(node, range.from); i < node.count; i++) {
+      cursor?.seek(keyAt(node, i))
+      if (cursor?.hash !== childHash(node, i)) {
+        const child = this.#reader.child(parent, i)
+        if (node.level > 1) yield* this.#newLeaves(child, old, range)
+        else yield child.node
+      }
+      if (keyAt(node, i) >= range.to) return
     }
   }
 

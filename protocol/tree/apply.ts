@@ -133,6 +133,9 @@ export function applyOp(
     case 'backup':
     case 'mass-loss':
     case 'dismiss-loss':
+    case 'snapshot':
+    case 'snapshot-rm':
+    case 'snapshot-hold':
       return NO_FILES
     default:
       return assertNever(op)

@@ -10,6 +10,7 @@ import { kindText } from '../op/file-kind.ts'
 import { nameText } from '../op/names.ts'
 import type { Name } from '../op/names.ts'
 import type { AttributeValues, Op, ShardChange, TreeOp } from '../op/op.ts'
+import type { SnapshotOp } from '../op/snapshot-op.ts'
 
 /**
  * 'place' (where data lies), 'merge' (that heads were seen) and 'checkpoint' are the node's own
@@ -31,6 +32,7 @@ export type ChangeKind =
   | 'checkpoint'
   | 'restated'
   | 'loss'
+  | 'snapshot'
   | 'unknown'
 
 export interface Change {
@@ -216,6 +218,13 @@ function pinText(op: Extract<Op, { kind: 'pin' | 'pin-cold' }>, what: string): s
     : `pinned ${what} to cold tier ${op.tier}`
 }
 
+function snapshotText(op: SnapshotOp, names: HistoryNames): string {
+  if (op.kind === 'snapshot') return `made the snapshot ${op.name}`
+  const which = `a snapshot of ${names.member(op.peer)}`
+  if (op.kind === 'snapshot-rm') return `removed ${which}${op.forced ? ', held or not' : ''}`
+  return `${op.held ? 'held' : 'let go of'} ${which}`
+}
+
 function placingText(op: PlacingOp, names: HistoryNames): string {
   switch (op.kind) {
     case 'stripe':
@@ -324,6 +333,7 @@ function policyText({ key, value }: Extract<Op, { kind: 'policy' }>, names: Hist
 
 type VolumeOp =
   | Exclude<Op, TreeOp | PlacingOp>
+  | SnapshotOp
   | Extract<Op, { kind: 'policy' | 'restated' | 'mass-loss' | 'dismiss-loss' }>
 
 /** Ops about where data lies. */
@@ -359,6 +369,10 @@ function describeVolumeOp(op: VolumeOp, dot: Dot, names: HistoryNames): Change {
       }
     case 'dismiss-loss':
       return { kind: 'loss', text: `dismissed ${count(op.losses.length, 'mass loss', 'es')}` }
+    case 'snapshot':
+    case 'snapshot-rm':
+    case 'snapshot-hold':
+      return { kind: 'snapshot', text: snapshotText(op, names) }
     case 'restated':
       return { kind: 'restated', text: `restated ${op.entries.length} late entries of others` }
     default:

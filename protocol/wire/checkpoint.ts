@@ -41,6 +41,8 @@ export type CheckpointMessage =
       readonly announcement: Entry
       readonly attestations: readonly Uint8Array[]
     }
+  /** Asks for nothing yet: nodes of a snapshot are to be asked for. Has no answer. */
+  | { readonly kind: 'open'; readonly volume: VolumeId }
   | { readonly kind: 'want'; readonly sealed: boolean; readonly ids: readonly NodeHash[] }
   /**
    * In the order asked for, at least the first, as many as fit; undefined for one that is not there
@@ -54,6 +56,8 @@ export function encodeCheckpointMessage(message: CheckpointMessage): Uint8Array 
   switch (message.kind) {
     case 'get':
       return encodeCbor({ t, vol: fromHex(message.volume), g: message.governed.map(fromHex) })
+    case 'open':
+      return encodeCbor({ t, vol: fromHex(message.volume) })
     case 'governing':
       return encodeCbor({ t, e: message.entries.map(encodeEntry) })
     case 'checkpoint':
@@ -80,6 +84,8 @@ export function decodeCheckpointMessage(bytes: Uint8Array): CheckpointMessage {
         volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume'),
         governed: f.list('g', GOVERNED_MAX).map((value) => hash(value) as string as EntryHash),
       }
+    case 'open':
+      return { kind, volume: hexId<VolumeId>(f.bytes('vol', 32), 32, 'volume') }
     case 'governing':
       return { kind, entries: f.list('e', GOVERNING_AT_ONCE_MAX).map(entry) }
     case 'checkpoint':

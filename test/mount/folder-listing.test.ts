@@ -6,7 +6,7 @@ import { OpenFolders } from '../../node/mount/open-folders.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { Name } from '../../protocol/op/names.ts'
-import type { ListedEntry } from '../../node/tree/namespace.ts'
+import type { ListedEntry } from '../../node/tree/tree-reading.ts'
 
 const DIR = 'dir' as NodeId
 

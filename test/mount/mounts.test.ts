@@ -5,6 +5,7 @@ import { Mounts } from '../../node/mount/mounts.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { ManualClock } from '../node/stripes/manual-clock.ts'
 import { Replica } from '../node/log/replicas.ts'
+import { SnapshotFiles } from '../../node/volume/snapshot-files.ts'
 import type { FileContents } from '../../node/volume/file-contents.ts'
 import type { Store } from '../../node/store/store.ts'
 
@@ -38,7 +39,7 @@ async function mounts(
       make()
   await made.mount(
     FOLDER,
-    { namespace, contents, changing, locks: undefined },
+    { namespace, contents, changing, locks: undefined, snapshots: new SnapshotFiles(namespace) },
     {
       volumeName: () => 'main',
       readOnly: false,

@@ -30,6 +30,7 @@ import type { Dot } from '../../protocol/clock/dot.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import type { Receipt } from '../../protocol/stripe/receipt.ts'
 import type { AttributeValues, ContentRef, Op } from '../../protocol/op/op.ts'
+import type { SnapshotId } from '../../protocol/op/snapshot-op.ts'
 import type { Name, XattrName } from '../../protocol/op/names.ts'
 
 export const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
@@ -53,6 +54,7 @@ const anySortedVector = anyVector.map(
   (vector) => new Map([...vector].sort(([a], [b]) => (a < b ? -1 : 1))),
 )
 const anyEntryHash = bytes(32).map((hash) => toHex(hash) as EntryHash)
+const anySnapshotId = bytes(16).map((id) => toHex(id) as SnapshotId)
 const anyNodeHash = bytes(32).map((hash) => toHex(hash) as NodeHash)
 
 export const anyDot: fc.Arbitrary<Dot> = fc
@@ -217,6 +219,19 @@ export const anyOp: fc.Arbitrary<Op> = fc.oneof(
     sealed: fc.option(anyNodeHash, { nil: undefined }),
   }),
   op('restated', { entries: anyDots }),
+  op('snapshot', {
+    peer: anyPeer,
+    id: anySnapshotId,
+    name: fc.constantFrom('a', 'Before the move', 'snap-2026-11-24T17:30:05Z', 'é_1+2'),
+    folder: anyNode,
+    hlc: anyHlc,
+    vector: anySortedVector,
+    base: fc.option(anyEntryHash, { nil: undefined }),
+    governed: fc.array(anyEntryHash, { maxLength: 3 }),
+    root: fc.option(anyNodeHash, { nil: undefined }),
+  }),
+  op('snapshot-rm', { peer: anyPeer, id: anySnapshotId, forced: fc.boolean() }),
+  op('snapshot-hold', { peer: anyPeer, id: anySnapshotId, held: fc.boolean() }),
   op('epoch', {
     epoch: anyEpoch,
     keys: fc.array(fc.record({ peer: anyPeer, sealed: anySealed }, { noNullPrototype: true }), {

@@ -17,6 +17,7 @@ import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { BackupHeadId, EntryHash } from '../../protocol/ids.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import type { Op } from '../../protocol/op/op.ts'
+import type { SnapshotId } from '../../protocol/op/snapshot-op.ts'
 import {
   ALICE,
   ALICE_ACTOR,
@@ -31,6 +32,7 @@ import {
 
 const ROOT = nodeId(0)
 const [DIR, FILE, LINK, OTHER] = [nodeId(0xd1), nodeId(0xf1), nodeId(0x11), nodeId(0xd2)]
+const SNAPSHOT = toHex(filled(0x5a, 16)) as SnapshotId
 const NAME = nameFromText('report.txt')
 const SAW = [makeDot(ALICE_ACTOR, 7, 0), makeDot(BOB_ACTOR, 300, 255)]
 const CHUNK = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, filled(0xc1, 32)))
@@ -255,6 +257,37 @@ export const EXAMPLES: Readonly<Record<string, Op>> = {
     clear: undefined,
     sealed: undefined,
   },
+  snapshot: {
+    kind: 'snapshot',
+    peer: BOB.peer,
+    id: SNAPSHOT,
+    name: 'before the move',
+    folder: DIR,
+    hlc: hlcAt(5),
+    vector: new Map([
+      [BOB_ACTOR, 300],
+      [ALICE_ACTOR, 7],
+    ]),
+    base: toHex(filled(0xbe, 32)) as EntryHash,
+    governed: [toHex(filled(0x90, 32)) as EntryHash],
+    root: toHex(filled(0x5e, 32)) as NodeHash,
+  },
+  'snapshot-first': {
+    kind: 'snapshot',
+    peer: BOB.peer,
+    id: SNAPSHOT,
+    name: 'empty',
+    folder: ROOT,
+    hlc: hlcAt(0),
+    vector: new Map(),
+    base: undefined,
+    governed: [],
+    root: undefined,
+  },
+  'snapshot-rm': { kind: 'snapshot-rm', peer: BOB.peer, id: SNAPSHOT, forced: false },
+  'snapshot-rm-forced': { kind: 'snapshot-rm', peer: BOB.peer, id: SNAPSHOT, forced: true },
+  'snapshot-hold': { kind: 'snapshot-hold', peer: BOB.peer, id: SNAPSHOT, held: true },
+  'snapshot-release': { kind: 'snapshot-hold', peer: BOB.peer, id: SNAPSHOT, held: false },
   restated: { kind: 'restated', entries: [makeDot(BOB_ACTOR, 300, 0)] },
   backup: { kind: 'backup', peer: BOB.peer, tier: 'attic', number: 300, head: BACKUP_HEAD },
   'purge-versions': {

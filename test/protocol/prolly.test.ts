@@ -57,6 +57,29 @@ describe('prolly', () => {
     )
   })
 
+  test('records that are not the same in another tree are found, within a range', () => {
+    const anyEnds = fc.tuple(fc.nat(POOL), fc.nat(POOL))
+    fc.assert(
+      fc.property(anyBatch(), anyBatch(), anyEnds, (first, second, [a, b]) => {
+        const nodes = new MemoryNodes()
+        const tree = treeOn(nodes)
+        const old = tree.update(undefined, first)
+        const now = tree.update(old, second)
+        const range = { from: longKey(Math.min(a, b)), to: longKey(Math.max(a, b)) }
+        for (const [from, to] of [
+          [old, now],
+          [now, old],
+          [undefined, now],
+        ] as const) {
+          const known = new Set([...tree.scan(from)].map(plain))
+          const expected = [...tree.scan(to, range)].map(plain).filter((one) => !known.has(one))
+          assert.deepEqual([...tree.newRecords(from, to, range)].map(plain), expected)
+        }
+      }),
+      { seed: 3, numRuns: tries(30) },
+    )
+  })
+
   test('a tree that shrinks to one record, level by level, has the root of that record', () => {
     const records = pool(3)
     const alone = treeOn(new MemoryNodes()).update(undefined, records.slice(-1))

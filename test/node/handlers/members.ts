@@ -13,11 +13,15 @@ export interface Members extends Cluster {
   readonly nodes: readonly [ClusterNode, ClusterNode, ClusterNode, ...ClusterNode[]]
 }
 
-/** Start as many members, connected, let `run` do what it wants with them, and stop them. */
+/**
+ * Start as many members, connected, let `run` do what it wants with them, and stop them. members:
+ * how many of them have joined; the others run, without a volume.
+ */
 export async function withMembers(
   nodeCount: number,
   seed: number,
   run: (members: Members, scheduler: Scheduler) => Promise<void>,
+  { members = nodeCount }: { readonly members?: number } = {},
 ): Promise<void> {
   const scheduler = new Scheduler(seed)
   const cluster = new Cluster(scheduler, { nodeCount })
@@ -25,7 +29,7 @@ export async function withMembers(
     await Promise.all(cluster.nodes.map((node) => node.start()))
     const [founder, ...others] = cluster.nodes as Members['nodes']
     const { ticket } = await founder.ask((api) => api.invite({ uses: nodeCount }))
-    for (const node of others) await node.ask((api) => api.join(ticket))
+    for (const node of others.slice(0, members - 1)) await node.ask((api) => api.join(ticket))
     await cluster.clock.sleep(MINUTE_MS)
     await run(cluster as unknown as Members, scheduler)
     await cluster.stop()

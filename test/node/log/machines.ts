@@ -7,6 +7,7 @@ import { hearAttestation } from '../../../node/replica/attestations.ts'
 import { CheckpointTransfer } from '../../../node/checkpoint/checkpoint-transfer.ts'
 import { Checkpoints } from '../../../node/checkpoint/checkpoints.ts'
 import { agrees, confirmOwn, heldBy, summaryOf } from '../../../node/log/log-summary.ts'
+import { SerialQueue } from '../../../node/jobs/serial-queue.ts'
 import { Inbox } from '../../../node/log/inbox.ts'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { hasCode } from '../../../protocol/errors.ts'
@@ -59,8 +60,9 @@ export class Machine {
     volume.events.security.add(({ message }) => void this.notes.push(message))
     const onBehind = (): void => void (this.isBehind = true)
     const onAttested = (): undefined => undefined
+    const queue = new SerialQueue()
     this.checkpoints = new Checkpoints(
-      { world, volume, onNew: () => undefined, onAttested, onBehind, log },
+      { world, volume, queue, onNew: () => undefined, onAttested, onBehind, log },
       this.#due,
     )
     this.checkpoints.start()

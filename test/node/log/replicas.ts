@@ -32,7 +32,7 @@ import type { ViewTarget } from '../../../protocol/tree/view.ts'
 /** A day in 2026: clocks stand still unless a test moves them. */
 const START_MS = 1_790_000_000_000
 /** Records that replicas with the same entries have in common, by the first char of their keys. */
-const SHARED = 'cdlixmMphskgjtea'
+const SHARED = 'cdlixmMphskgjteaS'
 
 /** A store in memory whose commits a test can hold up or let fail. */
 export class MemoryStore {

@@ -1,0 +1,333 @@
+// Snapshots as a mount shows them: what is below `.snapshots` in its folders, under inode numbers
+// above those of all else. Nothing there ever changes. A folder is found in a snapshot by its id,
+// also where it was renamed since.
+import { LRUCache } from 'lru-cache'
+import { toByteString, utf8 } from '../../protocol/bytes.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { blake3 } from '../../protocol/hash.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+import type { Name, XattrName } from '../../protocol/op/names.ts'
+import { ROOT, isDirVisible, readDir } from '../../protocol/tree/records.ts'
+import { lookupName } from '../../protocol/tree/view.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
+import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
+import { dotActor } from '../../protocol/clock/dot.ts'
+import { findVersion } from '../../protocol/tree/versions.ts'
+import type { ContentReader } from '../content/read-pipeline.ts'
+import type { Lease } from '../content/in-flight-references.ts'
+import { conflictsOf } from '../log/settings.ts'
+import type { SnapshotView } from '../state/snapshot-view.ts'
+import type { FileVersion, Namespace } from '../tree/namespace.ts'
+import { attributesIn, entriesOf, inodeIn, symlinkTargetIn } from '../tree/tree-reading.ts'
+import { contentOf } from '../volume/file-contents.ts'
+import type { FileContents } from '../volume/file-contents.ts'
+import type { NamedSnapshot, SnapshotFiles } from '../volume/snapshot-files.ts'
+import type { Attributes, FolderEntry } from './file-system.ts'
+import { OpenFolders } from './open-folders.ts'
+import { shownAs } from './shown-owner.ts'
+import type { ShownOwner } from './shown-owner.ts'
+
+/** Numbers of inodes and handles from here on are of snapshots. */
+export const FIRST_OF_SNAPSHOTS: number = 2 ** 48
+const LISTED_MAX = 16_384
+const NUMBER_BYTES = 6
+const EMPTY: FileVersion = {
+  content: { kind: 'inline', bytes: new Uint8Array() },
+  size: 0,
+  base: [],
+  author: undefined,
+}
+
+/** The list of the snapshots that have a folder, or an object in one. */
+type Shown =
+  | { readonly kind: 'list'; readonly dir: NodeId }
+  | { readonly kind: 'object'; readonly snapshot: NamedSnapshot; readonly target: ViewTarget }
+
+interface Known {
+  readonly shown: Shown
+  lookups: number
+}
+
+type Handle =
+  | { readonly kind: 'file'; readonly reader: ContentReader; readonly lease: Lease }
+  | { readonly kind: 'list'; readonly entries: readonly FolderEntry[] }
+  | { readonly kind: 'folder'; readonly folders: OpenFolders; readonly handle: number }
+
+export interface SnapshotFoldersComponents {
+  readonly namespace: Namespace
+  readonly contents: FileContents
+  readonly snapshots: SnapshotFiles
+  readonly owner?: ShownOwner | undefined
+}
+
+export class SnapshotFolders {
+  readonly #c: SnapshotFoldersComponents
+  readonly #byNumber = new Map<number, Known>()
+  /** Entries of listings that the kernel may come to hold. */
+  readonly #listed = new LRUCache<number, Shown>({ max: LISTED_MAX })
+  readonly #handles = new Map<number, Handle>()
+  #nextHandle: number = FIRST_OF_SNAPSHOTS
+
+  constructor(components: SnapshotFoldersComponents) {
+    this.#c = components
+  }
+
+  /** The list in a folder. */
+  list(dir: NodeId): Attributes {
+    return this.#hand({ kind: 'list', dir })
+  }
+
+  async lookup(parent: number, name: string): Promise<Attributes | undefined> {
+    const shown = this.#shown(parent)
+    if (shown.kind === 'list') {
+      const found = (await this.#having(shown.dir)).find(
+        ({ snapshot }) => nameOf(snapshot) === name,
+      )
+      return found && this.#hand(found)
+    }
+    const { snapshot, target } = shown
+    const { authorName } = this.#c.namespace.volume
+    if (target.kind !== 'dir') throw new ShoalError('ENOTDIR', 'not a folder')
+    const entry = lookupName(this.#open(snapshot), target.id, name as Name, authorName)
+    return entry && this.#hand({ ...shown, target: entry.target })
+  }
+
+  attributes(inode: number): Attributes {
+    return this.#attributes(inode, this.#shown(inode))
+  }
+
+  readLink(inode: number): string {
+    const { view, target } = this.#object(inode)
+    return toByteString(symlinkTargetIn(view, target.id))
+  }
+
+  open(inode: number): number {
+    const { view, target } = this.#object(inode)
+    if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
+    const version = this.#versionOf(view, target)
+    const lease = this.#c.contents.hold(target.id, contentOf(version))
+    return this.#keep({ kind: 'file', reader: this.#c.contents.reader(version), lease })
+  }
+
+  read(
+    handle: number,
+    position: number,
+    length: number,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    return this.#file(handle).read(position, length, { signal })
+  }
+
+  async seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number> {
+    const content = this.#file(handle)
+    const isInside = position < content.size
+    const signal = new AbortController().signal
+    const found = isInside ? await content.seek(what, position, { signal }) : undefined
+    if (found !== undefined) return found
+    if (isInside && what === 'hole') return content.size
+    throw new ShoalError('ENXIO', `no ${what} from ${position} on`)
+  }
+
+  async openFolder(inode: number): Promise<number> {
+    const shown = this.#shown(inode)
+    if (shown.kind === 'object') {
+      const { target } = shown
+      if (target.kind !== 'dir') throw new ShoalError('ENOTDIR', 'not a folder')
+      const folders = this.#foldersOf(shown.snapshot)
+      return this.#keep({ kind: 'folder', folders, handle: folders.open(target.id) })
+    }
+    const entries = (await this.#having(shown.dir)).map((one, index) => {
+      const attributes = this.#attributes(this.#noted(one), one)
+      return { name: nameOf(one.snapshot), cookie: index + 1, attributes }
+    })
+    return this.#keep({ kind: 'list', entries })
+  }
+
+  async readFolder(
+    inode: number,
+    handle: number,
+    cookie: number,
+    countMax: number,
+  ): Promise<readonly FolderEntry[]> {
+    const open = this.#handles.get(handle)
+    if (open?.kind === 'list') return open.entries.slice(cookie, cookie + countMax)
+    const shown = this.#shown(inode)
+    if (open?.kind !== 'folder' || shown.kind === 'list')
+      throw new ShoalError('EINVAL', 'the folder is not open')
+    const entries = await open.folders.read(open.handle, cookie, countMax)
+    return entries.map((entry) => {
+      const one = { ...shown, target: entry.target }
+      const attributes = this.#attributes(this.#noted(one), one)
+      return { name: entry.name, cookie: entry.cookie, attributes }
+    })
+  }
+
+  close(handle: number): void {
+    const open = this.#handles.get(handle)
+    this.#handles.delete(handle)
+    if (open?.kind === 'file') open.lease.end()
+    if (open?.kind === 'folder') open.folders.close(open.handle)
+  }
+
+  closeAll(): void {
+    for (const handle of this.#handles.keys()) this.close(handle)
+  }
+
+  getXattr(inode: number, name: string): Uint8Array | undefined {
+    const shown = this.#shown(inode)
+    if (shown.kind === 'list') return undefined
+    return readXattr(this.#open(shown.snapshot), shown.target.id, name as XattrName)
+  }
+
+  listXattrs(inode: number): readonly string[] {
+    const shown = this.#shown(inode)
+    if (shown.kind === 'list') return []
+    return readXattrNames(this.#open(shown.snapshot), shown.target.id)
+  }
+
+  retain(inode: number): void {
+    const shown = this.#byNumber.get(inode)?.shown ?? this.#listed.get(inode)
+    if (shown !== undefined) this.#hold(shown)
+  }
+
+  forget(inode: number, count: number): void {
+    const known = this.#byNumber.get(inode)
+    if (known === undefined) return
+    known.lookups -= count
+    if (known.lookups <= 0) this.#byNumber.delete(inode)
+  }
+
+  /** The lists that the kernel holds. */
+  *heldLists(): Generator<number> {
+    for (const [number, { shown }] of this.#byNumber) if (shown.kind === 'list') yield number
+  }
+
+  /** The snapshots that have a folder, which are here: the folder in each. */
+  async #having(dir: NodeId): Promise<readonly (Shown & { readonly kind: 'object' })[]> {
+    const { snapshots } = this.#c
+    return (await snapshots.all()).flatMap((snapshot) => {
+      if (snapshots.treeOf(snapshot) === undefined) return []
+      const view = snapshots.open(snapshot)
+      const record = readDir(view, dir)
+      const isShown = record !== undefined && isDirVisible(dir, record)
+      const isInside = isShown && isWithin(view, dir, snapshot.folder)
+      return isInside ? [{ kind: 'object', snapshot, target: { kind: 'dir', id: dir } }] : []
+    })
+  }
+
+  #foldersOf(snapshot: NamedSnapshot): OpenFolders {
+    const view = this.#open(snapshot)
+    const { volume } = this.#c.namespace
+    const policy = conflictsOf(volume)
+    return new OpenFolders({
+      list: (dir, after) => {
+        const how = { author: volume.authorName, policy, ...(after !== undefined && { after }) }
+        return entriesOf(view, dir, how)
+      },
+    })
+  }
+
+  /** throws 'ESTALE' once it was removed. */
+  #open(snapshot: NamedSnapshot): SnapshotView {
+    const { snapshots } = this.#c
+    if (!snapshots.isThere(snapshot)) throw new ShoalError('ESTALE', 'the snapshot was removed')
+    return snapshots.open(snapshot)
+  }
+
+  #versionOf(
+    view: SnapshotView,
+    { id, version: dot }: ViewTarget & { kind: 'inode' },
+  ): FileVersion {
+    const inode = inodeIn(view, id)
+    const version = dot === undefined ? inode.newest : findVersion(view, id, inode, dot)
+    if (version === undefined) return EMPTY
+    const author = this.#c.namespace.volume.actors.get(dotActor(version.dot))?.peer
+    return { content: version.content, size: version.size, base: [version.dot], author }
+  }
+
+  #attributes(inode: number, shown: Shown): Attributes {
+    const { namespace, owner = {} } = this.#c
+    if (shown.kind === 'object') {
+      const attributes = attributesIn(this.#open(shown.snapshot), shown.target)
+      return { ...shownAs(attributes, owner), inode }
+    }
+    const folder = namespace.attributes({ kind: 'dir', id: shown.dir })
+    return { ...shownAs({ ...folder, mode: 0o555, linkCount: 2 }, owner), inode }
+  }
+
+  /** Attributes of what the kernel will hold once more. */
+  #hand(shown: Shown): Attributes {
+    const attributes = this.#attributes(this.#numberOf(shown), shown)
+    this.#hold(shown)
+    return attributes
+  }
+
+  #hold(shown: Shown): void {
+    const number = this.#numberOf(shown)
+    const known = this.#byNumber.get(number)
+    if (known === undefined) this.#byNumber.set(number, { shown, lookups: 1 })
+    else known.lookups++
+  }
+
+  /** The number of an entry of a listing, which the kernel may or may not come to hold. */
+  #noted(shown: Shown): number {
+    const number = this.#numberOf(shown)
+    if (!this.#byNumber.has(number)) this.#listed.set(number, shown)
+    return number
+  }
+
+  #numberOf(shown: Shown): number {
+    const key = keyOf(shown)
+    const hash = Buffer.from(blake3(utf8(key)))
+    let number = FIRST_OF_SNAPSHOTS + hash.readUIntBE(0, NUMBER_BYTES)
+    for (let known = this.#byNumber.get(number); ; known = this.#byNumber.get(++number))
+      if (known === undefined || keyOf(known.shown) === key) return number
+  }
+
+  /** throws 'ESTALE' for what the kernel does not hold. */
+  #shown(inode: number): Shown {
+    const known = this.#byNumber.get(inode)
+    if (known === undefined)
+      throw new ShoalError('ESTALE', `inode ${inode} is not known to this mount`)
+    return known.shown
+  }
+
+  #object(inode: number): { readonly view: SnapshotView; readonly target: ViewTarget } {
+    const shown = this.#shown(inode)
+    if (shown.kind === 'list') throw new ShoalError('EISDIR', 'is a folder')
+    return { view: this.#open(shown.snapshot), target: shown.target }
+  }
+
+  #file(handle: number): ContentReader {
+    const open = this.#handles.get(handle)
+    if (open?.kind !== 'file') throw new ShoalError('EINVAL', 'the file is not open')
+    return open.reader
+  }
+
+  #keep(handle: Handle): number {
+    const number = this.#nextHandle++
+    this.#handles.set(number, handle)
+    return number
+  }
+}
+
+function nameOf({ shown }: NamedSnapshot): string {
+  return toByteString(utf8(shown))
+}
+
+/** The same for all names of a file. */
+function keyOf(shown: Shown): string {
+  if (shown.kind === 'list') return `list ${shown.dir}`
+  const { snapshot, target } = shown
+  const version = target.kind === 'dir' ? '' : (target.version ?? '')
+  return `${snapshot.peer} ${snapshot.id} ${target.id} ${version}`
+}
+
+/** Is a directory another, or below it? */
+function isWithin(view: SnapshotView, dir: NodeId, folder: NodeId): boolean {
+  for (let at: NodeId | undefined = dir; at !== undefined; at = readDir(view, at)?.parent) {
+    if (at === folder) return true
+    if (at === ROOT) return false
+  }
+  return false
+}

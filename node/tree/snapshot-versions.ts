@@ -1,0 +1,82 @@
+// The contents that snapshots name, as far as the checkpoint here has them in no such form: each
+// tree is compared with the one made after it, so what they share is looked at once.
+import { fromByteString, toHex } from '../../protocol/bytes.ts'
+import { ShoalError } from '../../protocol/errors.ts'
+import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+import { TREE_PREFIXES } from '../../protocol/tree/key-prefixes.ts'
+import { linksOf, readDir, readInode, readLink, ROOT } from '../../protocol/tree/records.ts'
+import type { Inode, StateStore } from '../../protocol/tree/records.ts'
+import type { Version } from '../../protocol/tree/version-records.ts'
+import { versionsOf } from '../../protocol/tree/versions.ts'
+import { treesOf, viewOf } from '../log/volume-trees.ts'
+import type { Volume } from '../log/volume.ts'
+import { readSnapshotTrees } from '../state/snapshot-trees.ts'
+import type { Snapshot } from '../state/snapshots.ts'
+import { prefixEnd } from '../state/state-view.ts'
+
+/** Tables whose records tell of contents. */
+const TABLES = [TREE_PREFIXES.inode, TREE_PREFIXES.version]
+
+/**
+ * By file. all: the snapshots that there are, the newest first. throws ShoalError
+ * 'chunk-unavailable' while the tree of one is not here: nobody can tell then what it names.
+ */
+export async function* snapshotVersions(
+  volume: Volume,
+  all: readonly Snapshot[],
+): AsyncGenerator<readonly [file: NodeId, versions: readonly Version[]]> {
+  const trees = readSnapshotTrees(volume.view)
+  const { sealed } = treesOf(volume)
+  let known = volume.checkpoint?.sealed
+  for (const snapshot of all) {
+    const tree = trees.get(snapshot.key)
+    if (tree === undefined) throw notHere(snapshot)
+    const view = viewOf(volume, tree.root)
+    const isInFolder = folderCheck(view, snapshot.folder)
+    for (const table of TABLES) {
+      const range = { from: table, to: prefixEnd(table) }
+      for (const [key] of sealed.newRecords(known, tree.root, range)) {
+        const id = toHex(fromByteString(key.slice(1, 1 + SHORT_ID_BYTES))) as NodeId
+        const inode = readInode(view, id)
+        if (inode !== undefined && isInFolder(id, inode))
+          yield [id, [...versionsOf(view, id, inode)]]
+      }
+    }
+    // Of a folder alone not all was looked at: what another shares with it is to be.
+    if (snapshot.folder === ROOT) known = tree.root
+  }
+}
+
+/** Tells whether a file has a name in a folder or below. */
+function folderCheck(view: StateStore, folder: NodeId): (id: NodeId, inode: Inode) => boolean {
+  const known = new Map<NodeId, boolean>([[folder, true]])
+  if (folder !== ROOT) known.set(ROOT, false)
+  const isBelow = (dir: NodeId): boolean => {
+    const passed: NodeId[] = []
+    let at: NodeId | undefined = dir
+    while (at !== undefined && !known.has(at)) {
+      passed.push(at)
+      at = readDir(view, at)?.parent
+    }
+    const isIn = at !== undefined && known.get(at) === true
+    for (const one of passed) known.set(one, isIn)
+    return isIn
+  }
+  return (id, inode) => {
+    if (folder === ROOT) return inode.links.length > 0
+    for (const link of linksOf(view, id, inode)) {
+      const parent = readLink(view, link)?.parent
+      if (parent !== undefined && isBelow(parent)) return true
+    }
+    return false
+  }
+}
+
+function notHere({ name }: Snapshot): ShoalError {
+  return new ShoalError(
+    'chunk-unavailable',
+    `the tree of the snapshot ${name} is not here yet, and nothing is deleted until it is; if its ` +
+      'maker is gone for good, remove it with "shoal snapshot rm"',
+  )
+}
