@@ -25,7 +25,7 @@ import { isFatal, sameTime } from './transfer.ts'
 import type { BigIntStats } from 'node:fs'
 import type { FileStat } from '../node/control/files.ts'
 import type { SmallFile } from '../node/control/small-files.ts'
-import type { Context } from './context.ts'
+import type { GetContext } from './backup/tree-extras.ts'
 import type { LocalAttributes } from './local-attributes.ts'
 import type { CopyRules, Transfer } from './transfer.ts'
 
@@ -66,7 +66,7 @@ interface Compared {
 }
 
 export class GetTree {
-  readonly #context: Context
+  readonly #context: GetContext
   readonly #transfer: Transfer
   readonly #attributes: LocalAttributes
   readonly #rules: CopyRules
@@ -75,7 +75,12 @@ export class GetTree {
   #smallBytes = 0
   #gettingSmall: Promise<void> | undefined
 
-  constructor(context: Context, transfer: Transfer, attributes: LocalAttributes, rules: CopyRules) {
+  constructor(
+    context: GetContext,
+    transfer: Transfer,
+    attributes: LocalAttributes,
+    rules: CopyRules,
+  ) {
     this.#context = context
     this.#transfer = transfer
     this.#attributes = attributes
@@ -93,6 +98,8 @@ export class GetTree {
         return this.#getFolder(entry)
       case 'file':
         this.#transfer.expect(stat.sizeBytes)
+        if (this.#context.extras?.isLinked(stat) === true)
+          return this.#transfer.add(() => this.#getLinked(entry), folder)
         if (stat.sizeBytes <= SMALL_FILE_BYTES && source.version === undefined)
           return this.#addSmall(entry)
         return this.#transfer.add(() => this.#getFile(entry), folder)
@@ -100,6 +107,8 @@ export class GetTree {
         this.#transfer.expect(0)
         return this.#transfer.add(() => this.#getSymlink(entry), folder)
       default:
+        if (this.#context.extras !== undefined)
+          return this.#transfer.add(() => this.#getSpecial(entry), folder)
         this.#transfer.fail(
           new ShoalError('unsupported', `${path} is a ${kindText(stat.kind)}; skipped`),
         )
@@ -196,12 +205,14 @@ export class GetTree {
   }
 
   async #finishFolder({ path, target, relativePath, stat }: SharedSource): Promise<void> {
+    const { extras } = this.#context
     // Nobody asked for the attributes of a volume's root.
-    if (baseName(path) === '') return
+    if (baseName(path) === '' && extras === undefined) return
     const local = findLocal(target, { follows: relativePath === '' })
     // It is not where nothing is made.
-    if (local?.isDirectory() === true)
-      await this.#setAttributes(target, local, stat, relativePath === '')
+    if (local?.isDirectory() !== true) return
+    await this.#setAttributes(target, local, stat, relativePath === '')
+    await extras?.setOn(target, stat)
   }
 
   async #addSmall(entry: Entry): Promise<void> {
@@ -271,7 +282,10 @@ export class GetTree {
     )
       return
     if (this.#transfer.isDryRun) return this.#tell(entry)
-    await replace(target, (temporary) => writeNewSync(temporary, bytes, stat, this.#attributes))
+    await replace(target, (temporary) => {
+      writeNewSync(temporary, bytes, stat, this.#attributes)
+      return this.#context.extras?.setOn(temporary, stat)
+    })
     this.#transfer.copied(bytes.byteLength)
     this.#transfer.tally.files++
   }
@@ -282,8 +296,19 @@ export class GetTree {
     await replace(target, async (temporary) => {
       const { stat, content } = await this.#context.client.readFile(path, { version })
       await writeNew(temporary, this.#transfer.counted(content), stat, this.#attributes)
+      await this.#context.extras?.setOn(temporary, stat)
     })
     this.#transfer.tally.files++
+  }
+
+  async #getLinked(entry: Entry): Promise<void> {
+    const { target, stat } = entry
+    const how = await this.#context.extras?.link(target, stat, () => this.#getFile(entry))
+    if (how === 'linked') this.#transfer.skip(stat.sizeBytes)
+  }
+
+  async #getSpecial({ target, stat }: Entry): Promise<void> {
+    await replace(target, (made) => this.#context.extras?.makeSpecial(made, stat, this.#attributes))
   }
 
   /**
@@ -348,6 +373,7 @@ export class GetTree {
       replace(target, async (temporary) => {
         await symlink(localPath(points), localPath(temporary))
         await this.#attributes.setOnLink(temporary, stat)
+        await this.#context.extras?.setOn(temporary, stat)
       }),
     )
     this.#transfer.tally.symlinks++

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
+import { addBackup } from './backup/backup.ts'
 import { addCat } from './commands/cat.ts'
 import { addCold } from './commands/cold.ts'
 import { addCompletion } from './commands/completion.ts'
@@ -76,6 +77,7 @@ const COMMANDS = [
   addImport,
   addPin,
   addCold,
+  addBackup,
   addRecover,
   addMount,
   addUnmount,

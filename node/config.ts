@@ -21,6 +21,8 @@ import { aboutFile, readLock, settleHome, unlock } from './world/home-key.ts'
 import type { HomeKey, HomeLock } from './world/home-key.ts'
 
 const SEED_BYTES = 32
+/** Chars of a command line. */
+const LINE_MAX = 4096
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000
 /** The part of the cache in memory (node/content/decoded-cache.ts). */
@@ -63,6 +65,14 @@ export interface Config {
   readonly advertise: readonly string[]
   /** Find and be found on the local network. */
   readonly mdns: boolean
+  /** By the name of a backup: command lines that are run before and after. */
+  readonly backups: Readonly<Record<string, BackupHooks>>
+}
+
+/** Command lines for the shell of this machine, as the user that runs the node. */
+export interface BackupHooks {
+  readonly before?: string | undefined
+  readonly after?: string | undefined
 }
 
 export interface Home {
@@ -101,6 +111,7 @@ const address = z.string().refine(isMultiaddr, {
   error: 'must be a multiaddr such as /ip4/0.0.0.0/tcp/4100',
 })
 const size = z.union([z.string(), z.number()]).transform(readSize)
+const line = z.string().min(1).max(LINE_MAX)
 const configSchema = z.strictObject({
   name: label,
   zone: label.optional(),
@@ -114,6 +125,9 @@ const configSchema = z.strictObject({
   listen: z.array(address).min(1, { error: 'needs at least one multiaddr' }),
   advertise: z.array(address).default([]),
   mdns: z.boolean({ error: 'must be true or false' }).default(true),
+  backups: z
+    .record(label, z.strictObject({ before: line.optional(), after: line.optional() }))
+    .default({}),
 })
 
 const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
@@ -122,6 +136,7 @@ const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
 #   repairRate: what repair and moving of shards may send and receive a second (5MB); left out: 64MiB
 #   cacheSize: what is fetched from other nodes to be read may take, beside the capacity (2GiB); left out: 1GiB
 #   listen, advertise: multiaddrs     mdns: find and be found on the local network
+#   backups: {NAME: {before: COMMAND, after: COMMAND}}: what the shell runs around each run of a backup
 `
 
 /**
@@ -194,6 +209,13 @@ export async function loadHome(folder: string, askSecret?: AskSecret): Promise<H
   const file = join(folder, CONFIG_FILE)
   const config = parseConfig(await readConfig(file), file)
   return { folder, config, opened, seed: await readSeed(identityFile, key), key }
+}
+
+/** The commands around the runs of a backup, as config.yaml says now. throws as loadHome. */
+export async function readHooks(folder: string, backup: string): Promise<BackupHooks> {
+  const file = join(folder, CONFIG_FILE)
+  const { backups } = parseConfig(await readConfig(file), file)
+  return Object.hasOwn(backups, backup) ? (backups[backup] ?? {}) : {}
 }
 
 /** throws ShoalError 'ENOENT' for a folder that is no home. */

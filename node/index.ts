@@ -2,8 +2,9 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { identityFromSeed } from '../protocol/signed.ts'
-import { loadHome } from './config.ts'
+import { loadHome, readHooks } from './config.ts'
 import type { AskSecret, Home } from './config.ts'
+import type { RunHook } from './backup/node-backups.ts'
 import type { LocalNode } from './control/api.ts'
 import { serveControl } from './control/server.ts'
 import { socketPathOf } from './control/wire.ts'
@@ -17,6 +18,7 @@ import { SystemDisk } from './world/disk.ts'
 import { PLAIN_LINES, lineSeal } from './world/home-key.ts'
 import { IdleMemory } from './world/idle-memory.ts'
 import { Libp2pNetwork } from './world/libp2p/network.ts'
+import { runShellCommand } from './world/shell-command.ts'
 import { SystemRandom } from './world/random.ts'
 import { processMemory, processUse, releaseMemory } from './world/release-memory.ts'
 import { SystemTiers } from './world/tiers/tiers.ts'
@@ -82,6 +84,7 @@ export async function createNode({
             onError: (error) => log('error', error.message, { stack: error.stack }),
           }),
         log: (message, fields) => log('info', message, fields),
+        runHook: hooksOf(folder),
         memory: () => ({ ...processMemory(), caches: [{ name: 'index', ...level.memory() }] }),
         found: found === undefined ? [] : [{ kind: 'home-mended', message: found }],
       },
@@ -101,6 +104,16 @@ export async function createNode({
   } catch (error) {
     await kv.close()
     throw error
+  }
+}
+
+/** As config.yaml has them when they are due. */
+function hooksOf(folder: string): RunHook {
+  return async (when, backup, result, signal) => {
+    const { [when]: line } = await readHooks(folder, backup)
+    if (line === undefined) return
+    const told = result === undefined ? {} : { SHOAL_RESULT: result }
+    await runShellCommand(line, { env: { SHOAL_BACKUP: backup, ...told }, signal })
   }
 }
 

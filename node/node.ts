@@ -32,6 +32,9 @@ import { ShardServer } from './peers/shard-protocol-server.ts'
 import { Tickets } from './peers/tickets.ts'
 import { Swarm } from './sync/swarm.ts'
 import { Quarantine } from './repair/quarantine.ts'
+import { BackupJobs } from './backup/backup-jobs.ts'
+import { NodeBackups } from './backup/node-backups.ts'
+import type { NodeBackupsComponents, RunHook } from './backup/node-backups.ts'
 import { NodeCold } from './cold/node-cold.ts'
 import { NodeUpkeep } from './upkeep.ts'
 import type { NodeUpkeepOptions } from './upkeep.ts'
@@ -64,6 +67,8 @@ export interface NodeComponents {
   readonly log: (message: string, fields: Record<string, unknown>) => void
   /** The memory of its process; absent where it has none of its own (a simulation). */
   readonly memory?: (() => MemoryStatus) | undefined
+  /** Absent where nothing is run around backups (a simulation). */
+  readonly runHook?: RunHook | undefined
   /** How lines of its security log are sealed, in a home that is protected. */
   readonly lines?: LineSeal | undefined
   /** Hears of each event of its security as well. */
@@ -98,6 +103,7 @@ interface Opened {
   readonly budgets: PeerBudgets
   readonly security: SecurityLog
   readonly witness: SecurityWitness
+  readonly backupJobs: BackupJobs
 }
 
 export class Node implements LocalNode {
@@ -118,6 +124,7 @@ export class Node implements LocalNode {
   readonly #hosted: HostedVolumes
   readonly #upkeep: NodeUpkeep
   readonly #cold: NodeCold
+  readonly #backups: NodeBackups
   readonly #exchange: Exchange
   readonly #space: Space
   readonly #stop = new AbortController()
@@ -128,7 +135,7 @@ export class Node implements LocalNode {
   private constructor(
     components: NodeComponents,
     options: NodeOptions,
-    { store, volumes, starts, budgets, security, witness }: Opened,
+    { store, volumes, starts, budgets, security, witness, backupJobs }: Opened,
   ) {
     this.#c = components
     this.#store = store
@@ -178,12 +185,16 @@ export class Node implements LocalNode {
     ))
     const isOnline = peers.isOnline.bind(peers)
     const cold = (this.#cold = new NodeCold({ ...shared, hosted, isOnline, upkeep }))
+    const { runHook = noHook } = components
+    const volumeOf = hostedBy(volumes, hosted)
+    const keeping = { world, jobs: backupJobs, volumeOf, runHook, log }
+    const backups = (this.#backups = new NodeBackups(keeping, { name }))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
     const exchange = (this.#exchange = new Exchange({ world, hosted, log }))
     const ofPeers = { tickets, joining, detector, budgets, roundTrips, swarm, security, witness }
-    const ofData = { space, volumes, hosted, upkeep, cold, mounts, exchange }
+    const ofData = { space, volumes, hosted, upkeep, cold, backups, mounts, exchange }
     this.api = ownersApi(
       { world, ...ofPeers, ...ofData, memory, until: (signal) => this.#until(signal) },
       { name, zone, home, version, pid, startedMs: world.clock.wall() },
@@ -285,7 +296,8 @@ export class Node implements LocalNode {
     })
     await record()
     const budgeted = { ...components, world: { ...world, network } }
-    const opened = { store, volumes, starts, budgets, security, witness }
+    const backupJobs = await BackupJobs.load(kv)
+    const opened = { store, volumes, starts, budgets, security, witness, backupJobs }
     return new Node(budgeted, options, opened)
   }
 
@@ -300,6 +312,7 @@ export class Node implements LocalNode {
     this.#hosted.start()
     this.#upkeep.start()
     this.#cold.start()
+    this.#backups.start()
     await this.#exchange.start(this.#stop.signal)
     this.#door = await this.#c.openDoor?.(this.api)
   }
@@ -321,6 +334,7 @@ export class Node implements LocalNode {
     await step(async () => this.#door?.close())
     await step(() => this.#mounts.stop())
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
+    await step(() => this.#backups.stop())
     await step(() => this.#cold.stop())
     await step(() => this.#upkeep.stop())
     await step(() => this.#hosted.stop())
@@ -346,6 +360,17 @@ function nameIn(
   const name = all.flatMap(({ volume }) => volume.membership.member(peer)?.name ?? [])[0]
   // Until it tells one, it is called by its id.
   return name === undefined || peer.endsWith(name) ? undefined : name
+}
+
+const noHook: RunHook = () => Promise.resolve()
+
+function hostedBy(volumes: Volumes, hosted: HostedVolumes): NodeBackupsComponents['volumeOf'] {
+  return (id) => {
+    const named = volumes.find(id)
+    const found = hosted.of(named)
+    found.checkMayRead()
+    return { named, hosted: found }
+  }
 }
 
 /** The members that are waited for, and how long. */

@@ -65,6 +65,8 @@ export type ErrorCode =
   | 'cold-missing' // this object is not there
   | 'cold-archived' // an object that must be restored before it can be read
   | 'cold-corrupt' // an object that is not what was put
+  // backups
+  | 'hook-failed' // a command that the owner has set to run before or after a backup
   // process
   | 'not-running'
   | 'already-running'

@@ -35,7 +35,7 @@ export function parseWhen(text: string): When {
 }
 
 /** Undefined for what is none. nowMs: the time of this machine. */
-function whenOf(text: string, nowMs: number): When | undefined {
+export function whenOf(text: string, nowMs: number): When | undefined {
   if (text === 'yesterday') return { atMs: (nowMs - DAY_MS) as WallTime }
   const [, count = '', unit = ''] = /^(\d{1,6})(s|m|h|d|w)$/.exec(text) ?? []
   const unitMs = UNITS_MS[unit]

@@ -238,7 +238,8 @@ export class ContentEditor implements DirtyHolder {
 
   async #build(options: Options): Promise<Manifest> {
     const { overlay, size } = this.#file
-    const builder = new ManifestBuilder({ chunks: this.#parts.writer.chunks })
+    const { chunks, nodes = chunks } = this.#parts.writer
+    const builder = new ManifestBuilder({ chunks: nodes })
     for (const piece of overlay.pieces(0, size)) {
       const length = piece.end - piece.start
       switch (piece.kind) {

@@ -15,6 +15,8 @@ import type { EditorParts } from './editor.ts'
 /** The parts that turn bytes into chunks. */
 export interface WriterParts {
   readonly chunks: ChunkWriter
+  /** Takes the lists of chunks, where they go elsewhere. */
+  readonly nodes?: ChunkWriter
   /** Cuts to `sizes`. */
   readonly cutter: Cutter
   readonly sizes: ChunkSizes
@@ -49,7 +51,7 @@ export async function writeBytes(
   options: { signal: AbortSignal },
 ): Promise<Content> {
   if (bytes.length <= INLINE_FILE_MAX) return { kind: 'inline', bytes }
-  const { chunks, sizes } = parts.writer
+  const { chunks, nodes = chunks, sizes } = parts.writer
   // No run of zeros in it is long enough to be a hole.
   if (bytes.length >= sizes.minBytes) {
     const source = async function* (): AsyncGenerator<Uint8Array> {
@@ -58,7 +60,7 @@ export async function writeBytes(
     return writeContent(source(), parts, options)
   }
   const ref = await chunks.write(bytes, options)
-  const manifest = new ManifestBuilder({ chunks })
+  const manifest = new ManifestBuilder({ chunks: nodes })
   await manifest.add({ kind: 'chunk', ref }, options)
   return { kind: 'chunks', manifest: await manifest.finish(options) }
 }

@@ -6,6 +6,7 @@
 // text. Where `volume` is optional it is a name or an id, and the default volume if left out. A
 // `peer` is a name, an id, or the unique beginning or end of an id. Times of files are nanoseconds
 // since the Unix epoch, as bigint (decimal text in JSON).
+import type { BackupsApi } from './backups.ts'
 import type { ColdApi } from './cold.ts'
 import type { ConflictsApi } from './conflicts.ts'
 import type { ExchangeApi } from './exchange.ts'
@@ -59,6 +60,7 @@ export interface NodeApi
     GarbageApi,
     PinsApi,
     ColdApi,
+    BackupsApi,
     RecoveryApi,
     SecurityApi,
     TicketsApi,

@@ -1,5 +1,6 @@
 // The table of routes: all calls of NodeApi, by name. The client (client.ts), the server
 // (server.ts) and the check of requests (calls.ts) are derived from it.
+import { backupsRoutes } from './backups.ts'
 import { coldRoutes } from './cold.ts'
 import { conflictsRoutes } from './conflicts.ts'
 import { exchangeRoutes } from './exchange.ts'
@@ -39,6 +40,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...garbageRoutes,
   ...pinsRoutes,
   ...coldRoutes,
+  ...backupsRoutes,
   ...recoveryRoutes,
   ...securityRoutes,
   ...ticketsRoutes,

@@ -6,6 +6,7 @@ import type { NodeApi } from '../control/api.ts'
 import type { NodeStatus } from '../control/status.ts'
 import { memoryStatus } from './memory.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import { backupsApi } from './backups.ts'
 import { coldApi } from './cold.ts'
 import { conflictsApi } from './conflicts.ts'
 import { exchangeApi } from './exchange.ts'
@@ -60,6 +61,7 @@ export function ownersApi(
     ...garbageApi(parts),
     ...pinsApi(parts),
     ...coldApi(parts),
+    ...backupsApi(parts),
     ...recoveryApi(parts),
     ...securityApi(parts),
     ...ticketsApi(parts),

@@ -12,6 +12,7 @@ import type { Joining } from '../peers/join.ts'
 import type { RoundTrips } from '../peers/round-trips.ts'
 import type { SecurityWitness } from '../peers/security-witness.ts'
 import type { Tickets } from '../peers/tickets.ts'
+import type { NodeBackups } from '../backup/node-backups.ts'
 import type { NodeCold } from '../cold/node-cold.ts'
 import type { NodeUpkeep } from '../upkeep.ts'
 import type { World } from '../world/world.ts'
@@ -32,6 +33,7 @@ export interface NodeParts {
   readonly hosted: HostedVolumes
   readonly upkeep: NodeUpkeep
   readonly cold: NodeCold
+  readonly backups: NodeBackups
   readonly mounts: Mounts
   readonly exchange: Exchange
   /** The memory of the process, where this node has one of its own. */

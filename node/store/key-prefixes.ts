@@ -3,6 +3,7 @@
 
 /** Tables of the store and of the node. */
 export const STORE_PREFIXES = {
+  backupJob: 'B',
   chunk: 'c',
   header: 'h',
   meta: 'm',

@@ -7,7 +7,7 @@ import { ignoreFailure } from '../world/ignore-failure.ts'
  * ended; after a failure no more are started. throws the first failure.
  */
 export async function inParallel<Item>(
-  items: AsyncGenerator<Item, void, undefined> | Generator<Item, void, undefined>,
+  items: AsyncIterator<Item, unknown> | Iterator<Item, unknown>,
   countMax: number,
   run: (item: Item) => Promise<void>,
 ): Promise<void> {
@@ -19,7 +19,7 @@ export async function inParallel<Item>(
         await run(next.value)
       }
     } finally {
-      await items.return()
+      await items.return?.()
     }
   }
   const ends = await Promise.allSettled(Array.from({ length: countMax }, worker))

@@ -158,7 +158,8 @@ export function nodeAllocated(node: ManifestNode): number {
     : node.children.reduce((sum, child) => sum + child.allocated, 0)
 }
 
-function refItem(ref: ChunkRef): readonly unknown[] {
+/** A reference as it stands in lists. */
+export function refItem(ref: ChunkRef): readonly unknown[] {
   return [chunkIdBytes(ref.id), ref.plainHash, ref.length, ref.codec, ref.epoch]
 }
 
@@ -174,7 +175,8 @@ function readChild(item: readonly unknown[]): ManifestChild {
   return { ref: readRef(item), size, allocated }
 }
 
-function readRef([cid, plainHash, length, codec, epoch]: readonly unknown[]): ChunkRef {
+/** Inverse of refItem; what follows is skipped. throws ShoalError 'malformed', 'unsupported'. */
+export function readRef([cid, plainHash, length, codec, epoch]: readonly unknown[]): ChunkRef {
   if (!(cid instanceof Uint8Array) || cid.length !== CID_BYTES)
     throw malformed('has a bad chunk id')
   if (!(plainHash instanceof Uint8Array) || plainHash.length !== HASH_BYTES) {

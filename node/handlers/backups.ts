@@ -1,0 +1,104 @@
+// The owner's calls about backups.
+import { ShoalError } from '../../protocol/errors.ts'
+import { formatBackupKey } from '../../protocol/backup/key.ts'
+import type { BackupEvent, BackupJobStatus, BackupsApi } from '../control/backups.ts'
+import { dueMs, secretOf } from '../backup/backup-jobs.ts'
+import type { BackupJob } from '../backup/backup-jobs.ts'
+import { formatPath } from '../volume/paths.ts'
+import type { NodeParts } from './parts.ts'
+
+export function backupsApi(parts: NodeParts): BackupsApi {
+  const { hosted: volumes, backups, until } = parts
+  return {
+    async addBackup({ key, path, ...request }, { signal } = {}) {
+      const { hosted, parts: names } = volumes.at(path)
+      const folder = hosted.namespace.resolvePath(names)
+      if (folder.kind !== 'dir') throw new ShoalError('ENOTDIR', `${path}: is not a folder`)
+      const { last, hourly, daily, weekly, monthly, yearly, ...job } = request
+      const keep = { last, hourly, daily, weekly, monthly, yearly }
+      const place = { volumeId: hosted.volume.id, path: formatPath(names) }
+      const added = await backups.add({ ...job, ...place, keep }, key, until(signal))
+      return { job: statusOf(parts, added), key: keyText(added) }
+    },
+
+    listBackups: async () => backups.jobs.all().map((job) => statusOf(parts, job)),
+
+    async *runBackup(name, { mode, signal } = {}) {
+      backups.jobs.get(name)
+      const ended = until(signal)
+      yield* eventsOf(ended, (emit, scope) => backups.run(name, { mode, emit, signal: scope }))
+    },
+
+    async backupAccess(name) {
+      const job = backups.jobs.get(name)
+      const { url, endpoint, region, storageClass, bytesPerSecond, accessKey, profile } = job
+      const place = { url, endpoint, region, storageClass, bytesPerSecond, accessKey, profile }
+      return { ...place, key: keyText(job), job: name, number: job.newest?.number }
+    },
+
+    removeBackup: async (name) => statusOf(parts, await backups.remove(name)),
+
+    removeBackupAt: (name, id, { signal } = {}) => backups.removeBackup(name, id, until(signal)),
+  }
+}
+
+function keyText(job: BackupJob): string {
+  return formatBackupKey(secretOf(job), job)
+}
+
+function statusOf({ volumes, backups }: NodeParts, job: BackupJob): BackupJobStatus {
+  const { name, volumeId, path, url, mode, everyMs, keep, last, newest } = job
+  // The volume may be left by now.
+  const volume = volumes.all().find(({ volume: { id } }) => id === volumeId)?.name ?? volumeId
+  return {
+    name,
+    volume,
+    path: `${volume}:${path}`,
+    url,
+    mode,
+    everyMs,
+    keep,
+    isRunning: backups.isRunning(name),
+    startedMs: last?.startedMs,
+    endedMs: last?.endedMs,
+    failure: last?.failure,
+    number: newest?.number,
+    dueMs: dueMs(job),
+  }
+}
+
+/** The events of work as it goes, in pages; whoever leaves ends it, and waits for its end. */
+async function* eventsOf(
+  signal: AbortSignal,
+  work: (emit: (event: BackupEvent) => void, signal: AbortSignal) => Promise<void>,
+): AsyncGenerator<readonly BackupEvent[]> {
+  const left = new AbortController()
+  let events: BackupEvent[] = []
+  let told = Promise.withResolvers<void>()
+  const emit = (event: BackupEvent): void => {
+    // Of progress only the newest matters.
+    if (event.kind === 'progress') events = events.filter(({ kind }) => kind !== 'progress')
+    events.push(event)
+    told.resolve()
+  }
+  let isOver = false
+  const running = work(emit, AbortSignal.any([signal, left.signal])).finally(() => {
+    isOver = true
+    told.resolve()
+  })
+  // It is thrown below.
+  running.catch(() => undefined) // awaited below
+  try {
+    while (!isOver || events.length > 0) {
+      if (events.length === 0) await told.promise
+      const page = events
+      events = []
+      told = Promise.withResolvers<void>()
+      if (page.length > 0) yield page
+    }
+    await running
+  } finally {
+    left.abort(new ShoalError('aborted', 'nobody waits for the backup any more'))
+    await running.catch(() => undefined) // thrown above, or of no interest any more
+  }
+}
