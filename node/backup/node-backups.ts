@@ -221,6 +221,7 @@ export class NodeBackups {
   #make(job: BackupJob, options: MakeOptions): Promise<MadeBackup> {
     const { signal, emit } = options
     return this.#at(job, 'shared', signal, async (opened, lock) => {
+      await opened.check(signal)
       const repository = await Repository.open(opened.place, { signal, isNew: true })
       for (const { what, why } of repository.problems)
         emit({ kind: 'warning', message: `${what} ${why}` })

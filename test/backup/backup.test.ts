@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -11,6 +11,7 @@ import { TestCluster, runShoal } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 import { assertSameTree } from '../cluster/trees.ts'
 import { skip } from '../mount/mounted.ts'
+import { objectsIn } from './objects.ts'
 import { HOLE_BYTES, describeTree, makeFullTree } from './full-tree.ts'
 
 const exec = promisify(execFile)
@@ -163,11 +164,4 @@ interface Made {
   readonly unchanged: number
   readonly addedBytes: number
   readonly removed: number
-}
-
-async function objectsIn(place: string): Promise<string[]> {
-  const entries = await readdir(place, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
 }

@@ -17,6 +17,7 @@ const PAGES = [
   'locks',
   'checkpoint',
   'cold',
+  'backup',
   'security-log',
 ].map((name) => `docs/formats/${name}.md`)
 const DECISIONS = ['0001-entries-in-cbor-frames-not-car', '0002-stripe-ops-clear']
