@@ -95,6 +95,7 @@ export class BackupWalk {
   /** Was it seen before? Else all its chunks are now. throws ShoalError 'chunk-unavailable'. */
   async #isSeen(content: BackupContent, scope: Scope): Promise<boolean> {
     if (content.kind === 'inline') return false
+    if (content.kind === 'chunk') return this.#see(content.ref.id, scope)
     const { manifest } = content
     // Of one with a part that is missing each file is told.
     if (!this.#faulty.has(manifest.root.id) && this.#see(manifest.root.id, scope)) return true

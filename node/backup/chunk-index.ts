@@ -46,6 +46,11 @@ export class ChunkIndex {
     return this.#count
   }
 
+  /** The memory that its tables take. */
+  get memoryBytes(): number {
+    return this.#entries.byteLength + this.#slots.byteLength
+  }
+
   packs(): readonly KnownPack[] {
     return this.#packs
   }

@@ -80,9 +80,9 @@ export class NodeBackups {
     })
   }
 
+  /** A node without backups looks for none. */
   start(): void {
-    this.#job.start()
-    if (this.jobs.all().length > 0) this.#job.wake()
+    if (this.jobs.all().length > 0) this.#look()
   }
 
   async stop(): Promise<void> {
@@ -118,7 +118,7 @@ export class NodeBackups {
     const newest = own && { number: own.number, id: own.id }
     const added = { ...job, key: toHex(secret), addedMs: clock.wall(), newest }
     await this.jobs.put(added)
-    this.#job.wake()
+    this.#look()
     return added
   }
 
@@ -254,7 +254,8 @@ export class NodeBackups {
     const set = unfinished?.mode === mode ? unfinished.set : repository.place.freshId(PACK_ID_BYTES)
     await this.jobs.change(name, { unfinished: { set, mode } })
     const source = new VolumeSource(hosted, { markKey: repository.place.keys.objectSecret })
-    const totalBytes = await source.bytesBelow(folder.id, signal)
+    const before = repository.backups.findLast((one) => isOf(one, { job: name, volumeId, path }))
+    const totalBytes = before?.bytes ?? (await source.bytesBelow(folder.id, signal))
     let unchanged = 0
     const made = await makeBackup(
       {
@@ -264,7 +265,13 @@ export class NodeBackups {
         check: (ended) => lock.check(ended),
         onProgress: ({ files, bytes, addedBytes, ...tally }) => {
           ;({ unchanged } = tally)
-          emit({ kind: 'progress', files, bytes, totalBytes, addedBytes })
+          emit({
+            kind: 'progress',
+            files,
+            bytes,
+            totalBytes: Math.max(bytes, totalBytes),
+            addedBytes,
+          })
         },
         onFailure: (failed, { message }) => emit({ kind: 'failure', path: failed, message }),
       },
@@ -336,6 +343,11 @@ export class NodeBackups {
     } finally {
       await lock.release()
     }
+  }
+
+  #look(): void {
+    this.#job.start()
+    this.#job.wake()
   }
 
   #checkNew(name: string): void {

@@ -39,6 +39,8 @@ export class PlaceLock {
   readonly #name: string
   readonly #stopped = new AbortController()
   #refreshing: Promise<void> = Promise.resolve()
+  /** It was not put for so long that others may have gone on without it. */
+  #isLost = false
 
   private constructor(place: BackupPlace, clock: Clock, options: LockOptions) {
     this.#place = place
@@ -70,11 +72,8 @@ export class PlaceLock {
    * throws ShoalError 'EBUSY'.
    */
   async check(signal: AbortSignal): Promise<void> {
-    const before = await this.#place.head('locks', this.#name, { signal })
-    await this.#put(signal)
-    const after = await this.#place.head('locks', this.#name, { signal })
-    const pauseMs = (after?.modifiedMs ?? Infinity) - (before?.modifiedMs ?? 0)
-    if (pauseMs < STALE_MS) return
+    await this.#renew(signal)
+    if (!this.#isLost) return
     throw new ShoalError(
       'EBUSY',
       'this machine was asleep or away from the backup place for too long; run the backup again',
@@ -95,8 +94,18 @@ export class PlaceLock {
     const { signal } = this.#stopped
     for (;;) {
       await this.#clock.sleep(REFRESH_MS, { signal })
-      await ignoreFailure(this.#put(signal), 'the next one may succeed')
+      await ignoreFailure(this.#renew(signal), 'the next one may succeed')
     }
+  }
+
+  /** Puts it again, and sees whether others may have taken it for left meanwhile. */
+  async #renew(signal: AbortSignal): Promise<void> {
+    const before = await this.#place.head('locks', this.#name, { signal })
+    if (before === undefined) this.#isLost = true
+    await this.#put(signal)
+    const after = await this.#place.head('locks', this.#name, { signal })
+    const pauseMs = (after?.modifiedMs ?? Infinity) - (before?.modifiedMs ?? 0)
+    if (pauseMs >= STALE_MS) this.#isLost = true
   }
 
   async #put(signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@
 import { concatBytes } from '../../protocol/bytes.ts'
 import { ENTRY_BYTES_MAX, LENGTH_BYTES, decodeEntry } from '../../protocol/backup/entry.ts'
 import type { BackupContent, BackupEntry } from '../../protocol/backup/entry.ts'
+import type { ChunkRef } from '../../protocol/chunk/seal.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import { nodeCache } from '../content/decoded-cache.ts'
@@ -27,8 +28,13 @@ export class TreeReader {
 
   /** throws ShoalError 'chunk-unavailable', 'cold-*'. */
   read(content: BackupContent, { signal }: Options): AsyncIterable<Uint8Array> {
+    if (content.kind === 'chunk') return this.#chunk(content.ref, signal)
     const reader = new ContentReader(content, this.parts)
     return reader.stream(0, reader.size, { signal })
+  }
+
+  async *#chunk(ref: ChunkRef, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    yield await this.parts.chunks.read(ref, { signal })
   }
 
   /** The entries of a folder. throws as read(), 'malformed', 'unsupported'. */

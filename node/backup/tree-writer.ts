@@ -14,7 +14,7 @@ import { nameText } from '../../protocol/op/names.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { MIB } from '../../protocol/units.ts'
 import { DirtyBudget } from '../content/dirty-budget.ts'
-import { writeBytes, writeContent } from '../content/file-writer.ts'
+import { writeContent } from '../content/file-writer.ts'
 import type { EditorParts } from '../content/editor.ts'
 import type { FileVersion } from '../tree/namespace.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
@@ -182,7 +182,7 @@ export class TreeWriter {
     }
     // Small ones are part of the entry.
     if (bytes.length <= INLINE_FILE_MAX) return { kind: 'inline', bytes }
-    return writeBytes(bytes, this.#files, { signal })
+    return { kind: 'chunk', ref: await this.#files.writer.chunks.write(bytes, { signal }) }
   }
 
   /** Undefined for what is gone, or cannot be read, of which is told. */

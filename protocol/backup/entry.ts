@@ -6,6 +6,7 @@ import type { ByteString } from '../bytes.ts'
 import { Fields, decodeCbor, encodeCbor } from '../cbor.ts'
 import { readRef, refItem } from '../chunk/manifest.ts'
 import type { Manifest } from '../chunk/manifest.ts'
+import type { ChunkRef } from '../chunk/seal.ts'
 import { ShoalError } from '../errors.ts'
 import {
   FILE_SIZE_MAX,
@@ -20,9 +21,10 @@ import {
 import { parseName } from '../op/names.ts'
 import type { FileKind } from '../op/file-kind.ts'
 
-/** The content of a file or folder: its bytes, or the list of its chunks. */
+/** The content of a file or folder: its bytes, its only chunk, or the list of its chunks. */
 export type BackupContent =
   | { readonly kind: 'inline'; readonly bytes: Uint8Array }
+  | { readonly kind: 'chunk'; readonly ref: ChunkRef }
   | { readonly kind: 'chunks'; readonly manifest: Manifest }
 
 export interface BackupEntry {
@@ -51,6 +53,8 @@ export const MARK_BYTES = 16
 /** An entry with all that one can have. */
 export const ENTRY_BYTES_MAX: number = (XATTRS_SHOWN_MAX + 1) * (XATTR_VALUE_MAX + 1024)
 const ITEMS_MAX: number = 4 * XATTRS_SHOWN_MAX + 64
+/** The items of a chunk that stands alone. */
+const CHUNK_ITEMS = 5
 const NS_PER_SECOND = 1_000_000_000n
 const SECONDS_MAX: number = 2 ** 40
 const MODE_MAX = 0o7777
@@ -117,12 +121,20 @@ export function decodeEntry(body: Uint8Array): BackupEntry {
 /** Bytes of a content. */
 export function contentBytes(content: BackupContent | undefined): number {
   if (content === undefined) return 0
-  return content.kind === 'inline' ? content.bytes.length : content.manifest.size
+  switch (content.kind) {
+    case 'inline':
+      return content.bytes.length
+    case 'chunk':
+      return content.ref.length
+    default:
+      return content.manifest.size
+  }
 }
 
-/** Bytes, or a list of chunks: its root, level, size, and bytes in no hole. */
+/** Bytes, a chunk, or a list of chunks: its root, level, size, and bytes in no hole. */
 function encodeContent(content: BackupContent): unknown {
   if (content.kind === 'inline') return content.bytes
+  if (content.kind === 'chunk') return refItem(content.ref)
   const { root, depth, size, allocated } = content.manifest
   const items = [...refItem(root), depth, size]
   return allocated === undefined ? items : [...items, allocated]
@@ -135,6 +147,7 @@ function decodeContent(value: unknown): BackupContent {
   if (!Array.isArray(value)) throw malformed('content')
   const items = value as readonly unknown[]
   const root = readRef(items)
+  if (items.length === CHUNK_ITEMS) return { kind: 'chunk', ref: root }
   const depth = integer(items[5], 0, MANIFEST_LEVELS_MAX - 1, 'depth')
   const size = integer(items[6], 1, FILE_SIZE_MAX, 'size')
   const manifest = { root, depth, size }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -132,6 +132,15 @@ test(
         /none of the backups at this place \(of 1 other keys\) is of this key/,
       )
       await other.kill('SIGTERM')
+    })
+
+    await t.test('an index that is lost is made again of the packs', async () => {
+      const [id = ''] = (await readdir(place)).filter((name) => /^[0-9a-f]{64}$/.test(name))
+      await rm(join(place, id, 'index'), { recursive: true })
+      const target = join(cluster.folder, 'without-index')
+      const { code, stderr } = await runShoal(['backup', 'restore', ...from, target])
+      assert.equal(code, 0, stderr)
+      assertSameTree(await describeTree(target), wanted, 'restored')
     })
 
     await t.test('a damaged pack costs the files in it, which are named', async () => {

@@ -99,6 +99,7 @@ export const anyEntry: fc.Arbitrary<BackupEntry> = fc
       },
     ),
     content: fc.oneof(
+      fc.constant({ kind: 'chunk' as const, ref: root }),
       bytes(0, 2048).map((inline) => ({ kind: 'inline' as const, bytes: inline })),
       fc.integer({ min: 1, max: 2 ** 40 }).map((size) => ({
         kind: 'chunks' as const,
