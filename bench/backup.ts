@@ -1,10 +1,10 @@
 // `node bench/backup.ts`: backups of one big file and of many small ones, and 30 daily ones of a
 // folder of which 1 % changes each day, by Shoal, restic and borg, to a folder of the same disk in
-// the same run. Each command is a process of its own; CPU is that of all processes, of the node too.
-// What Shoal backs up is in its volume already. --mib, --files: sizes; --days; --rounds N: medians
-// of so many, another one first each time. What is not installed is left out.
+// the same run. Each command is a process of its own; CPU is that of all processes, of the node
+// too. What Shoal backs up is in its volume already. --mib, --files: sizes; --days; --rounds N:
+// medians of so many, another one first each time. What is not installed is left out.
 import { spawnSync } from 'node:child_process'
-import { mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -167,11 +167,11 @@ async function change(big: string, small: string, day: number): Promise<void> {
   // Days apart from each other, at no round place.
   await to.write(buffer, 0, bytes, ((day * 37) % 99) * bytes + 12_345)
   await Promise.all([from.close(), to.close()])
-  const { stdout } = spawnSync('find', [small, '-type', 'f'], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-  })
-  const paths = stdout.split('\n').filter(Boolean).sort()
+  const entries = await readdir(small, { recursive: true, withFileTypes: true })
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .sort()
   for (let at = day; at < paths.length; at += 100) {
     const file = await open(paths[at] ?? '', 'r+')
     const { size } = await file.stat()
@@ -181,8 +181,10 @@ async function change(big: string, small: string, day: number): Promise<void> {
 }
 
 async function bytesOf(place: string): Promise<number> {
-  const { stdout } = spawnSync('du', ['-s', '--apparent-size', '-B1', place], { encoding: 'utf8' })
-  return Number(stdout.split('\t')[0])
+  const entries = await readdir(place, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  const sizes = files.map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size)
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
 }
 
 async function timed({ node }: Contender, action: () => Promise<unknown>): Promise<Did> {
@@ -215,15 +217,15 @@ async function shoal(within: string): Promise<Contender> {
 async function restic(within: string): Promise<Contender> {
   const place = join(within, 'repository')
   const repository = ['--repo', place, '--cache-dir', join(within, 'cache')]
-  const restics = (...words: readonly string[]): Promise<void> =>
+  const resticOf = (...words: readonly string[]): Promise<void> =>
     run('restic', ...repository, '--quiet', ...words)
   process.env['RESTIC_PASSWORD'] = 'bench'
-  await restics('init')
+  await resticOf('init')
   return {
     place,
     see: async () => undefined,
-    backUp: (path) => restics('backup', path),
-    restore: (_path, into) => restics('restore', 'latest', '--target', into),
+    backUp: (path) => resticOf('backup', path),
+    restore: (_path, into) => resticOf('restore', 'latest', '--target', into),
     [Symbol.asyncDispose]: async () => undefined,
   }
 }
