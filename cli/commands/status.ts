@@ -48,12 +48,22 @@ function describe(status: NodeStatus, context: Context): string {
       `${folder} (${[volume, ...(readOnly ? ['read-only'] : []), ...(allowOther ? ['other users'] : [])].join(', ')})`,
     ]),
     ...lockRows(locks),
+    ...backupRows(status.backups),
   ]
   const { columns } = context
   const parts = [table(rows, columns), 'Volumes', volumeTable(volumes, context)]
   parts.push('Peers', peerTable(peers, context))
   const told = notices.map(noticeText)
   return [...parts, ...told.map((text) => wrapLines(text, columns ?? Infinity))].join('\n\n')
+}
+
+/** Those that need somebody. */
+function backupRows(backups: NodeStatus['backups'] = []): string[][] {
+  return backups.flatMap(({ name, failure, endedMs }) =>
+    failure === undefined
+      ? []
+      : [['Backup', `${printable(name)} FAILED ${formatTime(endedMs ?? 0)}: ${failure.message}`]],
+  )
 }
 
 /** Those held for longest. */

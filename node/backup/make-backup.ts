@@ -13,7 +13,7 @@ import { TreeReader } from './tree-reader.ts'
 import { TreeWriter } from './tree-writer.ts'
 import type { Tally } from './tree-writer.ts'
 import type { NamedBackup, Repository } from './repository.ts'
-import type { VolumeSource } from './volume-source.ts'
+import type { BackupSource } from './volume-source.ts'
 
 export interface BackupRequest {
   readonly job: string
@@ -25,11 +25,13 @@ export interface BackupRequest {
   /** The set of a run that was broken off, or a new one. */
   readonly set: string
   readonly folder: ViewTarget
+  /** The greatest number that is known of, also where its backup is gone. */
+  readonly numberBefore: number
 }
 
 export interface MakeComponents {
   readonly repository: Repository
-  readonly source: VolumeSource
+  readonly source: BackupSource
   readonly clock: Clock
   /** Called before the record is put: whether it may be. */
   readonly check: (signal: AbortSignal) => Promise<void>
@@ -70,9 +72,9 @@ export async function makeBackup(
     tell()
     await components.check(signal)
     const { files, folders, specials, bytes, failed } = writer.tally
-    const { job, node, volume, volumeId, path, set } = request
+    const { job, node, volume, volumeId, path, set, numberBefore } = request
     const record = {
-      number: 1 + Math.max(0, ...repository.backups.map(({ number }) => number)),
+      number: 1 + Math.max(numberBefore, ...repository.backups.map(({ number }) => number)),
       job,
       node,
       volume,

@@ -284,6 +284,7 @@ export class NodeBackups {
         mode,
         set,
         folder,
+        numberBefore: job.newest?.number ?? 0,
       },
       signal,
     )

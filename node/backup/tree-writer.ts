@@ -21,7 +21,7 @@ import { ignoreFailure } from '../world/ignore-failure.ts'
 import { EarlierFolder } from './earlier-folder.ts'
 import type { PackWriter } from './pack-writer.ts'
 import type { TreeReader } from './tree-reader.ts'
-import type { SourceItem, VolumeSource } from './volume-source.ts'
+import type { BackupSource, SourceItem } from './volume-source.ts'
 
 const FILE_CHUNKS: ChunkSizeName = '256k'
 const FOLDER_CHUNKS: ChunkSizeName = '64k'
@@ -32,7 +32,7 @@ const DIRTY_BYTES: number = 32 * MIB
 const LINKS_MAX = 4096
 
 export interface TreeWriterComponents {
-  readonly source: VolumeSource
+  readonly source: BackupSource
   readonly packs: PackWriter
   readonly tree: TreeReader
   readonly gearSecret: Uint8Array

@@ -27,6 +27,9 @@ export interface SourceItem {
 /** All but the name and the content. */
 export type Described = Omit<BackupEntry, 'name' | 'content' | 'mark'>
 
+/** The part of it by which a tree is written. */
+export type BackupSource = Pick<VolumeSource, 'list' | 'describe' | 'version' | 'markOf' | 'read'>
+
 export class VolumeSource {
   readonly #namespace: Namespace
   readonly #contents: FileContents

@@ -1,6 +1,7 @@
 // The status of a node, its peers and its volumes, from local knowledge: of others, the log and
 // their beacons. It is what this node knows without asking anybody: of others, what the log and
 // their beacons told it.
+import type { BackupJobStatus } from './backups.ts'
 import type { EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -75,6 +76,8 @@ export interface NodeStatus {
   /** Locks of files between nodes, in volumes with strong locks that this node is a voter of. */
   readonly locks: readonly LockStatus[]
   readonly notices: readonly Notice[]
+  /** The backup jobs of this node; absent without any. */
+  readonly backups?: readonly BackupJobStatus[] | undefined
 }
 
 /** Memory of a node's process, and of it what is kept to be quick. */

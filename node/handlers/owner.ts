@@ -89,6 +89,7 @@ export function ownersApi(
         peers: await nouns.listPeers(),
         volumes: await nouns.listVolumes(),
         mounts: await nouns.listMounts(),
+        backups: await backupsOf(nouns),
         locks: hostedNow(parts).flatMap(([named, hosted]) => locksOf(named, hosted, world)),
         notices: volumes
           .all()
@@ -104,6 +105,11 @@ export function ownersApi(
       }
     },
   }
+}
+
+async function backupsOf(api: Pick<NodeApi, 'listBackups'>): Promise<NodeStatus['backups']> {
+  const jobs = await api.listBackups()
+  return jobs.length === 0 ? undefined : jobs
 }
 
 /** Volumes that are at work. */

@@ -176,12 +176,13 @@ test('commands run around a backup, and one that fails stops it', async () => {
   const { backups } = await node.json<Listed>('backup', 'ls', 'b')
   assert.equal(backups.length, 1, 'no backup was made')
   assert.match(await node.shoal('backup', 'ls'), /FAILED .*the database is away/)
+  assert.match(await node.shoal('status'), /Backup +b FAILED .*the database is away/)
 })
 
 test('a node makes those that are due by itself', async () => {
   await using cluster = await TestCluster.start(1)
   const { node } = await start(cluster, '--every', '1s')
-  await eventually('two were made', async () => {
+  await eventually('one was made', async () => {
     const { code, stdout } = await node.run('--json', 'backup', 'ls', 'b')
     return code === 0 && (JSON.parse(stdout) as Listed).backups.length >= 1
   })
@@ -224,6 +225,7 @@ test('a place that somebody takes backups away from, or brings back, is found ou
   const run = await node.run('backup', 'run', 'b')
   assert.equal(run.code, 0)
   assert.match(run.stderr, /backup 3, which was made from here, is not at the place any more/)
+  assert.match(run.stdout, /Made incremental backup 4 /, 'no number is used twice')
 })
 
 test('a place that is full is told so, and used when there is room', async (t) => {

@@ -51,6 +51,7 @@ describe('home', () => {
         listen: LISTEN,
         advertise: [],
         mdns: false,
+        backups: {},
       })
       assert.equal(made.seed.byteLength, 32)
     })
