@@ -263,7 +263,7 @@ export class NodeBackups {
         source,
         clock: world.clock,
         check: (ended) => lock.check(ended),
-        onProgress: ({ files, bytes, addedBytes, ...tally }) => {
+        onProgress: ({ files, doneBytes: bytes, addedBytes, ...tally }) => {
           ;({ unchanged } = tally)
           emit({
             kind: 'progress',

@@ -47,13 +47,23 @@ export interface Tally {
   folders: number
   specials: number
   bytes: number
+  /** Bytes of these, and of files that are not read to their end yet. */
+  doneBytes: number
   /** Files that were not read, as an earlier backup has their content. */
   unchanged: number
   failed: number
 }
 
 export class TreeWriter {
-  readonly tally: Tally = { files: 0, folders: 0, specials: 0, bytes: 0, unchanged: 0, failed: 0 }
+  readonly tally: Tally = {
+    files: 0,
+    folders: 0,
+    specials: 0,
+    bytes: 0,
+    doneBytes: 0,
+    unchanged: 0,
+    failed: 0,
+  }
   readonly #c: TreeWriterComponents
   readonly #files: EditorParts
   readonly #folders: EditorParts
@@ -159,6 +169,7 @@ export class TreeWriter {
     if (mark !== undefined && earlier?.mark !== undefined && earlier.content !== undefined) {
       if (toHex(mark) === toHex(earlier.mark)) {
         this.tally.unchanged++
+        this.tally.doneBytes += version.size
         return earlier.content
       }
     }
@@ -172,7 +183,7 @@ export class TreeWriter {
   async #write(target: ViewTarget, version: FileVersion): Promise<BackupContent> {
     const { signal, source } = this.#c
     const { minBytes } = this.#files.writer.sizes
-    const pieces = unreadable(source.read(target, version, { signal }))
+    const pieces = this.#counted(source.read(target, version, { signal }))
     if (version.size >= minBytes) return writeContent(pieces, this.#files, { signal })
     const bytes = new Uint8Array(version.size)
     let at = 0
@@ -183,6 +194,13 @@ export class TreeWriter {
     // Small ones are part of the entry.
     if (bytes.length <= INLINE_FILE_MAX) return { kind: 'inline', bytes }
     return { kind: 'chunk', ref: await this.#files.writer.chunks.write(bytes, { signal }) }
+  }
+
+  async *#counted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const piece of unreadable(pieces)) {
+      yield piece
+      this.tally.doneBytes += piece.length
+    }
   }
 
   /** Undefined for what is gone, or cannot be read, of which is told. */
