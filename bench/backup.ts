@@ -207,7 +207,11 @@ async function shoal(within: string): Promise<Contender> {
   return {
     node,
     place,
-    see: (path) => command(node, 'sync', '--delete', `${path}/`, 'main:/work'),
+    see: async (path) => {
+      await command(node, 'sync', '--delete', `${path}/`, 'main:/work')
+      // What is coded and placed in the background is no part of the backup.
+      await node.ask((client) => client.settle('placed'))
+    },
     backUp: () => command(node, 'backup', 'run', 'b'),
     restore: (_path, into) => command(node, 'backup', 'restore', 'b', join(into, 'work')),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
