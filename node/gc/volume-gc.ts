@@ -2,7 +2,7 @@
 // found. By itself this happens a day after the last time at the earliest, and only if files
 // changed since; and when condemned stripes can be settled.
 import { float64FromBytes, float64ToBytes } from '../../protocol/bytes.ts'
-import { DAY_MS, GIB } from '../../protocol/units.ts'
+import { DAY_MS, GIB, HOUR_MS } from '../../protocol/units.ts'
 import { asShoalError } from '../../protocol/errors.ts'
 import { mayRead, mayWrite } from '../../protocol/roles.ts'
 import type { NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
@@ -183,11 +183,25 @@ export class VolumeGc {
     }
   }
 
+  /**
+   * Are stripes in use of which too few shards are held by anybody? Whoever could reach no holder
+   * of another with their chunks may have said so of swept ones that the others had dropped: a
+   * survey tells whether anything needs them.
+   */
+  #lacksHolders(): boolean {
+    return this.#parts.map.groups().some(({ isCondemned, isSwept, tiers, holders, k }) => {
+      const held = holders.filter((peers) => peers.length > 0).length
+      return !isCondemned && !isSwept && tiers.length === 0 && held < k
+    })
+  }
+
   /** Is there anything to do by itself? */
   async isDue(): Promise<boolean> {
     if (!this.#isAllowed(mayRead)) return false
     const { clock, store } = this.#parts
-    const isOld = this.#hasChanged && clock.wall() - this.#surveyedMs() >= DAY_MS
+    const ageMs = clock.wall() - this.#surveyedMs()
+    const isOld =
+      this.#hasChanged && (ageMs >= DAY_MS || (ageMs >= HOUR_MS && this.#lacksHolders()))
     const hasCopies = store.usage().chunkBytes > 0
     if (hasCopies && (isOld || this.#hasSwept)) return true
     return this.#mayCollect() && (isOld || (await this.collector.condemned()).ready > 0)
