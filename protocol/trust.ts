@@ -7,8 +7,6 @@
 export type TrustRule =
   /** A checkpoint counts once enough members, an admin among them, attest it. */
   | 'checkpoint-attested'
-  /** A member goes by the state at a snapshot's cut that it computed, not by its maker's word. */
-  | 'snapshot-computed'
   /**
    * A member that is heard of and confirms nothing new loses its say on cuts, and a beacon from the
    * future is ignored.

@@ -12,7 +12,6 @@ import { isPlanted } from '../../protocol/planted-faults.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import { isSnapshotName } from '../../protocol/op/snapshot-name.ts'
 import type { SnapshotCut, SnapshotId, SnapshotOp } from '../../protocol/op/snapshot-op.ts'
-import { enforces } from '../../protocol/trust.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 import { BackoffTable } from '../jobs/backoff.ts'
@@ -218,7 +217,6 @@ export class Snapshots {
   /** returns whether this node could. */
   #compute(snapshot: Snapshot): Promise<boolean> {
     const { volume, queue, world } = this.#c
-    if (!enforces('snapshot-computed')) return Promise.resolve(false)
     return queue.run(async () => {
       const { key, hlc } = snapshot
       if (this.#stop.signal.aborted || !canCompute(volume, snapshot)) return false
