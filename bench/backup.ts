@@ -3,7 +3,6 @@
 // the same run. Each command is a process of its own; CPU is that of all processes, of the node
 // too. What Shoal backs up is in its volume already. --mib, --files: sizes; --days; --rounds N:
 // medians of so many, another one first each time. What is not installed is left out.
-import { spawnSync } from 'node:child_process'
 import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,12 +11,11 @@ import { MIB } from '../protocol/units.ts'
 import { TestCluster } from '../test/cluster/cluster.ts'
 import type { TestNode } from '../test/cluster/cluster.ts'
 import { writeRandomFile } from '../test/cluster/trees.ts'
-import { AnonymousPeak } from './anonymous-peak.ts'
-import { run, seconds } from './copy.ts'
+import { Scores, contenderNamed, installedOf, orderOf, restoredIn } from './contenders.ts'
+import type { Contender } from './contenders.ts'
+import { run } from './copy.ts'
 import type { Work } from './copy.ts'
 import { formatFigures } from './growth/figures.ts'
-import { median } from './growth/quantile.ts'
-import { childrenProcessorSeconds, processorSeconds } from './processor-time.ts'
 import { recordRatio } from './record.ts'
 import { bigWork, command, describeMachine, made, smallWork } from './works.ts'
 
@@ -32,9 +30,7 @@ const { values } = parseArgs({
 })
 
 /** A program that makes backups of a folder. */
-interface Contender extends AsyncDisposable {
-  /** The process that runs on between commands. */
-  readonly node?: TestNode
+interface BackupProgram extends Contender {
   /** The folder is as it is now; not timed. */
   see(path: string): Promise<unknown>
   backUp(path: string): Promise<unknown>
@@ -43,19 +39,12 @@ interface Contender extends AsyncDisposable {
   readonly place: string
 }
 
-interface Did {
-  readonly seconds: number
-  readonly processorSeconds: number
-  /** The highest RssAnon of the node, in bytes. */
-  readonly peakBytes: number | undefined
-}
-
-const CONTENDERS: Readonly<Record<string, (folder: string) => Promise<Contender>>> = {
+const CONTENDERS: Readonly<Record<string, (folder: string) => Promise<BackupProgram>>> = {
   shoal,
   restic,
   borg,
 }
-const names = values.only.split(',').filter((name) => name === 'shoal' || isInstalled(name))
+const names = installedOf(values.only)
 
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
 try {
@@ -68,49 +57,22 @@ try {
 }
 
 async function measure(work: Work): Promise<void> {
-  const scores = new Map<string, Did[]>()
-  const note = (key: string, did: Did): void =>
-    void scores.set(key, [...(scores.get(key) ?? []), did])
+  const scores = new Scores()
   for (let round = 0; round < Number(values.rounds); round++) {
-    const order = names.map((_, at) => names[(at + round) % names.length] ?? '')
-    for (const name of order) {
+    for (const name of orderOf(names, round)) {
       const within = await made(folder, `${name}-${round}`)
-      await using contender = await (CONTENDERS[name] ?? unknown(name))(within)
+      await using contender = await contenderNamed(CONTENDERS, name)(within)
       await contender.see(work.path)
       const back = await made(within, 'back')
-      note(`backup ${name}`, await timed(contender, () => contender.backUp(work.path)))
-      note(`again ${name}`, await timed(contender, () => contender.backUp(work.path)))
-      note(`restore ${name}`, await timed(contender, () => contender.restore(work.path, back)))
+      await scores.time('backup', name, contender, () => contender.backUp(work.path))
+      await scores.time('again', name, contender, () => contender.backUp(work.path))
+      await scores.time('restore', name, contender, () => contender.restore(work.path, back))
       await run('diff', '-r', work.path, restoredIn(name, work.path, back))
       await rm(within, { recursive: true, force: true, maxRetries: 5 })
     }
   }
-  show(work, scores)
-}
-
-function show(work: Work, scores: ReadonlyMap<string, Did[]>): void {
-  const middle = (key: string, of: (did: Did) => number): number =>
-    median((scores.get(key) ?? []).map(of))
-  const rows = ['backup', 'again', 'restore'].flatMap((way) =>
-    names.map((name) => {
-      const time = middle(`${way} ${name}`, (did) => did.seconds)
-      const ratio = time / middle(`${way} shoal`, (did) => did.seconds)
-      if (name !== 'shoal') recordRatio(`backup of ${work.name}: ${way}, beside ${name}`, ratio)
-      const peak = middle(`${way} ${name}`, (did) => did.peakBytes ?? Number.NaN)
-      return [
-        `${way} ${name}`,
-        time.toFixed(2),
-        middle(`${way} ${name}`, (did) => did.processorSeconds).toFixed(2),
-        (work.bytes / 1e6 / time).toFixed(0),
-        (work.files / time).toFixed(0),
-        name === 'shoal' ? '' : ratio.toFixed(2),
-        Number.isNaN(peak) ? '' : (peak / 1e6).toFixed(0),
-      ]
-    }),
-  )
-  const title = `${work.name}, medians of ${values.rounds}`
-  const header = ['what', 's', 'CPU s', 'MB/s', 'files/s', 'Shoal, times as fast', 'RssAnon, MB']
-  console.log(`\n${formatFigures({ title, header, rows })}`)
+  const title = `backup of ${work.name}`
+  scores.show(work, ['backup', 'again', 'restore'], names, { title, rounds: values.rounds })
 }
 
 /** One percent of the files written anew each day, and one of the big one, in place. */
@@ -119,13 +81,13 @@ async function measureDays(): Promise<void> {
   const path = await made(folder, 'days')
   const big = await bigWork(path, Number(values.mib), 'big')
   const small = await smallWork(path, files)
-  const contenders = new Map<string, Contender>()
+  const contenders = new Map<string, BackupProgram>()
   const first = new Map<string, number>()
   try {
     for (const name of names)
       contenders.set(
         name,
-        await (CONTENDERS[name] ?? unknown(name))(await made(folder, `${name}-days`)),
+        await contenderNamed(CONTENDERS, name)(await made(folder, `${name}-days`)),
       )
     for (let day = 0; day < days; day++) {
       if (day > 0) await change(join(big.path, 'file'), small.path, day)
@@ -187,18 +149,7 @@ async function bytesOf(place: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
 }
 
-async function timed({ node }: Contender, action: () => Promise<unknown>): Promise<Did> {
-  await run('sync')
-  const used = async (): Promise<number> =>
-    (await childrenProcessorSeconds()) + (node === undefined ? 0 : await processorSeconds(node.pid))
-  const before = await used()
-  await using peak = node === undefined ? undefined : AnonymousPeak.watch(node.pid)
-  const time = await seconds(action)
-  const processor = (await used()) - before
-  return { seconds: time, processorSeconds: processor, peakBytes: await peak?.end() }
-}
-
-async function shoal(within: string): Promise<Contender> {
+async function shoal(within: string): Promise<BackupProgram> {
   const cluster = await TestCluster.start(1)
   const node = cluster.nodes[0] as TestNode
   const place = await made(within, 'repository')
@@ -209,7 +160,7 @@ async function shoal(within: string): Promise<Contender> {
     place,
     see: async (path) => {
       await command(node, 'sync', '--delete', `${path}/`, 'main:/work')
-      // What is coded and placed in the background is no part of the backup.
+      // The coding and placing in the background is no part of the backup.
       await node.ask((client) => client.settle('placed'))
     },
     backUp: () => command(node, 'backup', 'run', 'b'),
@@ -218,7 +169,7 @@ async function shoal(within: string): Promise<Contender> {
   }
 }
 
-async function restic(within: string): Promise<Contender> {
+async function restic(within: string): Promise<BackupProgram> {
   const place = join(within, 'repository')
   const repository = ['--repo', place, '--cache-dir', join(within, 'cache')]
   const resticOf = (...words: readonly string[]): Promise<void> =>
@@ -234,7 +185,7 @@ async function restic(within: string): Promise<Contender> {
   }
 }
 
-async function borg(within: string): Promise<Contender> {
+async function borg(within: string): Promise<BackupProgram> {
   const place = join(within, 'repository')
   process.env['BORG_PASSPHRASE'] = 'bench'
   process.env['BORG_BASE_DIR'] = within
@@ -248,16 +199,4 @@ async function borg(within: string): Promise<Contender> {
       run('sh', '-c', 'cd "$1" && exec borg extract "$2"', 'sh', into, `${place}::${made}`),
     [Symbol.asyncDispose]: async () => undefined,
   }
-}
-
-function restoredIn(name: string, path: string, back: string): string {
-  return name === 'shoal' ? join(back, 'work') : join(back, path)
-}
-
-function isInstalled(program: string): boolean {
-  return spawnSync(program, ['--version']).error === undefined
-}
-
-function unknown(name: string): never {
-  throw new Error(`no program is called ${name}: one of ${Object.keys(CONTENDERS).join(', ')}`)
 }

@@ -1,21 +1,10 @@
 // The commands of docs/getting-things-back.md do what the page says, one after the other.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { Machines, readBlocks, whyNoMount } from './readme-walk.ts'
-
-const PAGE = join(import.meta.dirname, '../docs/getting-things-back.md')
+import { walkPage, whyNoMount } from './readme-walk.ts'
 
 test('docs/getting-things-back.md works as printed', { skip: whyNoMount() }, async () => {
-  const text = readFileSync(PAGE, 'utf8')
-  const blocks = readBlocks(text)
-  // None is left out: each block of the page names the machine that it runs on.
-  assert.equal(blocks.length, [...text.matchAll(/^```sh/gm)].length)
-  const machines = new Machines()
-  try {
-    await machines.start('anna', 'npm start')
-    for (const block of blocks) await machines.run(block)
+  await walkPage('docs/getting-things-back.md', async (machines) => {
     const kept = await machines.shell('anna', 'npx shoal --json versions /docs/plan.txt')
     assert.ok((JSON.parse(kept) as readonly unknown[]).length > 0)
     assert.equal(await machines.shell('anna', 'cat ~/plan-as-it-was.txt'), 'all of it\n')
@@ -23,8 +12,5 @@ test('docs/getting-things-back.md works as printed', { skip: whyNoMount() }, asy
       await machines.shell('anna', 'cat ~/Shoal/docs-as-they-were/plan.txt'),
       'all of it\n',
     )
-    await machines.stopAll()
-  } finally {
-    await machines.end()
-  }
+  })
 })

@@ -223,6 +223,28 @@ export class Machines {
   }
 }
 
+/**
+ * Runs all blocks of a page on machines of which one has started, then `check`. None is left out:
+ * each names the machine that it runs on.
+ */
+export async function walkPage(
+  page: string,
+  check: (machines: Machines) => Promise<void>,
+): Promise<void> {
+  const text = readFileSync(join(root, page), 'utf8')
+  const blocks = readBlocks(text)
+  assert.equal(blocks.length, [...text.matchAll(/^```sh/gm)].length)
+  const machines = new Machines()
+  try {
+    await machines.start('anna', 'npm start')
+    for (const block of blocks) await machines.run(block)
+    await check(machines)
+    await machines.stopAll()
+  } finally {
+    await machines.end()
+  }
+}
+
 export function readBlocks(markdown: string): readonly Block[] {
   const fences = markdown.matchAll(/^```sh on=(?<machines>[\w,]+)\n(?<script>[^]*?)^```$/gm)
   return [...fences].map((fence) => {
