@@ -167,7 +167,8 @@ function tellAdded(
   if (!isNew) return
   const where = saveKey === undefined ? 'The lines above are' : `${saveKey} has`
   context.tell(
-    `${where} its key, shown this once. Keep it away from the machines: without it nothing can be restored.`,
+    `${where} its key, shown this once. Keep it away from the machines: ` +
+      'without it nothing can be restored.',
   )
 }
 

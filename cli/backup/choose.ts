@@ -39,7 +39,8 @@ export function chooseBackup(all: readonly NamedBackup[], wanted: Wanted): Named
   if (moment?.atMs === undefined)
     throw new ShoalError(
       'usage',
-      `"${when}" is neither a time, an age, nor the id or number of a backup; see "shoal backup ls"`,
+      `"${when}" is neither a time, an age, nor the id or number of a backup; ` +
+        'see "shoal backup ls"',
     )
   const { atMs } = moment
   const before = backups.filter(({ timeMs }) => timeMs <= atMs)

@@ -8,7 +8,7 @@ import { agree } from '../confirm.ts'
 import { count, formatDuration, formatTime, printable, table } from '../output.ts'
 import type { Context } from '../context.ts'
 import { SHOWN_ID_CHARS, chooseBackup, parseWanted } from './choose.ts'
-import { PLACE_HELP, addPlaceOptions, findPlace } from './place-options.ts'
+import { PLACE_HELP, addPlaceOptions, broughtBack, findPlace } from './place-options.ts'
 import type { PlaceOptions } from './place-options.ts'
 
 const LS_HELP = `
@@ -35,13 +35,7 @@ export function addLs(backup: Command, context: Context): void {
       const { signal } = context
       const repository = await Repository.openRecords(found.opened.place, { signal })
       const shown = repository.backups.filter(({ job }) => name === undefined || job === name)
-      const problems = [...repository.problems]
-      const known = found.access?.number
-      if (known !== undefined && (repository.newest?.number ?? 0) < known)
-        problems.push({
-          what: `backup ${known}`,
-          why: 'was made from here and is not there: an older state of the place was brought back',
-        })
+      const problems = [...repository.problems, ...broughtBack(found, repository)]
       const value = { backups: shown.map(valueOf), problems }
       context.print(value, () => table(shown.map(rowOf), context.columns))
       for (const { what, why } of problems) context.warn(printable(`${what} ${why}`))

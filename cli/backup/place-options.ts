@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { text as textOf } from 'node:stream/consumers'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { OpenedPlace } from '../../node/backup/open-place.ts'
+import type { PlaceProblem, Repository } from '../../node/backup/repository.ts'
 import type { BackupAccess } from '../../node/control/backups.ts'
 import { addAccessOptions, findAccess } from '../access-key.ts'
 import type { AccessOptions } from '../access-key.ts'
@@ -55,6 +56,14 @@ export async function findPlace(
   if (name === undefined) throw new ShoalError('usage', 'give the name of a backup, or --from')
   const access = await context.client.backupAccess(name)
   return found(openPlace(access, access.key), access)
+}
+
+/** Tells of the newest backup that this node made, if the place has nothing as new. */
+export function broughtBack({ access }: FoundPlace, { newest }: Repository): PlaceProblem[] {
+  const known = access?.number
+  if (known === undefined || (newest?.number ?? 0) >= known) return []
+  const why = 'was made from here and is not there: an older state of the place was brought back'
+  return [{ what: `backup ${known}`, why }]
 }
 
 /** throws ShoalError 'usage'. */

@@ -113,7 +113,8 @@ async function restore(
   transfer.check()
   if (chosen.failed > 0)
     context.warn(
-      `${count(chosen.failed, 'file')} could not be read when this backup was made, and is not in it`,
+      `${count(chosen.failed, 'file')} could not be read when this backup was made, ` +
+        'and is not in it',
     )
   const { id, number, timeMs } = chosen
   context.summarize({ id, number, timeMs, ...transfer.tally }, () => {
@@ -139,9 +140,10 @@ function checkAge(
   if (!isTooOld && !isRolledBack) return
   throw new ShoalError(
     'ESTALE',
-    `the newest backup there is number ${chosen.number} of ${formatTime(chosen.timeMs)}, but there ` +
-      `was ${isTooOld ? 'to be a later one' : `number ${known}`}: somebody took backups away, or ` +
-      `brought an older state of the place back; to restore it nevertheless, say so with @${chosen.number}`,
+    `the newest backup there is number ${chosen.number} of ${formatTime(chosen.timeMs)}, but ` +
+      `there was ${isTooOld ? 'to be a later one' : `number ${known}`}: somebody took backups ` +
+      'away, or brought an older state of the place back; to restore it nevertheless, say so ' +
+      `with @${chosen.number}`,
   )
 }
 

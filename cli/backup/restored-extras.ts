@@ -48,7 +48,7 @@ export class RestoredExtras implements TreeExtras {
     const known = this.#first.get(id)
     if (known === undefined) {
       const copying = copy()
-      // Of a first one that failed there are no links.
+      // There are no links to a first one that failed.
       this.#first.set(
         id,
         copying.then(

@@ -8,7 +8,7 @@ import type { VerifiedPlace } from '../../node/backup/verify-place.ts'
 import { count, printable } from '../output.ts'
 import { showProgress } from '../progress.ts'
 import type { Context } from '../context.ts'
-import { PLACE_HELP, addPlaceOptions, findPlace } from './place-options.ts'
+import { PLACE_HELP, addPlaceOptions, broughtBack, findPlace } from './place-options.ts'
 import type { PlaceOptions } from './place-options.ts'
 
 const SAMPLE = 0.05
@@ -43,13 +43,7 @@ export function addVerify(backup: Command, context: Context): void {
       const { Repository: Repositories } = await import('../../node/backup/repository.ts')
       const { signal } = context
       const repository = await Repositories.open(found.opened.place, { signal })
-      const known = found.access?.number
-      const problems: PlaceProblem[] = []
-      if (known !== undefined && (repository.newest?.number ?? 0) < known)
-        problems.push({
-          what: `backup ${known}`,
-          why: 'was made from here and is not there: an older state of the place was brought back',
-        })
+      const problems = broughtBack(found, repository)
       const { sample = SAMPLE } = options
       const verified = await verify(context, repository, problems, sample)
       for (const { what, why } of problems) context.tell(printable(`${what} ${why}`))

@@ -97,7 +97,7 @@ export class BackupWalk {
     if (content.kind === 'inline') return false
     if (content.kind === 'chunk') return this.#see(content.ref.id, scope)
     const { manifest } = content
-    // Of one with a part that is missing each file is told.
+    // A list with a missing part is told of for each file.
     if (!this.#faulty.has(manifest.root.id) && this.#see(manifest.root.id, scope)) return true
     try {
       const tree = new ManifestTree(manifest, this.#tree.parts)

@@ -1,6 +1,7 @@
 // The entries that a folder had in an earlier backup, found while the folder is gone through in the
 // same order. A bounded number of them is in memory: an entry that is looked for much later than
 // its turn is not found, which costs no more than to read its file.
+import { LRUCache } from 'lru-cache'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { collisionKey } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
@@ -10,7 +11,7 @@ const REMEMBERED_MAX = 4096
 
 export class EarlierFolder {
   readonly #entries: AsyncGenerator<BackupEntry, void, undefined>
-  readonly #ahead = new Map<ByteString, BackupEntry>()
+  readonly #ahead = new LRUCache<ByteString, BackupEntry>({ max: REMEMBERED_MAX })
   #reached: ByteString = ''
   #isOver = false
 
@@ -28,16 +29,10 @@ export class EarlierFolder {
       }
       this.#reached = collisionKey(next.value.name as Name)
       this.#ahead.set(next.value.name, next.value)
-      if (this.#ahead.size > REMEMBERED_MAX) this.#forgetOldest()
     }
     const found = this.#ahead.get(name)
     this.#ahead.delete(name)
     return found
-  }
-
-  #forgetOldest(): void {
-    const [oldest] = this.#ahead.keys()
-    if (oldest !== undefined) this.#ahead.delete(oldest)
   }
 
   async end(): Promise<void> {

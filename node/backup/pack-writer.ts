@@ -74,13 +74,10 @@ export class PackWriter implements Unsent {
       write: async (plain, { signal }) => {
         signal.throwIfAborted()
         this.#check()
-        let open = this.#open.get(kind)
+        const begun = this.#open.get(kind)
         // The caller may write to it meanwhile.
-        const kept = open === undefined ? new Uint8Array(plain) : plain
-        while (open === undefined) {
-          await this.#begin(kind, signal)
-          open = this.#open.get(kind)
-        }
+        const kept = begun === undefined ? new Uint8Array(plain) : plain
+        const open = begun ?? (await this.#opened(kind, signal))
         const { ref, length } = open.seal(this.#repository, kept)
         if (this.find(ref.id) !== undefined || this.#has(ref.id)) return ref
         open.keep(ref.id, length)
@@ -97,11 +94,7 @@ export class PackWriter implements Unsent {
   /** Add a chunk of another pack as it is. */
   async copy(kind: PackKind, id: ChunkId, sealed: Uint8Array): Promise<void> {
     this.#check()
-    let open = this.#open.get(kind)
-    while (open === undefined) {
-      await this.#begin(kind, this.#signal)
-      open = this.#open.get(kind)
-    }
+    const open = await this.#opened(kind, this.#signal)
     open.take(id, sealed)
     if (open.isFull) this.#close(kind)
   }
@@ -140,6 +133,15 @@ export class PackWriter implements Unsent {
 
   #check(): void {
     if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  /** The pack that is being filled; another may be begun and closed while this waits its turn. */
+  async #opened(kind: PackKind, signal: AbortSignal): Promise<OpenPack> {
+    for (;;) {
+      const open = this.#open.get(kind)
+      if (open !== undefined) return open
+      await this.#begin(kind, signal)
+    }
   }
 
   async #begin(kind: PackKind, signal: AbortSignal): Promise<void> {

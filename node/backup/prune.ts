@@ -11,7 +11,7 @@ import { blake3 } from '../../protocol/hash.ts'
 import { CODEC_RAW, MULTIHASH_BLAKE3, chunkIdFromCid, encodeCid } from '../../protocol/ids.ts'
 import type { PrunedBackups } from '../control/backups.ts'
 import type { Clock } from '../world/world.ts'
-import { BackupWalk } from './backup-walk.ts'
+import { BackupWalk, SeenEntries } from './backup-walk.ts'
 import type { KnownPack } from './chunk-index.ts'
 import { PackWriter } from './pack-writer.ts'
 import type { NamedBackup, Repository } from './repository.ts'
@@ -74,11 +74,10 @@ interface Needed {
 /** Finds what some backup needs. throws ShoalError 'corrupt' where that cannot be told. */
 async function neededBytes(repository: Repository, signal: AbortSignal): Promise<Needed> {
   const { index } = repository
-  const bits = new Uint8Array(index.count)
+  const needed = new SeenEntries(index.count)
   const bytes = new Map<KnownPack, number>()
   const onChunk = (entry: number): void => {
-    if (bits[entry] === 1) return
-    bits[entry] = 1
+    if (needed.add(entry)) return
     const { pack, length } = index.entry(entry)
     bytes.set(pack, (bytes.get(pack) ?? 0) + length)
   }
@@ -98,7 +97,7 @@ async function neededBytes(repository: Repository, signal: AbortSignal): Promise
     )
   const walk = new BackupWalk(repository, { onChunk, onProblem }, signal)
   for (const backup of repository.backups) await walk.walk(backup)
-  return { has: (entry) => bits[entry] === 1, of: (pack) => bytes.get(pack) ?? 0 }
+  return { has: (entry) => needed.has(entry), of: (pack) => bytes.get(pack) ?? 0 }
 }
 
 /** Copies what is needed of packs, and makes the index tell of it and not of them. */

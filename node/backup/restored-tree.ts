@@ -1,6 +1,7 @@
 // A backup as what copies a tree onto this machine reads it: by path, folder by folder, files
 // whole. Entries that were listed are remembered until they are read, up to a bound; others are
 // looked for from the root.
+import { LRUCache } from 'lru-cache'
 import { byteText, escapedBytes, textBytes } from '../../protocol/byte-text.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { toHex, concatBytes } from '../../protocol/bytes.ts'
@@ -10,6 +11,7 @@ import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { nameText } from '../../protocol/op/names.ts'
 import type { FileContent, FileStat } from '../control/files.ts'
 import type { SmallFile } from '../control/small-files.ts'
+import { pagesOf } from '../world/paging.ts'
 import type { TreeReader } from './tree-reader.ts'
 
 const PAGE = 256
@@ -26,7 +28,7 @@ export class RestoredTree {
   readonly #root: BackupEntry
   readonly #tree: TreeReader
   readonly #signal: AbortSignal
-  readonly #remembered = new Map<string, BackupEntry>()
+  readonly #remembered = new LRUCache<string, BackupEntry>({ max: REMEMBERED_MAX })
 
   constructor(root: BackupEntry, tree: TreeReader, signal: AbortSignal) {
     this.#root = root
@@ -42,15 +44,12 @@ export class RestoredTree {
   async *list(path: string): AsyncGenerator<readonly RestoredStat[]> {
     const { content } = await this.#find(path)
     if (content === undefined) throw new ShoalError('ENOTDIR', `${path}: is not a folder`)
-    let page: RestoredStat[] = []
-    for await (const entry of this.#tree.entries(content, { signal: this.#signal })) {
-      this.#remember(`${path === '/' ? '' : path}/${nameText(entry.name)}`, entry)
-      page.push(statOf(entry))
-      if (page.length < PAGE) continue
-      yield page
-      page = []
+    const entries = this.#tree.entries(content, { signal: this.#signal })
+    for await (const page of pagesOf(entries, PAGE)) {
+      for (const entry of page)
+        this.#remembered.set(`${path === '/' ? '' : path}/${nameText(entry.name)}`, entry)
+      yield page.map(statOf)
     }
-    if (page.length > 0) yield page
   }
 
   async readFile(path: string): Promise<FileContent> {
@@ -93,13 +92,6 @@ export class RestoredTree {
       at = found
     }
     return at
-  }
-
-  #remember(path: string, entry: BackupEntry): void {
-    this.#remembered.set(path, entry)
-    if (this.#remembered.size <= REMEMBERED_MAX) return
-    const [oldest] = this.#remembered.keys()
-    if (oldest !== undefined) this.#remembered.delete(oldest)
   }
 }
 

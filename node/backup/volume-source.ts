@@ -15,7 +15,7 @@ import type { FileContents } from '../volume/file-contents.ts'
 import { contentOf } from '../volume/file-contents.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { Namespace } from '../tree/namespace.ts'
-import type { FileVersion } from '../tree/namespace.ts'
+import type { FileVersion } from '../tree/tree-reading.ts'
 
 /** Something in a folder. Those of one folder come in the order of their keys. */
 export interface SourceItem {

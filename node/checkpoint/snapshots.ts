@@ -30,7 +30,7 @@ const LOOK_MS: number = MINUTE_MS
 export interface SnapshotsComponents {
   readonly world: Pick<World, 'clock' | 'random'>
   readonly volume: Volume
-  /** That in which checkpoints are computed and kept: nothing goes meanwhile. */
+  /** Shared with checkpoints, which are computed and kept in it: nothing goes meanwhile. */
   readonly queue: SerialQueue
   /** Members that may have the nodes of a tree, and can be asked. */
   readonly peers: () => readonly PeerId[]
@@ -168,7 +168,8 @@ export class Snapshots {
       try {
         const all = await snapshotsIn(volume.view)
         await this.#forgetOthers(all)
-        for (const snapshot of all) await this.#have(snapshot)
+        const trees = readSnapshotTrees(volume.view)
+        for (const snapshot of all) if (!trees.has(snapshot.key)) await this.#have(snapshot)
       } catch (error) {
         if (!this.#stop.signal.aborted) log('a snapshot failed', { error: String(error) })
       }
@@ -206,8 +207,7 @@ export class Snapshots {
   }
 
   async #have(snapshot: Snapshot): Promise<void> {
-    const { volume } = this.#c
-    if (this.#stop.signal.aborted || readSnapshotTrees(volume.view).has(snapshot.key)) return
+    if (this.#stop.signal.aborted) return
     if (await this.#compute(snapshot)) return
     if (!this.#backoff.isDue(snapshot.key)) return
     if (await this.#fetch(snapshot)) this.#backoff.succeeded(snapshot.key)

@@ -25,6 +25,7 @@ import type { InFlightReferences } from '../content/in-flight-references.ts'
 import { laggingBehind, stableHlc, waitedFor } from '../log/stability.ts'
 import type { Volume } from '../log/volume.ts'
 import type { Liveness } from '../peers/detector.ts'
+import { slicesOf } from '../world/paging.ts'
 import type { Clock } from '../world/world.ts'
 import type { Repacker } from './repacking.ts'
 import { RepackCandidates, classText, isSameClass } from './repack-candidates.ts'
@@ -157,8 +158,7 @@ export class Collector {
       }
     }
     for (const batch of repacking.rest()) repacked += await this.#repack(batch, signal)
-    for (let at = 0; at < dead.length; at += CONDEMNED_AT_ONCE)
-      await map.condemn(dead.slice(at, at + CONDEMNED_AT_ONCE))
+    for (const some of slicesOf(dead, CONDEMNED_AT_ONCE)) await map.condemn(some)
     return { condemned: dead.length, repacked }
   }
 

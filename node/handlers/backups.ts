@@ -5,6 +5,7 @@ import type { BackupEvent, BackupJobStatus, BackupsApi } from '../control/backup
 import { dueMs, secretOf } from '../backup/backup-jobs.ts'
 import type { BackupJob } from '../backup/backup-jobs.ts'
 import { formatPath } from '../volume/paths.ts'
+import { ignoreFailure } from '../world/ignore-failure.ts'
 import type { NodeParts } from './parts.ts'
 
 export function backupsApi(parts: NodeParts): BackupsApi {
@@ -76,7 +77,7 @@ async function* eventsOf(
   let events: BackupEvent[] = []
   let told = Promise.withResolvers<void>()
   const emit = (event: BackupEvent): void => {
-    // Of progress only the newest matters.
+    // Only the newest progress matters.
     if (event.kind === 'progress') events = events.filter(({ kind }) => kind !== 'progress')
     events.push(event)
     told.resolve()
@@ -86,8 +87,7 @@ async function* eventsOf(
     isOver = true
     told.resolve()
   })
-  // It is thrown below.
-  running.catch(() => undefined) // awaited below
+  const ended = ignoreFailure(running, 'it is thrown where it is awaited')
   try {
     while (!isOver || events.length > 0) {
       if (events.length === 0) await told.promise
@@ -99,6 +99,6 @@ async function* eventsOf(
     await running
   } finally {
     left.abort(new ShoalError('aborted', 'nobody waits for the backup any more'))
-    await running.catch(() => undefined) // thrown above, or of no interest any more
+    await ended
   }
 }

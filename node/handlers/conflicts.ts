@@ -8,6 +8,7 @@ import {
 } from '../volume/conflict-resolution.ts'
 import { parsePath } from '../volume/paths.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
+import { pagesOf } from '../world/paging.ts'
 import type { NodeParts } from './parts.ts'
 
 const PAGE = 64
@@ -19,16 +20,14 @@ export function conflictsApi({ hosted: volumes, until }: NodeParts): ConflictsAp
     async *listConflicts(path, { signal } = {}) {
       const { hosted, parts } = volumes.at(path)
       const ended = until(signal)
-      let page: Conflict[] = []
       const place = placeIn(hosted, path)
-      for await (const conflict of conflictsBelow(hosted.namespace, parts)) {
-        ended.throwIfAborted()
-        page.push(inVolume(place, conflict))
-        if (page.length < PAGE) continue
-        yield page
-        page = []
+      const found = async function* (): AsyncGenerator<Conflict> {
+        for await (const conflict of conflictsBelow(hosted.namespace, parts)) {
+          ended.throwIfAborted()
+          yield inVolume(place, conflict)
+        }
       }
-      if (page.length > 0) yield page
+      yield* pagesOf(found(), PAGE)
     },
 
     async showConflict(path, { from } = {}) {

@@ -2,6 +2,7 @@
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { stampActor, stampMs } from '../../protocol/clock/dot.ts'
 import type { LossInfo, LossesApi } from '../control/losses.ts'
+import { authorOf } from '../log/security-records.ts'
 import type { NamedVolume } from '../log/volumes.ts'
 import type { MassLoss } from '../state/mass-losses.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
@@ -34,10 +35,9 @@ export function describeLosses(
   { massLosses }: HostedVolume,
   { name, volume }: NamedVolume,
 ): readonly LossInfo[] {
-  const { actors, actor, identity, membership } = volume
+  const { membership } = volume
   const describe = ({ peer, at, stamp }: MassLoss): LossInfo => {
-    const author = stampActor(stamp)
-    const teller = author === actor ? identity.peer : actors.get(author)?.peer
+    const teller = authorOf(volume, stampActor(stamp))
     return {
       volume: name,
       member: membership.nameOf(peer),

@@ -4,13 +4,14 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { mayAdminister } from '../../protocol/roles.ts'
 import type { VolumeCallOptions } from '../control/api.ts'
 import type { SnapshotChange, SnapshotInfo, SnapshotsApi } from '../control/snapshots.ts'
-import type { NamedSnapshot } from '../volume/snapshot-files.ts'
+import type { ListedSnapshot, NamedSnapshot } from '../volume/snapshot-files.ts'
 import { viewOf } from '../log/volume-trees.ts'
 import { changeOf, differences } from '../volume/snapshot-diff.ts'
 import type { Difference } from '../volume/snapshot-diff.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import type { SnapshotView } from '../state/snapshot-view.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
+import { slicesOf } from '../world/paging.ts'
 import { FileAccess } from './access.ts'
 import type { NodeParts } from './parts.ts'
 
@@ -35,7 +36,8 @@ export function snapshotsApi(node: NodeParts): SnapshotsApi {
           .snapshots(hosted.volume)
           .create({ name, folder: target.id }, change)
         await hosted.acknowledge(undefined, until(options.signal))
-        return infoOf(node, hosted, { ...made, shown: name })
+        const tree = hosted.snapshots.treeOf(made)
+        return infoOf(node, hosted, { ...made, shown: name, tree })
       }),
 
     listSnapshots: async ({ volume } = {}) => {
@@ -115,25 +117,25 @@ async function* changesIn(
     return differences(volume, [before ?? now, after ?? now], { folder, pause })
   }
   const changes = await swarm.snapshots(volume).withPresent(compare, { isWanted })
-  for (let at = 0; at < changes.length; at += PAGE) {
+  for (const some of slicesOf(changes, PAGE)) {
     signal.throwIfAborted()
-    yield changes.slice(at, at + PAGE).map(changeOf)
+    yield some.map(changeOf)
   }
 }
 
 function infoOf(
   { volumes }: NodeParts,
   { snapshots, volume }: HostedVolume,
-  snapshot: NamedSnapshot,
+  snapshot: ListedSnapshot,
 ): SnapshotInfo {
-  const tree = snapshots.treeOf(snapshot)
+  const { tree } = snapshot
   return {
     name: snapshot.shown,
     volume: volumes.find(volume.id).name,
     path:
       tree === undefined
         ? undefined
-        : snapshots.pathOfFolder(snapshots.open(snapshot), snapshot.folder),
+        : snapshots.pathOfFolder(snapshots.viewIn(tree), snapshot.folder),
     timeMs: hlcMillis(snapshot.hlc),
     author: volume.membership.nameOf(snapshot.peer),
     isHeld: snapshot.isHeld,

@@ -2,7 +2,7 @@
 // roles, removals, policies and tiers, as they become known here; and those that its checkpoints
 // show.
 import { tierOfPolicy } from '../../protocol/cold/definition.ts'
-import type { PeerId } from '../../protocol/ids.ts'
+import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import type { Op } from '../../protocol/op/op.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import type { SecurityHead } from '../../protocol/wire/security.ts'
@@ -25,7 +25,7 @@ export function recordVolume(volume: Volume, record: RecordSecurity): () => void
   const { events, id } = volume
   const unlisten = events.security.add((event) => record({ volume: id, ...event }))
   const unlistenGoverned = events.governed.add((op, by) => {
-    const author = by === volume.actor ? volume.identity.peer : volume.actors.get(by)?.peer
+    const author = authorOf(volume, by)
     const name = author === undefined ? 'unknown' : volume.membership.nameOf(author)
     const said = describe(volume, op, { author, name })
     if (said !== undefined) record({ volume: id, peer: author, ...said })
@@ -34,6 +34,14 @@ export function recordVolume(volume: Volume, record: RecordSecurity): () => void
     unlisten()
     unlistenGoverned()
   }
+}
+
+/** The member behind an actor; this node's own is known before its first entry is. */
+export function authorOf(
+  { actor, actors, identity }: Pick<Volume, 'actor' | 'actors' | 'identity'>,
+  by: ActorId,
+): PeerId | undefined {
+  return by === actor ? identity.peer : actors.get(by)?.peer
 }
 
 /** peer of what is told: the author, unless it concerns somebody else. */

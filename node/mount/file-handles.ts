@@ -8,6 +8,7 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { contentSize } from '../content/content.ts'
 import type { ContentEditor } from '../content/editor.ts'
 import type { Namespace } from '../tree/namespace.ts'
+import type { ContentReader } from '../content/read-pipeline.ts'
 import type { Store } from '../store/store.ts'
 import type { HandlePosition } from './file-system.ts'
 import type { RemoteChanges } from './remote-changes.ts'
@@ -127,15 +128,9 @@ export class FileHandles {
   async seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number> {
     const { files, signal } = this.#c
     const file = this.#file(handle)
-    return files.inOrder(file, async () => {
-      const content = file.editor ?? files.reader(file)
-      const isInside = position < content.size
-      const found = isInside ? await content.seek(what, position, { signal }) : undefined
-      if (found !== undefined) return found
-      // Behind the last byte every file has a hole.
-      if (isInside && what === 'hole') return content.size
-      throw new ShoalError('ENXIO', `no ${what} from ${position} on`)
-    })
+    return files.inOrder(file, () =>
+      seekIn(file.editor ?? files.reader(file), position, what, signal),
+    )
   }
 
   /**
@@ -277,4 +272,19 @@ export class FileHandles {
     if (known === undefined) throw new ShoalError('ESTALE', `file handle ${handle} is not open`)
     return known
   }
+}
+
+/** As FileHandles.seek(), in one content. */
+export async function seekIn(
+  content: Pick<ContentReader, 'size' | 'seek'>,
+  position: number,
+  what: 'data' | 'hole',
+  signal: AbortSignal,
+): Promise<number> {
+  const isInside = position < content.size
+  const found = isInside ? await content.seek(what, position, { signal }) : undefined
+  if (found !== undefined) return found
+  // Behind the last byte every file has a hole.
+  if (isInside && what === 'hole') return content.size
+  throw new ShoalError('ENXIO', `no ${what} from ${position} on`)
 }

@@ -2,7 +2,7 @@
 // came while the file was open, and was written over without having been read, stays as the other
 // side of a conflict.
 import type { Dot } from '../../protocol/clock/dot.ts'
-import type { FileVersion } from '../tree/namespace.ts'
+import type { FileVersion } from '../tree/tree-reading.ts'
 
 /** So many parts are told apart; with more, some that were read count as unread. */
 const PARTS_MAX = 1024

@@ -7,21 +7,28 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { blake3 } from '../../protocol/hash.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { Name, XattrName } from '../../protocol/op/names.ts'
-import { ROOT, isDirVisible, readDir } from '../../protocol/tree/records.ts'
+import { isDirVisible, readDir } from '../../protocol/tree/records.ts'
 import { lookupName } from '../../protocol/tree/view.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
-import { dotActor } from '../../protocol/clock/dot.ts'
-import { findVersion } from '../../protocol/tree/versions.ts'
+import { shownVersion } from '../../protocol/tree/attributes.ts'
+import { isWithin } from '../../protocol/tree/moves.ts'
 import type { ContentReader } from '../content/read-pipeline.ts'
 import type { Lease } from '../content/in-flight-references.ts'
 import { conflictsOf } from '../log/settings.ts'
 import type { SnapshotView } from '../state/snapshot-view.ts'
-import type { FileVersion, Namespace } from '../tree/namespace.ts'
-import { attributesIn, entriesOf, inodeIn, symlinkTargetIn } from '../tree/tree-reading.ts'
+import type { Namespace } from '../tree/namespace.ts'
+import {
+  attributesIn,
+  entriesOf,
+  fileVersionOf,
+  inodeIn,
+  symlinkTargetIn,
+} from '../tree/tree-reading.ts'
 import { contentOf } from '../volume/file-contents.ts'
 import type { FileContents } from '../volume/file-contents.ts'
 import type { NamedSnapshot, SnapshotFiles } from '../volume/snapshot-files.ts'
+import { seekIn } from './file-handles.ts'
 import type { Attributes, FolderEntry } from './file-system.ts'
 import { OpenFolders } from './open-folders.ts'
 import { shownAs } from './shown-owner.ts'
@@ -31,13 +38,6 @@ import type { ShownOwner } from './shown-owner.ts'
 export const FIRST_OF_SNAPSHOTS: number = 2 ** 48
 const LISTED_MAX = 16_384
 const NUMBER_BYTES = 6
-const EMPTY: FileVersion = {
-  content: { kind: 'inline', bytes: new Uint8Array() },
-  size: 0,
-  base: [],
-  author: undefined,
-}
-
 /** The list of the snapshots that have a folder, or an object in one. */
 type Shown =
   | { readonly kind: 'list'; readonly dir: NodeId }
@@ -104,7 +104,8 @@ export class SnapshotFolders {
   open(inode: number): number {
     const { view, target } = this.#object(inode)
     if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
-    const version = this.#versionOf(view, target)
+    const found = shownVersion(view, target.id, inodeIn(view, target.id), target.version)
+    const version = fileVersionOf(this.#c.namespace.volume, found)
     const lease = this.#c.contents.hold(target.id, contentOf(version))
     return this.#keep({ kind: 'file', reader: this.#c.contents.reader(version), lease })
   }
@@ -119,13 +120,7 @@ export class SnapshotFolders {
   }
 
   async seek(handle: number, position: number, what: 'data' | 'hole'): Promise<number> {
-    const content = this.#file(handle)
-    const isInside = position < content.size
-    const signal = new AbortController().signal
-    const found = isInside ? await content.seek(what, position, { signal }) : undefined
-    if (found !== undefined) return found
-    if (isInside && what === 'hole') return content.size
-    throw new ShoalError('ENXIO', `no ${what} from ${position} on`)
+    return seekIn(this.#file(handle), position, what, new AbortController().signal)
   }
 
   async openFolder(inode: number): Promise<number> {
@@ -206,8 +201,8 @@ export class SnapshotFolders {
   async #having(dir: NodeId): Promise<readonly (Shown & { readonly kind: 'object' })[]> {
     const { snapshots } = this.#c
     return (await snapshots.all()).flatMap((snapshot) => {
-      if (snapshots.treeOf(snapshot) === undefined) return []
-      const view = snapshots.open(snapshot)
+      if (snapshot.tree === undefined) return []
+      const view = snapshots.viewIn(snapshot.tree)
       const record = readDir(view, dir)
       const isShown = record !== undefined && isDirVisible(dir, record)
       const isInside = isShown && isWithin(view, dir, snapshot.folder)
@@ -232,17 +227,6 @@ export class SnapshotFolders {
     const { snapshots } = this.#c
     if (!snapshots.isThere(snapshot)) throw new ShoalError('ESTALE', 'the snapshot was removed')
     return snapshots.open(snapshot)
-  }
-
-  #versionOf(
-    view: SnapshotView,
-    { id, version: dot }: ViewTarget & { kind: 'inode' },
-  ): FileVersion {
-    const inode = inodeIn(view, id)
-    const version = dot === undefined ? inode.newest : findVersion(view, id, inode, dot)
-    if (version === undefined) return EMPTY
-    const author = this.#c.namespace.volume.actors.get(dotActor(version.dot))?.peer
-    return { content: version.content, size: version.size, base: [version.dot], author }
   }
 
   #attributes(inode: number, shown: Shown): Attributes {
@@ -321,13 +305,4 @@ function keyOf(shown: Shown): string {
   const { snapshot, target } = shown
   const version = target.kind === 'dir' ? '' : (target.version ?? '')
   return `${snapshot.peer} ${snapshot.id} ${target.id} ${version}`
-}
-
-/** Is a directory another, or below it? */
-function isWithin(view: SnapshotView, dir: NodeId, folder: NodeId): boolean {
-  for (let at: NodeId | undefined = dir; at !== undefined; at = readDir(view, at)?.parent) {
-    if (at === folder) return true
-    if (at === ROOT) return false
-  }
-  return false
 }

@@ -54,7 +54,7 @@ export class WithSnapshots implements FileSystem {
   get locks(): Locks | undefined {
     const locks = this.#inner.locks
     if (locks === undefined) return undefined
-    // What never changes needs none.
+    // Files that never change need none.
     return {
       test: async (inode, request) => (isOf(inode) ? undefined : locks.test(inode, request)),
       set: async (inode, request, how) => isOf(inode) || locks.set(inode, request, how),
@@ -191,10 +191,8 @@ export class WithSnapshots implements FileSystem {
     length: number,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
-    const { read } = isOf(handle)
-      ? { read: this.#folders.read.bind(this.#folders) }
-      : { read: this.#inner.read.bind(this.#inner) }
-    return read(handle, position, length, signal)
+    const from = isOf(handle) ? this.#folders : this.#inner
+    return from.read(handle, position, length, signal)
   }
 
   async write(handle: number, position: number | 'end', bytes: Uint8Array): Promise<number> {

@@ -159,8 +159,7 @@ export function prefixRange(prefix: ByteString): { from: ByteString; to: ByteStr
 const ADDRESS_BYTES = 12
 const POINTER_BYTES: number = 1 + ADDRESS_BYTES + 4
 const SINCE_BYTES = 8
-const SEGMENT_ROW_BYTES = 8
-const END_BYTES = 8
+const PAIR_BYTES = 8
 const CHECKPOINT_VERSION = 2
 const CHECKPOINT_BYTES = 33
 
@@ -209,29 +208,35 @@ export function decodeTrash(bytes: Uint8Array): TrashedShard {
 }
 
 export function encodeEnd({ segment, offset }: SegmentsEnd): Uint8Array {
-  const bytes = new Uint8Array(END_BYTES)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, segment)
-  view.setUint32(4, offset)
-  return bytes
+  return encodePair(segment, offset)
 }
 
-export function decodeEnd(bytes: Uint8Array): SegmentsEnd {
-  const view = viewOf(bytes, bytes.byteLength === END_BYTES, 'where the segments were whole')
-  return { segment: view.getUint32(0), offset: view.getUint32(4) }
+export function decodeEnd(encoded: Uint8Array): SegmentsEnd {
+  const [segment, offset] = decodePair(encoded, 'where the segments were whole')
+  return { segment, offset }
 }
 
 export function encodeSegmentRow({ bytes, liveBytes }: SegmentRow): Uint8Array {
-  const row = new Uint8Array(SEGMENT_ROW_BYTES)
-  const view = new DataView(row.buffer)
-  view.setUint32(0, bytes)
-  view.setUint32(4, liveBytes)
-  return row
+  return encodePair(bytes, liveBytes)
 }
 
-export function decodeSegmentRow(bytes: Uint8Array): SegmentRow {
-  const view = viewOf(bytes, bytes.byteLength === SEGMENT_ROW_BYTES, 'a segment')
-  return { bytes: view.getUint32(0), liveBytes: view.getUint32(4) }
+export function decodeSegmentRow(encoded: Uint8Array): SegmentRow {
+  const [bytes, liveBytes] = decodePair(encoded, 'a segment')
+  return { bytes, liveBytes }
+}
+
+/** Two numbers of 32 bits. */
+function encodePair(first: number, second: number): Uint8Array {
+  const bytes = new Uint8Array(PAIR_BYTES)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, first)
+  view.setUint32(4, second)
+  return bytes
+}
+
+function decodePair(bytes: Uint8Array, what: string): [number, number] {
+  const view = viewOf(bytes, bytes.byteLength === PAIR_BYTES, what)
+  return [view.getUint32(0), view.getUint32(4)]
 }
 
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {

@@ -3,8 +3,7 @@
 // are synchronous but for listings, and durable after volume.commit().
 import type { ByteString } from '../../protocol/bytes.ts'
 import { ShoalError, assert } from '../../protocol/errors.ts'
-import type { ActorId, NodeId, PeerId } from '../../protocol/ids.ts'
-import { dotActor } from '../../protocol/clock/dot.ts'
+import type { ActorId, NodeId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/clock/dot.ts'
 import {
   clampTimes,
@@ -18,7 +17,7 @@ import { freshDirId } from '../../protocol/tree/dir-ids.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
 import { nameFromText, nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
-import type { AttributeValues, ContentRef, SpecialFile, TreeOp } from '../../protocol/op/op.ts'
+import type { AttributeValues, SpecialFile, TreeOp } from '../../protocol/op/op.ts'
 import { ROOT, isDirVisible, readDir, readInode } from '../../protocol/tree/records.ts'
 import type { Dir, Inode } from '../../protocol/tree/records.ts'
 import { lookupName, shownDirName } from '../../protocol/tree/view.ts'
@@ -33,25 +32,14 @@ import { checkNotCopy, checkSameKind, moveOps, removeOps, versionOps } from './t
 import type { NewVersion } from './target-ops.ts'
 import type { Volume } from '../log/volume.ts'
 import { Xattrs } from './xattrs.ts'
-import { entriesOf } from './tree-reading.ts'
-import type { ListedEntry } from './tree-reading.ts'
-
-/** The content of a file: the version shown, and the base that a writer must name. */
-export interface FileVersion {
-  readonly content: ContentRef
-  readonly size: number
-  readonly base: readonly Dot[]
-  /** The member who wrote it: may have its chunks before they are placed. */
-  readonly author: PeerId | undefined
-}
+import { entriesOf, fileVersionOf } from './tree-reading.ts'
+import type { FileVersion, ListedEntry } from './tree-reading.ts'
 
 type InodeTarget = Extract<ViewTarget, { kind: 'inode' }>
 type OpOf<Kind extends TreeOp['kind']> = Extract<TreeOp, { kind: Kind }>
 
 type NamespaceComponents = Pick<Namespace, 'volume'> &
   Partial<Pick<Namespace, 'shownPath'>> & { readonly random: Random }
-
-const EMPTY: ContentRef = { kind: 'inline', bytes: new Uint8Array() }
 
 export class Namespace {
   readonly volume: Volume
@@ -109,9 +97,7 @@ export class Namespace {
     const version = shownVersion(this.volume.view, target.id, inode, target.version)
     if (version === undefined && target.version !== undefined)
       throw new ShoalError('ESTALE', 'the conflict copy is gone')
-    if (version === undefined) return { content: EMPTY, size: 0, base: [], author: undefined }
-    const author = this.volume.actors.get(dotActor(version.dot))?.peer
-    return { content: version.content, size: version.size, base: [version.dot], author }
+    return fileVersionOf(this.volume, version)
   }
 
   /** Entries of a directory by collision key, from after `after`. cost: O(entries read). */

@@ -43,7 +43,7 @@ export async function* snapshotVersions(
           yield [id, [...versionsOf(view, id, inode)]]
       }
     }
-    // Of a folder alone not all was looked at: what another shares with it is to be.
+    // Not all of a folder's snapshot was looked at: another may share what was passed by.
     if (snapshot.folder === ROOT) known = tree.root
   }
 }

@@ -1,16 +1,23 @@
 // Reads a state of the tree as people see it: the present, or that of a snapshot.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import type { NodeId } from '../../protocol/ids.ts'
+import { dotActor } from '../../protocol/clock/dot.ts'
+import type { Dot } from '../../protocol/clock/dot.ts'
+import type { NodeId, PeerId } from '../../protocol/ids.ts'
+import type { ContentRef } from '../../protocol/op/op.ts'
 import { dirAttributes, inodeAttributes, shownVersion } from '../../protocol/tree/attributes.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { childPrefix, decodeChildren } from '../../protocol/tree/children.ts'
 import { readDir, readInode } from '../../protocol/tree/records.ts'
 import type { Inode, StateStore } from '../../protocol/tree/records.ts'
+import type { Version } from '../../protocol/tree/version-records.ts'
 import { resolve } from '../../protocol/tree/view.ts'
 import type { AuthorName, ConflictPolicy, ViewEntry, ViewTarget } from '../../protocol/tree/view.ts'
+import type { Volume } from '../log/volume.ts'
 import { prefixEnd } from '../state/state-view.ts'
 import type { ReplicaView } from '../state/state-view.ts'
+
+const EMPTY: ContentRef = { kind: 'inline', bytes: new Uint8Array() }
 
 export interface ListedEntry extends ViewEntry {
   /** Entries of one collision key come together. */
@@ -59,6 +66,25 @@ export function symlinkTargetIn(view: StateStore, id: NodeId): Uint8Array {
   const { target } = inodeIn(view, id)
   if (target === undefined) throw new ShoalError('EINVAL', 'not a symlink')
   return target
+}
+
+/** The content of a file: the version shown, and the base that a writer must name. */
+export interface FileVersion {
+  readonly content: ContentRef
+  readonly size: number
+  readonly base: readonly Dot[]
+  /** The member who wrote it: may have its chunks before they are placed. */
+  readonly author: PeerId | undefined
+}
+
+/** A version as it is read; undefined: nobody wrote to the file. */
+export function fileVersionOf(
+  { actors }: Pick<Volume, 'actors'>,
+  version: Version | undefined,
+): FileVersion {
+  if (version === undefined) return { content: EMPTY, size: 0, base: [], author: undefined }
+  const author = actors.get(dotActor(version.dot))?.peer
+  return { content: version.content, size: version.size, base: [version.dot], author }
 }
 
 function gone(): ShoalError {

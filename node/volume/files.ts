@@ -25,6 +25,7 @@ import type { Namespace } from '../tree/namespace.ts'
 import { contentOf } from './file-contents.ts'
 import type { ContentPlace, FileContents } from './file-contents.ts'
 import type { FileOwner } from '../world/world.ts'
+import { pagesOf } from '../world/paging.ts'
 import { fileStat } from './file-stat.ts'
 import { formatPath } from './paths.ts'
 import { writeSmallFiles } from './small-writes.ts'
@@ -59,17 +60,15 @@ export class Files {
     return this.#stat(path.length === 0 ? '/' : nameText(lastName(path)), target)
   }
 
-  async *list(path: readonly string[]): AsyncGenerator<readonly FileStat[]> {
-    const dir = this.#dirAt(path)
-    let page: FileStat[] = []
-    for await (const { name, target } of this.#c.namespace.list(dir)) {
+  list(path: readonly string[]): AsyncGenerator<readonly FileStat[]> {
+    return pagesOf(this.#entries(path), LIST_PAGE)
+  }
+
+  async *#entries(path: readonly string[]): AsyncGenerator<FileStat> {
+    for await (const { name, target } of this.#c.namespace.list(this.#dirAt(path))) {
       const stat = this.#statIfThere(nameText(name), target)
-      if (stat !== undefined) page.push(stat)
-      if (page.length < LIST_PAGE) continue
-      yield page
-      page = []
+      if (stat !== undefined) yield stat
     }
-    if (page.length > 0) yield page
   }
 
   makeFolder(

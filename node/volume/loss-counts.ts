@@ -42,13 +42,15 @@ export class LossCounts {
   add({ inode, began, ended }: LostContent): LossRun | undefined {
     const actor = stampActor(ended)
     const run = this.#run(actor)
-    const minute = Math.floor(stampMs(ended) / MINUTE_MS)
+    const endedMs = stampMs(ended)
+    const minute = Math.floor(endedMs / MINUTE_MS)
     this.#forget(run, minute - LOSS_MINUTES)
-    const at = run.minutes[0]?.at ?? momentBefore(stampMs(ended))
+    const before = momentBefore(endedMs)
+    const at = run.minutes[0]?.at ?? before
     if (stampHlc(began) > at) return undefined
     const last = run.minutes.at(-1)
     if (last?.minute === minute) last.files++
-    else run.minutes.push({ minute, at: momentBefore(stampMs(ended)), files: 1 })
+    else run.minutes.push({ minute, at: before, files: 1 })
     run.sample[run.files % SAMPLE_MAX] = inode
     run.files++
     return { actor, at, files: run.files, sample: run.sample }

@@ -9,6 +9,7 @@ import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import { readInode } from '../../protocol/tree/records.ts'
 import { decodeSuperseded, supersededPrefix } from '../../protocol/tree/superseded.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import { authorOf } from '../log/security-records.ts'
 import { massLossShareOf } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
 import { countingLosses, massLosses } from '../state/mass-losses.ts'
@@ -91,7 +92,7 @@ export class MassLossWatch {
   #found(run: LossRun): void {
     const { volume, world } = this.#c
     if (this.#due.has(run.actor)) return
-    const isOwn = this.#peerOf(run) === volume.identity.peer
+    const isOwn = authorOf(volume, run.actor) === volume.identity.peer
     const delayMs = isOwn ? 0 : FIRST_TURN_MS + world.random.number() * TURNS_MS
     const timer = world.clock.timer(delayMs, () => {
       this.#due.delete(run.actor)
@@ -103,7 +104,7 @@ export class MassLossWatch {
 
   async #tell(run: LossRun): Promise<void> {
     const { volume } = this.#c
-    const peer = this.#peerOf(run)
+    const peer = authorOf(volume, run.actor)
     const role = volume.membership.roleOf(volume.identity.peer)
     if (peer === undefined || role === undefined || !mayWrite(role)) return
     await this.#read()
@@ -139,11 +140,6 @@ export class MassLossWatch {
 
   async #read(): Promise<void> {
     this.#known = await massLosses(this.#c.volume.view)
-  }
-
-  #peerOf({ actor }: LossRun): PeerId | undefined {
-    const { actors, actor: own, identity } = this.#c.volume
-    return actor === own ? identity.peer : actors.get(actor)?.peer
   }
 
   #soon(run: () => Promise<void>): void {

@@ -15,7 +15,9 @@ import { ROOT, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { FileContent, ReadRange } from '../control/files.ts'
 import { VERSION_ID_CHARS } from '../../protocol/limits.ts'
 import type { FoundVersion, Moment, RemovedItem, VersionInfo } from '../control/versions.ts'
-import type { FileVersion, Namespace } from '../tree/namespace.ts'
+import type { Namespace } from '../tree/namespace.ts'
+import { fileVersionOf } from '../tree/tree-reading.ts'
+import type { FileVersion } from '../tree/tree-reading.ts'
 import {
   DEPTH_MAX,
   goneFrom,
@@ -27,6 +29,7 @@ import {
   statesUnder,
 } from '../tree/past.ts'
 import type { PastState, Placed } from '../tree/past.ts'
+import { pagesOf, slicesOf } from '../world/paging.ts'
 import { contentOf } from './file-contents.ts'
 import type { FileContents } from './file-contents.ts'
 import { leased, rangeWithin } from './files.ts'
@@ -44,12 +47,6 @@ export interface PastFilesComponents {
 }
 
 const SEE = '"shoal versions" lists those that are'
-const EMPTY: FileVersion = {
-  content: { kind: 'inline', bytes: new Uint8Array() },
-  size: 0,
-  base: [],
-  author: undefined,
-}
 const ROOT_PLACED: Placed = {
   kind: 'dir',
   id: ROOT,
@@ -72,8 +69,7 @@ export class PastFiles {
   /** throws 'ENOENT', 'EISDIR'. */
   async *versions(path: readonly string[]): AsyncGenerator<readonly VersionInfo[]> {
     const states = await this.states(path)
-    for (let at = 0; at < states.length; at += PAGE)
-      yield states.slice(at, at + PAGE).map((state) => this.info(state))
+    for (const some of slicesOf(states, PAGE)) yield some.map((state) => this.info(state))
   }
 
   /** throws 'ENOENT', 'EISDIR'. */
@@ -164,14 +160,7 @@ export class PastFiles {
         'ENOTDIR',
         `${this.#shown(path)}: is not a folder; "shoal versions" lists what it was`,
       )
-    let page: RemovedItem[] = []
-    for await (const item of this.#removedIn(target.id, path, signal)) {
-      page.push(item)
-      if (page.length < PAGE) continue
-      yield page
-      page = []
-    }
-    if (page.length > 0) yield page
+    yield* pagesOf(this.#removedIn(target.id, path, signal), PAGE)
   }
 
   async *#removedIn(
@@ -244,9 +233,7 @@ export class PastFiles {
 
   /** A state as what is read. */
   fileVersion({ version }: PastState): FileVersion {
-    if (version === undefined) return EMPTY
-    const author = this.#c.namespace.volume.actors.get(dotActor(version.dot))?.peer
-    return { content: version.content, size: version.size, base: [version.dot], author }
+    return fileVersionOf(this.#c.namespace.volume, version)
   }
 
   /** throws 'ENOENT', 'EISDIR', 'EINVAL' for what has no content. */

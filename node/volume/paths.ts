@@ -44,6 +44,11 @@ export function parsePath(text: string): VolumePath {
   return { volume: match[1], parts }
 }
 
+/** Is a path that of a folder, or below it? Both as formatPath() has them. */
+export function isPathWithin(path: string, folder: string): boolean {
+  return folder === '/' || path === folder || path.startsWith(`${folder}/`)
+}
+
 export function formatPath(parts: readonly string[]): string {
   return `/${parts.join('/')}`
 }

@@ -11,6 +11,7 @@ import type { Version } from '../../protocol/tree/version-records.ts'
 import type { PurgedVersions } from '../control/versions.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import type { PastState } from '../tree/past.ts'
+import { slicesOf } from '../world/paging.ts'
 import type { Change } from './files.ts'
 import type { PastFiles } from './past-files.ts'
 
@@ -55,10 +56,9 @@ function versionsOf(states: readonly PastState[]): readonly Version[] {
 function submit({ volume }: Namespace, inode: NodeId, versions: readonly Version[]): void {
   const dots = versions.map(({ dot }) => dot)
   const held = dots.filter((dot) => readSuperseded(volume.view, inode, dot) === undefined)
-  for (let at = 0; at < held.length; at += OP_DOTS_MAX)
-    volume.submit(emptied(inode, held.slice(at, at + OP_DOTS_MAX)))
-  for (let at = 0; at < dots.length; at += OP_DOTS_MAX)
-    volume.submit({ kind: 'purge-versions', inode, versions: dots.slice(at, at + OP_DOTS_MAX) })
+  for (const some of slicesOf(held, OP_DOTS_MAX)) volume.submit(emptied(inode, some))
+  for (const some of slicesOf(dots, OP_DOTS_MAX))
+    volume.submit({ kind: 'purge-versions', inode, versions: some })
 }
 
 function emptied(inode: NodeId, base: readonly Dot[]): TreeOp {

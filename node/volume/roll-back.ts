@@ -25,7 +25,7 @@ import type { Change } from './files.ts'
 import { changeOf, differences } from './snapshot-diff.ts'
 import type { Difference } from './snapshot-diff.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
-import { formatPath } from './paths.ts'
+import { formatPath, isPathWithin } from './paths.ts'
 
 const SAMPLES_MAX = 20
 
@@ -69,7 +69,7 @@ export class RollBack {
     const { pause } = options
     const found = await differences(volume, [was, now], { folder, pause })
     const all = found.filter(({ path: at, from }) =>
-      [at, from].some((one) => one !== undefined && isWithin(one, formatPath(path))),
+      [at, from].some((one) => one !== undefined && isPathWithin(one, formatPath(path))),
     )
     const done = planOf(path, stampMs(stampAfter(hlcMillis(snapshot.hlc))), all)
     if (options.dryRun || all.length === 0) return done
@@ -190,10 +190,6 @@ function planOf(
     bytes: bytes(gone) + bytes(changed),
     samples: all.slice(0, SAMPLES_MAX).map(changeOf),
   }
-}
-
-function isWithin(path: string, folder: string): boolean {
-  return folder === '/' || path === folder || path.startsWith(`${folder}/`)
 }
 
 function depthOf(path = '/'): number {

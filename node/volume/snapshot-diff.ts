@@ -20,7 +20,7 @@ import type { Volume } from '../log/volume.ts'
 import type { SnapshotView } from '../state/snapshot-view.ts'
 import { prefixEnd } from '../state/state-view.ts'
 import { folderPaths } from './tree-paths.ts'
-import { formatPath } from './paths.ts'
+import { formatPath, isPathWithin } from './paths.ts'
 
 const NO_TARGET = new Uint8Array()
 /** Records looked at before others have their turn: each may be in a leaf of its own. */
@@ -117,8 +117,9 @@ function arranged(
   folders: readonly (string | undefined)[],
 ): readonly Difference[] {
   const isWithin = (path: string | undefined): boolean =>
-    path !== undefined &&
-    folders.some((folder) => folder === '/' || path === folder || path.startsWith(`${folder}/`))
+    folders.some(
+      (folder) => path !== undefined && folder !== undefined && isPathWithin(path, folder),
+    )
   const byPath = new Map<string, Found>()
   for (const one of found) {
     if (!isWithin(one.path) && !isWithin(one.from)) continue

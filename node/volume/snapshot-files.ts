@@ -6,7 +6,7 @@ import { nameFromText, nameText } from '../../protocol/op/names.ts'
 import { ROOT, readInode, readLink } from '../../protocol/tree/records.ts'
 import { lookupName } from '../../protocol/tree/view.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import { findVersion } from '../../protocol/tree/versions.ts'
+import { shownVersion } from '../../protocol/tree/attributes.ts'
 import type { FileStat } from '../control/files.ts'
 import { conflictsOf } from '../log/settings.ts'
 import { viewOf } from '../log/volume-trees.ts'
@@ -18,6 +18,7 @@ import type { Snapshot } from '../state/snapshots.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import type { PastState } from '../tree/past.ts'
 import { attributesIn, entriesOf, symlinkTargetIn } from '../tree/tree-reading.ts'
+import { pagesOf } from '../world/paging.ts'
 import { fileStat } from './file-stat.ts'
 import { formatPath } from './paths.ts'
 import { folderPaths } from './tree-paths.ts'
@@ -29,6 +30,11 @@ const LIST_PAGE = 512
 export interface NamedSnapshot extends Snapshot {
   /** Its name, if no other has it. */
   readonly shown: string
+}
+
+/** A snapshot, with the facts about its tree when it was listed; none while that is not here. */
+export interface ListedSnapshot extends NamedSnapshot {
+  readonly tree: SnapshotTree | undefined
 }
 
 /** A place in a snapshot. */
@@ -46,8 +52,10 @@ export class SnapshotFiles {
   }
 
   /** All that there are, the newest first. */
-  async all(): Promise<readonly NamedSnapshot[]> {
-    const all = await snapshotsIn(this.#namespace.volume.view)
+  async all(): Promise<readonly ListedSnapshot[]> {
+    const { view } = this.#namespace.volume
+    const all = await snapshotsIn(view)
+    const trees = readSnapshotTrees(view)
     const taken = new Set<string>()
     // Whoever had a name first keeps it.
     return all
@@ -58,13 +66,13 @@ export class SnapshotFiles {
         for (let chars = TOLD_APART; taken.has(shown); chars++)
           shown = `${name}+${id.slice(0, chars)}`
         taken.add(shown)
-        return { ...snapshot, shown }
+        return { ...snapshot, shown, tree: trees.get(snapshot.key) }
       })
       .sort((a, b) => (a.hlc > b.hlc ? -1 : 1))
   }
 
   /** throws 'ENOENT'. */
-  async named(name: string): Promise<NamedSnapshot> {
+  async named(name: string): Promise<ListedSnapshot> {
     const found = (await this.all()).find(({ shown }) => shown === name)
     if (found !== undefined) return found
     const how = '"shoal snapshot ls" lists those that there are'
@@ -83,10 +91,14 @@ export class SnapshotFiles {
   /** throws 'chunk-unavailable' while its tree is not here. */
   open(snapshot: Snapshot): SnapshotView {
     const tree = this.treeOf(snapshot)
-    if (tree !== undefined) return viewOf(this.#namespace.volume, tree.root)
+    if (tree !== undefined) return this.viewIn(tree)
     const how = 'it comes from its maker, or another member that has it'
     const message = `the snapshot ${snapshot.name} is not on this node yet; ${how}`
     throw new ShoalError('chunk-unavailable', message)
+  }
+
+  viewIn({ root }: SnapshotTree): SnapshotView {
+    return viewOf(this.#namespace.volume, root)
   }
 
   /** Finds what was at a path. throws 'ENOENT', 'ENOTDIR', as open(). */
@@ -129,14 +141,9 @@ export class SnapshotFiles {
       throw new ShoalError('ENOTDIR', `${this.#shown(path)}: is not a folder in ${name}`)
     const { authorName: author } = this.#namespace.volume
     const policy = conflictsOf(this.#namespace.volume)
-    let page: FileStat[] = []
-    for await (const entry of entriesOf(view, target.id, { author, policy })) {
-      page.push(statIn(view, nameText(entry.name), entry.target))
-      if (page.length < LIST_PAGE) continue
-      yield page
-      page = []
-    }
-    if (page.length > 0) yield page
+    const entries = entriesOf(view, target.id, { author, policy })
+    for await (const page of pagesOf(entries, LIST_PAGE))
+      yield page.map((entry) => statIn(view, nameText(entry.name), entry.target))
   }
 
   /** The path in a snapshot of the directory that it is of. */
@@ -164,10 +171,7 @@ function statIn(view: SnapshotView, name: string, target: ViewTarget): FileStat 
 
 function stateOf(view: SnapshotView, target: ViewTarget & { readonly kind: 'inode' }): PastState {
   const inode = readInode(view, target.id)
-  const version =
-    target.version === undefined || inode === undefined
-      ? inode?.newest
-      : findVersion(view, target.id, inode, target.version)
+  const version = inode && shownVersion(view, target.id, inode, target.version)
   const began = version?.stamp ?? readLink(view, target.link)?.made
   if (inode === undefined || began === undefined)
     throw new ShoalError('corrupt', 'a snapshot lacks the record of a file')

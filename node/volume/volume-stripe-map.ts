@@ -25,6 +25,7 @@ import type {
   StripeGroup,
   StripeMap,
 } from '../shard-map/stripe-map.ts'
+import { slicesOf } from '../world/paging.ts'
 import { classOf, keepOf } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
 
@@ -137,7 +138,7 @@ export class VolumeStripeMap implements StripeMap {
   }
 
   async recordShards(stripe: StripeId, changes: readonly ShardChange[]): Promise<void> {
-    for (const some of parts(changes, OP_SHARDS_MAX))
+    for (const some of slicesOf(changes, OP_SHARDS_MAX))
       this.#volume.submit({ kind: 'shards', stripe, changes: some })
     await this.#volume.commit()
   }
@@ -175,7 +176,7 @@ export class VolumeStripeMap implements StripeMap {
     pack: PackId | undefined,
     places: readonly ColdPlace[],
   ): Promise<void> {
-    for (const some of parts(places, OP_STRIPES_MAX))
+    for (const some of slicesOf(places, OP_STRIPES_MAX))
       this.#volume.submit({ kind: 'cold', tier, pack, stripes: some })
     await this.#volume.commit()
   }
@@ -201,14 +202,14 @@ export class VolumeStripeMap implements StripeMap {
 
   /** Say that somebody has read of these by now. */
   async recordRead(stripes: readonly StripeId[]): Promise<void> {
-    for (const some of parts(stripes, OP_STRIPES_MAX))
+    for (const some of slicesOf(stripes, OP_STRIPES_MAX))
       this.#volume.submit({ kind: 'read', stripes: some })
     await this.#volume.commit()
   }
 
   async condemn(stripes: readonly StripeId[]): Promise<void> {
     const inUse = stripes.filter((id) => this.stripe(id)?.isCondemned === false)
-    for (const some of parts(inUse, OP_STRIPES_MAX))
+    for (const some of slicesOf(inUse, OP_STRIPES_MAX))
       this.#volume.submit({ kind: 'condemn', stripes: some })
     await this.#volume.commit()
   }
@@ -218,7 +219,7 @@ export class VolumeStripeMap implements StripeMap {
     const byClock = Map.groupBy(left, (id) => this.#volume.stripes.condemnedAt(id))
     for (const [condemned, ids] of byClock) {
       if (condemned === undefined) continue
-      for (const some of parts(ids, OP_STRIPES_MAX))
+      for (const some of slicesOf(ids, OP_STRIPES_MAX))
         this.#volume.submit({ kind: 'sweep', condemned, stripes: some })
     }
     await this.#volume.commit()
@@ -323,11 +324,6 @@ async function* paged(
     if (page.length < PAGE_IDS) return
     last = page.at(-1)
   }
-}
-
-/** The items, at most so many at a time. */
-function* parts<Item>(items: readonly Item[], countMax: number): Generator<readonly Item[]> {
-  for (let at = 0; at < items.length; at += countMax) yield items.slice(at, at + countMax)
 }
 
 /** The very same, one by one. */

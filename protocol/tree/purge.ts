@@ -133,7 +133,7 @@ function isDeadDue(
 
 /**
  * May it be forgotten what removed an object? With the object, or at the age at which it would go.
- * That the object is alive has no say: it may be removed again.
+ * An object that is alive may be removed again, so that has no say.
  */
 function isCoveredDue(
   store: StateStore,

@@ -5,7 +5,7 @@ import { utf8 } from '../../../protocol/bytes.ts'
 import type { NodeId } from '../../../protocol/ids.ts'
 import type { ViewTarget } from '../../../protocol/tree/view.ts'
 import type { BackupSource, Described, SourceItem } from '../../../node/backup/volume-source.ts'
-import type { FileVersion } from '../../../node/tree/namespace.ts'
+import type { FileVersion } from '../../../node/tree/tree-reading.ts'
 
 export class MemorySource implements BackupSource {
   readonly files: Map<string, Uint8Array> = new Map()
