@@ -67,8 +67,13 @@ export class Snapshots {
   }
 
   start(): void {
-    this.#unlisten = this.#c.volume.events.snapshots.add(() => void this.#lookSoon())
-    this.#plan()
+    const { events } = this.#c.volume
+    const look = (): void => void this.#lookSoon()
+    const unlisten = [events.snapshots.add(look), events.onReset(() => look)]
+    this.#unlisten = () => {
+      for (const one of unlisten) one()
+    }
+    look()
   }
 
   async stop(): Promise<void> {
@@ -102,6 +107,7 @@ export class Snapshots {
       await volume.commit()
     } finally {
       this.#making.delete(key)
+      void this.#lookSoon()
     }
     const made = snapshotAt(volume.view, key)
     if (made === undefined) throw new ShoalError('EACCES', 'the snapshot was removed meanwhile')
@@ -170,10 +176,18 @@ export class Snapshots {
         await this.#forgetOthers(all)
         const trees = readSnapshotTrees(volume.view)
         for (const snapshot of all) if (!trees.has(snapshot.key)) await this.#have(snapshot)
+        if (!this.#hasAll(all)) this.#lookLater()
       } catch (error) {
-        if (!this.#stop.signal.aborted) log('a snapshot failed', { error: String(error) })
+        if (this.#stop.signal.aborted) return
+        log('a snapshot failed', { error: String(error) })
+        this.#lookLater()
       }
     })
+  }
+
+  #hasAll(all: readonly Snapshot[]): boolean {
+    const trees = readSnapshotTrees(this.#c.volume.view)
+    return all.every(({ key }) => trees.has(key))
   }
 
   async #lookSoon(): Promise<void> {
@@ -182,13 +196,12 @@ export class Snapshots {
     await this.look()
   }
 
-  #plan(): void {
+  /** There is a tree to be had, of which nothing will tell that it can be had now. */
+  #lookLater(): void {
+    if (this.#stop.signal.aborted) return
     const { clock, random } = this.#c.world
-    this.#timer = clock.timer(LOOK_MS * (0.5 + random.number()), () => {
-      void this.look().then(() => {
-        if (!this.#stop.signal.aborted) this.#plan()
-      })
-    })
+    this.#timer?.cancel()
+    this.#timer = clock.timer(LOOK_MS * (0.5 + random.number()), () => void this.#lookSoon())
   }
 
   async #forgetOthers(all: readonly Snapshot[]): Promise<void> {
