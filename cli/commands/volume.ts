@@ -36,6 +36,9 @@ Settings:
   mass-loss=50%|off
       share of the files that one member may replace or remove within minutes
       before all that stood then is kept; see "shoal loss"
+  snapshots=hourly:24,daily:30,monthly:12|off
+      snapshots that are made by themselves, and how many are kept; also weekly,
+      yearly; see "shoal snapshot"
   checkpoint=N
       take a checkpoint after N log entries, or after a day
   away=30d

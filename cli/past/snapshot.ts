@@ -11,7 +11,8 @@ import type { Context } from '../context.ts'
 const ABOUT = `
 A snapshot is made at once, takes no space until something is changed, and is
 there on every node. It stays until it is removed, whatever versions= keeps.
-Files in it are read with "shoal cat|get|restore --at NAME".
+Files in it are read with "shoal cat|get|restore --at NAME". The setting
+snapshots= of a volume has them made each hour, day, week, month or year.
 
 Examples:
   shoal snapshot create before-the-move

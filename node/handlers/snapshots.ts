@@ -1,6 +1,7 @@
 // The owner's calls about snapshots.
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
+import { isScheduledName } from '../../protocol/op/snapshot-schedule.ts'
 import { mayAdminister } from '../../protocol/roles.ts'
 import type { VolumeCallOptions } from '../control/api.ts'
 import type { SnapshotChange, SnapshotInfo, SnapshotsApi } from '../control/snapshots.ts'
@@ -32,6 +33,7 @@ export function snapshotsApi(node: NodeParts): SnapshotsApi {
         if (target.kind !== 'dir')
           throw new ShoalError('ENOTDIR', `${path}: is a file; its versions are kept anyway`)
         const name = options.name ?? nameFor(world.clock.wall())
+        if (isScheduledName(name)) throw takenBySchedules(name)
         const made = await swarm
           .snapshots(hosted.volume)
           .create({ name, folder: target.id }, change)
@@ -160,6 +162,11 @@ function checkChange(
   if (isAdmin || (op.kind === 'snapshot-rm' && peer === identity.peer && !forced)) return
   const who = op.kind === 'snapshot-rm' && !forced ? 'who made it, and admins,' : 'admins alone'
   throw new ShoalError('EACCES', `the snapshot ${shown}: ${who} may do this`)
+}
+
+function takenBySchedules(name: string): ShoalError {
+  const why = 'the setting "snapshots" gives such names, and removes what has them'
+  return new ShoalError('usage', `a snapshot cannot be named "${name}": ${why}`)
 }
 
 /** "snap-2026-11-24T17:30:05Z" */

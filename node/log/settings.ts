@@ -9,6 +9,8 @@ import {
   parseVersionRule,
 } from '../../protocol/tree/version-rule.ts'
 import type { VersionRule } from '../../protocol/tree/version-rule.ts'
+import { SCHEDULE_FORM, parseSnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
+import type { SnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
@@ -51,6 +53,15 @@ const VERSIONS: Setting = {
       `versions=${value}: give steps of an age and how many up to it, such as ` +
         `${VERSIONS_DEFAULT}, or ${VERSIONS_OFF}`,
     )
+  },
+}
+
+/** The snapshots that are made by themselves, and how many are kept. */
+const SNAPSHOTS: Setting = {
+  default: 'off',
+  parse(value) {
+    if (parseSnapshotSchedule(value) !== undefined) return value
+    throw new ShoalError('usage', `snapshots=${value}: give ${SCHEDULE_FORM}`)
   },
 }
 
@@ -140,6 +151,7 @@ const SETTINGS = {
   'keep-local': KEEP_LOCAL,
   locks: LOCKS,
   'mass-loss': MASS_LOSS,
+  snapshots: SNAPSHOTS,
   sync: SYNC,
 } as const satisfies Readonly<Record<string, Setting>>
 
@@ -278,6 +290,10 @@ export function keptVersions(governance: GovernanceState): {
     rule: parseVersionRule(governance.policy('versions') ?? VERSIONS_DEFAULT) ?? [],
     since: left === undefined ? HLC_ZERO : stampHlc(left),
   }
+}
+
+export function snapshotScheduleOf(volume: Volume): SnapshotSchedule {
+  return parseSnapshotSchedule(valueOf(volume, 'snapshots')) ?? new Map()
 }
 
 /** The share of the files whose loss within minutes is a mass loss; undefined: none is. */

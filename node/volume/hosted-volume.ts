@@ -51,6 +51,7 @@ import { MassLossWatch } from './mass-loss-watch.ts'
 import { BringBack } from './bring-back.ts'
 import { PastFiles } from './past-files.ts'
 import { RollBack } from './roll-back.ts'
+import { SnapshotMaker } from './snapshot-maker.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 import { PinnedClasses } from './pinned-classes.ts'
 import { VolumeStripeMap } from './volume-stripe-map.ts'
@@ -112,6 +113,7 @@ export class HostedVolume {
   readonly rollBack: RollBack
   readonly bringBack: BringBack
   readonly massLosses: MassLossWatch
+  readonly #snapshotMaker: SnapshotMaker
   readonly map: VolumeStripeMap
   readonly client: ShardClient
   readonly fetcher: ChunkFetcher
@@ -179,6 +181,8 @@ export class HostedVolume {
     const { bringBack } = this
     this.rollBack = new RollBack({ namespace, snapshots, bringBack })
     this.massLosses = new MassLossWatch({ volume, world })
+    const changing = (signal: AbortSignal): Change => this.changing(signal)
+    this.#snapshotMaker = new SnapshotMaker({ volume, world, swarm, changing, log })
     this.strong = new StrongVolume({
       world,
       volume,
@@ -242,10 +246,12 @@ export class HostedVolume {
     this.#parts.packer.start()
     this.strong.start()
     this.massLosses.start()
+    this.#snapshotMaker.start()
   }
 
   async stop(): Promise<void> {
     await this.massLosses.stop()
+    await this.#snapshotMaker.stop()
     await this.#claims.stop()
     await this.strong.stop()
     await this.#parts.packer.stop()
