@@ -180,12 +180,18 @@ export function isReplaced({ removed }: Placed, others: readonly Placed[]): bool
   return others.some(({ placed: came }) => came > removed && came.startsWith(entry))
 }
 
+interface Nearness {
+  readonly state: PastState
+  readonly distanceMs: number
+  readonly isExact: boolean
+}
+
 /** The state that stood just before a stamp; or else the nearest. */
 export function stateBefore(
   states: readonly PastState[],
   at: Stamp,
 ): { readonly state: PastState; readonly isExact: boolean } | undefined {
-  let best: { state: PastState; distanceMs: number; isExact: boolean } | undefined
+  let best: Nearness | undefined
   for (const state of states) {
     const { began, ended } = state
     const isExact = began < at && (ended === undefined || ended >= at)
@@ -194,13 +200,18 @@ export function stateBefore(
       : began >= at
         ? stampMs(began) - stampMs(at)
         : stampMs(at) - stampMs(ended ?? at)
-    const isBetter =
-      best === undefined ||
-      (isExact && (!best.isExact || began > best.state.began)) ||
-      (!best.isExact && distanceMs < best.distanceMs)
-    if (isBetter) best = { state, distanceMs, isExact }
+    const found = { state, distanceMs, isExact }
+    if (best === undefined || isNearer(found, best, at)) best = found
   }
   return best
+}
+
+/** Of two that began within one millisecond after `at` the first; of others the last. */
+function isNearer(one: Nearness, other: Nearness, at: Stamp): boolean {
+  if (one.isExact !== other.isExact) return one.isExact
+  if (one.distanceMs !== other.distanceMs) return one.distanceMs < other.distanceMs
+  const [first, second] = [one.state.began, other.state.began]
+  return first >= at && second >= at ? first < second : first > second
 }
 
 /** Was it there just before a stamp? */
