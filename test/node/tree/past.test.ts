@@ -49,7 +49,10 @@ test('the state of a moment is that which stood then, else the nearest, also of 
     [
       [third, second, first],
       [first, second, third],
-    ].map((states) => stateBefore(states, moment))
+    ].map((states) => {
+      const found = stateBefore(states, moment)
+      return [found?.state, found?.isExact]
+    })
   const twice = (found: PastState, isExact: boolean): unknown =>
     [found, found].map((one) => [one, isExact])
   assert.deepEqual(at(stamp(2, 0)), twice(first, false))
