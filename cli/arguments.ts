@@ -2,6 +2,7 @@
 // names its argument.
 import { resolve } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
+import { timeOf } from '../protocol/moment.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import type { Command } from 'commander'
 import type { WallTime } from '../protocol/units.ts'
@@ -55,12 +56,6 @@ export function parseTime(text: string): WallTime {
   const time = timeOf(text)
   if (time === undefined) throw new InvalidArgumentError('Give a time as 2026-11-21T14:00.')
   return time
-}
-
-/** As for parseTime, or undefined. */
-export function timeOf(text: string): WallTime | undefined {
-  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(ms) ? undefined : (ms as WallTime)
 }
 
 export function parseCount(text: string): number {

@@ -3,8 +3,8 @@
 import { InvalidArgumentError } from 'commander'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import { momentOf } from '../../protocol/moment.ts'
 import { isSnapshotName } from '../../protocol/op/snapshot-name.ts'
-import { timeOf } from '../arguments.ts'
 import { formatTime } from '../output.ts'
 import type { Context } from '../context.ts'
 
@@ -40,7 +40,7 @@ export function whenOf(text: string, nowMs: number): When | undefined {
   const [, count = '', unit = ''] = /^(\d{1,6})(s|m|h|d|w)$/.exec(text) ?? []
   const unitMs = UNITS_MS[unit]
   if (unitMs !== undefined) return { atMs: Math.max(0, nowMs - Number(count) * unitMs) as WallTime }
-  const atMs = timeOf(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text)
+  const atMs = momentOf(text)
   if (atMs !== undefined) return { atMs: Math.max(0, atMs) as WallTime }
   if (/^[0-9a-f]{4,12}$/.test(text)) return { version: text }
   return isSnapshotName(text) ? { version: `@${text}` } : undefined

@@ -1,35 +1,26 @@
-// Snapshots as a mount shows them: what is below `.snapshots` in its folders, under inode numbers
-// above those of all else. Nothing there ever changes. A folder is found in a snapshot by its id,
-// also where it was renamed since.
+// The folders `.snapshots` of a mount, and what is below, under inode numbers above those of all
+// else: snapshots by name, listed, and by `@` and a time what stood then. Nothing there changes.
 import { LRUCache } from 'lru-cache'
 import { toByteString, utf8 } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { blake3 } from '../../protocol/hash.ts'
 import type { NodeId } from '../../protocol/ids.ts'
+import { momentOf } from '../../protocol/moment.ts'
 import type { Name, XattrName } from '../../protocol/op/names.ts'
-import { isDirVisible, readDir } from '../../protocol/tree/records.ts'
-import { lookupName } from '../../protocol/tree/view.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
-import { shownVersion } from '../../protocol/tree/attributes.ts'
-import { isWithin } from '../../protocol/tree/moves.ts'
 import type { ContentReader } from '../content/read-pipeline.ts'
 import type { Lease } from '../content/in-flight-references.ts'
-import { conflictsOf } from '../log/settings.ts'
-import type { SnapshotView } from '../state/snapshot-view.ts'
 import type { Namespace } from '../tree/namespace.ts'
-import {
-  attributesIn,
-  entriesOf,
-  fileVersionOf,
-  inodeIn,
-  symlinkTargetIn,
-} from '../tree/tree-reading.ts'
+import { stampAfter } from '../tree/past.ts'
+import { fileVersionOf, symlinkTargetIn } from '../tree/tree-reading.ts'
 import { contentOf } from '../volume/file-contents.ts'
 import type { FileContents } from '../volume/file-contents.ts'
 import type { NamedSnapshot, SnapshotFiles } from '../volume/snapshot-files.ts'
 import { seekIn } from './file-handles.ts'
 import type { Attributes, FolderEntry } from './file-system.ts'
+import { MomentTree, SnapshotTree } from './shown-tree.ts'
+import type { ShownTree } from './shown-tree.ts'
 import { OpenFolders } from './open-folders.ts'
 import { shownAs } from './shown-owner.ts'
 import type { ShownOwner } from './shown-owner.ts'
@@ -37,11 +28,12 @@ import type { ShownOwner } from './shown-owner.ts'
 /** Numbers of inodes and handles from here on are of snapshots. */
 export const FIRST_OF_SNAPSHOTS: number = 2 ** 48
 const LISTED_MAX = 16_384
+const MOMENTS_MAX = 64
 const NUMBER_BYTES = 6
 /** The list of the snapshots that have a folder, or an object in one. */
 type Shown =
   | { readonly kind: 'list'; readonly dir: NodeId }
-  | { readonly kind: 'object'; readonly snapshot: NamedSnapshot; readonly target: ViewTarget }
+  | { readonly kind: 'object'; readonly tree: ShownTree; readonly target: ViewTarget }
 
 interface Known {
   readonly shown: Shown
@@ -65,6 +57,7 @@ export class SnapshotFolders {
   readonly #byNumber = new Map<number, Known>()
   /** Entries of listings that the kernel may come to hold. */
   readonly #listed = new LRUCache<number, Shown>({ max: LISTED_MAX })
+  readonly #moments = new LRUCache<number, ShownTree>({ max: MOMENTS_MAX })
   readonly #handles = new Map<number, Handle>()
   #nextHandle: number = FIRST_OF_SNAPSHOTS
 
@@ -80,16 +73,14 @@ export class SnapshotFolders {
   async lookup(parent: number, name: string): Promise<Attributes | undefined> {
     const shown = this.#shown(parent)
     if (shown.kind === 'list') {
-      const found = (await this.#having(shown.dir)).find(
-        ({ snapshot }) => nameOf(snapshot) === name,
-      )
-      return found && this.#hand(found)
+      const tree = this.#moment(name) ?? (await this.#snapshots()).get(name)
+      const target = { kind: 'dir', id: shown.dir } as const
+      return tree?.has(shown.dir) ? this.#hand({ kind: 'object', tree, target }) : undefined
     }
-    const { snapshot, target } = shown
-    const { authorName } = this.#c.namespace.volume
+    const { tree, target } = shown
     if (target.kind !== 'dir') throw new ShoalError('ENOTDIR', 'not a folder')
-    const entry = lookupName(this.#open(snapshot), target.id, name as Name, authorName)
-    return entry && this.#hand({ ...shown, target: entry.target })
+    const found = await tree.lookup(target.id, name as Name)
+    return found && this.#hand({ ...shown, target: found })
   }
 
   attributes(inode: number): Attributes {
@@ -97,15 +88,14 @@ export class SnapshotFolders {
   }
 
   readLink(inode: number): string {
-    const { view, target } = this.#object(inode)
-    return toByteString(symlinkTargetIn(view, target.id))
+    const { tree, target } = this.#object(inode)
+    return toByteString(symlinkTargetIn(tree.view, target.id))
   }
 
   open(inode: number): number {
-    const { view, target } = this.#object(inode)
+    const { tree, target } = this.#object(inode)
     if (target.kind === 'dir') throw new ShoalError('EISDIR', 'is a folder')
-    const found = shownVersion(view, target.id, inodeIn(view, target.id), target.version)
-    const version = fileVersionOf(this.#c.namespace.volume, found)
+    const version = fileVersionOf(this.#c.namespace.volume, tree.version(target))
     const lease = this.#c.contents.hold(target.id, contentOf(version))
     return this.#keep({ kind: 'file', reader: this.#c.contents.reader(version), lease })
   }
@@ -128,12 +118,13 @@ export class SnapshotFolders {
     if (shown.kind === 'object') {
       const { target } = shown
       if (target.kind !== 'dir') throw new ShoalError('ENOTDIR', 'not a folder')
-      const folders = this.#foldersOf(shown.snapshot)
+      const folders = new OpenFolders(shown.tree)
       return this.#keep({ kind: 'folder', folders, handle: folders.open(target.id) })
     }
-    const entries = (await this.#having(shown.dir)).map((one, index) => {
-      const attributes = this.#attributes(this.#noted(one), one)
-      return { name: nameOf(one.snapshot), cookie: index + 1, attributes }
+    const having = [...(await this.#snapshots())].filter(([, tree]) => tree.has(shown.dir))
+    const entries = having.map(([name, tree], index) => {
+      const one = { kind: 'object', tree, target: { kind: 'dir', id: shown.dir } } as const
+      return { name, cookie: index + 1, attributes: this.#attributes(this.#noted(one), one) }
     })
     return this.#keep({ kind: 'list', entries })
   }
@@ -171,13 +162,13 @@ export class SnapshotFolders {
   getXattr(inode: number, name: string): Uint8Array | undefined {
     const shown = this.#shown(inode)
     if (shown.kind === 'list') return undefined
-    return readXattr(this.#open(shown.snapshot), shown.target.id, name as XattrName)
+    return readXattr(shown.tree.view, shown.target.id, name as XattrName)
   }
 
   listXattrs(inode: number): readonly string[] {
     const shown = this.#shown(inode)
     if (shown.kind === 'list') return []
-    return readXattrNames(this.#open(shown.snapshot), shown.target.id)
+    return readXattrNames(shown.tree.view, shown.target.id)
   }
 
   retain(inode: number): void {
@@ -197,43 +188,29 @@ export class SnapshotFolders {
     for (const [number, { shown }] of this.#byNumber) if (shown.kind === 'list') yield number
   }
 
-  /** The snapshots that have a folder, which are here: the folder in each. */
-  async #having(dir: NodeId): Promise<readonly (Shown & { readonly kind: 'object' })[]> {
-    const { snapshots } = this.#c
-    return (await snapshots.all()).flatMap((snapshot) => {
-      if (snapshot.tree === undefined) return []
-      const view = snapshots.viewIn(snapshot.tree)
-      const record = readDir(view, dir)
-      const isShown = record !== undefined && isDirVisible(dir, record)
-      const isInside = isShown && isWithin(view, dir, snapshot.folder)
-      return isInside ? [{ kind: 'object', snapshot, target: { kind: 'dir', id: dir } }] : []
-    })
+  /** The trees of snapshots that are here, by name. */
+  async #snapshots(): Promise<ReadonlyMap<string, ShownTree>> {
+    const { namespace, snapshots } = this.#c
+    const here = (await snapshots.all()).filter(({ tree }) => tree !== undefined)
+    return new Map(
+      here.map((one) => [nameOf(one), new SnapshotTree(namespace, snapshots, one)] as const),
+    )
   }
 
-  #foldersOf(snapshot: NamedSnapshot): OpenFolders {
-    const view = this.#open(snapshot)
-    const { volume } = this.#c.namespace
-    const policy = conflictsOf(volume)
-    return new OpenFolders({
-      list: (dir, after) => {
-        const how = { author: volume.authorName, policy, ...(after !== undefined && { after }) }
-        return entriesOf(view, dir, how)
-      },
-    })
-  }
-
-  /** throws 'ESTALE' once it was removed. */
-  #open(snapshot: NamedSnapshot): SnapshotView {
-    const { snapshots } = this.#c
-    if (!snapshots.isThere(snapshot)) throw new ShoalError('ESTALE', 'the snapshot was removed')
-    return snapshots.open(snapshot)
+  /** The tree of a moment that has passed: "@2026-11-20T10:00". */
+  #moment(name: string): ShownTree | undefined {
+    const { namespace } = this.#c
+    const atMs = name.startsWith('@') ? momentOf(name.slice(1)) : undefined
+    if (atMs === undefined || atMs > namespace.volume.time.now()) return undefined
+    const known = this.#moments.get(atMs) ?? new MomentTree(namespace, stampAfter(atMs))
+    this.#moments.set(atMs, known)
+    return known
   }
 
   #attributes(inode: number, shown: Shown): Attributes {
     const { namespace, owner = {} } = this.#c
     if (shown.kind === 'object') {
-      const attributes = attributesIn(this.#open(shown.snapshot), shown.target)
-      return { ...shownAs(attributes, owner), inode }
+      return { ...shownAs(shown.tree.attributes(shown.target), owner), inode }
     }
     const folder = namespace.attributes({ kind: 'dir', id: shown.dir })
     return { ...shownAs({ ...folder, mode: 0o555, linkCount: 2 }, owner), inode }
@@ -276,10 +253,10 @@ export class SnapshotFolders {
     return known.shown
   }
 
-  #object(inode: number): { readonly view: SnapshotView; readonly target: ViewTarget } {
+  #object(inode: number): Shown & { readonly kind: 'object' } {
     const shown = this.#shown(inode)
     if (shown.kind === 'list') throw new ShoalError('EISDIR', 'is a folder')
-    return { view: this.#open(shown.snapshot), target: shown.target }
+    return shown
   }
 
   #file(handle: number): ContentReader {
@@ -302,7 +279,7 @@ function nameOf({ shown }: NamedSnapshot): string {
 /** The same for all names of a file. */
 function keyOf(shown: Shown): string {
   if (shown.kind === 'list') return `list ${shown.dir}`
-  const { snapshot, target } = shown
+  const { tree, target } = shown
   const version = target.kind === 'dir' ? '' : (target.version ?? '')
-  return `${snapshot.peer} ${snapshot.id} ${target.id} ${version}`
+  return `${tree.key} ${target.id} ${version}`
 }

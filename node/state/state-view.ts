@@ -363,12 +363,15 @@ export function prefixEnd(prefix: ByteString): ByteString {
   return prefix.slice(0, length - 1) + String.fromCharCode(prefix.charCodeAt(length - 1) + 1)
 }
 
-/** Entries whose keys begin with `prefix`, as they are when their page is read. */
-/** Reads a view in pages: nothing of the store is held however slowly a caller goes through it. */
+/**
+ * Reads the entries whose keys begin with `prefix`, from a key on, as they are when their page is
+ * read: nothing of the store is held however slowly a caller goes through them.
+ */
 export function viewPages(
   view: ReplicaView,
   prefix: ByteString,
+  first: ByteString = prefix,
 ): AsyncGenerator<readonly [ByteString, Uint8Array], void, undefined> {
   const end = prefixEnd(prefix)
-  return inPages(prefix, PAGE_ENTRIES, (from) => view.scan(from, end))
+  return inPages(first, PAGE_ENTRIES, (from) => view.scan(from, end))
 }

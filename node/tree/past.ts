@@ -1,12 +1,19 @@
 // Reads what was at a path: names and folders that are there or were removed, and the states of a
 // file one after the other, as far as the volume keeps them (protocol/tree/superseded.ts,
 // removals.ts). Read from the state alone: the same on all members that hold the same.
-import { STAMP_BYTES, STAMP_ZERO, makeStamp, stampMs } from '../../protocol/clock/dot.ts'
+import {
+  STAMP_BYTES,
+  STAMP_ZERO,
+  makeStamp,
+  stampActor,
+  stampMs,
+} from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { toByteString } from '../../protocol/bytes.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
-import { collisionKey } from '../../protocol/op/names.ts'
+import { collisionKey, conflictName } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import { allChildren, childPrefix } from '../../protocol/tree/children.ts'
 import { readDead } from '../../protocol/tree/dead.ts'
@@ -19,6 +26,7 @@ import {
 import type { Gone } from '../../protocol/tree/removals.ts'
 import { isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
 import { decodeSuperseded, supersededPrefix } from '../../protocol/tree/superseded.ts'
+import type { AuthorName } from '../../protocol/tree/view.ts'
 import type { Version } from '../../protocol/tree/version-records.ts'
 import { prefixEnd, viewPages } from '../state/state-view.ts'
 import type { ReplicaView } from '../state/state-view.ts'
@@ -186,6 +194,79 @@ interface Nearness {
   readonly isExact: boolean
 }
 
+/** Objects that were in a folder at a moment and are not there now, by collision key. */
+export type RemovedSince = ReadonlyMap<ByteString, readonly Placed[]>
+
+/** cost: O(what was removed from the folder and is kept) */
+export async function removedSince(
+  view: ReplicaView,
+  dir: NodeId,
+  at: Stamp,
+): Promise<RemovedSince> {
+  const found = new Map<ByteString, Placed[]>()
+  for await (const one of goneFrom(view, dir)) {
+    if (!stoodBefore(one, at)) continue
+    const key = collisionKey(one.name)
+    found.set(key, [...(found.get(key) ?? []), one])
+  }
+  return found
+}
+
+/** An object that was in a folder at a moment. */
+export interface PastEntry {
+  /** Entries of one collision key come together, in the order of these. */
+  readonly key: ByteString
+  /** Its own, or that of a conflict copy where another had that. */
+  readonly name: Name
+  readonly object: Placed
+}
+
+interface EntriesAt {
+  /** As of removedSince(). */
+  readonly gone: RemovedSince
+  readonly author: AuthorName
+  readonly after?: ByteString | undefined
+}
+
+/** All that was in a folder just before a stamp, from after a key on. */
+export async function* entriesAt(
+  view: ReplicaView,
+  dir: NodeId,
+  at: Stamp,
+  { after, ...how }: EntriesAt,
+): AsyncGenerator<PastEntry, void, undefined> {
+  const { gone } = how
+  const inDir = childPrefix(dir)
+  const goneKeys = [...gone.keys()].filter((key) => after === undefined || key > after).sort()
+  const from = after === undefined ? inDir : `${inDir}${after}\0`
+  for await (const [child] of viewPages(view, inDir, from)) {
+    const key = child.slice(inDir.length)
+    while ((goneKeys[0] ?? key) < key)
+      yield* entriesOfKey(view, dir, at, { ...how, key: goneKeys.shift() ?? key })
+    if (goneKeys[0] === key) goneKeys.shift()
+    yield* entriesOfKey(view, dir, at, { ...how, key })
+  }
+  for (const key of goneKeys) yield* entriesOfKey(view, dir, at, { ...how, key })
+}
+
+/** Those of one collision key. */
+export function* entriesOfKey(
+  view: ReplicaView,
+  dir: NodeId,
+  at: Stamp,
+  { gone, author, key }: EntriesAt & { readonly key: ByteString },
+): Generator<PastEntry, void, undefined> {
+  const taken = new Set<Name>()
+  const there = [...allChildren(view, dir, key as Name)].map((one) => placed(view, one, undefined))
+  for (const object of [...there, ...(gone.get(key) ?? [])]) {
+    if (object === undefined || !stoodBefore(object, at)) continue
+    const { name, id, placed: came } = object
+    const free = taken.has(name) ? conflictName(name, came, author(stampActor(came)), id) : name
+    taken.add(free)
+    yield { key, name: free, object }
+  }
+}
+
 /** The state that stood just before a stamp; or else the nearest. */
 export function stateBefore(
   states: readonly PastState[],
@@ -206,7 +287,7 @@ export function stateBefore(
   return best
 }
 
-/** Of two that began within one millisecond after `at` the first; of others the last. */
+/** Prefers, of two that began in one millisecond after `at`, the first; else the last. */
 function isNearer(one: Nearness, other: Nearness, at: Stamp): boolean {
   if (one.isExact !== other.isExact) return one.isExact
   if (one.distanceMs !== other.distanceMs) return one.distanceMs < other.distanceMs

@@ -3,11 +3,11 @@
 // comes back is new, and holds what the other did. Its chunks are referenced as if they had been
 // written again, so that nobody gives them up meanwhile. It is whole file by file: one that was
 // broken off goes on where it was when it is asked for again.
-import { STAMP_ZERO, isSameActor, stampActor, stampMs } from '../../protocol/clock/dot.ts'
+import { STAMP_ZERO, isSameActor, stampMs } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
-import { conflictName, nameFromText, nameText } from '../../protocol/op/names.ts'
+import { nameFromText, nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import { isSameContent } from '../../protocol/op/same-content.ts'
 import { dirAttributes } from '../../protocol/tree/attributes.ts'
@@ -19,7 +19,14 @@ import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
 import type { BroughtBack } from '../control/versions.ts'
 import type { Namespace } from '../tree/namespace.ts'
-import { DEPTH_MAX, goneFrom, placedIn, stateBefore, statesOf, stoodBefore } from '../tree/past.ts'
+import {
+  DEPTH_MAX,
+  entriesAt,
+  goneFrom,
+  removedSince,
+  stateBefore,
+  statesOf,
+} from '../tree/past.ts'
 import type { PastState, Placed } from '../tree/past.ts'
 import type { ReplicaView } from '../state/state-view.ts'
 import { contentOf } from './file-contents.ts'
@@ -123,17 +130,10 @@ export class Work {
   async *#childrenOf(dir: NodeId): AsyncGenerator<readonly [Name, Placed]> {
     const { goneSince } = this.#options
     if (goneSince !== undefined) return yield* this.#goneFrom(dir, goneSince)
-    const taken = new Set<Name>()
-    const { authorName } = this.#c.namespace.volume
-    for await (const child of placedIn(this.#source, dir)) {
-      if (!stoodBefore(child, this.#at)) continue
-      const { name, id, placed } = child
-      const free = taken.has(name)
-        ? conflictName(name, placed, authorName(stampActor(placed)), id)
-        : name
-      taken.add(free)
-      yield [free, child]
-    }
+    const { authorName: author } = this.#c.namespace.volume
+    const gone = await removedSince(this.#source, dir, this.#at)
+    const entries = entriesAt(this.#source, dir, this.#at, { gone, author })
+    for await (const { name, object } of entries) yield [name, object]
   }
 
   /** The last of each name that the same member removed, in this go. */

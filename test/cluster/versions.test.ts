@@ -47,6 +47,10 @@ test('what was overwritten or removed comes back on any node', { timeout: 300_00
     await writeFile(join(mounted, 'new'), 'made since')
     await rm(join(mounted, 'folder 0'), { recursive: true })
     await cluster.converged()
+    for (const { mountFolder, name } of cluster.nodes) {
+      const then = join(mountFolder, 'tree', '.snapshots', `@${atFirst}`)
+      assertSameTree(await digestTree(then), first, name)
+    }
     const done = await c.json<{ files: number; nearest: number }>(
       'restore',
       '/tree',
