@@ -187,7 +187,8 @@ export class Node implements LocalNode {
     const cold = (this.#cold = new NodeCold({ ...shared, hosted, isOnline, upkeep }))
     const { runHook = noHook } = components
     const volumeOf = hostedBy(volumes, hosted)
-    const keeping = { world, jobs: backupJobs, volumeOf, runHook, log }
+    const snapshotsOf: NodeBackupsComponents['snapshotsOf'] = (volume) => swarm.snapshots(volume)
+    const keeping = { world, jobs: backupJobs, volumeOf, snapshotsOf, runHook, log }
     const backups = (this.#backups = new NodeBackups(keeping, { name }))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))

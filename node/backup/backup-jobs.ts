@@ -5,6 +5,7 @@ import { fromHex, toByteString, utf8 } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { BackupMode } from '../../protocol/backup/mode.ts'
+import type { SnapshotId } from '../../protocol/op/snapshot-op.ts'
 import type { Retention } from '../../protocol/backup/retention.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -33,6 +34,8 @@ export interface BackupJob extends PlaceAddress {
   readonly newest?: { readonly number: number; readonly id: string } | undefined
   /** The set of a run that did not end, and its mode: the next of that mode goes on with it. */
   readonly unfinished?: { readonly set: string; readonly mode: BackupMode } | undefined
+  /** The snapshot of the run that is under way, or was killed. */
+  readonly moment?: SnapshotId | undefined
 }
 
 interface LastRun {

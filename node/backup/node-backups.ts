@@ -10,6 +10,8 @@ import { expired } from '../../protocol/backup/retention.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { BackupEvent, MadeBackup, PrunedBackups } from '../control/backups.ts'
 import { Job } from '../jobs/background-job.ts'
+import type { SnapshotView } from '../state/snapshot-view.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 import type { NamedVolume } from '../log/volumes.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
@@ -17,6 +19,8 @@ import type { World } from '../world/world.ts'
 import type { BackupJob, BackupJobs } from './backup-jobs.ts'
 import { dueMs, secretOf } from './backup-jobs.ts'
 import { isOf, makeBackup } from './make-backup.ts'
+import { BackupMoments } from './backup-moments.ts'
+import type { BackupMomentsComponents } from './backup-moments.ts'
 import { placeIn } from './open-place.ts'
 import type { OpenedPlace } from './open-place.ts'
 import { PlaceLock } from './place-lock.ts'
@@ -37,11 +41,8 @@ export type RunHook = (
   signal: AbortSignal,
 ) => Promise<void>
 
-export interface NodeBackupsComponents {
+export interface NodeBackupsComponents extends BackupMomentsComponents {
   readonly world: World
-  readonly jobs: BackupJobs
-  /** The volume of a job, and where it is hosted. throws ShoalError 'no-such-volume'. */
-  readonly volumeOf: (id: string) => { readonly named: NamedVolume; readonly hosted: HostedVolume }
   readonly runHook: RunHook
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
@@ -56,10 +57,21 @@ interface MakeOptions extends RunOptions {
   readonly mode: BackupMode
 }
 
+/** The folder that a backup is of, and the place where it is made. */
+interface Made {
+  readonly repository: Repository
+  readonly lock: PlaceLock
+  readonly named: NamedVolume
+  readonly hosted: HostedVolume
+  readonly folder: ViewTarget
+  readonly view: SnapshotView
+}
+
 export class NodeBackups {
   readonly jobs: BackupJobs
   readonly #c: NodeBackupsComponents
   readonly #node: string
+  readonly #moments: BackupMoments
   readonly #queue = new SerialQueue()
   readonly #stopped = new AbortController()
   readonly #job: Job
@@ -69,6 +81,7 @@ export class NodeBackups {
     this.#c = components
     this.#node = name
     this.jobs = components.jobs
+    this.#moments = new BackupMoments(components)
     const { world, log } = components
     this.#job = new Job({
       clock: world.clock,
@@ -127,6 +140,7 @@ export class NodeBackups {
     const job = this.jobs.get(name)
     if (this.isRunning(name))
       throw new ShoalError('EBUSY', `backup ${name} is running; try again when it is done`)
+    await this.#moments.leave(job, this.#stopped.signal)
     await this.jobs.remove(name)
     return job
   }
@@ -243,17 +257,29 @@ export class NodeBackups {
     job: BackupJob,
     repository: Repository,
     lock: PlaceLock,
-    { mode, signal, emit }: MakeOptions,
+    options: MakeOptions,
   ): Promise<Omit<MadeBackup, keyof PrunedBackups>> {
-    const { world, volumeOf } = this.#c
-    const { named, hosted } = volumeOf(job.volumeId)
-    const { name, path, volumeId } = job
+    const { named, hosted } = this.#c.volumeOf(job.volumeId)
+    const { path } = job
     const folder = hosted.namespace.resolvePath(path.split('/').filter((part) => part !== ''))
     if (folder.kind !== 'dir') throw new ShoalError('ENOTDIR', `${path}: is not a folder`)
-    const { unfinished } = job
+    const moment = { job, hosted, folder: folder.id }
+    return this.#moments.run(moment, options.signal, (view) =>
+      this.#makeOf(job, { repository, lock, named, hosted, folder, view }, options),
+    )
+  }
+
+  async #makeOf(
+    job: BackupJob,
+    { repository, lock, named, hosted, folder, view }: Made,
+    { mode, signal, emit }: MakeOptions,
+  ): Promise<Omit<MadeBackup, keyof PrunedBackups>> {
+    const { world } = this.#c
+    const { name, path, volumeId, unfinished } = job
     const set = unfinished?.mode === mode ? unfinished.set : repository.place.freshId(PACK_ID_BYTES)
     await this.jobs.change(name, { unfinished: { set, mode } })
-    const source = new VolumeSource(hosted, { markKey: repository.place.keys.objectSecret })
+    const { objectSecret: markKey } = repository.place.keys
+    const source = new VolumeSource(hosted, { view, markKey })
     const before = repository.backups.findLast((one) => isOf(one, { job: name, volumeId, path }))
     const totalBytes = before?.bytes ?? (await source.bytesBelow(folder.id, signal))
     let unchanged = 0

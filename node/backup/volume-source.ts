@@ -1,9 +1,8 @@
-// A folder of a volume as it is backed up: what is in it, with all attributes, and the contents of
-// its files. Each file is read as one version, which is held until it was read.
+// A folder of a volume as it is backed up, in the state of one moment: what is in it, with all
+// attributes, and the contents of its files.
 import { blake3Keyed } from '../../protocol/hash.ts'
 import { toByteString, utf8 } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
-import { hasCode } from '../../protocol/errors.ts'
 import { hexIdBytes } from '../../protocol/ids.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
@@ -14,8 +13,19 @@ import { getXattr } from '../mount/extended-attributes.ts'
 import type { FileContents } from '../volume/file-contents.ts'
 import { contentOf } from '../volume/file-contents.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
-import type { Namespace } from '../tree/namespace.ts'
+import {
+  attributesIn,
+  entriesOf,
+  fileVersionOf,
+  inodeIn,
+  symlinkTargetIn,
+} from '../tree/tree-reading.ts'
 import type { FileVersion } from '../tree/tree-reading.ts'
+import { conflictsOf } from '../log/settings.ts'
+import type { Volume } from '../log/volume.ts'
+import type { SnapshotView } from '../state/snapshot-view.ts'
+import { shownVersion } from '../../protocol/tree/attributes.ts'
+import { readXattrNames } from '../../protocol/tree/xattrs.ts'
 
 /** Something in a folder. Those of one folder come in the order of their keys. */
 export interface SourceItem {
@@ -30,24 +40,32 @@ export type Described = Omit<BackupEntry, 'name' | 'content' | 'mark'>
 /** The part of it by which a tree is written. */
 export type BackupSource = Pick<VolumeSource, 'list' | 'describe' | 'version' | 'markOf' | 'read'>
 
+export interface VolumeSourceOptions {
+  /** The state that is backed up. */
+  readonly view: SnapshotView
+  /** The secret of the backup, by which contents that are equal are known again. */
+  readonly markKey: Uint8Array
+}
+
 export class VolumeSource {
-  readonly #namespace: Namespace
+  readonly #volume: Volume
   readonly #contents: FileContents
+  readonly #view: SnapshotView
   readonly #markKey: Uint8Array
 
-  /** markKey: the secret of the backup, by which contents that are equal are known again. */
   constructor(
-    { namespace, contents }: Pick<HostedVolume, 'namespace' | 'contents'>,
-    { markKey }: { readonly markKey: Uint8Array },
+    { volume, contents }: Pick<HostedVolume, 'volume' | 'contents'>,
+    { view, markKey }: VolumeSourceOptions,
   ) {
-    this.#namespace = namespace
+    this.#volume = volume
     this.#contents = contents
+    this.#view = view
     this.#markKey = markKey
   }
 
-  /** throws ShoalError 'ENOENT', 'ESTALE' for a folder that was removed meanwhile. */
   list(dir: NodeId): AsyncIterable<SourceItem> {
-    return this.#namespace.list(dir)
+    const { authorName: author } = this.#volume
+    return entriesOf(this.#view, dir, { author, policy: conflictsOf(this.#volume) })
   }
 
   /** Bytes of all files in a folder and below, for progress. */
@@ -55,27 +73,23 @@ export class VolumeSource {
     let bytes = 0
     const folders = [dir]
     for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-      try {
-        for await (const { target } of this.list(folder)) {
-          signal.throwIfAborted()
-          if (target.kind === 'dir') folders.push(target.id)
-          else bytes += this.#namespace.attributes(target).sizeBytes
-        }
-      } catch (error) {
-        // Removed meanwhile.
-        if (!hasCode(error, 'ENOENT') && !hasCode(error, 'ESTALE')) throw error
+      for await (const { target } of this.list(folder)) {
+        signal.throwIfAborted()
+        if (target.kind === 'dir') folders.push(target.id)
+        else bytes += attributesIn(this.#view, target).sizeBytes
       }
     }
     return bytes
   }
 
-  /** throws ShoalError 'ENOENT', 'ESTALE' for what was removed meanwhile. */
   describe(target: ViewTarget): Described & { readonly sizeBytes: number } {
-    const namespace = this.#namespace
-    const { kind, mode, uid, gid, modifiedNs, linkCount, rdev, sizeBytes } =
-      namespace.attributes(target)
-    const xattrs = namespace.xattrs.list(target).flatMap((name) => {
-      const value = getXattr(namespace, target, name, () => mode)
+    const view = this.#view
+    const { kind, mode, uid, gid, modifiedNs, linkCount, rdev, sizeBytes } = attributesIn(
+      view,
+      target,
+    )
+    const xattrs = readXattrNames(view, target.id).flatMap((name) => {
+      const value = getXattr(view, target, { name, mode: () => mode })
       return value === undefined ? [] : [[name, value] as const]
     })
     // A losing version of a conflict is a file of its own.
@@ -88,15 +102,19 @@ export class VolumeSource {
       modifiedNs,
       xattrs,
       sizeBytes,
-      ...(kind === 'symlink' && { target: toByteString(namespace.symlinkTarget(target.id)) }),
+      ...(kind === 'symlink' && { target: toByteString(symlinkTargetIn(view, target.id)) }),
       ...(rdev !== undefined && { rdev }),
       ...(isLinked && { link: hexIdBytes(target.id) }),
     }
   }
 
-  /** The version of a file that is there now. */
+  /** The version of a file. */
   version(target: ViewTarget): FileVersion {
-    return this.#contents.version(target)
+    const version =
+      target.kind === 'dir'
+        ? undefined
+        : shownVersion(this.#view, target.id, inodeIn(this.#view, target.id), target.version)
+    return fileVersionOf(this.#volume, version)
   }
 
   /** Undefined for what is so small that it is part of the entry anyway. */
@@ -104,7 +122,7 @@ export class VolumeSource {
     const content = contentOf(version)
     if (content.kind === 'inline') return undefined
     const { root, depth, size } = content.manifest
-    const said = utf8(`${this.#namespace.volume.id} ${root.id} ${depth} ${size}`)
+    const said = utf8(`${this.#volume.id} ${root.id} ${depth} ${size}`)
     return blake3Keyed(this.#markKey, said).slice(0, MARK_BYTES)
   }
 

@@ -43,6 +43,8 @@ export interface SnapshotsComponents {
 export interface NewSnapshot {
   readonly name: string
   readonly folder: NodeId
+  /** By default one that nobody knows. */
+  readonly id?: SnapshotId
 }
 
 /** Makes ops at once, or by the voters of the volume. */
@@ -88,13 +90,13 @@ export class Snapshots {
    * Make a snapshot of what is here now: all that was written on this node, and received. It is
    * durable here when this resolves. throws 'usage', 'EEXIST', as Volume.submit().
    */
-  async create({ name, folder }: NewSnapshot, submit: Submit): Promise<Snapshot> {
+  async create({ name, folder, id: given }: NewSnapshot, submit: Submit): Promise<Snapshot> {
     const { volume, queue, world } = this.#c
     if (!isSnapshotName(name) || isMoment(name)) throw badName()
     const op = await queue.run(async () => {
       for (const known of await snapshotsIn(volume.view)) if (known.name === name) throw taken(name)
       volume.endBatch()
-      const id = toHex(world.random.bytes(SHORT_ID_BYTES)) as SnapshotId
+      const id = given ?? (toHex(world.random.bytes(SHORT_ID_BYTES)) as SnapshotId)
       const ref = { peer: volume.identity.peer, id }
       const [vector, { hlc }] = [volume.actors.vector(), volume.actors]
       const cut = { hlc, vector, base: baseOf(volume), governed: governedHere(volume) }

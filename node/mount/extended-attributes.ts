@@ -7,7 +7,9 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { AttributeValues } from '../../protocol/op/op.ts'
+import type { StateStore } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
+import { readXattr as readXattrIn } from '../../protocol/tree/xattrs.ts'
 import { parseXattrName } from '../../protocol/op/names.ts'
 import type { XattrName } from '../../protocol/op/names.ts'
 import type { FileContents } from '../volume/file-contents.ts'
@@ -55,7 +57,7 @@ export async function readXattr(
   { mode, signal }: { readonly mode: () => number; readonly signal: AbortSignal },
 ): Promise<Uint8Array | undefined> {
   if (name.startsWith(TOLD)) return toldXattr(parts, target, name, signal)
-  return getXattr(parts.namespace, target, keptName(name), mode)
+  return getXattr(parts.namespace.volume.view, target, { name: keptName(name), mode })
 }
 
 /**
@@ -72,14 +74,14 @@ async function toldXattr(
   return utf8(await contents.state(contents.version(target), signal))
 }
 
+/** The value of an attribute in a state; of an access ACL with what the mode says. */
 export function getXattr(
-  namespace: Namespace,
-  target: ViewTarget,
-  name: XattrName,
-  mode: () => number,
+  view: StateStore,
+  { id }: Pick<ViewTarget, 'id'>,
+  { name, mode }: { readonly name: XattrName; readonly mode: () => number },
 ): Uint8Array | undefined {
-  if (!isAclName(name)) return namespace.xattrs.get(target, name)
-  const acl = aclOf(namespace, target, name)
+  if (!isAclName(name)) return readXattrIn(view, id, name)
+  const acl = aclOf(view, id, name)
   return acl === undefined || name === DEFAULT_ACL ? acl : aclWithMode(acl, mode())
 }
 
@@ -88,8 +90,8 @@ function isAclName(name: XattrName): boolean {
 }
 
 /** A stored access control list; a malformed one is ignored, or the kernel would let nobody in. */
-function aclOf(namespace: Namespace, target: ViewTarget, name: XattrName): Uint8Array | undefined {
-  const value = namespace.xattrs.get(target, name)
+function aclOf(view: StateStore, id: NodeId, name: XattrName): Uint8Array | undefined {
+  const value = readXattrIn(view, id, name)
   return value !== undefined && isAcl(value) ? value : undefined
 }
 
@@ -136,7 +138,7 @@ export function makeInheriting<Made extends ViewTarget>(
   const isSetGid = (parent.mode & S_ISGID) !== 0
   const asked = (mode & 0o7777) | (isSetGid && kind === 'folder' ? S_ISGID : 0)
   const owner = { uid: maker.uid, gid: isSetGid ? parent.gid : maker.gid }
-  const defaultAcl = kind === 'symlink' ? undefined : aclOf(namespace, folder, DEFAULT_ACL)
+  const defaultAcl = kind === 'symlink' ? undefined : aclOf(volume.view, dir, DEFAULT_ACL)
   if (defaultAcl === undefined) return make({ mode: asked & ~maker.umask, ...owner })
   const access = inheritedAccess(defaultAcl, asked)
   return volume.atomically(() => {

@@ -8,7 +8,7 @@ import type { NodeId } from '../../protocol/ids.ts'
 import { momentOf } from '../../protocol/moment.ts'
 import type { Name, XattrName } from '../../protocol/op/names.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
+import { readXattrNames } from '../../protocol/tree/xattrs.ts'
 import type { ContentReader } from '../content/read-pipeline.ts'
 import type { Lease } from '../content/in-flight-references.ts'
 import type { Namespace } from '../tree/namespace.ts'
@@ -17,6 +17,7 @@ import { fileVersionOf, symlinkTargetIn } from '../tree/tree-reading.ts'
 import { contentOf } from '../volume/file-contents.ts'
 import type { FileContents } from '../volume/file-contents.ts'
 import type { NamedSnapshot, SnapshotFiles } from '../volume/snapshot-files.ts'
+import { getXattr } from './extended-attributes.ts'
 import { seekIn } from './file-handles.ts'
 import type { Attributes, FolderEntry } from './file-system.ts'
 import { MomentTree, SnapshotTree } from './shown-tree.ts'
@@ -162,7 +163,9 @@ export class SnapshotFolders {
   getXattr(inode: number, name: string): Uint8Array | undefined {
     const shown = this.#shown(inode)
     if (shown.kind === 'list') return undefined
-    return readXattr(shown.tree.view, shown.target.id, name as XattrName)
+    const { tree, target } = shown
+    const mode = (): number => tree.attributes(target).mode
+    return getXattr(tree.view, target, { name: name as XattrName, mode })
   }
 
   listXattrs(inode: number): readonly string[] {

@@ -64,6 +64,11 @@ async function start(
   return { node, source, place, key, from: ['--from', `dir:${place}`, '--key-file', key] }
 }
 
+async function snapshotsOf(node: TestNode): Promise<string[]> {
+  const all = await node.json<readonly { readonly name: string }[]>('snapshot', 'ls')
+  return all.map(({ name }) => name)
+}
+
 async function restored(cluster: TestCluster, ...words: string[]): Promise<string> {
   const target = join(cluster.folder, `restored-${crypto.randomUUID()}`)
   const { code, stderr } = await runShoal(['backup', 'restore', ...words, target])
@@ -131,9 +136,9 @@ test('old backups are removed, and what only they needed', async () => {
   await restored(cluster, ...from, '@3')
 })
 
-test('a run that is killed is gone on with, and nothing of it is lost', async () => {
+test('a run that is killed is gone on with, as of one moment, and nothing of it is lost', async () => {
   await using cluster = await TestCluster.start(1)
-  const { node, source, place, from } = await start(cluster, '--limit', '20MB')
+  const { node, source, place, key, from } = await start(cluster, '--limit', '20MB')
   await writeRandomFile(join(source, 'bigger'), 80)
   await node.shoal('put', source, '/tree')
   const run = runShoal(['--home', node.home, 'backup', 'run', 'b'])
@@ -142,7 +147,18 @@ test('a run that is killed is gone on with, and nothing of it is lost', async ()
   assert.notEqual((await run).code, 0)
   const left = await packBytes(place)
   await node.start()
-  const made = await node.json<MadeBackup>('backup', 'run', 'b')
+  const [killed, ...others] = await snapshotsOf(node)
+  assert.ok(killed !== undefined && others.length === 0)
+  const running = node.json<MadeBackup>('backup', 'run', 'b')
+  await eventually('the next run has a moment of its own', async () => {
+    const [name, ...more] = await snapshotsOf(node)
+    return name !== undefined && name !== killed && more.length === 0
+  })
+  // It is of the moment at which it began.
+  await node.shoal('rm', '--recursive', '/tree')
+  await node.shoal('put', key, '/tree')
+  const made = await running
+  assert.deepEqual(await snapshotsOf(node), [])
   assert.equal(made.number, 1)
   assert.ok(
     made.addedBytes < 88 * 1024 * 1024 - 0.7 * left,

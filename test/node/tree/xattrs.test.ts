@@ -130,7 +130,7 @@ describe('an invalid access list', () => {
       for (const acl of [ACCESS_ACL, DEFAULT_ACL])
         namespace.xattrs.set(ROOT_TARGET, acl, Uint8Array.from(bytes))
       assert.equal(
-        getXattr(namespace, ROOT_TARGET, ACCESS_ACL, () => 0o755),
+        getXattr(namespace.volume.view, ROOT_TARGET, { name: ACCESS_ACL, mode: () => 0o755 }),
         undefined,
       )
       const made = makeInheriting(
