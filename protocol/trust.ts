@@ -25,6 +25,8 @@ export type TrustRule =
   | 'goes-on-own'
   /** A mass loss is told of after it: nothing is held from a moment that is yet to come. */
   | 'loss-is-past'
+  /** A snapshot holds what this node computes, if it can, whatever its maker says. */
+  | 'snapshot-by-own'
   /** Decoders count items and depth over raw bytes before they build values. */
   | 'cbor-counted-first'
   /** An entry with a clear body that is no batch within its bounds is refused. */

@@ -167,6 +167,7 @@ const STATE_TEXTS: Readonly<Record<SnapshotInfo['state'], string>> = {
   same: '',
   taken: '',
   awaited: 'not on this node yet',
+  lost: 'LOST: nobody has it',
   disputed: 'DISPUTED: differs from what its maker says',
 }
 

@@ -42,6 +42,20 @@ export interface TransferComponents {
   readonly roleOf: (volume: Volume, peer: PeerId) => Role | undefined
 }
 
+/** The bytes that are taken yet. */
+export interface FetchRoom {
+  bytes: number
+}
+
+interface Fetching {
+  readonly channel: Channel
+  readonly volume: Volume
+  readonly part: Part
+  readonly level?: number
+  /** Undefined where what is fetched is attested. */
+  readonly room?: FetchRoom
+}
+
 export class CheckpointTransfer {
   readonly #c: TransferComponents
   readonly #stop = new AbortController()
@@ -97,15 +111,16 @@ export class CheckpointTransfer {
 
   /**
    * Fetch what is missing here of the sealed tree of a snapshot; it is durable when this resolves.
-   * throws as fetch().
+   * room: the bytes that it may have, of which each node takes its own.
+   * throws as fetch(), and 'EFBIG'.
    */
-  async fetchTree(volume: Volume, peer: PeerId, root: NodeHash): Promise<void> {
+  async fetchTree(volume: Volume, peer: PeerId, root: NodeHash, room: FetchRoom): Promise<void> {
     const { clock, network } = this.#c.world
     const signal = clock.timeout(IDLE_MS, this.#stop.signal)
     const channel = await network.open(peer, CHECKPOINT_PROTOCOL, { signal })
     try {
       await this.#send(channel, { kind: 'open', volume: volume.id })
-      await this.#fetchAll([root], { channel, volume, part: 'sealed' })
+      await this.#fetchAll([root], { channel, volume, part: 'sealed', room })
       await volume.commit()
       await channel.close()
     } catch (error) {
@@ -145,11 +160,8 @@ export class CheckpointTransfer {
    * Fetch what is missing of these trees, of nodes of one `level`. cost: memory O(depth *
    * NODES_AT_ONCE_MAX nodes).
    */
-  async #fetchAll(
-    roots: readonly NodeHash[],
-    fetching: { channel: Channel; volume: Volume; part: Part; level?: number },
-  ): Promise<void> {
-    const { channel, volume, part, level } = fetching
+  async #fetchAll(roots: readonly NodeHash[], fetching: Fetching): Promise<void> {
+    const { channel, volume, part, level, room } = fetching
     const nodes = new TreeNodes(volume.view, part)
     const key = treeKeys(volume)[part]
     let wanted = roots.filter((id) => nodes.get(id) === undefined)
@@ -169,6 +181,8 @@ export class CheckpointTransfer {
       if (got.length === 0)
         throw new ShoalError('malformed', `${channel.peer} answered without a node`)
       for (const { id, bytes } of got) {
+        if (room !== undefined && (room.bytes -= bytes.byteLength) < 0)
+          throw new ShoalError('EFBIG', `${channel.peer} has more of a tree than is taken`)
         const children = childrenOf(bytes)
         // Or a chain of nodes could be as deep as somebody likes.
         if (level !== undefined && levelOf(bytes) !== level)

@@ -8,24 +8,36 @@ import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { NodeId, PeerId } from '../../protocol/ids.ts'
+import { enforces } from '../../protocol/trust.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import { isSnapshotName } from '../../protocol/op/snapshot-name.ts'
 import type { SnapshotCut, SnapshotId, SnapshotOp } from '../../protocol/op/snapshot-op.ts'
-import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import { DAY_MS, GIB, KIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 import { BackoffTable } from '../jobs/backoff.ts'
 import type { Volume } from '../log/volume.ts'
 import { treesOf } from '../log/volume-trees.ts'
-import { readSnapshotTrees, writeSnapshotTrees } from '../state/snapshot-trees.ts'
-import type { SnapshotTree } from '../state/snapshot-trees.ts'
+import {
+  readMissingTrees,
+  readSnapshotTrees,
+  writeMissingTrees,
+  writeSnapshotTrees,
+} from '../state/snapshot-trees.ts'
+import type { MissingTree, SnapshotTree } from '../state/snapshot-trees.ts'
 import { SNAPSHOT, snapshotAt, snapshotKey, snapshotsIn } from '../state/snapshots.ts'
 import type { Snapshot, SnapshotKey } from '../state/snapshots.ts'
 import type { Timer, World } from '../world/world.ts'
 import { governedHere } from './announcement.ts'
+import type { FetchRoom } from './checkpoint-transfer.ts'
 import { baseOf, canCompute, computeSnapshot } from './compute-snapshot.ts'
 
 const LOOK_MS: number = MINUTE_MS
+/** A tree that nobody had for so long is waited for no more, lest collection stops for ever. */
+const LOST_MS: number = 7 * DAY_MS
+/** The most bytes that are fetched of all trees of one maker, and more for each file here. */
+const FETCHED_MAX: number = GIB
+const FETCHED_OF_FILE_MAX: number = 4 * KIB
 
 export interface SnapshotsComponents {
   readonly world: Pick<World, 'clock' | 'random'>
@@ -34,8 +46,8 @@ export interface SnapshotsComponents {
   readonly queue: SerialQueue
   /** Members that may have the nodes of a tree, and can be asked. */
   readonly peers: () => readonly PeerId[]
-  /** Fetch what is missing here of a sealed tree. */
-  readonly fetch: (root: NodeHash, from: PeerId) => Promise<void>
+  /** Fetch what is missing here of a sealed tree, and for which there is room. */
+  readonly fetch: (root: NodeHash, from: PeerId, room: FetchRoom) => Promise<void>
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -61,6 +73,8 @@ export class Snapshots {
   #presents = 0
   /** Their trees are here, and they are not logged yet. */
   readonly #making = new Set<SnapshotKey>()
+  /** Bytes that were fetched of trees of a maker which were not taken, since this node runs. */
+  readonly #spent = new Map<PeerId, number>()
 
   constructor(components: SnapshotsComponents) {
     this.#c = components
@@ -130,7 +144,7 @@ export class Snapshots {
       const cut = { vector: isLate ? volume.actors.vector() : vector, governed }
       const root = await computeSnapshot({ volume, clock }, cut, { signal })
       this.#making.add(key)
-      this.#keep(key, { root, check: 'same', hlc })
+      this.#keep(key, { root, check: 'same', hlc, fetchedBytes: 0 })
       await volume.commit()
       return root
     })
@@ -178,7 +192,7 @@ export class Snapshots {
         await this.#forgetOthers(all)
         const trees = readSnapshotTrees(volume.view)
         for (const snapshot of all) if (!trees.has(snapshot.key)) await this.#have(snapshot)
-        if (!this.#hasAll(all)) this.#lookLater()
+        if (!(await this.#hasAll(all))) this.#lookLater()
       } catch (error) {
         if (this.#stop.signal.aborted) return
         log('a snapshot failed', { error: String(error) })
@@ -187,9 +201,28 @@ export class Snapshots {
     })
   }
 
-  #hasAll(all: readonly Snapshot[]): boolean {
-    const trees = readSnapshotTrees(this.#c.volume.view)
-    return all.every(({ key }) => trees.has(key))
+  /** Writes down which trees are missing, since when, and whether they are lost. */
+  async #hasAll(all: readonly Snapshot[]): Promise<boolean> {
+    const { volume } = this.#c
+    const trees = readSnapshotTrees(volume.view)
+    const known = readMissingTrees(volume.view)
+    const nowMs = volume.time.now()
+    const missing = all
+      .filter(({ key }) => !trees.has(key))
+      .map((snapshot): readonly [SnapshotKey, MissingTree] => {
+        const { sinceMs, isLost } = known.get(snapshot.key) ?? { sinceMs: nowMs, isLost: false }
+        const isOver = nowMs - sinceMs >= LOST_MS
+        if (isOver && !isLost) this.#tellLost(snapshot)
+        return [snapshot.key, { sinceMs, isLost: isOver }]
+      })
+    const isSame = ([key, { isLost }]: (typeof missing)[number]): boolean =>
+      known.get(key)?.isLost === isLost
+    if (missing.length !== known.size || !missing.every(isSame)) {
+      writeMissingTrees(volume.view, new Map(missing))
+      await volume.commit()
+      volume.events.snapshots.tell()
+    }
+    return missing.length === 0
   }
 
   async #lookSoon(): Promise<void> {
@@ -223,7 +256,7 @@ export class Snapshots {
 
   async #have(snapshot: Snapshot): Promise<void> {
     if (this.#stop.signal.aborted) return
-    if (await this.#compute(snapshot)) return
+    if (enforces('snapshot-by-own') && (await this.#compute(snapshot))) return
     if (!this.#backoff.isDue(snapshot.key)) return
     if (await this.#fetch(snapshot)) this.#backoff.succeeded(snapshot.key)
     else this.#backoff.failed(snapshot.key)
@@ -241,7 +274,7 @@ export class Snapshots {
         const root = await computeSnapshot(components, snapshot, { signal })
         const check = root === snapshot.root ? 'same' : 'differs'
         if (check === 'differs') this.#tellDiffers(snapshot)
-        this.#keep(key, { root, check, hlc })
+        this.#keep(key, { root, check, hlc, fetchedBytes: 0 })
         await volume.commit()
         volume.events.snapshots.tell()
       })
@@ -255,13 +288,19 @@ export class Snapshots {
     const { root, peer: maker } = snapshot
     const others = peers()
     const first = others.filter((peer) => peer === maker)
-    if (root === undefined) return this.#take(snapshot)
+    if (root === undefined) return this.#take(snapshot, 0)
     for (const peer of [...first, ...others.filter((other) => other !== maker)]) {
       if (this.#stop.signal.aborted) return false
       try {
         const fetch = async (): Promise<boolean> => {
-          await this.#c.fetch(root, peer)
-          return this.#take(snapshot)
+          const room = this.#roomFor(maker)
+          const { bytes } = room
+          try {
+            await this.#c.fetch(root, peer, room)
+          } finally {
+            this.#spent.set(maker, (this.#spent.get(maker) ?? 0) + bytes - room.bytes)
+          }
+          return this.#take(snapshot, bytes - room.bytes)
         }
         if (await volume.orphanNodes.fetch(fetch)) return true
       } catch (error) {
@@ -274,15 +313,25 @@ export class Snapshots {
   }
 
   /** Is all of its tree here? What was here before the fetch may have gone since. */
-  #take({ key, root, hlc }: Snapshot): Promise<boolean> {
+  #take({ key, root, hlc, peer }: Snapshot, fetchedBytes: number): Promise<boolean> {
     const { volume, queue } = this.#c
     return queue.run(async () => {
       if (!treesOf(volume).sealed.isWhole(root, volume.checkpoint?.sealed)) return false
-      this.#keep(key, { root, check: 'taken', hlc })
+      this.#keep(key, { root, check: 'taken', hlc, fetchedBytes })
+      this.#spent.set(peer, (this.#spent.get(peer) ?? 0) - fetchedBytes)
       await volume.commit()
       volume.events.snapshots.tell()
       return true
     })
+  }
+
+  /** The bytes that may be fetched yet of trees that a member made. */
+  #roomFor(maker: PeerId): FetchRoom {
+    const { view, replica } = this.#c.volume
+    let bytes = FETCHED_MAX + FETCHED_OF_FILE_MAX * replica.files.totals.files
+    for (const [key, { fetchedBytes }] of readSnapshotTrees(view))
+      if (snapshotAt(view, key)?.peer === maker) bytes -= fetchedBytes
+    return { bytes: Math.max(0, bytes - (this.#spent.get(maker) ?? 0)) }
   }
 
   /** Durable with the next commit. */
@@ -299,6 +348,14 @@ export class Snapshots {
       'node has of that moment: one of the two is damaged, or lies; this node uses its own, see ' +
       '"shoal snapshot ls"'
     events.security.tell({ kind: 'snapshot-differs', peer, message })
+  }
+
+  #tellLost({ name, peer }: Snapshot): void {
+    const { membership, events } = this.#c.volume
+    const message =
+      `the snapshot ${name} of ${membership.nameOf(peer)} is lost: nobody has had it for a week, ` +
+      'so data that only it names is given up; remove it with "shoal snapshot rm"'
+    events.security.tell({ kind: 'snapshot-lost', peer, message })
   }
 }
 

@@ -103,9 +103,10 @@ export interface SnapshotInfo {
   readonly isHeld: boolean
   /**
    * 'same': this node came to the same; 'disputed': to something else, which is shown; 'taken': it
-   * is as its maker says; 'awaited': it is not on this node yet.
+   * is as its maker says; 'awaited': it is not on this node yet; 'lost': nobody has had it for a
+   * week.
    */
-  readonly state: 'same' | 'disputed' | 'taken' | 'awaited'
+  readonly state: 'same' | 'disputed' | 'taken' | 'awaited' | 'lost'
 }
 
 export type SnapshotChangeKind = 'added' | 'changed' | 'renamed' | 'removed'

@@ -39,7 +39,7 @@ export function snapshotsApi(node: NodeParts): SnapshotsApi {
           .create({ name, folder: target.id }, change)
         await hosted.acknowledge(undefined, until(options.signal))
         const tree = hosted.snapshots.treeOf(made)
-        return infoOf(node, hosted, { ...made, shown: name, tree })
+        return infoOf(node, hosted, { ...made, shown: name, tree, isLost: false })
       }),
 
     listSnapshots: async ({ volume } = {}) => {
@@ -141,7 +141,7 @@ function infoOf(
     timeMs: hlcMillis(snapshot.hlc),
     author: volume.membership.nameOf(snapshot.peer),
     isHeld: snapshot.isHeld,
-    state: tree === undefined ? 'awaited' : STATES[tree.check],
+    state: tree !== undefined ? STATES[tree.check] : snapshot.isLost ? 'lost' : 'awaited',
   }
 }
 

@@ -6,6 +6,7 @@ export type SecurityEventKind =
   | 'attested-twice' // a member attests two states at one cut
   | 'checkpoint-differs' // what was announced is not what this node has
   | 'snapshot-differs' // the same of a snapshot
+  | 'snapshot-lost' // nobody has the state that a snapshot names
   | 'checkpoint-refused' // a peer served one that is not attested, or false
   | 'backup-false' // a head whose author, a member, tells of a backup what is not so
   | 'backup-lost' // an announced head has gone from its tier, and none after it is there

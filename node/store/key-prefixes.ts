@@ -59,6 +59,7 @@ export const STATE_PREFIXES = {
   announcement: 'wannounced',
   attestation: 'wat',
   candidate: 'wcandidate',
+  missingSnapshotTrees: 'wmissing-snapshots',
   snapshotTrees: 'wsnapshots',
   checkpoint: 'wcheckpoint',
   coldPinFolder: 'wcoldpin d',

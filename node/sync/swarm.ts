@@ -12,6 +12,7 @@ import { CatchUp } from './catch-up.ts'
 import { CheckpointFetches } from './checkpoint-fetches.ts'
 import type { Reason } from './catch-up.ts'
 import { CheckpointTransfer } from '../checkpoint/checkpoint-transfer.ts'
+import type { FetchRoom } from '../checkpoint/checkpoint-transfer.ts'
 import { Checkpoints } from '../checkpoint/checkpoints.ts'
 import { Snapshots } from '../checkpoint/snapshots.ts'
 import type { CheckpointOptions } from '../checkpoint/checkpoint-schedule.ts'
@@ -317,8 +318,8 @@ export class Swarm {
         const role = volume.membership.member(peer)?.role
         return role !== undefined && mayRead(role)
       })
-    const fetch = (root: NodeHash, from: PeerId): Promise<void> =>
-      this.#transfer.fetchTree(volume, from, root)
+    const fetch = (root: NodeHash, from: PeerId, room: FetchRoom): Promise<void> =>
+      this.#transfer.fetchTree(volume, from, root, room)
     return new Snapshots({ world, volume, queue, peers, fetch, log })
   }
 

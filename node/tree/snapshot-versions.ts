@@ -11,7 +11,7 @@ import type { Version } from '../../protocol/tree/version-records.ts'
 import { versionsOf } from '../../protocol/tree/versions.ts'
 import { treesOf, viewOf } from '../log/volume-trees.ts'
 import type { Volume } from '../log/volume.ts'
-import { readSnapshotTrees } from '../state/snapshot-trees.ts'
+import { readMissingTrees, readSnapshotTrees } from '../state/snapshot-trees.ts'
 import type { Snapshot } from '../state/snapshots.ts'
 import { prefixEnd } from '../state/state-view.ts'
 
@@ -20,17 +20,19 @@ const TABLES = [TREE_PREFIXES.inode, TREE_PREFIXES.version]
 
 /**
  * By file. all: the snapshots that there are, the newest first. throws ShoalError
- * 'chunk-unavailable' while the tree of one is not here: nobody can tell then what it names.
+ * 'chunk-unavailable' while the tree of one is awaited: nobody can tell then what it names.
  */
 export async function* snapshotVersions(
   volume: Volume,
   all: readonly Snapshot[],
 ): AsyncGenerator<readonly [file: NodeId, versions: readonly Version[]]> {
   const trees = readSnapshotTrees(volume.view)
+  const missing = readMissingTrees(volume.view)
   const { sealed } = treesOf(volume)
   let known = volume.checkpoint?.sealed
   for (const snapshot of all) {
     const tree = trees.get(snapshot.key)
+    if (tree === undefined && missing.get(snapshot.key)?.isLost === true) continue
     if (tree === undefined) throw notHere(snapshot)
     const view = viewOf(volume, tree.root)
     const isInFolder = folderCheck(view, snapshot.folder)

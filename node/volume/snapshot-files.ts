@@ -10,7 +10,7 @@ import { shownVersion } from '../../protocol/tree/attributes.ts'
 import type { FileStat } from '../control/files.ts'
 import { conflictsOf } from '../log/settings.ts'
 import { viewOf } from '../log/volume-trees.ts'
-import { readSnapshotTrees } from '../state/snapshot-trees.ts'
+import { readMissingTrees, readSnapshotTrees } from '../state/snapshot-trees.ts'
 import type { SnapshotTree } from '../state/snapshot-trees.ts'
 import type { SnapshotView } from '../state/snapshot-view.ts'
 import { snapshotAt, snapshotsIn } from '../state/snapshots.ts'
@@ -35,6 +35,7 @@ export interface NamedSnapshot extends Snapshot {
 /** A snapshot, with the facts about its tree when it was listed; none while that is not here. */
 export interface ListedSnapshot extends NamedSnapshot {
   readonly tree: SnapshotTree | undefined
+  readonly isLost: boolean
 }
 
 /** A place in a snapshot. */
@@ -55,7 +56,7 @@ export class SnapshotFiles {
   async all(): Promise<readonly ListedSnapshot[]> {
     const { view } = this.#namespace.volume
     const all = await snapshotsIn(view)
-    const trees = readSnapshotTrees(view)
+    const [trees, missing] = [readSnapshotTrees(view), readMissingTrees(view)]
     const taken = new Set<string>()
     // Whoever had a name first keeps it.
     return all
@@ -66,7 +67,9 @@ export class SnapshotFiles {
         for (let chars = TOLD_APART; taken.has(shown); chars++)
           shown = `${name}+${id.slice(0, chars)}`
         taken.add(shown)
-        return { ...snapshot, shown, tree: trees.get(snapshot.key) }
+        const { key } = snapshot
+        const isLost = missing.get(key)?.isLost === true
+        return { ...snapshot, shown, tree: trees.get(key), isLost }
       })
       .sort((a, b) => (a.hlc > b.hlc ? -1 : 1))
   }

@@ -9,6 +9,7 @@ import { GROWTH_ATTACKS } from './attacks/growth.ts'
 import { HISTORY_ATTACKS } from './attacks/history.ts'
 import { LOCK_ATTACKS } from './attacks/locks.ts'
 import { OP_ATTACKS } from './attacks/ops.ts'
+import { SNAPSHOT_ATTACKS } from './attacks/snapshots.ts'
 import { STRANGER_ATTACKS } from './attacks/strangers.ts'
 import { VOTE_ATTACKS } from './attacks/votes.ts'
 import { STRIPE_ATTACKS } from './attacks/stripes.ts'
@@ -25,6 +26,7 @@ export const ATTACKS: readonly Attack[] = [
   ...HISTORY_ATTACKS,
   ...LOCK_ATTACKS,
   ...OP_ATTACKS,
+  ...SNAPSHOT_ATTACKS,
   ...STRANGER_ATTACKS,
   ...VOTE_ATTACKS,
   ...STRIPE_ATTACKS,

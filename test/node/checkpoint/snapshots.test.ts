@@ -5,16 +5,26 @@ import fc from 'fast-check'
 import { governedHere } from '../../../node/checkpoint/announcement.ts'
 import { baseOf } from '../../../node/checkpoint/compute-snapshot.ts'
 import { Snapshots } from '../../../node/checkpoint/snapshots.ts'
+import type { SnapshotsComponents } from '../../../node/checkpoint/snapshots.ts'
 import { SerialQueue } from '../../../node/jobs/serial-queue.ts'
 import { treesOf, viewOf } from '../../../node/log/volume-trees.ts'
-import { readSnapshotTrees, snapshotRoots } from '../../../node/state/snapshot-trees.ts'
+import {
+  readMissingTrees,
+  readSnapshotTrees,
+  snapshotRoots,
+} from '../../../node/state/snapshot-trees.ts'
 import { applySnapshot, snapshotsIn } from '../../../node/state/snapshots.ts'
 import { prefixEnd } from '../../../node/state/state-view.ts'
 import type { ReplicaView } from '../../../node/state/state-view.ts'
 import { makeStamp } from '../../../protocol/clock/dot.ts'
+import { liveFiles } from '../../../node/tree/live-versions.ts'
+import type { FetchRoom } from '../../../node/checkpoint/checkpoint-transfer.ts'
+import { ShoalError } from '../../../protocol/errors.ts'
+import type { NodeHash } from '../../../protocol/prolly/prolly.ts'
+import { DAY_MS, GIB, HOUR_MS, MIB, MINUTE_MS } from '../../../protocol/units.ts'
 import { HLC_MAX } from '../../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
-import type { PeerId } from '../../../protocol/ids.ts'
+import type { EntryHash, PeerId } from '../../../protocol/ids.ts'
 import { SNAPSHOTS_OF_ONE_MAX } from '../../../protocol/limits.ts'
 import { mayMake } from '../../../protocol/membership/rights.ts'
 import { isSnapshotName } from '../../../protocol/op/snapshot-name.ts'
@@ -50,8 +60,11 @@ function memory(): ReplicaView & { readonly records: Map<string, Uint8Array> } {
   }
 }
 
-/** The snapshots of a machine, which fetches from no one. */
-function snapshotsOf({ replica, volume, notes }: Machine): Snapshots {
+/** The snapshots of a machine, which fetches from no one unless it is said how. */
+function snapshotsOf(
+  { replica, volume, notes }: Machine,
+  from: Partial<Pick<SnapshotsComponents, 'peers' | 'fetch'>> = {},
+): Snapshots {
   return new Snapshots({
     world: { clock: instant(replica.clock), random: new SeededRandom(replica.seed, 'snapshots') },
     volume,
@@ -59,7 +72,19 @@ function snapshotsOf({ replica, volume, notes }: Machine): Snapshots {
     peers: () => [],
     fetch: () => Promise.reject(new Error('nobody is asked')),
     log: (message, fields) => notes.push(message + JSON.stringify(fields)),
+    ...from,
   })
+}
+
+/** Two machines, and a snapshot of one that nobody can compute. */
+async function lied(): Promise<{ a: Machine; b: Machine; lie: SnapshotOp & { kind: 'snapshot' } }> {
+  const a = new Machine(await Replica.founder('a'))
+  const b = new Machine(await a.replica.member('b'))
+  for (let n = 0; n < 30; n++) a.replica.write(`f${n}`, 'x')
+  await checkpoint(a, b)
+  const { peer } = b.replica.identity
+  const nowhere = { base: '1'.repeat(64) as EntryHash, root: '2'.repeat(64) as NodeHash }
+  return { a, b, lie: { ...made('one', peer), ...nowhere } }
 }
 
 const atOnce = async (make: () => void): Promise<void> => make()
@@ -179,6 +204,58 @@ describe('a snapshot', () => {
     assert.equal(tree?.check, 'differs')
     assert.match(b.notes.join(), /the snapshot one of .* differs/)
     assert.ok(readInode(viewOf(b.volume, tree.root), later.id) !== undefined)
+  })
+
+  test('that nobody has holds collection up for a week, and no longer', async () => {
+    const { a, b, lie } = await lied()
+    const live = async (): Promise<number> => {
+      let files = 0
+      for await (const _ of liveFiles(b.volume)) files++
+      return files
+    }
+    const ofB = snapshotsOf(b)
+    b.volume.submit(lie)
+    await ofB.look()
+    await assert.rejects(live, { code: 'chunk-unavailable' })
+    b.replica.clock.advance(6 * DAY_MS)
+    await ofB.look()
+    await assert.rejects(live, { code: 'chunk-unavailable' })
+    assert.doesNotMatch(b.notes.join(), /is lost/)
+    b.replica.clock.advance(DAY_MS + MINUTE_MS)
+    await ofB.look()
+    await ofB.look()
+    assert.equal(await live(), a.replica.volume.replica.files.totals.files)
+    assert.equal(b.notes.join().match(/the snapshot one of .* is lost/g)?.length, 1)
+    // Also after a restart; and what is removed is forgotten.
+    await b.volume.commit()
+    const again = await b.replica.reopen()
+    assert.deepEqual(
+      [...readMissingTrees(again.volume.view).values()].map(({ isLost }) => isLost),
+      [true],
+    )
+    const { peer, id } = lie
+    b.volume.submit({ kind: 'snapshot-rm', peer, id, forced: false })
+    await ofB.look()
+    assert.equal(readMissingTrees(b.volume.view).size, 0)
+  })
+
+  test('takes so much of others and no more, however often it is asked for', async () => {
+    const { b, lie } = await lied()
+    const rooms: number[] = []
+    const endless = async (_root: NodeHash, _from: PeerId, room: FetchRoom): Promise<void> => {
+      rooms.push(room.bytes)
+      room.bytes -= Math.min(room.bytes, 600 * MIB)
+      throw new ShoalError('EFBIG', 'more of a tree than is taken')
+    }
+    const ofB = snapshotsOf(b, { peers: () => [ALICE.peer], fetch: endless })
+    b.volume.submit(lie)
+    for (let round = 0; round < 4; round++) {
+      await ofB.look()
+      b.replica.clock.advance(HOUR_MS)
+    }
+    const { files } = b.volume.replica.files.totals
+    const most = GIB + files * 4096
+    assert.deepEqual(rooms, [most, most - 600 * MIB, 0, 0])
   })
 
   test('has what its maker held, and the same nodes as a checkpoint has', async () => {
