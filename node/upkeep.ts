@@ -2,7 +2,7 @@
 // hosted on, and for its own disk. Here is only what belongs together; when each thing is done is
 // in its own file.
 import { assert } from '../protocol/errors.ts'
-import { mayWrite } from '../protocol/roles.ts'
+import { mayGiveUp } from '../protocol/roles.ts'
 import type { PeerId } from '../protocol/ids.ts'
 import type { ViewTarget } from '../protocol/tree/view.ts'
 import { MIB, MINUTE_MS } from '../protocol/units.ts'
@@ -174,7 +174,7 @@ export class NodeUpkeep {
         graceMs,
         dedupCheck,
         fetch: (chunk, signal) => fetcher.fetch(chunk, { hints: [], signal }),
-        mayCondemn: (peer) => mayWrite(volume.membership.member(peer)?.role ?? 'reader'),
+        mayCondemn: (peer) => mayGiveUp(volume.membership.member(peer)?.role ?? 'reader'),
         log,
       },
       this.#options,

@@ -60,6 +60,8 @@ export type PlantedFault =
   | 'mass-loss-holds-nothing'
   /** A former version ended at the op that came last, not at the earliest. */
   | 'last-ending-counts'
+  /** An appender's overwrites and removals are kept by the rule of the volume alone. */
+  | 'appenders-spare-nothing'
   /** A cut forgets what was replaced or removed, whatever the rule of the volume keeps. */
   | 'past-forgotten-at-once'
   /** Garbage collection knows nothing of snapshots. */

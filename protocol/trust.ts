@@ -23,6 +23,8 @@ export type TrustRule =
    * writes on.
    */
   | 'goes-on-own'
+  /** Contents and names that an appender ended are kept, whatever the rule of the volume. */
+  | 'appends-only'
   /** A mass loss is told of after it: nothing is held from a moment that is yet to come. */
   | 'loss-is-past'
   /** A snapshot holds what this node computes, if it can, whatever its maker says. */

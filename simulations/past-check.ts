@@ -1,11 +1,12 @@
 // Are former versions and removed names kept as the log and the rule of the volume say? What is
 // kept at the greatest clock of a log no cut of it can have forgotten: so stores with equal logs
 // must tell the same of it, as text; and what is told of can be read, byte by byte.
-import { stampHlc, stampMs } from '../protocol/clock/dot.ts'
+import { stampActor, stampHlc, stampMs } from '../protocol/clock/dot.ts'
 import { hlcMillis } from '../protocol/clock/hlc.ts'
 import type { Stamp } from '../protocol/clock/dot.ts'
 import { SUPERSEDED_PREFIX, decodeSuperseded } from '../protocol/tree/superseded.ts'
 import { keptUntilMs, longestMs } from '../protocol/tree/version-rule.ts'
+import { isAppender } from '../protocol/roles.ts'
 import { keptVersions } from '../node/log/settings.ts'
 import type { ActorTable } from '../node/replica/actors.ts'
 import type { Membership } from '../node/replica/membership.ts'
@@ -46,10 +47,16 @@ export async function pastLines({ view, actors, membership }: Log): Promise<read
   const isKept = (began: Stamp, ended: Stamp): boolean =>
     isHeld(began, ended) ||
     (stampHlc(ended) > since && keptUntilMs(rule, stampMs(began), stampMs(ended)) >= nowMs)
+  // What these end is kept for longer than any run.
+  const { hadAppender } = membership.state
+  const isByAppender = (removed: Stamp): boolean => {
+    const peer = actors.get(stampActor(removed))?.peer
+    return peer !== undefined && isAppender(membership.member(peer)?.role)
+  }
   const lines: string[] = []
   for await (const [key, value] of view.scan(SUPERSEDED_PREFIX, prefixEnd(SUPERSEDED_PREFIX))) {
-    const { version, ended } = decodeSuperseded(value)
-    if (isKept(version.stamp, ended)) lines.push(`former ${hexOf(key)} ${toHex(value)}`)
+    const { version, ended, isSpared } = decodeSuperseded(value)
+    if (isSpared || isKept(version.stamp, ended)) lines.push(`former ${hexOf(key)} ${toHex(value)}`)
   }
   for await (const [key] of view.scan('d', prefixEnd('d'))) {
     const dir = hexId<NodeId>(fromByteString(key.slice(1)), ID_BYTES, 'node id')
@@ -57,7 +64,8 @@ export async function pastLines({ view, actors, membership }: Log): Promise<read
       const isByAge = stampHlc(removed) > since && stampMs(removed) + longestMs(rule) >= nowMs
       const ofFolder =
         (isByAge && rule.length > 0) || moments.some((moment) => moment < stampHlc(removed))
-      const isThere = kind === 'dir' ? ofFolder : isKept(began, removed)
+      const isDue = kind === 'dir' ? !ofFolder : !isKept(began, removed)
+      const isThere = !isDue || (kind === 'dir' ? hadAppender : isByAppender(removed))
       if (isThere) lines.push(`gone ${dir} ${kind} ${id} ${hexOf(removed)}`)
     }
   }

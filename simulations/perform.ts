@@ -197,7 +197,7 @@ class Run {
     const [founder, ...others] = first
     if (founder === undefined) throw new RangeError('a cluster has at least one node')
     const uses = Math.max(1, others.length)
-    const role = this.#tier === undefined ? undefined : 'admin'
+    const role = this.#tier === undefined ? this.#script.role : 'admin'
     const { ticket, volume } = await founder.ask((api) => api.invite({ uses, role }))
     founder.isMember = true
     for (let joined = 0; joined < others.length; joined += JOINERS_AT_ONCE) {

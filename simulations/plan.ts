@@ -6,6 +6,7 @@ import { CLOCK_AHEAD_MS } from '../protocol/limits.ts'
 import { TIER_NAME } from './cluster.ts'
 import { FAIR_TIER } from './object-tier.ts'
 import { SeededRandom } from './random.ts'
+import type { NodeRole } from '../protocol/roles.ts'
 import type { Settings } from '../node/control/volumes.ts'
 import type { CheckpointOptions } from '../node/checkpoint/checkpoint-schedule.ts'
 import type { NetworkOptions } from './network.ts'
@@ -56,6 +57,7 @@ export function planOf(seed: string, scenario: Scenario): Script {
     network: plan.network(),
     checkpoints: plan.checkpoints(),
     settings: plan.settings(),
+    role: plan.role(),
     ...(scenario.cold && { cold: plan.cold() }),
     loses: scenario.loses && !steps.some((step) => step.do === 'restore' || step.do === 'clone'),
     steps,
@@ -113,6 +115,11 @@ class Plan {
       ...cold,
       ...this.#scenario.settings,
     }
+  }
+
+  role(): NodeRole {
+    const random = new SeededRandom(this.#seed, 'plan role')
+    return this.#scenario.appends && random.chance(0.5) ? 'appender' : 'writer'
   }
 
   /** The kind of tier that this seed has. */

@@ -56,6 +56,8 @@ export interface Scenario {
    * it.
    */
   readonly cold: boolean
+  /** In every other seed all but the first are appenders. */
+  readonly appends: boolean
   /** Settings of the volume, besides those that are drawn. */
   readonly settings: Settings
 }
@@ -115,6 +117,7 @@ const DEFAULT: Scenario = {
   faultHours: 1,
   loses: true,
   cold: false,
+  appends: false,
   settings: {},
 }
 
@@ -257,6 +260,7 @@ const SCENARIOS: readonly Scenario[] = [
     faults: { cut: 4, reset: 2, kill: 3, power: 3, jump: 1 },
     always: ['cut', 'power'],
     loses: false,
+    appends: true,
     settings: { versions: '20m:all,8h:20m', trash: '1m' },
   },
   {

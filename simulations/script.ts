@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ShoalError } from '../protocol/errors.ts'
 import { SECOND_MS } from '../protocol/units.ts'
+import type { NodeRole } from '../protocol/roles.ts'
 import type { Ack } from '../node/control/files.ts'
 import type { Settings } from '../node/control/volumes.ts'
 import type { CheckpointOptions } from '../node/checkpoint/checkpoint-schedule.ts'
@@ -187,6 +188,8 @@ export interface Script {
    * tier.
    */
   readonly cold?: ColdSetting
+  /** That of all but the first, without a tier. */
+  readonly role: NodeRole
   /** Lose as many nodes in the end as the volume tolerates, and read all with what is left. */
   readonly loses: boolean
   readonly steps: readonly Step[]

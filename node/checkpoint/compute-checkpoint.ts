@@ -13,6 +13,7 @@ import { decodeHlc } from '../../protocol/clock/hlc.ts'
 import { MIB } from '../../protocol/units.ts'
 import { encodeFork } from '../../protocol/log/fork.ts'
 import type { Cut } from '../../protocol/log/stability.ts'
+import { sparedUpTo } from '../../protocol/tree/spared.ts'
 import type { Clock } from '../world/world.ts'
 import { actorKey, decodeActor } from '../replica/actors.ts'
 import { hearAttestation } from '../replica/attestations.ts'
@@ -22,6 +23,7 @@ import type { Roots } from '../state/checkpoint-view.ts'
 import { decodeCut, encodeCut } from '../replica/cuts.ts'
 import type { CutState } from '../replica/cuts.ts'
 import { keptVersions } from '../log/settings.ts'
+import { putPastCuts } from './past-cuts.ts'
 import { TimeSlices } from '../log/time-slices.ts'
 import { Replica, forkKey } from '../replica/replica.ts'
 import type { Volume } from '../log/volume.ts'
@@ -91,6 +93,7 @@ export async function computeCheckpoint(
   const view = new CheckpointView({ view: volume.view, keys: treeKeys(volume) }, base)
   const { branches } = volume
   const replica = await Replica.open(view, volume.owner, { stored: volume.view, base, branches })
+  const announced = (replica.announced = new Map())
   const flush = async (): Promise<Roots> => {
     const roots = await view.flush(() => clock.sleep(1, { signal }))
     await volume.commit()
@@ -108,11 +111,14 @@ export async function computeCheckpoint(
   for (const fork of branches.forksWithin(cut.vector))
     view.put(forkKey(fork.actor), encodeFork(fork))
   replica.settle(cut.hlc)
+  const versions = keptVersions(governance)
+  const past = putPastCuts(volume, view, cut, announced)
+  const spared = governance.hadAppender ? sparedUpTo(past, cut.hlc, versions.rule) : undefined
   const oblivious = {
     hlc: cut.hlc,
     deadBy: putDeadBy(view, volume.cuts.deadBy(cut)),
     isLww: governance.policy('conflicts') === 'lww',
-    versions: keptVersions(governance),
+    versions: { ...versions, sparedUpTo: spared },
   }
   for (let after: ByteString | undefined = ''; after !== undefined;) {
     const { garbage, next } = await replica.garbage(oblivious, after)

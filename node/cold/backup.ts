@@ -15,7 +15,7 @@ import { asShoalError, hasCode } from '../../protocol/errors.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
 import type { BackupHeadId, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { BACKUP_NUMBER_MAX } from '../../protocol/limits.ts'
-import { mayAdminister, mayWrite } from '../../protocol/roles.ts'
+import { mayAdminister, mayGiveUp } from '../../protocol/roles.ts'
 import { enforces } from '../../protocol/trust.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -134,7 +134,7 @@ export class Backup {
     const { self } = world.network
     const there = hosted.volume.membership
       .nodes()
-      .filter(({ peer, role }) => mayWrite(role) && (peer === self || isOnline(peer)))
+      .filter(({ peer, role }) => mayGiveUp(role) && (peer === self || isOnline(peer)))
     const place = there.findIndex(({ peer }) => peer === self)
     return place < 0 ? undefined : place
   }
@@ -297,7 +297,7 @@ export class Backup {
     }
     const readers = volume.membership
       .members()
-      .filter(({ role }) => mayWrite(role) || mayAdminister(role))
+      .filter(({ role }) => mayGiveUp(role) || mayAdminister(role))
       .map(({ peer }) => peer)
     const author = volume.identity
     const { secret } = this.#heads.keys()

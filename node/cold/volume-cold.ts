@@ -3,7 +3,7 @@
 // (pack-upload.ts), then logged, and only then do peers give up anything (demotion.ts). A crash
 // leaves nothing half done that needs to be remembered.
 import { dataBytes, packsOf, totalDataBytes } from '../../protocol/cold/pack.ts'
-import { mayWrite } from '../../protocol/roles.ts'
+import { mayGiveUp } from '../../protocol/roles.ts'
 import { rankForGroup } from '../../protocol/placement/plan.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { ShoalError } from '../../protocol/errors.ts'
@@ -264,7 +264,7 @@ export class VolumeCold {
     if (settings !== undefined) {
       const told = readsToTell(read, { map, clock: world.clock, afterMs: settings.afterMs })
       if (told.length > 0) await map.recordRead(told)
-      if (this.#mayWrite(volume.identity.peer) && hosted.tiers.agreed().includes(settings.tier))
+      if (this.#mayGiveUp(volume.identity.peer) && hosted.tiers.agreed().includes(settings.tier))
         await this.#migration.run(settings, (inMs) => this.#wakeIn(inMs), signal)
     }
     await this.#packCare.run(signal)
@@ -282,14 +282,14 @@ export class VolumeCold {
     const there = [
       ...(first === undefined ? [] : [first]),
       ...ranked.filter((one) => one !== first),
-    ].filter((peer) => this.#mayWrite(peer) && (peer === self || isOnline(peer)))
+    ].filter((peer) => this.#mayGiveUp(peer) && (peer === self || isOnline(peer)))
     const place = there.indexOf(self)
     return place < 0 ? undefined : place
   }
 
-  #mayWrite(peer: PeerId): boolean {
+  #mayGiveUp(peer: PeerId): boolean {
     const role = this.#parts.hosted.volume.membership.member(peer)?.role
-    return role !== undefined && mayWrite(role)
+    return role !== undefined && mayGiveUp(role)
   }
 
   /** Somebody confirmed what is durable there: it may be what was waited for. */

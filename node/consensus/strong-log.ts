@@ -3,7 +3,7 @@
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
-import { mayWrite } from '../../protocol/roles.ts'
+import { mayGiveUp, mayWrite } from '../../protocol/roles.ts'
 import {
   VOTERS_POLICY,
   firstOffice,
@@ -110,10 +110,16 @@ export class StrongLog {
     return (ancestry.recordAt(own, at)?.seen.get(label) ?? 0) >= seq
   }
 
-  /** May a peer have values accepted, and be one of those who accept? */
+  /** May a peer have values accepted? */
   mayWrite(peer: PeerId): boolean {
     const role = this.#volume.membership.roleOf(peer)
     return role !== undefined && mayWrite(role)
+  }
+
+  /** May it be one of those who accept? */
+  mayVote(peer: PeerId): boolean {
+    const role = this.#volume.membership.roleOf(peer)
+    return role !== undefined && mayGiveUp(role)
   }
 }
 

@@ -199,7 +199,7 @@ export class StrongVoter {
     const office = this.#c.log.officeAfter(entry, value.groups)
     const isTakenIn = this.#isTakenIn(entry, office)
     if (!isTakenIn) this.#checkNotLost()
-    this.#check({ ballot, ...value }, grounds, entry, (peer) => this.#c.log.mayWrite(peer))
+    this.#check({ ballot, ...value }, grounds, entry, (peer) => this.#c.log.mayVote(peer))
     // As one who is in office anew it has promised nothing yet.
     if (isTakenIn) this.#kept = { ...NO_VOTE, by: this.#c.volume.actor, since: office.number }
     const after = vote(this.#kept, request, from)
@@ -235,7 +235,7 @@ export class StrongVoter {
       first: log.first,
       office,
       accepted: this.accepted?.value.groups,
-      mayVote: (peer) => log.mayWrite(peer),
+      mayVote: (peer) => log.mayVote(peer),
       isSigned: (statement) => this.isRight(statement),
     }
   }

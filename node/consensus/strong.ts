@@ -130,8 +130,8 @@ export class StrongVolume implements StrongAccess {
 
   #whyOut(peer: PeerId): ShoalError | undefined {
     if (this.liars.has(peer)) return new ShoalError('malformed', 'it gave contradictory answers')
-    if (this.#log.mayWrite(peer)) return undefined
-    return new ShoalError('not-a-member', 'it has no permission to write any more')
+    if (this.#log.mayVote(peer)) return undefined
+    return new ShoalError('not-a-member', 'it has no permission to vote any more')
   }
 
   /** From now on what nobody was told the end of is settled, now and then. */

@@ -15,7 +15,7 @@
 // After the two-step fossil collection of Duplicacy (Chen, "Lock-free deduplication", 2017), with
 // causal stability in place of the age of backups.
 import { asShoalError } from '../../protocol/errors.ts'
-import { mayWrite } from '../../protocol/roles.ts'
+import { mayGiveUp } from '../../protocol/roles.ts'
 import { enforces } from '../../protocol/trust.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
@@ -275,7 +275,7 @@ export function electedCollector(volume: Volume, clock: Clock): PeerId | undefin
   const { membership, identity } = volume
   const here = membership.member(identity.peer)
   const writers = [...waitedFor(volume, clock), ...(here === undefined ? [] : [here])]
-    .filter(({ role }) => mayWrite(role))
+    .filter(({ role }) => mayGiveUp(role))
     .toSorted((a, b) => (a.granted < b.granted ? -1 : 1))
   return writers[0]?.peer
 }

@@ -4,7 +4,7 @@
 import { float64FromBytes, float64ToBytes } from '../../protocol/bytes.ts'
 import { DAY_MS, GIB, HOUR_MS } from '../../protocol/units.ts'
 import { asShoalError } from '../../protocol/errors.ts'
-import { mayRead, mayWrite } from '../../protocol/roles.ts'
+import { mayGiveUp, mayRead, mayWrite } from '../../protocol/roles.ts'
 import type { NodeId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { ChunkIo, ChunkReader } from '../content/chunk-io.ts'
 import type { DedupCheck } from '../stripes/dedup-check.ts'
@@ -233,7 +233,7 @@ export class VolumeGc {
       await volume.commit()
       const surveyed = { ...this.#parts, volume, live, stable, seen: volume.durableClaim().hlc }
       let collected = NOTHING
-      if (isAsked ? this.#isAllowed(mayWrite) : this.#mayCollect()) {
+      if (isAsked ? this.#isAllowed(mayGiveUp) : this.#mayCollect()) {
         await this.#held.learn(signal)
         const bytesMax = isAsked ? Infinity : this.#dailyBytes(map)
         const onStripe = this.#stripeCounter(tell)
@@ -344,7 +344,7 @@ export class VolumeGc {
   }
 
   #mayCollect(): boolean {
-    return this.#isAllowed(mayWrite) && this.collector.isMyTurn()
+    return this.#isAllowed(mayGiveUp) && this.collector.isMyTurn()
   }
 
   #isAllowed(may: typeof mayRead): boolean {

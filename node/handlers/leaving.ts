@@ -4,7 +4,7 @@ import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { stampActor } from '../../protocol/clock/dot.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Member } from '../../protocol/membership/members.ts'
-import { mayAdminister, mayWrite } from '../../protocol/roles.ts'
+import { aRole, mayAdminister, mayLeave, mayWrite } from '../../protocol/roles.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { LeaveRequest, LeavingApi, LeftStatus } from '../control/leaving.ts'
 import type { LeftVolume } from '../log/left-volumes.ts'
@@ -105,6 +105,12 @@ function checkMayResign(
   { peer, role }: Member,
   { admins, voters }: { readonly admins: readonly Member[]; readonly voters: readonly PeerId[] },
 ): void {
+  if (!mayLeave(role))
+    throw new ShoalError(
+      'EPERM',
+      `this machine is ${aRole(role)} of volume "${name}", which only an admin removes: run ` +
+        `"shoal peer rm" on ${namesOf(admins) || 'an admin'}; ${FORCE}`,
+    )
   if (!mayAdminister(role)) {
     if (!voters.includes(peer)) return
     throw new ShoalError(

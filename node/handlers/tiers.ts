@@ -2,7 +2,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import { formatTierLocation, parseTierLocation } from '../../protocol/cold/location.ts'
 import { packsPrefix } from '../../protocol/cold/pack.ts'
-import { mayAdminister } from '../../protocol/roles.ts'
+import { aRole, mayAdminister } from '../../protocol/roles.ts'
 import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -111,7 +111,7 @@ function checkMayAdminister({ volume }: HostedVolume): void {
   if (role === undefined || mayAdminister(role)) return
   throw new ShoalError(
     'EPERM',
-    `this node is a ${role} of the volume; only an admin can change its tiers`,
+    `this node is ${aRole(role)} of the volume; only an admin can change its tiers`,
   )
 }
 

@@ -10,6 +10,7 @@ import { SALT_BYTES, packBatch, sealBody } from '../../protocol/log/batch.ts'
 import { FLAG_CLEAR_BODY, actorIdOf, isGoverning, signEntry } from '../../protocol/log/entry.ts'
 import type { Dependency, Entry, Origin } from '../../protocol/log/entry.ts'
 import { mayMake } from '../../protocol/membership/rights.ts'
+import { aRole, isAppender } from '../../protocol/roles.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import { isClearOp } from '../../protocol/op/op.ts'
 import type { Op } from '../../protocol/op/op.ts'
@@ -63,6 +64,11 @@ export class Author {
     this.#actor = actorIdOf(this.#c.volume, this.#origin)
   }
 
+  /** Does it write as an appender? */
+  get isAppended(): boolean {
+    return isAppender(this.#tables.membership.roleOf(this.#c.identity.peer))
+  }
+
   /** Number of the next entry. */
   nextSeq(): number {
     return (this.#tables.actors.get(this.#actor)?.seq ?? 0) + 1
@@ -87,7 +93,7 @@ export class Author {
     if (!mayMake(op, identity.peer, role))
       throw new ShoalError(
         'EACCES',
-        `this node is a ${role} of the volume and has no permission to do this`,
+        `this node is ${aRole(role)} of the volume and has no permission to do this`,
       )
     if (!isClearOp(op) && membership.secret(membership.epoch) === undefined)
       throw new ShoalError('EACCES', 'this node has no key of the volume')

@@ -3,13 +3,13 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { meantBy } from '../../protocol/membership/names.ts'
 import { VOTERS_MAX } from '../../protocol/limits.ts'
-import { mayAdminister, mayWrite } from '../../protocol/roles.ts'
+import { aRole, mayAdminister, mayGiveUp } from '../../protocol/roles.ts'
 import { parseVoters } from '../../protocol/strong/office.ts'
 import type { Volume } from './volume.ts'
 
 /** All who may vote; of more than VOTERS_MAX the admins first. */
 export function defaultVoters({ membership }: Volume): readonly PeerId[] {
-  const able = membership.members().filter(({ role }) => mayWrite(role))
+  const able = membership.members().filter(({ role }) => mayGiveUp(role))
   const admins = able.filter(({ role }) => mayAdminister(role))
   const others = able.filter(({ role }) => !mayAdminister(role))
   return [...admins, ...others].slice(0, VOTERS_MAX).map(({ peer }) => peer)
@@ -46,8 +46,8 @@ export function nameVoters({ membership }: Volume, policy: string): string {
 /** throws ShoalError 'usage'. */
 export function checkMayVote({ membership }: Volume, peer: PeerId): void {
   const role = membership.member(peer)?.role
-  if (role !== undefined && mayWrite(role)) return
-  const is = role === undefined ? 'no member' : `a ${role}`
+  if (role !== undefined && mayGiveUp(role)) return
+  const is = role === undefined ? 'no member' : aRole(role)
   throw new ShoalError(
     'usage',
     `voters: ${membership.nameOf(peer)} is ${is} of the volume; only admins and writers vote`,

@@ -9,6 +9,8 @@ import { isGoverning } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { translateOp } from '../../protocol/op/dots.ts'
 import type { Op } from '../../protocol/op/op.ts'
+import { addedBy } from '../../protocol/op/added-by.ts'
+import { isAppender } from '../../protocol/roles.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Clock, World } from '../world/world.ts'
@@ -139,13 +141,15 @@ export class LateWrites {
 
 function restate(
   { branches, replica }: Volume,
-  { label, seq, entry, seen }: LateEntry,
+  { label, seq, peer, entry, seen }: LateEntry,
   restatement: Restatement,
 ): void {
   const reading = replica.read(entry)
   if (reading.kind !== 'ops') return
   const translate = branches.translation(seen)
-  for (const [index, op] of reading.ops.entries()) {
+  const role = replica.membership.grant(entry.header.grant, peer)?.role
+  for (const [index, read] of reading.ops.entries()) {
+    const op = read && isAppender(role) ? addedBy(read) : read
     if (op === undefined || !isOfAll(op)) continue
     const translated = branches.isEmpty ? op : translateOp(op, translate)
     restatement.say({ op: translated, dot: makeDot(label, seq, index), place: undefined })

@@ -60,7 +60,9 @@ export class OwnEntries {
     const dot = makeDot(this.actor, batch.seq, index)
     // The effect of an entry's hash is known once the batch is closed: other ops apply then.
     const stamp = makeStamp(batch.hlc, this.actor, index)
-    this.#c.submitted(op, kind === 'sealed' ? { dot, stamp, covers: coversAll } : undefined)
+    const { isAppended } = this.#author
+    const context = { dot, stamp, covers: coversAll, isAppended }
+    this.#c.submitted(op, kind === 'sealed' ? context : undefined)
     return dot
   }
 

@@ -9,7 +9,7 @@ import { stableClock } from '../../protocol/log/stability.ts'
 import type { Claim } from '../../protocol/log/stability.ts'
 import type { Member } from '../../protocol/membership/members.ts'
 import { isQuorum } from '../../protocol/membership/quorum.ts'
-import { mayWrite } from '../../protocol/roles.ts'
+import { mayGiveUp, mayWrite } from '../../protocol/roles.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
 import { awayMsOf } from './settings.ts'
@@ -105,14 +105,14 @@ function claimsOfOthers(volume: Volume, clock: Pick<Clock, 'wall'>): Claim[] | u
   return known.length === claims.length ? known : undefined
 }
 
-/** How many of these have a smaller id and may write; undefined if this one may not. */
+/** How many of these have a smaller id and may give up data; undefined if this one may not. */
 export function countBefore(
   { membership, identity }: Volume,
   peers: readonly PeerId[],
 ): number | undefined {
   const may = (peer: PeerId): boolean => {
     const role = membership.member(peer)?.role
-    return role !== undefined && mayWrite(role)
+    return role !== undefined && mayGiveUp(role)
   }
   if (!may(identity.peer)) return undefined
   return peers.filter((peer) => peer < identity.peer && may(peer)).length

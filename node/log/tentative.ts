@@ -131,8 +131,8 @@ export class Tentative {
     const index = batch.add(op, encoded)
     const dot = makeDot(author.actor, batch.seq, index)
     const stamp = makeStamp(batch.hlc, author.actor, index)
-    if (op.kind !== 'policy')
-      applyOp(this.#c.view, moves, op, { dot, stamp, covers: coversAll }, emptyChanges())
+    const context = { dot, stamp, covers: coversAll, isAppended: author.isAppended }
+    if (op.kind !== 'policy') applyOp(this.#c.view, moves, op, context, emptyChanges())
     return dot
   }
 

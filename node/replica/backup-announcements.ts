@@ -9,7 +9,7 @@ import { publicKeyOf } from '../../protocol/ids.ts'
 import type { BackupHeadId, PeerId } from '../../protocol/ids.ts'
 import { decodeDot, encodeDot, stampMs } from '../../protocol/clock/dot.ts'
 import type { Dot, Stamp } from '../../protocol/clock/dot.ts'
-import { mayWrite } from '../../protocol/roles.ts'
+import { mayGiveUp } from '../../protocol/roles.ts'
 import type { TreeOp } from '../../protocol/op/op.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -44,7 +44,7 @@ export function mayBackUp(
   peer: PeerId,
 ): boolean {
   const role = membership.roleOf(peer)
-  return role !== undefined && mayWrite(role)
+  return role !== undefined && mayGiveUp(role)
 }
 
 /** The last that each member announced that may. */

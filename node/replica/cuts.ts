@@ -178,13 +178,19 @@ export class Cuts {
     this.#save()
   }
 
+  /** Those of the chain before a cut, as far as they are kept, oldest first. */
+  chainBefore({ before }: Pick<CutState, 'before'>): readonly AnnouncedCut[] {
+    const at = this.#chain.findIndex(({ id }) => id === before)
+    return this.#chain.slice(0, at + 1)
+  }
+
   /**
    * Those of the chain before a cut that entries above it are still judged by, oldest first: part
    * of the state there.
    */
-  retainedAt({ vector, before }: CutState): readonly CountedCut[] {
-    const at = this.#chain.findIndex(({ id }) => id === before)
-    const chain = this.#chain.slice(0, at + 1)
+  retainedAt(cut: CutState): readonly CountedCut[] {
+    const { vector } = cut
+    const chain = this.chainBefore(cut)
     return chain.filter((_, index) => {
       const next = chain[index + 1]
       return next === undefined || !dominates(vector, next.held)
@@ -195,9 +201,8 @@ export class Cuts {
    * The greatest clock of a cut before this one whose announcement is in it: what was gone by then
    * may be purged.
    */
-  deadBy({ vector, before }: CutState): Hlc {
-    const at = this.#chain.findIndex(({ id }) => id === before)
-    const known = this.#chain.slice(0, at + 1).filter(({ held }) => dominates(vector, held))
+  deadBy(cut: CutState): Hlc {
+    const known = this.chainBefore(cut).filter(({ held }) => dominates(cut.vector, held))
     return known.at(-1)?.hlc ?? HLC_ZERO
   }
 

@@ -11,7 +11,7 @@ import { openBody, readBatch, unpackBatch } from '../../protocol/log/batch.ts'
 import { actorIdOf, isClear, isGoverning, verifyEntry } from '../../protocol/log/entry.ts'
 import type { Entry } from '../../protocol/log/entry.ts'
 import { areHoldersHeard, mayMake } from '../../protocol/membership/rights.ts'
-import { mayWrite } from '../../protocol/roles.ts'
+import { aRole, mayWrite } from '../../protocol/roles.ts'
 import { enforces } from '../../protocol/trust.ts'
 import { isClearOp, isGoverningOp } from '../../protocol/op/op.ts'
 import type { Identity } from '../../protocol/signed.ts'
@@ -93,7 +93,7 @@ function checkGrant(
     throw new ShoalError('not-a-member', `${author} wrote before it was granted its role`)
   }
   if (!isClear(header) && !mayWrite(grant.role)) {
-    throw new ShoalError('not-a-member', `${author} is a ${grant.role} and may not write`)
+    throw new ShoalError('not-a-member', `${author} is ${aRole(grant.role)} and may not write`)
   }
 }
 

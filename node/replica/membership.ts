@@ -10,7 +10,7 @@ import type { Grant, Origins } from '../../protocol/membership/governance.ts'
 import { blankInfo, isActive } from '../../protocol/membership/members.ts'
 import type { Member, MemberInfo, MemberRole } from '../../protocol/membership/members.ts'
 import { freeName, nameKey, shownNames } from '../../protocol/membership/names.ts'
-import { isNode, mayRead, mayWrite, parseRole } from '../../protocol/roles.ts'
+import { isNode, mayGiveUp, mayRead, parseRole } from '../../protocol/roles.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { Op } from '../../protocol/op/op.ts'
@@ -85,10 +85,13 @@ export class Membership {
     return this.members().filter(({ role }) => isNode(role))
   }
 
-  /** Nodes beside this that may write; undefined where it is not known to be a member itself. */
+  /**
+   * Nodes beside this whose clocks have a say, undefined where it is not known to be a member
+   * itself: time lets go of what is kept, so appenders have none.
+   */
   writersBeside(self: PeerId): PeerId[] | undefined {
     if (this.member(self) === undefined) return undefined
-    const writers = this.nodes().filter(({ peer, role }) => peer !== self && mayWrite(role))
+    const writers = this.nodes().filter(({ peer, role }) => peer !== self && mayGiveUp(role))
     return writers.map(({ peer }) => peer)
   }
 

@@ -10,7 +10,7 @@ import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { dominates, equalVectors } from '../../protocol/clock/vector-clock.ts'
 import type { VersionVector } from '../../protocol/clock/vector-clock.ts'
 import { peerIdFromPublicKey } from '../../protocol/ids.ts'
-import type { ActorId, PeerId, VolumeId } from '../../protocol/ids.ts'
+import type { ActorId, EntryHash, PeerId, VolumeId } from '../../protocol/ids.ts'
 import { Branches } from '../../protocol/log/branches.ts'
 import type { Rename } from '../../protocol/log/branches.ts'
 import { makeDot, makeStamp } from '../../protocol/clock/dot.ts'
@@ -28,6 +28,7 @@ import { translateOp } from '../../protocol/op/dots.ts'
 import type { OpContext } from '../../protocol/tree/op-edit.ts'
 import type { Garbage } from '../../protocol/tree/purge.ts'
 import type { VersionRule } from '../../protocol/tree/version-rule.ts'
+import { isAppender } from '../../protocol/roles.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import { ActorTable, actorKey, decodeActor } from './actors.ts'
 import type { Actor } from './actors.ts'
@@ -86,7 +87,12 @@ export interface Oblivious {
   /** Contents that lost go, too, after a while. */
   readonly isLww: boolean
   /** By it former contents and removed names are kept, if they ended after `since`. */
-  readonly versions: { readonly rule: VersionRule; readonly since: Hlc }
+  readonly versions: {
+    readonly rule: VersionRule
+    readonly since: Hlc
+    /** Up to then what appenders ended may go; undefined: there never was one. */
+    readonly sparedUpTo: Hlc | undefined
+  }
 }
 
 interface Tables {
@@ -111,6 +117,8 @@ export class Replica {
   readonly files: CountedFiles
   /** The newest checkpoint that this state goes on from. */
   checkpoint: Checkpoint | undefined
+  /** Collects the announcements of cuts that it takes, by their entries, if this is set. */
+  announced: Map<EntryHash, CheckpointOp> | undefined
 
   private constructor(view: ReplicaView, owner: ReplicaOwner, ground: Ground, tables: Tables) {
     const { volume, membership } = owner
@@ -219,13 +227,15 @@ export class Replica {
     this.actors.advance(entry, place, standing !== 'counts' && !isGoverning(entry.header))
     const translated = this.#translated(label, ops)
     const applied = standing === 'counts' ? translated : translated.map(leftOver[standing])
-    const covers = this.actors.coveredBy(label)
+    const { role } = this.membership.grant(entry.header.grant, this.authorOf(entry)) ?? {}
+    const at = { covers: this.actors.coveredBy(label), isAppended: isAppender(role) }
     this.moves.batch(this.view, changes, () => {
       translated.forEach((op, index) => {
         if (op === undefined) return
+        if (op.kind === 'checkpoint') this.announced?.set(entry.hash, op)
         const stamp = makeStamp(hlc, label, index)
         if (applied[index] !== undefined)
-          this.applyOp(op, { dot: makeDot(label, seq, index), stamp, covers }, changes)
+          this.applyOp(op, { ...at, dot: makeDot(label, seq, index), stamp }, changes)
       })
     })
     return applied
@@ -322,7 +332,9 @@ export class Replica {
     const garbage: Garbage[] = []
     if (deadBy === HLC_ZERO) return { garbage, next: undefined }
     const graceHlc = hlc - (BigInt(LOST_GRACE_MS) << 16n)
-    const lostBy = isLww ? ((graceHlc < deadBy ? graceHlc : deadBy) as Hlc) : undefined
+    // An appender could write beside an old content, for that to lose.
+    const isLossy = isLww && versions.sparedUpTo === undefined
+    const lostBy = isLossy ? ((graceHlc < deadBy ? graceHlc : deadBy) as Hlc) : undefined
     const moments = isPlanted('mass-loss-holds-nothing') ? [] : await heldMoments(this.view)
     const history = { ...versions, at: hlc, moments }
     for (const prefix of TELLTALES) {

@@ -17,7 +17,7 @@ import { isPlanted } from '../../protocol/planted-faults.ts'
 
 const NODE: ByteString = STATE_PREFIXES.treeNode
 /** First chars of the keys of the records in each tree. */
-const PREFIXES = { clear: 'CFMWaghjkst', sealed: 'HLSXcdfilnopqrvxyz' } as const
+const PREFIXES = { clear: 'CFMWaghjkstR', sealed: 'HLSXcdfilnopqrvxyz' } as const
 
 /** Memory of a change beside its key and value. */
 const CHANGE_BYTES = 200

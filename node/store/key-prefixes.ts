@@ -40,6 +40,7 @@ export const STATE_PREFIXES = {
   massLoss: 'L',
   memberInfo: 'M',
   fileTotals: 'N',
+  pastCuts: 'R',
   pin: 'p',
   strongVote: 'Qv',
   strongUnderWay: 'Qw',

@@ -124,6 +124,8 @@ async function keptPast(
   { membership, checkpoint, view }: Volume,
   hasSnapshots = false,
 ): Promise<IsKept> {
+  // Who ended it is told where the ops are in order, at a cut.
+  if (membership.state.hadAppender) return () => true
   const { rule, since } = keptVersions(membership.state)
   const settled = hasSnapshots ? (checkpoint?.hlc ?? HLC_ZERO) : HLC_MAX
   const moments = [settled, ...(await heldMoments(view))]

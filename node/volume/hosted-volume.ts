@@ -2,7 +2,7 @@
 // data paths, and when a write counts as acknowledged.
 import { ShoalError, assertNever } from '../../protocol/errors.ts'
 import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
-import { mayRead, mayWrite } from '../../protocol/roles.ts'
+import { aRole, mayRead, mayWrite } from '../../protocol/roles.ts'
 import { nextHlc } from '../../protocol/clock/hlc.ts'
 import { codeFor } from '../../protocol/placement/redundancy.ts'
 import { signReceipts } from '../../protocol/stripe/receipt.ts'
@@ -338,7 +338,7 @@ export class HostedVolume {
     if (membership.isAwaited()) throw awaitsGrant()
     throw new ShoalError(
       'EPERM',
-      `this node is ${role === undefined ? 'no member' : `a ${role}`} of the volume and may ` +
+      `this node is ${role === undefined ? 'no member' : aRole(role)} of the volume and may ` +
         "not write; ask an admin for a writer's ticket",
     )
   }

@@ -45,6 +45,7 @@ export function growthRateOf(role: Role | undefined): GrowthRate {
     case 'admin':
     case 'recovery':
     case 'writer':
+    case 'appender':
       return WRITER
     case 'keeper':
       return KEEPER

@@ -7,6 +7,7 @@ import type { Stamp } from '../clock/dot.ts'
 import type { GoverningOp } from '../op/op.ts'
 import { stampOf } from './governance.ts'
 import type { ActSet, GoverningAct, GoverningDag, Grant } from './governance.ts'
+import { isAppender } from '../roles.ts'
 import type { MemberRole } from './members.ts'
 import { effectiveRevocations, isRevoked, revokes } from './revocations.ts'
 import type { ActedUnder, Effective, Revocation } from './revocations.ts'
@@ -35,6 +36,7 @@ export class GovernanceState {
   /** By `key=value` when it was last changed from that. */
   readonly #left = new Map<string, Stamp>()
   readonly #void = new Set<EntryHash>()
+  #hadAppender = false
   readonly #keys = new Map<PeerId, GivenKey[]>()
   /** How often an epoch was begun. The first begins with the volume, without an op. */
   readonly #begun = new Map<number, number>([[1, 1]])
@@ -76,6 +78,11 @@ export class GovernanceState {
   /** The revocations that have effect. */
   get revocations(): readonly Revocation[] {
     return [...this.#effective.values()].flat()
+  }
+
+  /** Was the role of an appender ever given to anybody, whether or not that counts? */
+  get hadAppender(): boolean {
+    return this.#hadAppender
   }
 
   /** Those that take from a peer what it was granted then. */
@@ -141,6 +148,7 @@ export class GovernanceState {
 
   #take(op: GoverningOp, act: GoverningAct, stamp: Stamp): void {
     const isVoid = this.#void.has(act.id)
+    if (op.kind === 'member' && isAppender(op.role)) this.#hadAppender = true
     if (op.kind === 'epoch') return this.#beginEpoch(op, isVoid)
     if (isVoid) return
     switch (op.kind) {

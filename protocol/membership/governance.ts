@@ -10,7 +10,7 @@ import type { Stamp } from '../clock/dot.ts'
 import type { GoverningOp } from '../op/op.ts'
 import { enforces } from '../trust.ts'
 import { divCeil } from '../units.ts'
-import { mayAdminister } from '../roles.ts'
+import { aRole, mayAdminister, mayLeave } from '../roles.ts'
 import type { Role } from '../roles.ts'
 
 /** A governing entry whose author, signature and bounds are checked. */
@@ -149,8 +149,8 @@ export class GoverningDag {
    */
   #checkDeparture(act: GoverningAct, { role }: Grant): void {
     const { author, grant, parents } = act
-    if (!isDeparture(act))
-      throw new ShoalError('not-a-member', `${author} is a ${role} and may not govern`)
+    if (!isDeparture(act) || !mayLeave(role))
+      throw new ShoalError('not-a-member', `${author} is ${aRole(role)} and may not govern`)
     const before = this.#departures.get(grant + author) ?? []
     const past = before.length > 0 ? this.#closure(parents) : undefined
     if (before.some((id) => past?.has(id)))

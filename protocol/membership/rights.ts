@@ -9,7 +9,7 @@ import { isReceiptOf } from '../stripe/receipt.ts'
 import { stripeIdOf } from '../stripe/stripe.ts'
 import type { Holding, Op } from '../op/op.ts'
 import { enforces } from '../trust.ts'
-import { mayAdminister, mayRead, mayWrite } from '../roles.ts'
+import { mayAdminister, mayGiveUp, mayLeave, mayRead, mayWrite } from '../roles.ts'
 import type { Role } from '../roles.ts'
 
 /**
@@ -22,11 +22,12 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'member-info':
       return op.peer === author || mayAdminister(role)
     case 'backup':
-      return mayWrite(role) && (op.peer === author || !enforces('backup-word-own'))
+      return mayGiveUp(role) && (op.peer === author || !enforces('backup-word-own'))
+    // Of one member the newest count, so that who makes many lets go of older ones.
     case 'snapshot':
-      return mayWrite(role) && op.peer === author
+      return mayGiveUp(role) && op.peer === author
     case 'snapshot-rm':
-      return mayAdminister(role) || (mayWrite(role) && op.peer === author && !op.forced)
+      return mayAdminister(role) || (mayGiveUp(role) && op.peer === author && !op.forced)
     case 'snapshot-hold':
       return mayAdminister(role)
     case 'shards':
@@ -34,14 +35,13 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'read':
       return mayRead(role)
     case 'remove-member':
-      return op.peer === author || mayAdminister(role)
+      return mayAdminister(role) || (op.peer === author && mayLeave(role))
     case 'member':
     case 'epoch':
     case 'policy':
     case 'dismiss-loss':
     case 'purge-versions':
       return mayAdminister(role)
-    case 'checkpoint':
     case 'mkdir':
     case 'create':
     case 'link':
@@ -53,18 +53,21 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'xattr':
     case 'version':
     case 'drop-version':
-    case 'restated':
-    case 'pin':
-    case 'pin-cold':
     case 'mass-loss':
     // Every writer of placements may, since it also recodes.
     case 'stripe':
     case 'doubt':
+      return mayWrite(role)
+    case 'checkpoint':
+    // Of what it names nothing is said again by its own writer.
+    case 'restated':
+    case 'pin':
+    case 'pin-cold':
     // Members that cannot read the tree cannot tell that nothing refers to a chunk.
     case 'condemn':
     case 'sweep':
     case 'cold':
-      return mayWrite(role)
+      return mayGiveUp(role)
     default:
       return assertNever(op)
   }

@@ -41,9 +41,10 @@ import { coverByOther, coverByRemoval } from './removals.ts'
 import type { ItemSet } from './record-set.ts'
 import { NO_FILES } from './file-totals.ts'
 import type { FileTotals } from './file-totals.ts'
-import { ROOT, newDir } from './records.ts'
-import type { Inode, Link, StateStore } from './records.ts'
+import { ROOT, newDir, newInode } from './records.ts'
+import type { Link, StateStore } from './records.ts'
 import { mergeAttributes } from './stamped-attributes.ts'
+import { spare, spareName } from './spared.ts'
 import { supersede } from './superseded.ts'
 import { addVersion, dropVersion } from './versions.ts'
 import { mergeXattr } from './xattrs.ts'
@@ -175,7 +176,7 @@ function applyCreate(edit: OpEdit, op: OpOf<'create'>): void {
   if (edit.seenDir(op.parent) === undefined) return
   if (edit.inode(op.inode) !== undefined || edit.link(op.link) !== undefined)
     return applyCreateAgain(edit, op)
-  const inode = newInode(edit, op)
+  const inode = newInode(op, edit.stamp, dotSeq(edit.dot))
   inode.links = [op.link]
   mergeAttributes(inode.attributes, op.attributes, stamp)
   edit.putInode(op.inode, inode)
@@ -204,7 +205,7 @@ function applyCreateAgain(edit: OpEdit, op: OpOf<'create'>): void {
   const { target, special, inode: id } = op
   const known = edit.inode(id)
   if (known !== undefined) edit.makesInode(id, known)
-  const inode = known ?? newInode(edit, op)
+  const inode = known ?? newInode(op, edit.stamp, dotSeq(edit.dot))
   changeVersions(edit, id, inode, () => {
     if (stamp >= inode.created) return
     inode.created = stamp
@@ -235,27 +236,11 @@ function makeLink(edit: OpEdit, op: OpOf<'create' | 'link'>): void {
   edit.makesLink(op.link, link)
   if (stamp < link.made) {
     link.made = stamp
+    if (edit.isAppended) spareName(edit, op.link, link)
     relink(edit, op.link, link, inode)
   }
   if (link.placed < stamp) placeLink(edit, op.link, link, parent, name)
   setLinkLive(edit, op.link, link, withDot(edit, 'link', op.link, link.live, dot))
-}
-
-function newInode({ dot, stamp }: OpEdit, { target, special }: OpOf<'create'>): Inode {
-  return {
-    target,
-    special,
-    attributes: {},
-    newest: undefined,
-    losers: [],
-    isRemoved: false,
-    removed: [],
-    links: [],
-    created: stamp,
-    madeSeq: dotSeq(dot),
-    madeAlso: [],
-    changed: stamp,
-  }
 }
 
 function applyLink(edit: OpEdit, op: OpOf<'link'>): void {
@@ -292,6 +277,7 @@ function applyUnlink(edit: OpEdit, op: OpOf<'unlink'>): void {
   const link = edit.seenLink(op.link)
   if (link === undefined) return
   removeContents(edit, op)
+  if (edit.isAppended) spareName(edit, op.link, link)
   const saw = edit.seenDots(op.saw)
   coverByRemoval(edit.store, { kind: 'link', id: op.link }, link.live, saw, edit.stamp)
   const left = isPlanted('delete-covers-unseen')
@@ -305,6 +291,7 @@ function applyUnlink(edit: OpEdit, op: OpOf<'unlink'>): void {
 function applyRmdir(edit: OpEdit, op: OpOf<'rmdir'>): void {
   const dir = edit.seenDir(op.id)
   if (dir === undefined || op.id === ROOT) return
+  if (edit.isAppended) spare(edit, 'dir', op.id)
   const saw = edit.seenDots(op.saw)
   coverByRemoval(edit.store, { kind: 'dir', id: op.id }, dir.live, saw, edit.stamp)
   setDirLive(edit, op.id, dir, without(edit, 'dir', op.id, dir.live, saw))

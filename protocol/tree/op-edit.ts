@@ -19,20 +19,24 @@ export interface OpContext {
   readonly stamp: Stamp
   /** The coverage of earlier ops; nobody asks about later ones. */
   readonly covers: Covers
+  /** It was made in the role of an appender: what it ends is kept (spared.ts). */
+  readonly isAppended?: boolean | undefined
 }
 
 export class OpEdit extends Edit {
   readonly dot: Dot
+  readonly isAppended: boolean
   readonly #covers: Covers
 
   constructor(
     store: StateStore,
-    { dot, stamp, covers }: OpContext,
+    { dot, stamp, covers, isAppended = false }: OpContext,
     changes: ChangeSet,
     recounts?: Recounts,
   ) {
     super(store, stamp, changes, recounts)
     this.dot = dot
+    this.isAppended = isAppended && enforces('appends-only')
     this.#covers = covers
   }
 

@@ -28,6 +28,7 @@ import {
 import type { StateStore } from './records.ts'
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { COVERED_PREFIX, decodeCovered, ownerOfCovered, dropGone } from './removals.ts'
+import { SPARED_PREFIX, forgetSpared, isSpared, isStillSpared, overSpared } from './spared.ts'
 import { PURGED_PREFIX, SUPERSEDED_PREFIX, decodeSuperseded, isPurgeOver } from './superseded.ts'
 import { keptUntilMs, longestMs } from './version-rule.ts'
 import type { VersionRule } from './version-rule.ts'
@@ -66,6 +67,8 @@ export interface Retention {
   readonly since: Hlc
   /** All that stood at one of these is kept, whatever the rule. */
   readonly moments: readonly Hlc[]
+  /** Up to then what appenders ended may go (spared.ts); undefined: there never was one. */
+  readonly sparedUpTo: Hlc | undefined
 }
 
 /** Keys that begin with these tell what there may be to purge. */
@@ -88,13 +91,19 @@ export function garbageOf(
     return removal === undefined ? [] : [removal as Garbage]
   }
   const limits = { deadBy, history }
+  if (key.startsWith(SPARED_PREFIX)) {
+    const over = overSpared([key, value], history.sparedUpTo)
+    return over === undefined ? [] : [over as Garbage]
+  }
   if (key.startsWith(DEAD_PREFIX))
     return isDeadDue(store, [key, value], limits) ? [key as Garbage] : []
   if (key.startsWith(COVERED_PREFIX))
     return isCoveredDue(store, [key, value], limits) ? [key as Garbage] : []
   if (key.startsWith(SUPERSEDED_PREFIX)) {
-    const { version, ended } = decodeSuperseded(value)
-    const isDue = stampHlc(ended) <= deadBy && !isKept(history, version.stamp, stampHlc(ended))
+    const former = decodeSuperseded(value)
+    const ended = stampHlc(former.ended)
+    const isSparedYet = former.isSpared && isStillSpared(ended, history.sparedUpTo)
+    const isDue = ended <= deadBy && !isSparedYet && !isKept(history, former.version.stamp, ended)
     return isDue ? [key as Garbage] : []
   }
   if (key.startsWith(PURGED_PREFIX)) return isPurgeOver(value, deadBy) ? [key as Garbage] : []
@@ -126,6 +135,7 @@ function isDeadDue(
   const { kind, id } = decodeDeadKey(key)
   const died = decodeDeathTime(value)
   if (died > deadBy) return false
+  if (isSpared(store, kind, id, history.sparedUpTo)) return false
   if (kind === 'dir') return isPastAllAges(history, died)
   const began = kind === 'link' ? readLink(store, id)?.made : readInode(store, id)?.created
   return began === undefined || !isKept(history, began, died)
@@ -150,8 +160,10 @@ function isCoveredDue(
   return dead !== undefined && isDeadDue(store, dead, limits)
 }
 
-/** Is nothing kept that ended at this time, whenever it began? */
-function isPastAllAges({ rule, at, since, moments }: Retention, ended: Hlc): boolean {
+/** Is nothing kept that ended at this time, whenever it began and whoever ended it? */
+function isPastAllAges(history: Retention, ended: Hlc): boolean {
+  const { rule, at, since, moments, sparedUpTo } = history
+  if (sparedUpTo !== undefined && isStillSpared(ended, sparedUpTo)) return false
   if (moments.some((moment) => moment < ended)) return false
   if (rule.length === 0 || ended <= since) return true
   return hlcMillis(at) > hlcMillis(ended) + longestMs(rule)
@@ -179,6 +191,10 @@ export function purge(store: StateStore, garbage: Iterable<Garbage>): void {
     }
     if (item.startsWith(REMOVED_PREFIX)) {
       forgetRemoval(store, item)
+      continue
+    }
+    if (item.startsWith(SPARED_PREFIX)) {
+      forgetSpared(store, item)
       continue
     }
     if (item.startsWith(TREE_PREFIXES.history)) {

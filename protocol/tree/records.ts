@@ -217,6 +217,28 @@ export function newDir(parent: NodeId, name: Name, stamp: Stamp, seq: number): D
   }
 }
 
+/** One without names and contents. */
+export function newInode(
+  { target, special }: Partial<Pick<Inode, 'target' | 'special'>>,
+  made: Stamp,
+  madeSeq: number,
+): Inode {
+  return {
+    target,
+    special,
+    attributes: {},
+    newest: undefined,
+    losers: [],
+    isRemoved: false,
+    removed: [],
+    links: [],
+    created: made,
+    madeSeq,
+    madeAlso: [],
+    changed: made,
+  }
+}
+
 /** True if the directory shows. */
 export function isDirVisible(id: NodeId, dir: Dir): boolean {
   return id === ROOT || dir.live.length > 0 || dir.visibleChildren > 0

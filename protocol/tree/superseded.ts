@@ -16,9 +16,11 @@ import { enforces } from '../trust.ts'
 import type { OpEdit } from './op-edit.ts'
 import { RecordReader, RecordWriter } from './record-codec.ts'
 import type { Inode, StateStore } from './records.ts'
+import { spare } from './spared.ts'
 import { VERSION_FIELDS, readVersionFields, writeVersionFields } from './version-records.ts'
 import type { Version } from './version-records.ts'
 import { dropVersion, heldVersion } from './versions.ts'
+import { versionLinks } from './view.ts'
 
 /** By a newer version, or by a `drop-version`. */
 export type HowEnded = 'overwritten' | 'dropped'
@@ -28,6 +30,8 @@ export interface Superseded {
   /** Stamp of the earliest op that replaced or dropped it. */
   readonly ended: Stamp
   readonly how: HowEnded
+  /** That op was made in the role of an appender. */
+  readonly isSpared: boolean
 }
 
 /** Begins the keys of all of them. */
@@ -61,7 +65,10 @@ export function readSuperseded(store: StateStore, inode: NodeId, dot: Dot): Supe
 export function decodeSuperseded(bytes: Uint8Array): Superseded {
   const r = new RecordReader(bytes, FIELDS)
   const version = readVersionFields(r)
-  return { version, ended: r.stamp(), how: HOW[r.integer()] ?? 'dropped' }
+  const ended = r.stamp()
+  const how = r.integer()
+  const isSpared = how >= HOW.length
+  return { version, ended, how: HOW[how % HOW.length] ?? 'dropped', isSpared }
 }
 
 /** A former version is not kept, though the op that ends it here may come later. */
@@ -87,34 +94,47 @@ export interface Ending {
   readonly goesOn: boolean
 }
 
-/** An op that had seen it replaces or drops a version. Mutates `inode`; the caller puts it. */
+/**
+ * An op that had seen it replaces or drops a version. Mutates `inode`; the caller puts it. What an
+ * appender ends is in history in any case, and so is its file.
+ */
 export function supersede(
   edit: OpEdit,
   [id, inode]: readonly [NodeId, Inode],
   dot: Dot,
   { how, goesOn }: Ending,
 ): void {
-  const { store, stamp } = edit
+  const { store, stamp, isAppended } = edit
   const held = heldVersion(store, id, inode, dot)
   if (held !== undefined) dropVersion(store, id, inode, dot)
   const known = held === undefined ? readSuperseded(store, id, dot) : undefined
   const version = held ?? known?.version
   if (version === undefined) return
   const isOwn = dotActor(dot) === dotActor(edit.dot) || !enforces('goes-on-own')
-  if (goesOn && isOwn && isOneMinute(version.stamp, stamp)) {
+  if (isAppended) spareFile(edit, id, inode)
+  if (goesOn && isOwn && !isAppended && isOneMinute(version.stamp, stamp)) {
     if (known !== undefined) store.delete(supersededPrefix(id) + dot)
   } else if (store.get(PURGED_PREFIX + hexToByteString(id) + dot) !== undefined) {
     return
   } else if (known === undefined || stamp < known.ended || isPlanted('last-ending-counts')) {
-    writeSuperseded(store, id, { version, ended: stamp, how })
+    writeSuperseded(store, id, { version, ended: stamp, how, isSpared: isAppended })
   }
 }
 
-function writeSuperseded(store: StateStore, id: NodeId, { version, ended, how }: Superseded): void {
+function spareFile(edit: OpEdit, id: NodeId, inode: Inode): void {
+  spare(edit, 'inode', id)
+  for (const link of versionLinks(edit.store, id, inode)) spare(edit, 'link', link)
+}
+
+function writeSuperseded(
+  store: StateStore,
+  id: NodeId,
+  { version, ended, how, isSpared }: Superseded,
+): void {
   const w = writer.begin(FIELDS)
   writeVersionFields(w, version)
   w.stamp(ended)
-  w.integer(HOW.indexOf(how))
+  w.integer(HOW.indexOf(how) + (isSpared ? HOW.length : 0))
   store.put(supersededPrefix(id) + version.dot, w.finish())
 }
 

@@ -45,7 +45,7 @@ export interface Attack {
   run(stage: Stage): Promise<Look | undefined>
 }
 
-export const ANY_ROLE: readonly Role[] = ['writer', 'keeper', 'reader']
+export const ANY_ROLE: readonly Role[] = ['writer', 'appender', 'keeper', 'reader']
 
 /** throws CheckError unless `isSo`. */
 export function disbelieved(isSo: boolean, what: string): void {

@@ -9,6 +9,7 @@ import type { TamperRates } from './tampering.ts'
 
 export const CHARACTERS = [
   'liar-writer',
+  'liar-appender',
   'liar-keeper',
   'liar-reader',
   'bomber',
@@ -73,6 +74,8 @@ function roleOf(character: Character, aimed: readonly Attack[], random: SeededRa
       return 'keeper'
     case 'liar-reader':
       return 'reader'
+    case 'liar-appender':
+      return 'appender'
     case 'bomber':
       return random.pick(['writer', 'keeper', 'reader'])
     default:
@@ -82,5 +85,6 @@ function roleOf(character: Character, aimed: readonly Attack[], random: SeededRa
 
 function characterOf(role: Role): Character {
   if (role === 'keeper') return 'liar-keeper'
+  if (role === 'appender') return 'liar-appender'
   return role === 'reader' ? 'liar-reader' : 'liar-writer'
 }

@@ -17,6 +17,8 @@ import {
   ROLES,
   mayAdminister,
   mayRead,
+  includesRole,
+  mayGiveUp,
   mayStore,
   mayWrite,
   parseRole,
@@ -174,15 +176,22 @@ describe('roles', () => {
       role,
       mayAdminister(role),
       mayWrite(role),
+      mayGiveUp(role),
       mayRead(role),
       mayStore(role),
     ])
     assert.deepEqual(table, [
-      ['admin', true, true, true, true],
-      ['writer', false, true, true, true],
-      ['reader', false, false, true, false],
-      ['keeper', false, false, false, true],
+      ['admin', true, true, true, true, true],
+      ['writer', false, true, true, true, true],
+      ['appender', false, true, false, true, true],
+      ['reader', false, false, false, true, false],
+      ['keeper', false, false, false, false, true],
     ])
+    const order = ['admin', 'writer', 'appender', 'reader'] as const
+    for (const [at, role] of order.entries())
+      for (const [place, other] of order.entries())
+        assert.equal(includesRole(role, other), at <= place, `${role} ${other}`)
+    assert.ok(includesRole('appender', 'keeper') && !includesRole('reader', 'keeper'))
   })
 
   test('text that is no role is malformed', () => {

@@ -35,6 +35,22 @@ export const HISTORY_ATTACKS: readonly Attack[] = [
     },
   },
   {
+    name: 'as an appender it writes on what it has just written, to have that forgotten',
+    rule: 'appends-only',
+    kind: 'lie',
+    roles: ['appender'],
+    async run(stage): Promise<Look> {
+      const { founder, liar, random } = stage
+      const name = `added-${random.word()}`
+      for (const entry of entriesOf(liar, name, { isOne: true })) await giveAll(stage, [entry])
+      return async () => {
+        const sizes = await versionSizes(founder, `/${name}`)
+        const isForgotten = sizes.includes(AFTER.length) && !sizes.includes(BEFORE.length)
+        disbelieved(!isForgotten, `${founder.name} keeps nothing of what an appender replaced`)
+      }
+    },
+  },
+  {
     name: 'it tells of a loss that is yet to come, to have all kept that is ever removed',
     rule: 'loss-is-past',
     kind: 'lie',
@@ -54,10 +70,10 @@ export const HISTORY_ATTACKS: readonly Attack[] = [
 ]
 
 /**
- * One that makes a file and writes to it, and one of another incarnation that replaces what is in
- * it with the word that it goes on.
+ * One that makes a file and writes to it, and one of another incarnation, or of the same, that
+ * replaces what is in it with the word that it goes on.
  */
-function entriesOf(liar: Liar, name: string): readonly Entry[] {
+function entriesOf(liar: Liar, name: string, { isOne = false } = {}): readonly Entry[] {
   const [inode, link] = [idOf(`inode of ${name}`), idOf(`link of ${name}`)]
   const version = (text: string): Op & { readonly kind: 'version' } => ({
     kind: 'version',
@@ -72,11 +88,11 @@ function entriesOf(liar: Liar, name: string): readonly Entry[] {
   const made = alone(liar, [{ kind: 'create', inode, link, ...place }, version(BEFORE)])
   const { actor, seq, hlc } = made.header
   const base = [makeDot(actor, seq, 1)]
-  const replaced = alone(liar, [{ ...version(AFTER), base, goesOn: true }], {
-    seen: [made],
-    hlc: nextHlc(hlc, liar.clock.wall()),
-  })
-  return [made, replaced]
+  const ops = [{ ...version(AFTER), base, goesOn: true } as const]
+  const after = { hlc: nextHlc(hlc, liar.clock.wall()) }
+  if (!isOne) return [made, alone(liar, ops, { seen: [made], ...after })]
+  const next = { actor, seq: seq + 1, prev: made.hash, deps: [], origin: undefined, sealed: true }
+  return [made, liar.entry(ops, { ...next, ...after })]
 }
 
 /** None where there is no such file, as all that the liar writes comes too late. */

@@ -2,12 +2,16 @@
 // that a tier has them.
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { packIdFromBytes } from '../../../protocol/ids.ts'
+import type { Op } from '../../../protocol/op/op.ts'
+import { ROOT } from '../../../protocol/tree/records.ts'
 import { MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
 import { agreeTo } from '../../cold/trust.ts'
 import { statusOf } from '../../checkers.ts'
 import { TIER_NAME, TIER_URL } from '../../cluster.ts'
-import type { Attack, Stage } from '../attack.ts'
+import { disbelieved } from '../attack.ts'
+import type { Attack, Look, Stage } from '../attack.ts'
 import { beat } from './gossip.ts'
+import { giveAll } from './ops.ts'
 import { copiesOf, hear, nothingGone, placed, shownOf, stripesOf, tell } from '../stripes.ts'
 
 /** In which all have looked at what was swept, and let go of what is to go. */
@@ -17,6 +21,8 @@ const SWEPT_MS: number = 12 * MINUTE_MS
 const COLD_MS: number = 15 * MINUTE_MS
 const BEAT_MS: number = 10 * SECOND_MS
 const PACK_BYTES = 16
+/** Stripes that an appender gives up at once. */
+const STRIPES_MAX = 8
 
 /** The volume has a tier, and peers need keep nothing that lies there. */
 async function addTier({ founder, honest, liar }: Stage): Promise<void> {
@@ -83,6 +89,33 @@ export const SWEEP_ATTACKS: readonly Attack[] = [
       await confirmAll(stage, COLD_MS)
       // What nobody has any more, nobody reads in the end.
       return undefined
+    },
+  },
+  {
+    name: 'it gives up what others need, as who may only add',
+    rule: 'op-by-role',
+    kind: 'lie',
+    roles: ['appender'],
+    async run(stage): Promise<Look> {
+      const { founder, liar } = stage
+      const stripes = [...(await stripesOf(stage)).keys()].slice(0, STRIPES_MAX)
+      const { hlc: condemned } = liar.volume.actors
+      const attempts: Op[] = [
+        { kind: 'condemn', stripes },
+        { kind: 'sweep', stripes, condemned },
+      ]
+      for (const op of attempts) await giveAll(stage, [liar.entry([op])])
+      const pin = { kind: 'pin', id: ROOT, class: 'copies2' } as const
+      await giveAll(stage, [liar.entry([pin], { sealed: true })])
+      return async () => {
+        const pins = await founder.ask(async (api) => {
+          const all: unknown[] = []
+          for await (const page of api.listPins()) all.push(...page.filter((one) => 'path' in one))
+          return all
+        })
+        // What others need and was swept, nobody reads in the end.
+        disbelieved(pins.length === 0, 'an appender said how few may hold a volume')
+      }
     },
   },
 ]

@@ -150,7 +150,7 @@ async function garbageIn(table: Table, deadBy: Hlc): Promise<Garbage[]> {
       ...garbageBy(tables, record, {
         deadBy,
         lostBy: undefined,
-        history: { rule: [], at: deadBy, since: HLC_ZERO, moments: [] },
+        history: { rule: [], at: deadBy, since: HLC_ZERO, moments: [], sparedUpTo: undefined },
       }),
     )
   }

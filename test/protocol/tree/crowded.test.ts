@@ -194,7 +194,7 @@ describe('crowded trees', () => {
       const limits = {
         deadBy: ordered.hlc,
         lostBy: ordered.hlc,
-        history: { rule: [], at: ordered.hlc, since: HLC_ZERO, moments: [] },
+        history: { rule: [], at: ordered.hlc, since: HLC_ZERO, moments: [], sparedUpTo: undefined },
       }
       const garbage = GARBAGE_PREFIXES.flatMap((prefix) =>
         ordered.state

@@ -43,17 +43,17 @@ function endedBy(log: readonly LoggedOp[]): string[] {
   const ends = new Map<Dot, { ended: Stamp; how: string; isLost: boolean }>()
   for (const logged of log) {
     const { op } = logged
-    const { dot, stamp, covers } = contextOf(logged)
+    const { dot, stamp, covers, isAppended } = contextOf(logged)
     if (op.kind !== 'version' && op.kind !== 'drop-version') continue
     if (op.kind === 'version') versions.set(dot, { inode: op.inode, stamp })
     for (const base of op.kind === 'version' ? op.base : op.saw) {
       const version = versions.get(base)
       const isSeen = covers(dotActor(base), Number(base.split(':')[1]))
       if (version === undefined || version.inode !== op.inode || !isSeen) continue
-      const goesOn = op.kind === 'version' && op.goesOn === true
+      const goesOn = op.kind === 'version' && op.goesOn === true && isAppended !== true
       const isOwn = dotActor(base) === dotActor(dot)
       const isLost = goesOn && isOwn && minuteOf(version.stamp) === minuteOf(stamp)
-      const how = op.kind === 'version' ? 'overwritten' : 'dropped'
+      const how = `${op.kind === 'version' ? 'overwritten' : 'dropped'} ${isAppended === true}`
       const known = ends.get(base)
       if (known === undefined) ends.set(base, { ended: stamp, how, isLost })
       else if (isLost) known.isLost = true
@@ -69,8 +69,9 @@ function endedIn({ state }: Site): string[] {
   return state
     .under(SUPERSEDED_PREFIX)
     .map(([key, value]) => {
-      const { version, ended, how } = decodeSuperseded(value)
-      return [inodeOfSuperseded(SUPERSEDED_PREFIX + key), version.dot, hex(ended), how].join(' ')
+      const { version, ended, how, isSpared } = decodeSuperseded(value)
+      const inode = inodeOfSuperseded(SUPERSEDED_PREFIX + key)
+      return [inode, version.dot, hex(ended), how, isSpared].join(' ')
     })
     .sort()
 }
@@ -79,7 +80,7 @@ function endedIn({ state }: Site): string[] {
 function removalsIn({ state }: Site): Map<NodeId, Stamp> {
   const found = new Map<NodeId, Stamp>()
   for (const [rest] of state.under(DEAD_PREFIX)) {
-    if (rest.startsWith('x')) continue
+    if (/^[xs]/.test(rest)) continue
     const { kind, id } = decodeDeadKey(DEAD_PREFIX + rest)
     if (kind === 'inode') continue
     const stamps = state.under(coveredPrefix({ kind, id })).map(([, value]) => decodeCovered(value))
@@ -165,7 +166,7 @@ describe('history', () => {
         for (const { state } of sites) {
           const gone = state.under(DEAD_PREFIX).flatMap(([rest]) => {
             const { kind, id } = decodeDeadKey(DEAD_PREFIX + rest)
-            if (rest.startsWith('x') || kind === 'inode') return []
+            if (/^[xsi]/.test(rest)) return []
             const at = kind === 'dir' ? readDir(state, id) : readLink(state, id)
             assert.ok(at)
             return [`${at.parent} ${collisionKey(at.name)} ${kind} ${id}`]

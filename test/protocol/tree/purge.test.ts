@@ -37,16 +37,18 @@ function garbageIn({ state }: Site, limits: Partial<PurgeLimits> = {}): Garbage[
   )
 }
 
-function keptBy([rule, moments]: Kept, at: Hlc): Retention {
-  return { rule, at, since: HLC_ZERO, moments }
+function keptBy([rule, moments, spared]: Kept, at: Hlc): Retention {
+  const sparedUpTo = (spared === undefined ? MAX : at > spared ? at - spared : 0n) as Hlc
+  return { rule, at, since: HLC_ZERO, moments, sparedUpTo }
 }
 
-/** A rule, and the moments of mass losses. */
-type Kept = readonly [VersionRule, readonly Hlc[]]
+/** A rule, the moments of mass losses, and for how long what an appender ended is kept. */
+type Kept = readonly [VersionRule, readonly Hlc[], bigint?]
 
 const rules: fc.Arbitrary<Kept> = fc.tuple(
   fc.constantFrom(...['off', '1m:all', '2m:all,5m:2m'].map((text) => parseVersionRule(text) ?? [])),
   fc.array(fc.bigInt(0n, 400_000n << 16n), { maxLength: 2 }) as fc.Arbitrary<Hlc[]>,
+  fc.bigInt(0n, 400_000n << 16n),
 )
 
 function lastHlc(ops: readonly LoggedOp[]): Hlc {

@@ -37,7 +37,10 @@ export const steps: fc.Arbitrary<Steps> = fc.array(
 )
 
 export function newSites(): Site[] {
-  return Array.from({ length: SITES }, (_, index) => newSite(`site${index}`))
+  const sites = Array.from({ length: SITES }, (_, index) => newSite(`site${index}`))
+  const last = sites.at(-1)
+  if (last !== undefined) last.isAppended = true
+  return sites
 }
 
 export function live(sites: readonly Site[], script: Steps): void {

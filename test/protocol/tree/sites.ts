@@ -93,7 +93,9 @@ export function contextOf({ site, seq, hlc, past }: LoggedOp): OpContext {
     for (const [other, count] of past) if (other.actor === actor) return number <= count
     return false
   }
-  return { dot: makeDot(site.actor, seq, 0), stamp: makeStamp(hlc, site.actor, 0), covers }
+  const { isAppended } = site
+  const stamp = makeStamp(hlc, site.actor, 0)
+  return { dot: makeDot(site.actor, seq, 0), stamp, covers, isAppended }
 }
 
 export class Site {
@@ -108,6 +110,8 @@ export class Site {
   readonly held: Map<Site, number> = new Map<Site, number>()
   hlc: Hlc = 0n as Hlc
   wallMs = 0
+  /** It writes as an appender. */
+  isAppended = false
   #madeCount = 0
 
   constructor(name: string) {
