@@ -97,6 +97,7 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   const freed = `${formatBytes(reclaimableBytes)} on all peers, once all of them have confirmed it`
   return [
     ...massLosses.map((loss) => ['MASS LOSS', lossText(loss)] as const),
+    ...shorteningRows(volume),
     ...(behind.length === 0 ? [] : [['Not yet everywhere', behindText(behind)] as const]),
     ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
     ...(upkeep === '' ? [] : [['Upkeep', upkeep] as const]),
@@ -106,6 +107,16 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
     ...(garbageFault === undefined ? [] : [['No space back', printable(garbageFault)] as const]),
     ...falseFiles.map((file) => ['False file', falseFileText(file)] as const),
   ]
+}
+
+/** Says until when it is kept what a setting does not keep any more. */
+export function shorteningRows({
+  shortening,
+}: VolumeStatus): readonly (readonly [what: string, text: string])[] {
+  if (shortening === undefined) return []
+  const { versions, until, fromMs } = shortening
+  const before = until.map((rule) => `versions=${rule}`).join(' and ')
+  return [['KEEPS LESS', `versions=${versions} from ${formatTime(fromMs)}; until then ${before}`]]
 }
 
 function behindText(names: readonly string[]): string {

@@ -62,6 +62,8 @@ export type PlantedFault =
   | 'last-ending-counts'
   /** An appender's overwrites and removals are kept by the rule of the volume alone. */
   | 'appenders-spare-nothing'
+  /** A setting that keeps less holds as soon as it is made. */
+  | 'shortened-at-once'
   /** A cut forgets what was replaced or removed, whatever the rule of the volume keeps. */
   | 'past-forgotten-at-once'
   /** Garbage collection knows nothing of snapshots. */

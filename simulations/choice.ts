@@ -102,9 +102,15 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
     case 'collect':
       return { kind }
     case 'set':
-      return { kind, settings: random.pick(TOGGLES) }
+    case 'shorten':
+      return { kind: 'set', settings: random.pick(kind === 'set' ? TOGGLES : SHORTER) }
   }
 }
+
+/** Rules that keep less than the one that scenarios begin with, and that. */
+const SHORTER: readonly Settings[] = ['2m:all', '10m:all,4h:1h', '20m:all,8h:20m'].map(
+  (versions) => ({ versions }),
+)
 
 /** Simultaneous actions of `count` users on the same names, one op each. */
 export async function chooseDuel(

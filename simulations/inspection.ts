@@ -31,7 +31,8 @@ export async function readVolume(
   for await (const [key, value] of kv.scan({ from: 'V', to: 'W' })) {
     const [genesis] = decodeCbor(value, 'volume record') as readonly [Uint8Array]
     const view = new StateView(kv, key.slice(1))
-    const origins = { volume: volumeIdOf(genesis), creator: decodeGenesis(genesis).creator }
+    const { creator, created } = decodeGenesis(genesis)
+    const origins = { volume: volumeIdOf(genesis), creator, created }
     const membership = await Membership.open(view, identity, origins)
     const owner = { volume: origins.volume, membership }
     const ground = { stored: view, base: readCheckpoint(view) }

@@ -41,6 +41,7 @@ export const MUTATIONS: readonly Mutation[] = [
   { fault: 'last-ending-counts', scenario: 'versions', caughtWithinSeeds: 10 },
   { fault: 'past-forgotten-at-once', scenario: 'versions', caughtWithinSeeds: 10 },
   { fault: 'appenders-spare-nothing', scenario: 'versions', caughtWithinSeeds: 20 },
+  { fault: 'shortened-at-once', scenario: 'versions', caughtWithinSeeds: 20 },
   { fault: 'mass-loss-holds-nothing', scenario: 'versions', caughtWithinSeeds: 10 },
   { fault: 'snapshots-collected', scenario: 'snapshots', caughtWithinSeeds: 10 },
   { fault: 'snapshots-dropped', scenario: 'snapshots', caughtWithinSeeds: 20 },

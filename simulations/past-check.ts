@@ -2,10 +2,16 @@
 // kept at the greatest clock of a log no cut of it can have forgotten: so stores with equal logs
 // must tell the same of it, as text; and what is told of can be read, byte by byte.
 import { stampActor, stampHlc, stampMs } from '../protocol/clock/dot.ts'
-import { hlcMillis } from '../protocol/clock/hlc.ts'
+import { HLC_ZERO, hlcMillis } from '../protocol/clock/hlc.ts'
 import type { Stamp } from '../protocol/clock/dot.ts'
+import { HOUR_MS } from '../protocol/units.ts'
 import { SUPERSEDED_PREFIX, decodeSuperseded } from '../protocol/tree/superseded.ts'
-import { keptUntilMs, longestMs } from '../protocol/tree/version-rule.ts'
+import {
+  VERSIONS_DEFAULT,
+  keptUntilMs,
+  longestMs,
+  parseVersionRule,
+} from '../protocol/tree/version-rule.ts'
 import { isAppender } from '../protocol/roles.ts'
 import { keptVersions } from '../node/log/settings.ts'
 import type { ActorTable } from '../node/replica/actors.ts'
@@ -37,8 +43,18 @@ interface Log {
 
 /** A line for each that is kept, in one order. */
 export async function pastLines({ view, actors, membership }: Log): Promise<readonly string[]> {
-  const { rule, since } = keptVersions(membership.state)
-  const latest = [...actors.all()].reduce((last, { hlc }) => (hlc > last ? hlc : last), since)
+  const latest = [...actors.all()].reduce((last, { hlc }) => (hlc > last ? hlc : last), HLC_ZERO)
+  // No run lasts until a rule that was shortened is forgotten: so all there were are in force, but
+  // for those of the first hour, of which the last counts.
+  const { changes, createdMs } = membership.state.historyOf('versions')
+  const firstHourMs = createdMs + HOUR_MS
+  const rule = [VERSIONS_DEFAULT, ...changes.map(([value]) => value)]
+    .filter((_, at) => {
+      const [, ended] = changes[at] ?? []
+      return ended === undefined || stampMs(ended) >= firstHourMs
+    })
+    .flatMap((value) => parseVersionRule(value) ?? [])
+  const { since } = keptVersions(membership.state, latest)
   const nowMs = hlcMillis(latest)
   // With history off, a cut may have forgotten what a mass loss that is told of later would hold.
   const moments = rule.length === 0 ? [] : await heldMoments(view)

@@ -82,6 +82,7 @@ const OPS: Scenario['ops'] = {
   push: 0,
   recall: 0,
   set: 0,
+  shorten: 0,
   snapshot: 0,
   collect: 0,
 }
@@ -255,7 +256,7 @@ const SCENARIOS: readonly Scenario[] = [
     about: 'files written over and removed, garbage collected, and former versions read in the end',
     nodeCount: 3,
     hours: 6,
-    ops: { ...OPS, rewrite: 1.5, remove: 0.9, store: 1.5, read: 0, collect: 0.6 },
+    ops: { ...OPS, rewrite: 1.5, remove: 0.9, store: 1.5, read: 0, collect: 0.6, shorten: 0.5 },
     duels: 0.3,
     faults: { cut: 4, reset: 2, kill: 3, power: 3, jump: 1 },
     always: ['cut', 'power'],

@@ -86,6 +86,7 @@ export type OpKind =
   | 'push'
   | 'recall'
   | 'set'
+  | 'shorten'
   | 'snapshot'
   | 'collect'
 

@@ -1,7 +1,15 @@
 // `shoal volume create|ls|info|set|rename|leave|rm|rejoin`: shared namespaces and their policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
-import { careRows, contentRows, logRows, spaceText, stripesText, toleranceText } from '../health.ts'
+import {
+  careRows,
+  contentRows,
+  logRows,
+  shorteningRows,
+  spaceText,
+  stripesText,
+  toleranceText,
+} from '../health.ts'
 import { formatBytes } from '../../protocol/size.ts'
 import { count, formatTime, printable, shellWord, table, tableRows, wrapLines } from '../output.ts'
 import { addLeaving, leftLines } from './volume-leave.ts'
@@ -122,7 +130,8 @@ export function addVolume(program: Command, context: Context): void {
     .addHelpText('after', SETTINGS_HELP)
     .action(async (name: string, settings: Settings) => {
       const info = await context.client.setVolume(name, settings)
-      context.print(info, () => settingsText(info.settings))
+      const less = shorteningRows(info).map(([, text]) => `\n${text}`)
+      context.print(info, () => settingsText(info.settings) + less.join(''))
     })
   addRename(volume, context)
   addLeaving(volume, context)

@@ -111,7 +111,7 @@ export async function computeCheckpoint(
   for (const fork of branches.forksWithin(cut.vector))
     view.put(forkKey(fork.actor), encodeFork(fork))
   replica.settle(cut.hlc)
-  const versions = keptVersions(governance)
+  const versions = keptVersions(governance, cut.hlc)
   const past = putPastCuts(volume, view, cut, announced)
   const spared = governance.hadAppender ? sparedUpTo(past, cut.hlc, versions.rule) : undefined
   const oblivious = {

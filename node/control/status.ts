@@ -211,6 +211,12 @@ export interface VolumeStatus {
   /** A member replaced or removed much within minutes; what stood before is kept. */
   readonly massLosses: readonly LossInfo[]
   /**
+   * The setting `versions` was shortened: what it was before is kept as well until `fromMs`.
+   */
+  readonly shortening?:
+    | { readonly versions: string; readonly until: readonly string[]; readonly fromMs: number }
+    | undefined
+  /**
    * Time of a checkpoint at which this node has another state than a member: one of the two is
    * damaged.
    */

@@ -12,7 +12,7 @@ import { readConflictCount } from '../../protocol/tree/conflict-counts.ts'
 import type { VolumeInfo } from '../control/volumes.ts'
 import type { MemberStatus } from '../control/peers.ts'
 import type { PeerStatus, VolumeStatus, LogStatus } from '../control/status.ts'
-import { classOf, conflictsOf, graceMsOf, settingsOf } from '../log/settings.ts'
+import { classOf, conflictsOf, graceMsOf, settingsOf, shorteningOf } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
 import type { NamedVolume } from '../log/volumes.ts'
 import { peerName } from './find-peer.ts'
@@ -175,10 +175,17 @@ export function describeVolume(
     falseFiles: upkeep.faultsOf(here)?.falseFiles ?? [],
     garbageFault: upkeep.faultsOf(here)?.fault,
     massLosses: describeLosses(here, named),
+    shortening: describeShortening(volume),
     differsMs: swarm.differsMs(volume.id),
     log: describeLog(volume, swarm.heldElsewhere.heldBackBy(volume)),
     heads: headsOf(volume),
   }
+}
+
+function describeShortening(volume: Volume): VolumeStatus['shortening'] {
+  const shortening = shorteningOf(volume)
+  const versions = volume.membership.policy('versions')
+  return shortening && versions !== undefined ? { versions, ...shortening } : undefined
 }
 
 /** The heads of all that was written here so far: what is in no entry yet becomes one. */

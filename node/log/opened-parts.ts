@@ -47,7 +47,7 @@ export async function openParts(
   const { disk } = world
   const name = disk && journalName(disk, tag)
   const replayed = await replayJournal(view, name, store.whole ?? NOWHERE)
-  const origins = { volume: id, creator: genesis.creator }
+  const origins = { volume: id, creator: genesis.creator, created: genesis.created }
   const membership = await Membership.open(view, identity, origins)
   const ground = { stored: view, base: readCheckpoint(view) }
   const replica = await Replica.open(view, { volume: id, membership }, ground)

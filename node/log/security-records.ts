@@ -7,6 +7,7 @@ import type { Op } from '../../protocol/op/op.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import type { SecurityHead } from '../../protocol/wire/security.ts'
 import type { RecordSecurity } from '../observe/security.ts'
+import { shorteningOf } from './settings.ts'
 import type { Volume } from './volume.ts'
 
 /** The connection of a swarm to the security logs of this node and of others. */
@@ -44,12 +45,20 @@ export function authorOf(
   return by === actor ? identity.peer : actors.get(by)?.peer
 }
 
+function lessText(volume: Volume): string {
+  const less = shorteningOf(volume)
+  if (less === undefined) return ''
+  const at = new Date(less.fromMs).toISOString()
+  return `: it keeps less, from ${at}; until then also ${less.until.join(' and ')}`
+}
+
 /** peer of what is told: the author, unless it concerns somebody else. */
 function describe(
-  { membership }: Volume,
+  volume: Volume,
   op: Op,
   { author, name: by }: { readonly author: PeerId | undefined; readonly name: string },
 ): Omit<Parameters<RecordSecurity>[0], 'volume'> | undefined {
+  const { membership } = volume
   switch (op.kind) {
     case 'member':
       return {
@@ -67,7 +76,8 @@ function describe(
     case 'policy': {
       const tier = tierOfPolicy(op.key)
       const value = op.value.slice(0, VALUE_MAX)
-      if (tier === undefined) return { kind: 'policy-set', message: `${op.key}=${value}, by ${by}` }
+      const message = `${op.key}=${value}, by ${by}${op.key === 'versions' ? lessText(volume) : ''}`
+      if (tier === undefined) return { kind: 'policy-set', message }
       const what = value === '' ? 'was removed' : `is ${value}`
       return { kind: 'tier-set', message: `cold tier ${tier} ${what}, by ${by}` }
     }

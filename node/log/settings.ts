@@ -8,15 +8,14 @@ import {
   VERSIONS_OFF,
   parseVersionRule,
 } from '../../protocol/tree/version-rule.ts'
-import type { VersionRule } from '../../protocol/tree/version-rule.ts'
 import { SCHEDULE_FORM, parseSnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
 import type { SnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
+import { keptAt, shorteningAt } from '../../protocol/tree/retention.ts'
+import type { KeptAt, Shortening } from '../../protocol/tree/retention.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
-import { HLC_ZERO } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import { stampHlc } from '../../protocol/clock/dot.ts'
 import type { GovernanceState } from '../../protocol/membership/governance-state.ts'
 import type { Ack, Consistency, Locking } from '../control/files.ts'
 import type { Syncing } from '../control/mounts.ts'
@@ -277,19 +276,15 @@ export function historyOf(volume: Volume): HistoryPolicy {
   return HISTORY.parse(valueOf(volume, 'history'))
 }
 
-/**
- * The rule by which what was replaced or removed is kept, and since when: what ended while it was
- * off is not kept any more.
- */
-export function keptVersions(governance: GovernanceState): {
-  readonly rule: VersionRule
-  readonly since: Hlc
-} {
-  const left = governance.leftPolicy('versions', VERSIONS_OFF)
-  return {
-    rule: parseVersionRule(governance.policy('versions') ?? VERSIONS_DEFAULT) ?? [],
-    since: left === undefined ? HLC_ZERO : stampHlc(left),
-  }
+/** Tells by what, at a clock, what was replaced or removed is kept. */
+export function keptVersions(governance: GovernanceState, at: Hlc): KeptAt {
+  return keptAt(governance.historyOf('versions'), at)
+}
+
+/** Tells what `versions` kept before it was shortened, and is kept for a day yet. */
+export function shorteningOf({ membership, time }: Volume): Shortening | undefined {
+  const at = (BigInt(time.now()) << 16n) as Hlc
+  return shorteningAt(membership.state.historyOf('versions'), at)
 }
 
 export function snapshotScheduleOf(volume: Volume): SnapshotSchedule {

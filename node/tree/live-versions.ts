@@ -126,7 +126,8 @@ async function keptPast(
 ): Promise<IsKept> {
   // Who ended it is told where the ops are in order, at a cut.
   if (membership.state.hadAppender) return () => true
-  const { rule, since } = keptVersions(membership.state)
+  // It is a checkpoint that forgets.
+  const { rule, since } = keptVersions(membership.state, checkpoint?.hlc ?? HLC_ZERO)
   const settled = hasSnapshots ? (checkpoint?.hlc ?? HLC_ZERO) : HLC_MAX
   const moments = [settled, ...(await heldMoments(view))]
   return (ended, slack = HLC_ZERO) =>

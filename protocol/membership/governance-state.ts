@@ -8,6 +8,7 @@ import type { GoverningOp } from '../op/op.ts'
 import { stampOf } from './governance.ts'
 import type { ActSet, GoverningAct, GoverningDag, Grant } from './governance.ts'
 import { isAppender } from '../roles.ts'
+import type { PolicyChange, RuleHistory } from '../tree/retention.ts'
 import type { MemberRole } from './members.ts'
 import { effectiveRevocations, isRevoked, revokes } from './revocations.ts'
 import type { ActedUnder, Effective, Revocation } from './revocations.ts'
@@ -33,8 +34,8 @@ export class GovernanceState {
   /** Grants that count, by peer, oldest first. */
   readonly #grants = new Map<PeerId, Grant[]>()
   readonly #policies = new Map<string, readonly [value: string, stamp: Stamp]>()
-  /** By `key=value` when it was last changed from that. */
-  readonly #left = new Map<string, Stamp>()
+  /** By key all values that it had, one after the other. */
+  readonly #changes = new Map<string, PolicyChange[]>()
   readonly #void = new Set<EntryHash>()
   #hadAppender = false
   readonly #keys = new Map<PeerId, GivenKey[]>()
@@ -114,9 +115,9 @@ export class GovernanceState {
     return this.#policies.get(key)?.[0]
   }
 
-  /** When a policy had last another value after it had had this one, if that was ever. */
-  leftPolicy(key: string, value: string): Stamp | undefined {
-    return this.#left.get(`${key}=${value}`)
+  /** All values that a policy had, and when the volume was made. */
+  historyOf(key: string): RuleHistory {
+    return { changes: this.#changes.get(key) ?? [], createdMs: this.#dag.origins.created }
   }
 
   /** All that was ever set, by key, in no order. */
@@ -172,11 +173,16 @@ export class GovernanceState {
       case 'policy': {
         const known = this.#policies.get(op.key)
         if (known !== undefined && stamp <= known[1]) return
-        if (known !== undefined && known[0] !== op.value)
-          this.#left.set(`${op.key}=${known[0]}`, stamp)
+        if (known?.[0] !== op.value) this.#note(op.key, [op.value, stamp])
         this.#policies.set(op.key, [op.value, stamp])
       }
     }
+  }
+
+  #note(key: string, change: PolicyChange): void {
+    const known = this.#changes.get(key)
+    if (known === undefined) this.#changes.set(key, [change])
+    else known.push(change)
   }
 
   /**

@@ -10,6 +10,7 @@ import type { Stamp } from '../clock/dot.ts'
 import type { GoverningOp } from '../op/op.ts'
 import { enforces } from '../trust.ts'
 import { divCeil } from '../units.ts'
+import type { WallTime } from '../units.ts'
 import { aRole, mayAdminister, mayLeave } from '../roles.ts'
 import type { Role } from '../roles.ts'
 
@@ -50,6 +51,7 @@ export interface Grant {
 export interface Origins {
   readonly volume: VolumeId
   readonly creator: PeerId
+  readonly created: WallTime
 }
 
 /** Names an op of an act in time. Label-free: the same whatever forked. */

@@ -11,7 +11,7 @@ export interface VersionStep {
   readonly stepMs: number
 }
 
-/** Ages and steps ascend. Empty: nothing is kept. */
+/** Keeps what any of its steps keeps; empty: nothing. Of one that was set the steps ascend. */
 export type VersionRule = readonly VersionStep[]
 
 export const VERSIONS_DEFAULT = '1h:all,1d:1h,30d:1d'
@@ -58,7 +58,17 @@ export function keptUntilMs(rule: VersionRule, beganMs: number, endedMs: number)
 
 /** The age up to which anything is kept. */
 export function longestMs(rule: VersionRule): number {
-  return rule.at(-1)?.ageMs ?? 0
+  return Math.max(0, ...rule.map(({ ageMs }) => ageMs))
+}
+
+/** Does a rule surely keep all that another keeps, for as long? */
+export function covers(rule: VersionRule, other: VersionRule): boolean {
+  return other.every(({ ageMs, stepMs }) =>
+    rule.some(
+      (step) =>
+        step.ageMs >= ageMs && (step.stepMs === 0 || (stepMs > 0 && stepMs % step.stepMs === 0)),
+    ),
+  )
 }
 
 function duration(text: string): number | undefined {

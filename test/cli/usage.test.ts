@@ -115,7 +115,10 @@ const WRONG_USES: readonly (readonly [string, RegExp])[] = [
   ['get /a', /missing required argument 'dest'/],
   ['put a /b --ack soon', /argument 'soon' is invalid\. Allowed choices are local, copied, placed/],
   ['cat --offset x /a', /'--offset <bytes>' argument 'x' is invalid\. Give a whole number/],
-  ['invite --role king', /'king' is invalid\. Allowed choices are admin, writer, appender, reader, keeper/],
+  [
+    'invite --role king',
+    /'king' is invalid\. Allowed choices are admin, writer, appender, reader, keeper/,
+  ],
   ['invite --expires 5', /'5' is invalid\. Give a time such as 30m, 24h or 7d/],
   ['invite --uses 0', /'--uses <n>' argument '0' is invalid\. Give a whole number from 1 to 10000/],
   ['invite --expires 366d', /'--expires <time>' .*Give a time of at most 365d/],

@@ -9,6 +9,7 @@ import { identityFromSeed } from '../../protocol/signed.ts'
 import { GoverningDag } from '../../protocol/membership/governance.ts'
 import { GovernanceState } from '../../protocol/membership/governance-state.ts'
 import { isActive } from '../../protocol/membership/members.ts'
+import type { WallTime } from '../../protocol/units.ts'
 import type { MemberRole } from '../../protocol/membership/members.ts'
 import { isQuorum, seniorAdmin } from '../../protocol/membership/quorum.ts'
 import type { GoverningAct } from '../../protocol/membership/governance.ts'
@@ -47,7 +48,7 @@ function removal(peer: PeerId): GoverningOp {
 }
 
 function dagOf(acts: readonly GoverningAct[]): GoverningDag {
-  const dag = new GoverningDag({ volume: VOLUME, creator: ALICE.peer })
+  const dag = new GoverningDag({ volume: VOLUME, creator: ALICE.peer, created: 0 as WallTime })
   for (const one of acts) {
     dag.check(one)
     dag.add(one)
