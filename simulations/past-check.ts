@@ -2,18 +2,12 @@
 // kept at the greatest clock of a log no cut of it can have forgotten: so stores with equal logs
 // must tell the same of it, as text; and what is told of can be read, byte by byte.
 import { stampActor, stampHlc, stampMs } from '../protocol/clock/dot.ts'
-import { HLC_ZERO, hlcMillis } from '../protocol/clock/hlc.ts'
+import { HLC_ZERO } from '../protocol/clock/hlc.ts'
 import type { Stamp } from '../protocol/clock/dot.ts'
-import { HOUR_MS } from '../protocol/units.ts'
+import { DAY_MS } from '../protocol/units.ts'
 import { SUPERSEDED_PREFIX, decodeSuperseded } from '../protocol/tree/superseded.ts'
-import {
-  VERSIONS_DEFAULT,
-  keptUntilMs,
-  longestMs,
-  parseVersionRule,
-} from '../protocol/tree/version-rule.ts'
+import { erasAt, isKeptThrough, isPastAll } from '../protocol/tree/retention.ts'
 import { isAppender } from '../protocol/roles.ts'
-import { keptVersions } from '../node/log/settings.ts'
 import type { ActorTable } from '../node/replica/actors.ts'
 import type { Membership } from '../node/replica/membership.ts'
 import { heldMoments } from '../node/state/mass-losses.ts'
@@ -44,25 +38,14 @@ interface Log {
 /** A line for each that is kept, in one order. */
 export async function pastLines({ view, actors, membership }: Log): Promise<readonly string[]> {
   const latest = [...actors.all()].reduce((last, { hlc }) => (hlc > last ? hlc : last), HLC_ZERO)
-  // No run lasts until a rule that was shortened is forgotten: so all there were are in force, but
-  // for those of the first hour, of which the last counts.
-  const { changes, createdMs } = membership.state.historyOf('versions')
-  const firstHourMs = createdMs + HOUR_MS
-  const rule = [VERSIONS_DEFAULT, ...changes.map(([value]) => value)]
-    .filter((_, at) => {
-      const [, ended] = changes[at] ?? []
-      return ended === undefined || stampMs(ended) >= firstHourMs
-    })
-    .flatMap((value) => parseVersionRule(value) ?? [])
-  const { since } = keptVersions(membership.state, latest)
-  const nowMs = hlcMillis(latest)
+  const eras = erasAt(membership.state.historyOf('versions'), latest, DAY_MS)
+  const isOff = eras.at(-1)?.rule.length === 0
   // With history off, a cut may have forgotten what a mass loss that is told of later would hold.
-  const moments = rule.length === 0 ? [] : await heldMoments(view)
+  const moments = isOff ? [] : await heldMoments(view)
   const isHeld = (began: Stamp, ended: Stamp): boolean =>
     moments.some((moment) => stampHlc(began) <= moment && moment < stampHlc(ended))
   const isKept = (began: Stamp, ended: Stamp): boolean =>
-    isHeld(began, ended) ||
-    (stampHlc(ended) > since && keptUntilMs(rule, stampMs(began), stampMs(ended)) >= nowMs)
+    isHeld(began, ended) || isKeptThrough(eras, stampMs(began), stampMs(ended))
   // What these end is kept for longer than any run.
   const { hadAppender } = membership.state
   const isByAppender = (removed: Stamp): boolean => {
@@ -77,9 +60,8 @@ export async function pastLines({ view, actors, membership }: Log): Promise<read
   for await (const [key] of view.scan('d', prefixEnd('d'))) {
     const dir = hexId<NodeId>(fromByteString(key.slice(1)), ID_BYTES, 'node id')
     for await (const { kind, id, began, removed } of goneFrom(view, dir)) {
-      const isByAge = stampHlc(removed) > since && stampMs(removed) + longestMs(rule) >= nowMs
       const ofFolder =
-        (isByAge && rule.length > 0) || moments.some((moment) => moment < stampHlc(removed))
+        !isPastAll(eras, stampMs(removed)) || moments.some((moment) => moment < stampHlc(removed))
       const isDue = kind === 'dir' ? !ofFolder : !isKept(began, removed)
       const isThere = !isDue || (kind === 'dir' ? hadAppender : isByAppender(removed))
       if (isThere) lines.push(`gone ${dir} ${kind} ${id} ${hexOf(removed)}`)

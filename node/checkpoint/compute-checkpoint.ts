@@ -22,7 +22,7 @@ import { CheckpointView } from '../state/checkpoint-view.ts'
 import type { Roots } from '../state/checkpoint-view.ts'
 import { decodeCut, encodeCut } from '../replica/cuts.ts'
 import type { CutState } from '../replica/cuts.ts'
-import { keptVersions } from '../log/settings.ts'
+import { versionEras } from '../log/settings.ts'
 import { putPastCuts } from './past-cuts.ts'
 import { TimeSlices } from '../log/time-slices.ts'
 import { Replica, forkKey } from '../replica/replica.ts'
@@ -111,14 +111,14 @@ export async function computeCheckpoint(
   for (const fork of branches.forksWithin(cut.vector))
     view.put(forkKey(fork.actor), encodeFork(fork))
   replica.settle(cut.hlc)
-  const versions = keptVersions(governance, cut.hlc)
+  const eras = versionEras(governance, cut.hlc)
   const past = putPastCuts(volume, view, cut, announced)
-  const spared = governance.hadAppender ? sparedUpTo(past, cut.hlc, versions.rule) : undefined
+  const spared = governance.hadAppender ? sparedUpTo(past, eras) : undefined
   const oblivious = {
     hlc: cut.hlc,
     deadBy: putDeadBy(view, volume.cuts.deadBy(cut)),
     isLww: governance.policy('conflicts') === 'lww',
-    versions: { ...versions, sparedUpTo: spared },
+    versions: { eras, sparedUpTo: spared },
   }
   for (let after: ByteString | undefined = ''; after !== undefined;) {
     const { garbage, next } = await replica.garbage(oblivious, after)

@@ -10,8 +10,8 @@ import {
 } from '../../protocol/tree/version-rule.ts'
 import { SCHEDULE_FORM, parseSnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
 import type { SnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
-import { keptAt, shorteningAt } from '../../protocol/tree/retention.ts'
-import type { KeptAt, Shortening } from '../../protocol/tree/retention.ts'
+import { erasAt, shorteningAt } from '../../protocol/tree/retention.ts'
+import type { Eras, Shortening } from '../../protocol/tree/retention.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
@@ -276,9 +276,9 @@ export function historyOf(volume: Volume): HistoryPolicy {
   return HISTORY.parse(valueOf(volume, 'history'))
 }
 
-/** Tells by what, at a clock, what was replaced or removed is kept. */
-export function keptVersions(governance: GovernanceState, at: Hlc): KeptAt {
-  return keptAt(governance.historyOf('versions'), at)
+/** The rules by which, up to a clock, what was replaced or removed is kept. */
+export function versionEras(governance: GovernanceState, at: Hlc): Eras {
+  return erasAt(governance.historyOf('versions'), at)
 }
 
 /** Tells what `versions` kept before it was shortened, and is kept for a day yet. */

@@ -27,7 +27,7 @@ import type { Op } from '../../protocol/op/op.ts'
 import { translateOp } from '../../protocol/op/dots.ts'
 import type { OpContext } from '../../protocol/tree/op-edit.ts'
 import type { Garbage } from '../../protocol/tree/purge.ts'
-import type { VersionRule } from '../../protocol/tree/version-rule.ts'
+import type { Eras } from '../../protocol/tree/retention.ts'
 import { isAppender } from '../../protocol/roles.ts'
 import { DAY_MS } from '../../protocol/units.ts'
 import { ActorTable, actorKey, decodeActor } from './actors.ts'
@@ -86,10 +86,9 @@ export interface Oblivious {
   readonly deadBy: Hlc
   /** Contents that lost go, too, after a while. */
   readonly isLww: boolean
-  /** By it former contents and removed names are kept, if they ended after `since`. */
+  /** By them former contents and removed names are kept. */
   readonly versions: {
-    readonly rule: VersionRule
-    readonly since: Hlc
+    readonly eras: Eras
     /** Up to then what appenders ended may go; undefined: there never was one. */
     readonly sparedUpTo: Hlc | undefined
   }

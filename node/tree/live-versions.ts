@@ -5,7 +5,7 @@
 // snapshots, for as long as these are there. Contents that programs here have open come beside
 // (node/gc/open-content.ts).
 import { stampHlc } from '../../protocol/clock/dot.ts'
-import { HLC_MAX, HLC_ZERO } from '../../protocol/clock/hlc.ts'
+import { HLC_MAX, HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
 import { deadPrefix, decodeDeadKey, decodeDeathTime, readDead } from '../../protocol/tree/dead.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
@@ -18,9 +18,10 @@ import {
   decodeSuperseded,
   inodeOfSuperseded,
 } from '../../protocol/tree/superseded.ts'
+import { wasGivenUp } from '../../protocol/tree/retention.ts'
 import type { Version } from '../../protocol/tree/version-records.ts'
 import { removedVersions, versionsOf } from '../../protocol/tree/versions.ts'
-import { keptVersions } from '../log/settings.ts'
+import { versionEras } from '../log/settings.ts'
 import { heldMoments } from '../state/mass-losses.ts'
 import type { Volume } from '../log/volume.ts'
 import { viewPages } from '../state/state-view.ts'
@@ -127,11 +128,12 @@ async function keptPast(
   // Who ended it is told where the ops are in order, at a cut.
   if (membership.state.hadAppender) return () => true
   // It is a checkpoint that forgets.
-  const { rule, since } = keptVersions(membership.state, checkpoint?.hlc ?? HLC_ZERO)
+  const eras = versionEras(membership.state, checkpoint?.hlc ?? HLC_ZERO)
   const settled = hasSnapshots ? (checkpoint?.hlc ?? HLC_ZERO) : HLC_MAX
   const moments = [settled, ...(await heldMoments(view))]
   return (ended, slack = HLC_ZERO) =>
-    (rule.length > 0 && ended + slack > since) || moments.some((moment) => moment < ended + slack)
+    !wasGivenUp(eras, hlcMillis((ended + slack) as Hlc)) ||
+    moments.some((moment) => moment < ended + slack)
 }
 
 /** Those that show, and those that will if what was written since they were removed goes. */

@@ -30,8 +30,8 @@ import { TREE_PREFIXES } from './key-prefixes.ts'
 import { COVERED_PREFIX, decodeCovered, ownerOfCovered, dropGone } from './removals.ts'
 import { SPARED_PREFIX, forgetSpared, isSpared, isStillSpared, overSpared } from './spared.ts'
 import { PURGED_PREFIX, SUPERSEDED_PREFIX, decodeSuperseded, isPurgeOver } from './superseded.ts'
-import { keptUntilMs, longestMs } from './version-rule.ts'
-import type { VersionRule } from './version-rule.ts'
+import { isKeptThrough, isPastAll } from './retention.ts'
+import type { Eras } from './retention.ts'
 import { isPlanted } from '../planted-faults.ts'
 import { dropVersion, forgetVersions, versionsOf } from './versions.ts'
 import { versionLinks } from './view.ts'
@@ -59,12 +59,10 @@ export interface PurgeLimits {
   readonly history: Retention
 }
 
-/** The rule of the volume, at the clock of the cut. */
+/** The rules of the volume, up to the clock of the cut. */
 export interface Retention {
-  readonly rule: VersionRule
+  readonly eras: Eras
   readonly at: Hlc
-  /** Nothing that ended by then is kept: history was off. */
-  readonly since: Hlc
   /** All that stood at one of these is kept, whatever the rule. */
   readonly moments: readonly Hlc[]
   /** Up to then what appenders ended may go (spared.ts); undefined: there never was one. */
@@ -162,20 +160,18 @@ function isCoveredDue(
 
 /** Is nothing kept that ended at this time, whenever it began and whoever ended it? */
 function isPastAllAges(history: Retention, ended: Hlc): boolean {
-  const { rule, at, since, moments, sparedUpTo } = history
+  const { eras, moments, sparedUpTo } = history
   if (sparedUpTo !== undefined && isStillSpared(ended, sparedUpTo)) return false
   if (moments.some((moment) => moment < ended)) return false
-  if (rule.length === 0 || ended <= since) return true
-  return hlcMillis(at) > hlcMillis(ended) + longestMs(rule)
+  return isPastAll(eras, hlcMillis(ended))
 }
 
 /** Is a state kept that stood from the one time to the other? */
 function isKept(history: Retention, began: Stamp, ended: Hlc): boolean {
-  const { rule, at, since, moments } = history
+  const { eras, moments } = history
   if (moments.some((moment) => stampHlc(began) <= moment && moment < ended)) return true
-  if (ended <= since || isPlanted('past-forgotten-at-once')) return false
-  const beganMs = stampMs(began)
-  return hlcMillis(at) <= keptUntilMs(rule, beganMs, hlcMillis(ended))
+  if (isPlanted('past-forgotten-at-once')) return false
+  return isKeptThrough(eras, stampMs(began), hlcMillis(ended))
 }
 
 /**

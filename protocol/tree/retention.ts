@@ -1,13 +1,20 @@
-// The rule in force at a time, of all that the setting `versions` was: what is longer holds at
+// The rules in force over time, of all that the setting `versions` was: what is longer holds at
 // once, what is shorter a day after it was set. Until then what was kept before is kept as well, so
-// a mistake can be taken back, and nothing is lost by it.
-import { stampHlc, stampMs, STAMP_ZERO } from '../clock/dot.ts'
+// a mistake can be taken back, and nothing is lost by it. What has expired stays so, whatever is
+// set later: so it does not matter at which times somebody looked.
+import { STAMP_ZERO, stampMs } from '../clock/dot.ts'
 import type { Stamp } from '../clock/dot.ts'
-import { HLC_ZERO, maxHlc } from '../clock/hlc.ts'
+import { hlcMillis } from '../clock/hlc.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { isPlanted } from '../planted-faults.ts'
 import { DAY_MS, HOUR_MS } from '../units.ts'
-import { VERSIONS_DEFAULT, covers, parseVersionRule } from './version-rule.ts'
+import {
+  VERSIONS_DEFAULT,
+  covers,
+  keptUntilMs,
+  longestMs,
+  parseVersionRule,
+} from './version-rule.ts'
 import type { VersionRule } from './version-rule.ts'
 
 /** After this a rule is forgotten that another took the place of. */
@@ -24,12 +31,15 @@ export interface RuleHistory {
   readonly createdMs: number
 }
 
-export interface KeptAt {
-  /** The steps of all rules in force, one rule after the other. */
+/** A time at which the same rules were in force. */
+export interface Era {
+  /** The steps of all of them, one rule after the other. */
   readonly rule: VersionRule
-  /** Nothing that ended by then is kept: nothing was to be kept at that time. */
-  readonly since: Hlc
+  readonly untilMs: number
 }
+
+/** Each goes on from the one before; the last ends at the time that is asked about. */
+export type Eras = readonly Era[]
 
 export interface Shortening {
   /** The former values, by which more is kept until then. */
@@ -37,58 +47,74 @@ export interface Shortening {
   readonly fromMs: number
 }
 
-/** One that was set, or the default. */
+/** A value that was set, or the default, and for how long it is in force. */
 interface Phase {
   readonly value: string
-  readonly began: Stamp
-  /** Undefined: it is the last. */
-  readonly ended: Stamp | undefined
+  readonly fromMs: number
+  /** When another value was set; infinite for the last. */
+  readonly endedMs: number
 }
 
-export function keptAt(history: RuleHistory, at: Hlc): KeptAt {
+/** afterMs: how long a rule is in force after another was set. */
+export function erasAt(
+  history: RuleHistory,
+  at: Hlc,
+  afterMs: number = isPlanted('shortened-at-once') ? 0 : SHORTENED_AFTER_MS,
+): Eras {
   const phases = phasesOf(history)
-  const rule = phases.filter((phase) => isInForce(phase, at)).flatMap(({ value }) => ruleOf(value))
-  const since = phases
-    .filter((phase, index) => ruleOf(phase.value).length === 0 && wasAlone(phase, index === 0))
-    .map(({ ended }) => (ended === undefined ? HLC_ZERO : stampHlc(ended)))
-    .reduce(maxHlc, HLC_ZERO)
-  return { rule, since }
+  const atMs = hlcMillis(at)
+  const ends = phases.flatMap(({ fromMs, endedMs }) => [fromMs, endedMs + afterMs])
+  const times = [...ends.filter((ms) => ms < atMs), atMs].sort((a, b) => a - b)
+  return times
+    .filter((ms, index) => ms > (times[index - 1] ?? -Infinity))
+    .map((untilMs): Era => {
+      const isInForce = ({ fromMs, endedMs }: Phase): boolean =>
+        fromMs < untilMs && endedMs + afterMs >= untilMs
+      return { untilMs, rule: phases.filter(isInForce).flatMap(({ value }) => ruleOf(value)) }
+    })
+}
+
+/** Was a state kept all the time that stood from the one time to the other? */
+export function isKeptThrough(eras: Eras, beganMs: number, endedMs: number): boolean {
+  return eras.every(
+    ({ rule, untilMs }) => untilMs <= endedMs || keptUntilMs(rule, beganMs, endedMs) >= untilMs,
+  )
+}
+
+/** Is nothing kept that ended at this time, whenever it began? */
+export function isPastAll(eras: Eras, endedMs: number): boolean {
+  return eras.some(({ rule, untilMs }) => untilMs > endedMs && untilMs > endedMs + longestMs(rule))
+}
+
+/** Was there a time since then at which nothing was to be kept, or is it now? */
+export function wasGivenUp(eras: Eras, endedMs: number): boolean {
+  const last = eras.at(-1)
+  return eras.some((era) => era.rule.length === 0 && (era === last || era.untilMs > endedMs))
 }
 
 /** Tells what is kept for a day yet, that the setting as it is does not keep. */
 export function shorteningAt(history: RuleHistory, at: Hlc): Shortening | undefined {
   const phases = phasesOf(history)
   const now = ruleOf(phases.at(-1)?.value ?? '')
+  const atMs = hlcMillis(at)
   const before = phases.filter(
-    (phase) =>
-      phase.ended !== undefined && isInForce(phase, at) && !covers(now, ruleOf(phase.value)),
+    ({ value, endedMs }) =>
+      endedMs < Infinity && endedMs + SHORTENED_AFTER_MS > atMs && !covers(now, ruleOf(value)),
   )
   if (before.length === 0) return undefined
-  const lastMs = Math.max(...before.map(({ ended }) => stampMs(ended ?? STAMP_ZERO)))
+  const lastMs = Math.max(...before.map(({ endedMs }) => endedMs))
   return { until: before.map(({ value }) => value), fromMs: lastMs + SHORTENED_AFTER_MS }
 }
 
 function phasesOf({ changes, createdMs }: RuleHistory): readonly Phase[] {
   const all: readonly PolicyChange[] = [[VERSIONS_DEFAULT, STAMP_ZERO], ...changes]
-  const phases = all.map(([value, began], index) => ({ value, began, ended: all[index + 1]?.[1] }))
-  return phases.filter(
-    ({ ended }) => ended === undefined || stampMs(ended) >= createdMs + FOUNDING_MS,
-  )
-}
-
-/** Is it the last, or was it replaced less than a day before? */
-function isInForce({ ended }: Phase, at: Hlc): boolean {
-  if (ended === undefined) return true
-  return !isPlanted('shortened-at-once') && later(stampHlc(ended)) > at
-}
-
-/** Was there a time at which nothing else was in force? */
-function wasAlone({ began, ended }: Phase, isFirst: boolean): boolean {
-  return ended !== undefined && (isFirst || stampHlc(ended) >= later(stampHlc(began)))
-}
-
-function later(hlc: Hlc): Hlc {
-  return (hlc + (BigInt(SHORTENED_AFTER_MS) << 16n)) as Hlc
+  const phases = all.map(([value, stamp], index): Phase => {
+    const next = all[index + 1]
+    const endedMs = next === undefined ? Infinity : stampMs(next[1])
+    return { value, fromMs: stampMs(stamp), endedMs }
+  })
+  const [first, ...rest] = phases.filter(({ endedMs }) => endedMs >= createdMs + FOUNDING_MS)
+  return first === undefined ? rest : [{ ...first, fromMs: -Infinity }, ...rest]
 }
 
 function ruleOf(value: string): VersionRule {

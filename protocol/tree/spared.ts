@@ -18,7 +18,7 @@ import { DEAD_PREFIX } from './dead.ts'
 import type { DeadKind } from './dead.ts'
 import type { Link, StateStore } from './records.ts'
 import { longestMs } from './version-rule.ts'
-import type { VersionRule } from './version-rule.ts'
+import type { Eras } from './retention.ts'
 
 /** Begins the keys of the marks; then a kind and an id. */
 export const SPARED_PREFIX: ByteString = `${DEAD_PREFIX}s`
@@ -84,12 +84,14 @@ export function forgetSpared(store: StateStore, item: ByteString): void {
 }
 
 /**
- * Up to which clock what appenders ended may go, at a cut: that of the last cut before it that lies
- * back as far as the rule of the volume reaches, and no less than SPARED_MS_MIN. HLC_ZERO is not
+ * Up to which clock what appenders ended may go: that of the last of these cuts that lay back, at
+ * the end of some era, as far as its rules reach, and no less than SPARED_MS_MIN. HLC_ZERO is not
  * told apart from none.
  */
-export function sparedUpTo(cuts: readonly Hlc[], at: Hlc, rule: VersionRule): Hlc {
-  const latestMs = hlcMillis(at) - Math.max(longestMs(rule), SPARED_MS_MIN)
+export function sparedUpTo(cuts: readonly Hlc[], eras: Eras): Hlc {
+  const latestMs = Math.max(
+    ...eras.map(({ rule, untilMs }) => untilMs - Math.max(longestMs(rule), SPARED_MS_MIN)),
+  )
   return cuts.filter((cut) => hlcMillis(cut) <= latestMs).reduce(later, 0n as Hlc)
 }
 

@@ -6,7 +6,7 @@ import { applySettings, shorteningOf } from '../../../node/log/settings.ts'
 import { recordVolume } from '../../../node/log/security-records.ts'
 import { liveFiles } from '../../../node/tree/live-versions.ts'
 import { DAY_MS, HOUR_MS } from '../../../protocol/units.ts'
-import { Machine, checkpoint } from '../log/machines.ts'
+import { Machine, checkpoint, meetAll } from '../log/machines.ts'
 import { Replica, exchange } from '../log/replicas.ts'
 
 async function house(): Promise<[Machine, Machine]> {
@@ -70,4 +70,25 @@ test('a rule that is taken back within a day has lost nothing', async () => {
   for (const hours of [20, 20, (5 * DAY_MS) / HOUR_MS]) await pass(all, hours)
   for (const one of all) assert.deepEqual(await kept(one), [1, 1])
   assert.equal(await admin.replica.state(), await writer.replica.state())
+})
+
+test('what expired at a cut is kept by nobody who computes a later one alone', async () => {
+  const all = await house()
+  const [admin, writer] = all
+  const away = new Machine(await admin.replica.member('c', 'reader'))
+  await applySettings(admin.volume, { history: 'full' })
+  await checkpoint(...all)
+  await applySettings(admin.volume, { versions: '1h:all' })
+  for (const hours of [20, 5]) await pass(all, hours)
+  assert.deepEqual(await kept(writer), [0, 0])
+  await applySettings(admin.volume, { versions: '40d:all' })
+  for (const hours of [5, 5]) await pass(all, hours)
+  const { clock } = away.replica
+  clock.advance(admin.replica.clock.wall() - clock.wall())
+  const everybody = [...all, away]
+  await meetAll(everybody)
+  for (const one of everybody) {
+    assert.deepEqual(one.notes, [], one.replica.name)
+    assert.equal(one.volume.checkpoint?.sealed, admin.volume.checkpoint?.sealed)
+  }
 })

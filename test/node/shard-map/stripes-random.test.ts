@@ -23,7 +23,6 @@ import {
   collect,
   byId,
 } from './stripe-cast.ts'
-import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { PeerId, StripeId } from '../../../protocol/ids.ts'
 import type { Garbage } from '../../../protocol/tree/purge.ts'
@@ -31,6 +30,9 @@ import type { Holding } from '../../../protocol/op/op.ts'
 import type { StateView } from '../../../node/state/state-view.ts'
 import type { Said, Table } from './stripe-cast.ts'
 import { tries } from '../../effort.ts'
+
+/** Nothing is kept. */
+const FORGOTTEN = [{ rule: [], untilMs: Infinity }]
 
 describe('the shard map under random ops', () => {
   test('is the same in whatever order they come, also when reopened', async () => {
@@ -150,7 +152,7 @@ async function garbageIn(table: Table, deadBy: Hlc): Promise<Garbage[]> {
       ...garbageBy(tables, record, {
         deadBy,
         lostBy: undefined,
-        history: { rule: [], at: deadBy, since: HLC_ZERO, moments: [], sparedUpTo: undefined },
+        history: { eras: FORGOTTEN, at: deadBy, moments: [], sparedUpTo: undefined },
       }),
     )
   }

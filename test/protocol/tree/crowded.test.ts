@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import { readConflictCount } from '../../../protocol/tree/conflict-counts.ts'
 import { freshDirId } from '../../../protocol/tree/dir-ids.ts'
 import { emptyChanges } from '../../../protocol/tree/apply.ts'
@@ -21,6 +20,9 @@ import type { NodeId } from '../../../protocol/ids.ts'
 import type { TreeOp } from '../../../protocol/op/op.ts'
 import type { Site } from './sites.ts'
 import { tries } from '../../effort.ts'
+
+/** Nothing is kept. */
+const FORGOTTEN = [{ rule: [], untilMs: Infinity }]
 
 const PLAIN = nameFromText('same')
 const FILE = 'f'.repeat(32) as NodeId
@@ -194,7 +196,7 @@ describe('crowded trees', () => {
       const limits = {
         deadBy: ordered.hlc,
         lostBy: ordered.hlc,
-        history: { rule: [], at: ordered.hlc, since: HLC_ZERO, moments: [], sparedUpTo: undefined },
+        history: { eras: FORGOTTEN, at: ordered.hlc, moments: [], sparedUpTo: undefined },
       }
       const garbage = GARBAGE_PREFIXES.flatMap((prefix) =>
         ordered.state

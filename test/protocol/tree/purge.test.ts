@@ -16,7 +16,7 @@ import type { VersionRule } from '../../../protocol/tree/version-rule.ts'
 import { checkInvariants } from './invariants.ts'
 import { anyOrder, inStampOrder, live, newSites, steps } from './script.ts'
 import { newSite } from './sites.ts'
-import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
+import { HLC_ZERO, hlcMillis } from '../../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ActorId, NodeId } from '../../../protocol/ids.ts'
 import type { Garbage, PurgeLimits, Retention } from '../../../protocol/tree/purge.ts'
@@ -39,7 +39,7 @@ function garbageIn({ state }: Site, limits: Partial<PurgeLimits> = {}): Garbage[
 
 function keptBy([rule, moments, spared]: Kept, at: Hlc): Retention {
   const sparedUpTo = (spared === undefined ? MAX : at > spared ? at - spared : 0n) as Hlc
-  return { rule, at, since: HLC_ZERO, moments, sparedUpTo }
+  return { eras: [{ rule, untilMs: hlcMillis(at) }], at, moments, sparedUpTo }
 }
 
 /** A rule, the moments of mass losses, and for how long what an appender ended is kept. */

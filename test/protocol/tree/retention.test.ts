@@ -6,14 +6,22 @@ import { makeStamp } from '../../../protocol/clock/dot.ts'
 import { HLC_ZERO } from '../../../protocol/clock/hlc.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
 import type { ActorId } from '../../../protocol/ids.ts'
-import { keptAt, shorteningAt } from '../../../protocol/tree/retention.ts'
-import type { KeptAt, RuleHistory } from '../../../protocol/tree/retention.ts'
+import {
+  erasAt,
+  isKeptThrough,
+  isPastAll,
+  shorteningAt,
+  wasGivenUp,
+} from '../../../protocol/tree/retention.ts'
+import type { Eras, RuleHistory } from '../../../protocol/tree/retention.ts'
 import {
   VERSIONS_DEFAULT,
   covers,
   keptUntilMs,
   parseVersionRule,
 } from '../../../protocol/tree/version-rule.ts'
+import type { VersionRule } from '../../../protocol/tree/version-rule.ts'
+import { tries } from '../../effort.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../protocol/units.ts'
 
 const ACTOR = 'a'.repeat(32) as ActorId
@@ -34,75 +42,102 @@ function historyOf(
   return { createdMs: CREATED, changes: stamped }
 }
 
-function at(history: RuleHistory, afterMs: number): KeptAt {
-  return keptAt(history, clockOf(CREATED + afterMs))
+function at(history: RuleHistory, afterMs: number): Eras {
+  return erasAt(history, clockOf(CREATED + afterMs))
 }
 
-/** Is a state kept that stood from the one time to the other? */
-function isKept({ rule, since }: KeptAt, [began, ended]: readonly [number, number], nowMs: number) {
-  return clockOf(ended) > since && keptUntilMs(rule, began, ended) >= nowMs
+/** The rule in force at last. */
+function lastRule(history: RuleHistory, afterMs: number): VersionRule | undefined {
+  return at(history, afterMs).at(-1)?.rule
 }
+
+const anyHistory = fc
+  .uniqueArray(fc.tuple(fc.integer({ min: 61, max: 10_000 }), fc.constantFrom(...RULES)), {
+    selector: ([minutes]) => minutes,
+    maxLength: 6,
+  })
+  .map((some) => some.toSorted(([a], [b]) => a - b))
+
+/** Two times, in minutes after the volume was made. */
+const anyState = fc
+  .tuple(fc.nat(10_000), fc.nat(10_000))
+  .map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const)
 
 describe('the rule in force', () => {
-  test('keeps at any time all that a rule kept which was set within the day before', () => {
-    const change = fc.tuple(fc.integer({ min: 61, max: 10_000 }), fc.constantFrom(...RULES))
+  test('keeps what one has kept at every minute that was set within the day before', () => {
     fc.assert(
-      fc.property(
-        fc.uniqueArray(change, { selector: ([minutes]) => minutes, maxLength: 6 }),
-        fc.tuple(fc.nat(10_000), fc.nat(10_000)),
-        fc.nat(20_000),
-        (some, stood, now) => {
-          const changes = some.toSorted(([a], [b]) => a - b)
-          const history = historyOf(...changes.map(([m, value]) => [m * MINUTE_MS, value] as const))
-          const [began, ended] = stood
-            .toSorted((a, b) => a - b)
-            .map((minutes) => CREATED + minutes * MINUTE_MS)
-          assert.ok(began !== undefined && ended !== undefined)
-          const nowMs = CREATED + now * MINUTE_MS
-          const phases: readonly (readonly [number, string])[] = [
-            [-Infinity, VERSIONS_DEFAULT],
-            ...changes,
-          ]
-          const inForce = phases.filter((_, index) => {
-            const next = phases[index + 1]
-            return next === undefined || next[0] > now - 24 * 60
+      fc.property(anyHistory, anyState, fc.nat(20_000), (changes, [began, ended], now) => {
+        const history = historyOf(
+          ...changes.map(([minutes, value]) => [minutes * MINUTE_MS, value] as const),
+        )
+        const phases: readonly (readonly [number, string])[] = [
+          [-Infinity, VERSIONS_DEFAULT],
+          ...changes,
+        ]
+        const [beganMs, endedMs] = [began, ended].map((minutes) => CREATED + minutes * MINUTE_MS)
+        assert.ok(beganMs !== undefined && endedMs !== undefined)
+        let expected = true
+        for (let minute = ended + 1; minute <= now && expected; minute++) {
+          const inForce = phases.filter(([from], index) => {
+            const [next = Infinity] = phases[index + 1] ?? []
+            return from < minute && next + 24 * 60 >= minute
           })
-          const kept = at(history, now * MINUTE_MS)
-          const isByAny = inForce.some(
-            ([, value]) => keptUntilMs(parseVersionRule(value) ?? [], began, ended) >= nowMs,
+          const until = inForce.map(([, value]) =>
+            keptUntilMs(parseVersionRule(value) ?? [], beganMs, endedMs),
           )
-          if (clockOf(ended) > kept.since)
-            assert.equal(isKept(kept, [began, ended], nowMs), isByAny)
-          // Nothing is given up for having ended early but where nothing was kept for a time.
-          const empty = phases.filter(([began_, value], index) => {
-            const next = phases[index + 1]
-            return value === 'off' && next !== undefined && next[0] - began_ >= 24 * 60
-          })
-          if (empty.length === 0) assert.equal(kept.since, HLC_ZERO)
-        },
-      ),
+          expected = Math.max(...until) >= CREATED + minute * MINUTE_MS
+        }
+        const eras = at(history, now * MINUTE_MS)
+        assert.equal(isKeptThrough(eras, beganMs, endedMs), expected)
+        if (expected && now > ended) assert.ok(!isPastAll(eras, endedMs))
+      }),
+      { numRuns: tries(40) },
+    )
+  })
+
+  test('keeps nothing that it did not keep before: whoever looks seldom sees the same', () => {
+    fc.assert(
+      fc.property(anyHistory, anyState, fc.nat(9000), fc.nat(9000), (changes, state, a, b) => {
+        const history = historyOf(
+          ...changes.map(([minutes, value]) => [minutes * MINUTE_MS, value] as const),
+        )
+        const [began, ended] = state.map((minutes) => CREATED + minutes * MINUTE_MS)
+        assert.ok(began !== undefined && ended !== undefined)
+        const once = at(history, (a + b) * MINUTE_MS)
+        const before = at(history, a * MINUTE_MS)
+        if (isKeptThrough(once, began, ended)) assert.ok(isKeptThrough(before, began, ended))
+        if (isPastAll(before, ended)) assert.ok(isPastAll(once, ended))
+        if (isPastAll(once, ended)) assert.ok(!isKeptThrough(once, began, ended))
+      }),
     )
   })
 
   test('is a longer one at once, and a shorter one a day after, if it is not taken back', () => {
     const long = parseVersionRule(VERSIONS_DEFAULT)
     const history = historyOf([2 * DAY_MS, 'off'])
-    assert.deepEqual(at(history, 3 * DAY_MS - 1).rule, long)
-    assert.deepEqual(at(history, 3 * DAY_MS).rule, [])
+    assert.deepEqual(lastRule(history, 3 * DAY_MS), long)
+    assert.deepEqual(lastRule(history, 3 * DAY_MS + 1), [])
+    const old = [CREATED - 1, CREATED + DAY_MS] as const
     const back = historyOf([2 * DAY_MS, 'off'], [2 * DAY_MS + HOUR_MS, VERSIONS_DEFAULT])
-    assert.equal(at(back, 9 * DAY_MS).since, HLC_ZERO)
-    const late = historyOf([2 * DAY_MS, 'off'], [3 * DAY_MS, '1y:1d'])
-    assert.equal(at(late, 9 * DAY_MS).since, clockOf(CREATED + 3 * DAY_MS))
-    const old = [CREATED, CREATED + DAY_MS] as const
-    const longer = at(historyOf([2 * DAY_MS, '1y:1d']), 2 * DAY_MS)
-    assert.ok(isKept(longer, old, CREATED + 300 * DAY_MS))
+    assert.ok(isKeptThrough(at(back, 9 * DAY_MS), ...old))
+    assert.ok(!wasGivenUp(at(back, 9 * DAY_MS), old[1]))
+    const late = historyOf([2 * DAY_MS, 'off'], [3 * DAY_MS + HOUR_MS, '1y:1d'])
+    assert.ok(!isKeptThrough(at(late, 9 * DAY_MS), ...old))
+    const [off, on] = [3 * DAY_MS + HOUR_MS - 1, 3 * DAY_MS + HOUR_MS].map((ms) => CREATED + ms)
+    assert.ok(off !== undefined && on !== undefined)
+    assert.deepEqual(
+      [off, on].map((ended) => wasGivenUp(at(late, 9 * DAY_MS), ended)),
+      [true, false],
+    )
+    const longer = at(historyOf([2 * DAY_MS, '1y:1d']), 300 * DAY_MS)
+    assert.ok(isKeptThrough(longer, ...old))
   })
 
   test('is what was set in the first hour of a volume, as if it had always been', () => {
     const history = historyOf([MINUTE_MS, '3d:all'], [HOUR_MS - 1, 'off'])
-    assert.deepEqual(at(history, HOUR_MS), { rule: [], since: HLC_ZERO })
-    const later = historyOf([HOUR_MS - 1, 'off'], [HOUR_MS, '1h:all'])
-    assert.equal(at(later, DAY_MS).since, clockOf(CREATED + HOUR_MS))
+    assert.deepEqual(at(history, HOUR_MS), [{ rule: [], untilMs: CREATED + HOUR_MS }])
+    // Also before there is a checkpoint.
+    assert.ok(wasGivenUp(erasAt(history, HLC_ZERO), CREATED))
   })
 
   test('tells of what is kept for a day yet, and until when', () => {

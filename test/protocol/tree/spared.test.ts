@@ -19,7 +19,8 @@ const ALL = ((1n << 64n) - 1n) as Hlc
 
 /** A volume that keeps nothing forgets all it may; spared: up to which clock that is over. */
 function forget({ state }: Site, spared: Hlc): void {
-  const history = { rule: [], at: ALL, since: ALL, moments: [], sparedUpTo: spared }
+  const eras = [{ rule: [], untilMs: Infinity }]
+  const history = { eras, at: ALL, moments: [], sparedUpTo: spared }
   const limits = { deadBy: ALL, lostBy: undefined, history }
   for (const prefix of GARBAGE_PREFIXES)
     for (const [key, value] of state.under(prefix))
@@ -121,7 +122,8 @@ describe('the time for which it is kept', () => {
           ['1h:all,1d:1h,30d:1d', 30],
           ['1h:all,90d:1d', 90],
         ] as const) {
-          const upTo = sparedUpTo(past, at, parseVersionRule(text) ?? [])
+          const rule = parseVersionRule(text) ?? []
+          const upTo = sparedUpTo(past, [{ rule, untilMs: day * DAY_MS }])
           assert.ok(upTo === HLC_ZERO || past.includes(upTo))
           assert.ok(upTo === HLC_ZERO || at - upTo >= clockOf(days * DAY_MS))
           for (const cut of past) assert.ok(cut <= upTo || at - cut < clockOf(days * DAY_MS))
