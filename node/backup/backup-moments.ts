@@ -6,7 +6,7 @@ import { hasCode } from '../../protocol/errors.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { SnapshotId } from '../../protocol/op/snapshot-op.ts'
-import { mayWrite } from '../../protocol/roles.ts'
+import { mayGiveUp } from '../../protocol/roles.ts'
 import type { Snapshots } from '../checkpoint/snapshots.ts'
 import { viewOf } from '../log/volume-trees.ts'
 import type { Volume } from '../log/volume.ts'
@@ -46,7 +46,7 @@ export class BackupMoments {
     const { volume } = hosted
     const snapshots = snapshotsOf(volume)
     await this.leave(job, signal)
-    if (!mayWrite(volume.membership.roleOf(volume.identity.peer) ?? 'reader'))
+    if (!mayGiveUp(volume.membership.roleOf(volume.identity.peer) ?? 'reader'))
       return snapshots.withPresent((root) => run(viewOf(volume, root)))
     const id = toHex(world.random.bytes(SHORT_ID_BYTES)) as SnapshotId
     const time = new Date(world.clock.wall()).toISOString().slice(0, 19)

@@ -13,6 +13,7 @@ import { decodeHlc } from '../../protocol/clock/hlc.ts'
 import { MIB } from '../../protocol/units.ts'
 import { encodeFork } from '../../protocol/log/fork.ts'
 import type { Cut } from '../../protocol/log/stability.ts'
+import { erasAt } from '../../protocol/tree/retention.ts'
 import { sparedUpTo } from '../../protocol/tree/spared.ts'
 import type { Clock } from '../world/world.ts'
 import { actorKey, decodeActor } from '../replica/actors.ts'
@@ -22,7 +23,6 @@ import { CheckpointView } from '../state/checkpoint-view.ts'
 import type { Roots } from '../state/checkpoint-view.ts'
 import { decodeCut, encodeCut } from '../replica/cuts.ts'
 import type { CutState } from '../replica/cuts.ts'
-import { versionEras } from '../log/settings.ts'
 import { putPastCuts } from './past-cuts.ts'
 import { TimeSlices } from '../log/time-slices.ts'
 import { Replica, forkKey } from '../replica/replica.ts'
@@ -111,7 +111,7 @@ export async function computeCheckpoint(
   for (const fork of branches.forksWithin(cut.vector))
     view.put(forkKey(fork.actor), encodeFork(fork))
   replica.settle(cut.hlc)
-  const eras = versionEras(governance, cut.hlc)
+  const eras = erasAt(governance.historyOf('versions'), cut.hlc)
   const past = putPastCuts(volume, view, cut, announced)
   const spared = governance.hadAppender ? sparedUpTo(past, eras) : undefined
   const oblivious = {

@@ -2,6 +2,7 @@
 // roles, removals, policies and tiers, as they become known here; and those that its checkpoints
 // show.
 import { tierOfPolicy } from '../../protocol/cold/definition.ts'
+import { lessText } from '../../protocol/tree/retention.ts'
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import type { Op } from '../../protocol/op/op.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
@@ -45,13 +46,6 @@ export function authorOf(
   return by === actor ? identity.peer : actors.get(by)?.peer
 }
 
-function lessText(volume: Volume): string {
-  const less = shorteningOf(volume)
-  if (less === undefined) return ''
-  const at = new Date(less.fromMs).toISOString()
-  return `: it keeps less, from ${at}; until then also ${less.until.join(' and ')}`
-}
-
 /** peer of what is told: the author, unless it concerns somebody else. */
 function describe(
   volume: Volume,
@@ -76,7 +70,7 @@ function describe(
     case 'policy': {
       const tier = tierOfPolicy(op.key)
       const value = op.value.slice(0, VALUE_MAX)
-      const message = `${op.key}=${value}, by ${by}${op.key === 'versions' ? lessText(volume) : ''}`
+      const message = `${op.key}=${value}, by ${by}${op.key === 'versions' ? lessText(shorteningOf(volume)) : ''}`
       if (tier === undefined) return { kind: 'policy-set', message }
       const what = value === '' ? 'was removed' : `is ${value}`
       return { kind: 'tier-set', message: `cold tier ${tier} ${what}, by ${by}` }

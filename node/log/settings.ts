@@ -10,13 +10,12 @@ import {
 } from '../../protocol/tree/version-rule.ts'
 import { SCHEDULE_FORM, parseSnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
 import type { SnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
-import { erasAt, shorteningAt } from '../../protocol/tree/retention.ts'
-import type { Eras, Shortening } from '../../protocol/tree/retention.ts'
+import { shorteningAt } from '../../protocol/tree/retention.ts'
+import type { Shortening } from '../../protocol/tree/retention.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Hlc } from '../../protocol/clock/hlc.ts'
-import type { GovernanceState } from '../../protocol/membership/governance-state.ts'
 import type { Ack, Consistency, Locking } from '../control/files.ts'
 import type { Syncing } from '../control/mounts.ts'
 import type { Settings } from '../control/volumes.ts'
@@ -274,11 +273,6 @@ export function conflictsOf(volume: Volume): ConflictPolicy {
 
 export function historyOf(volume: Volume): HistoryPolicy {
   return HISTORY.parse(valueOf(volume, 'history'))
-}
-
-/** The rules by which, up to a clock, what was replaced or removed is kept. */
-export function versionEras(governance: GovernanceState, at: Hlc): Eras {
-  return erasAt(governance.historyOf('versions'), at)
 }
 
 /** Tells what `versions` kept before it was shortened, and is kept for a day yet. */

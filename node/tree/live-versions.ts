@@ -18,10 +18,9 @@ import {
   decodeSuperseded,
   inodeOfSuperseded,
 } from '../../protocol/tree/superseded.ts'
-import { wasGivenUp } from '../../protocol/tree/retention.ts'
+import { erasAt, wasGivenUp } from '../../protocol/tree/retention.ts'
 import type { Version } from '../../protocol/tree/version-records.ts'
 import { removedVersions, versionsOf } from '../../protocol/tree/versions.ts'
-import { versionEras } from '../log/settings.ts'
 import { heldMoments } from '../state/mass-losses.ts'
 import type { Volume } from '../log/volume.ts'
 import { viewPages } from '../state/state-view.ts'
@@ -128,7 +127,7 @@ async function keptPast(
   // Who ended it is told where the ops are in order, at a cut.
   if (membership.state.hadAppender) return () => true
   // It is a checkpoint that forgets.
-  const eras = versionEras(membership.state, checkpoint?.hlc ?? HLC_ZERO)
+  const eras = erasAt(membership.state.historyOf('versions'), checkpoint?.hlc ?? HLC_ZERO)
   const settled = hasSnapshots ? (checkpoint?.hlc ?? HLC_ZERO) : HLC_MAX
   const moments = [settled, ...(await heldMoments(view))]
   return (ended, slack = HLC_ZERO) =>

@@ -6,7 +6,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { dueSnapshots, nextPeriodMs } from '../../protocol/op/snapshot-schedule.ts'
 import type { DueSnapshots, ScheduledSnapshot } from '../../protocol/op/snapshot-schedule.ts'
-import { mayAdminister, mayWrite } from '../../protocol/roles.ts'
+import { mayAdminister, mayGiveUp } from '../../protocol/roles.ts'
 import { ROOT } from '../../protocol/tree/records.ts'
 import type { Instant } from '../../protocol/units.ts'
 import { MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
@@ -139,7 +139,7 @@ export class SnapshotMaker {
   #waitMs(): number {
     const { volume, swarm, world } = this.#c
     const { membership, identity } = volume
-    const mayMake = (peer: PeerId): boolean => mayWrite(membership.roleOf(peer) ?? 'reader')
+    const mayMake = (peer: PeerId): boolean => mayGiveUp(membership.roleOf(peer) ?? 'reader')
     if (!mayMake(identity.peer)) return Infinity
     const rank = (peer: PeerId): string => `${this.#isAdmin(peer) ? 0 : 1}${peer}`
     const own = rank(identity.peer)

@@ -106,6 +106,13 @@ export function shorteningAt(history: RuleHistory, at: Hlc): Shortening | undefi
   return { until: before.map(({ value }) => value), fromMs: lastMs + SHORTENED_AFTER_MS }
 }
 
+/** Says so, after what was set. */
+export function lessText(less: Shortening | undefined): string {
+  if (less === undefined) return ''
+  const at = new Date(less.fromMs).toISOString()
+  return `: it keeps less, from ${at}; until then also ${less.until.join(' and ')}`
+}
+
 function phasesOf({ changes, createdMs }: RuleHistory): readonly Phase[] {
   const all: readonly PolicyChange[] = [[VERSIONS_DEFAULT, STAMP_ZERO], ...changes]
   const phases = all.map(([value, stamp], index): Phase => {
