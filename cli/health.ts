@@ -98,6 +98,7 @@ export function careRows(volume: VolumeStatus): readonly (readonly [what: string
   return [
     ...massLosses.map((loss) => ['MASS LOSS', lossText(loss)] as const),
     ...shorteningRows(volume),
+    ...reliefRows(volume),
     ...(behind.length === 0 ? [] : [['Not yet everywhere', behindText(behind)] as const]),
     ...(degradedPlacement === 0 ? [] : [['Placement', placement] as const]),
     ...(upkeep === '' ? [] : [['Upkeep', upkeep] as const]),
@@ -117,6 +118,14 @@ export function shorteningRows({
   const { versions, until, fromMs } = shortening
   const before = until.map((rule) => `versions=${rule}`).join(' and ')
   return [['KEEPS LESS', `versions=${versions} from ${formatTime(fromMs)}; until then ${before}`]]
+}
+
+function reliefRows({ relief }: VolumeStatus): readonly (readonly [what: string, text: string])[] {
+  if (relief === undefined) return []
+  const text =
+    `${formatTime(relief.setMs)}: what was replaced or removed before ${formatTime(relief.endedUpToMs)} ` +
+    'is given up, since a disk is almost full; free some space, or add a machine'
+  return [['DISK FULL', text]]
 }
 
 function behindText(names: readonly string[]): string {

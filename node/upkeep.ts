@@ -5,7 +5,7 @@ import { assert } from '../protocol/errors.ts'
 import { mayGiveUp } from '../protocol/roles.ts'
 import type { PeerId } from '../protocol/ids.ts'
 import type { ViewTarget } from '../protocol/tree/view.ts'
-import { MIB, MINUTE_MS } from '../protocol/units.ts'
+import { HOUR_MS, MIB, MINUTE_MS } from '../protocol/units.ts'
 import { SWEEP_STEP_MS } from './stripes/provider-announcer.ts'
 import type { HostedVolume } from './volume/hosted-volume.ts'
 import type { HostedVolumes } from './volume/hosted-volumes.ts'
@@ -23,6 +23,7 @@ import type { Quarantine } from './repair/quarantine.ts'
 import { Doubts } from './repair/doubts.ts'
 import { Job } from './jobs/background-job.ts'
 import { LocalPinning } from './pinning/local-pinning.ts'
+import { relieve } from './gc/relief.ts'
 import { Repacker } from './gc/repacking.ts'
 import { LEFT_EVERY_MS, LeftData } from './gc/left-data.ts'
 import { Reclaim } from './gc/reclaim.ts'
@@ -34,6 +35,7 @@ import { VolumeGc } from './gc/volume-gc.ts'
 
 /** Unanswered questions are asked again at this interval. */
 const DOUBTS_EVERY_MS: number = 10 * MINUTE_MS
+const RELIEF_EVERY_MS: number = HOUR_MS
 const BYTES_PER_SECOND: number = 64 * MIB
 
 export interface NodeUpkeepOptions extends RepairLoopOptions {
@@ -188,6 +190,8 @@ export class NodeUpkeep {
     const audit = new Audit(parts)
     this.#addJob('audit', AUDIT_EVERY_MS, (signal) => audit.run(signal), hosted)
     this.#lookIntoDoubts(hosted)
+    const relieved = { volume, space: () => store.space(), log }
+    this.#addJob('relief', RELIEF_EVERY_MS, (signal) => relieve(relieved, signal), hosted)
     const { announcer } = hosted
     map.onChange((event) => announcer.changed(event))
     this.#addJob('announce', SWEEP_STEP_MS, (signal) => announcer.sweep(signal), hosted)

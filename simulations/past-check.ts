@@ -38,7 +38,7 @@ interface Log {
 /** A line for each that is kept, in one order. */
 export async function pastLines({ view, actors, membership }: Log): Promise<readonly string[]> {
   const latest = [...actors.all()].reduce((last, { hlc }) => (hlc > last ? hlc : last), HLC_ZERO)
-  const eras = erasAt(membership.state.historyOf('versions'), latest, DAY_MS)
+  const eras = erasAt(membership.state.retention, latest, DAY_MS)
   const isOff = eras.at(-1)?.rule.length === 0
   // With history off, a cut may have forgotten what a mass loss that is told of later would hold.
   const moments = isOff ? [] : await heldMoments(view)

@@ -40,7 +40,11 @@ Settings:
       drop the log below a checkpoint, or keep it for "shoal log"
   versions=1h:all,1d:1h,30d:1d|off
       how long former versions and removed files are kept: up to each age all,
-      or what stood at the end of each such time; see "shoal versions"
+      or what stood at the end of each such time; see "shoal versions". A rule
+      that keeps less takes effect a day later
+  relief=auto|on|off
+      drop the oldest former versions when the disk of an admin's machine is
+      below 5 % free; auto: unless a member is an appender
   mass-loss=50%|off
       share of the files that one member may replace or remove within minutes
       before all that stood then is kept; see "shoal loss"

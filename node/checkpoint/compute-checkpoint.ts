@@ -111,7 +111,7 @@ export async function computeCheckpoint(
   for (const fork of branches.forksWithin(cut.vector))
     view.put(forkKey(fork.actor), encodeFork(fork))
   replica.settle(cut.hlc)
-  const eras = erasAt(governance.historyOf('versions'), cut.hlc)
+  const eras = erasAt(governance.retention, cut.hlc)
   const past = putPastCuts(volume, view, cut, announced)
   const spared = governance.hadAppender ? sparedUpTo(past, eras) : undefined
   const oblivious = {

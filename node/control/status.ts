@@ -210,6 +210,8 @@ export interface VolumeStatus {
   readonly garbageFault: string | undefined
   /** A member replaced or removed much within minutes; what stood before is kept. */
   readonly massLosses: readonly LossInfo[]
+  /** Former versions that ended up to then were let go of lately, since a disk was almost full. */
+  readonly relief?: { readonly endedUpToMs: number; readonly setMs: number } | undefined
   /**
    * The setting `versions` was shortened: what it was before is kept as well until `fromMs`.
    */

@@ -3,6 +3,8 @@ import { asShoalError } from '../../protocol/errors.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Member } from '../../protocol/membership/members.ts'
+import { reliefsOf, shorteningAt } from '../../protocol/tree/retention.ts'
+import { DAY_MS } from '../../protocol/units.ts'
 import { mayStore } from '../../protocol/roles.ts'
 import { codeFor, formatClass } from '../../protocol/placement/redundancy.ts'
 import { STRIPE_DATA_TARGET } from '../../protocol/limits.ts'
@@ -12,7 +14,7 @@ import { readConflictCount } from '../../protocol/tree/conflict-counts.ts'
 import type { VolumeInfo } from '../control/volumes.ts'
 import type { MemberStatus } from '../control/peers.ts'
 import type { PeerStatus, VolumeStatus, LogStatus } from '../control/status.ts'
-import { classOf, conflictsOf, graceMsOf, settingsOf, shorteningOf } from '../log/settings.ts'
+import { classOf, conflictsOf, graceMsOf, settingsOf } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
 import type { NamedVolume } from '../log/volumes.ts'
 import { peerName } from './find-peer.ts'
@@ -32,6 +34,9 @@ import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { tally } from '../replica/attestations.ts'
 import { lateEntries } from '../log/late-entries.ts'
 import { unconfirmedBy } from '../log/stability.ts'
+
+/** A relief is told of for so long. */
+const RELIEF_TOLD_MS: number = 7 * DAY_MS
 
 /** The data shared by descriptions of all peers. */
 export interface PeersView {
@@ -176,6 +181,7 @@ export function describeVolume(
     garbageFault: upkeep.faultsOf(here)?.fault,
     massLosses: describeLosses(here, named),
     shortening: describeShortening(volume),
+    relief: describeRelief(volume),
     differsMs: swarm.differsMs(volume.id),
     log: describeLog(volume, swarm.heldElsewhere.heldBackBy(volume)),
     heads: headsOf(volume),
@@ -183,9 +189,15 @@ export function describeVolume(
 }
 
 function describeShortening(volume: Volume): VolumeStatus['shortening'] {
-  const shortening = shorteningOf(volume)
+  const shortening = shorteningAt(volume.membership.state.retention, volume.time.now())
   const versions = volume.membership.policy('versions')
   return shortening && versions !== undefined ? { versions, ...shortening } : undefined
+}
+
+/** The last relief, for a while. */
+function describeRelief({ membership, time }: Volume): VolumeStatus['relief'] {
+  const last = reliefsOf(membership.state.retention).at(-1)
+  return last !== undefined && time.now() < last.setMs + RELIEF_TOLD_MS ? last : undefined
 }
 
 /** The heads of all that was written here so far: what is in no entry yet becomes one. */

@@ -2,13 +2,12 @@
 // roles, removals, policies and tiers, as they become known here; and those that its checkpoints
 // show.
 import { tierOfPolicy } from '../../protocol/cold/definition.ts'
-import { lessText } from '../../protocol/tree/retention.ts'
+import { policyText } from '../../protocol/tree/retention.ts'
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import type { Op } from '../../protocol/op/op.ts'
 import type { Beacon } from '../../protocol/wire/gossip.ts'
 import type { SecurityHead } from '../../protocol/wire/security.ts'
 import type { RecordSecurity } from '../observe/security.ts'
-import { shorteningOf } from './settings.ts'
 import type { Volume } from './volume.ts'
 
 /** The connection of a swarm to the security logs of this node and of others. */
@@ -70,7 +69,8 @@ function describe(
     case 'policy': {
       const tier = tierOfPolicy(op.key)
       const value = op.value.slice(0, VALUE_MAX)
-      const message = `${op.key}=${value}, by ${by}${op.key === 'versions' ? lessText(shorteningOf(volume)) : ''}`
+      const more = policyText(op.key, membership.state.retention, volume.time.now())
+      const message = `${op.key}=${value}, by ${by}${more}`
       if (tier === undefined) return { kind: 'policy-set', message }
       const what = value === '' ? 'was removed' : `is ${value}`
       return { kind: 'tier-set', message: `cold tier ${tier} ${what}, by ${by}` }

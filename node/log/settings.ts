@@ -10,12 +10,9 @@ import {
 } from '../../protocol/tree/version-rule.ts'
 import { SCHEDULE_FORM, parseSnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
 import type { SnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
-import { shorteningAt } from '../../protocol/tree/retention.ts'
-import type { Shortening } from '../../protocol/tree/retention.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
-import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { Ack, Consistency, Locking } from '../control/files.ts'
 import type { Syncing } from '../control/mounts.ts'
 import type { Settings } from '../control/volumes.ts'
@@ -53,6 +50,8 @@ const VERSIONS: Setting = {
     )
   },
 }
+
+const RELIEF: Setting<'auto' | 'on' | 'off'> = oneOf('relief', ['auto', 'on', 'off'])
 
 /** The snapshots that are made by themselves, and how many are kept. */
 const SNAPSHOTS: Setting = {
@@ -137,6 +136,7 @@ const SETTINGS = {
   conflicts: CONFLICTS,
   history: HISTORY,
   versions: VERSIONS,
+  relief: RELIEF,
   away: AWAY,
   grace: GRACE,
   trash: TRASH,
@@ -275,10 +275,10 @@ export function historyOf(volume: Volume): HistoryPolicy {
   return HISTORY.parse(valueOf(volume, 'history'))
 }
 
-/** Tells what `versions` kept before it was shortened, and is kept for a day yet. */
-export function shorteningOf({ membership, time }: Volume): Shortening | undefined {
-  const at = (BigInt(time.now()) << 16n) as Hlc
-  return shorteningAt(membership.state.historyOf('versions'), at)
+/** Does the oldest of the past go where a disk is almost full? By default where nobody appends. */
+export function isRelieved(volume: Volume): boolean {
+  const relief = RELIEF.parse(valueOf(volume, 'relief'))
+  return relief === 'on' || (relief === 'auto' && !volume.membership.state.hadAppender)
 }
 
 export function snapshotScheduleOf(volume: Volume): SnapshotSchedule {

@@ -127,7 +127,7 @@ async function keptPast(
   // Who ended it is told where the ops are in order, at a cut.
   if (membership.state.hadAppender) return () => true
   // It is a checkpoint that forgets.
-  const eras = erasAt(membership.state.historyOf('versions'), checkpoint?.hlc ?? HLC_ZERO)
+  const eras = erasAt(membership.state.retention, checkpoint?.hlc ?? HLC_ZERO)
   const settled = hasSnapshots ? (checkpoint?.hlc ?? HLC_ZERO) : HLC_MAX
   const moments = [settled, ...(await heldMoments(view))]
   return (ended, slack = HLC_ZERO) =>

@@ -8,6 +8,7 @@ import type { GoverningOp } from '../op/op.ts'
 import { stampOf } from './governance.ts'
 import type { ActSet, GoverningAct, GoverningDag, Grant } from './governance.ts'
 import { isAppender } from '../roles.ts'
+import { RELIEF_POLICY } from '../tree/retention.ts'
 import type { PolicyChange, RuleHistory } from '../tree/retention.ts'
 import type { MemberRole } from './members.ts'
 import { effectiveRevocations, isRevoked, revokes } from './revocations.ts'
@@ -115,9 +116,12 @@ export class GovernanceState {
     return this.#policies.get(key)?.[0]
   }
 
-  /** All values that a policy had, and when the volume was made. */
-  historyOf(key: string): RuleHistory {
-    return { changes: this.#changes.get(key) ?? [], createdMs: this.#dag.origins.created }
+  /** All that was said of how long the past is kept. */
+  get retention(): RuleHistory {
+    const [changes = [], reliefs = []] = ['versions', RELIEF_POLICY].map((key) =>
+      this.#changes.get(key),
+    )
+    return { changes, reliefs, createdMs: this.#dag.origins.created }
   }
 
   /** All that was ever set, by key, in no order. */

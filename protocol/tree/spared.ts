@@ -90,7 +90,9 @@ export function forgetSpared(store: StateStore, item: ByteString): void {
  */
 export function sparedUpTo(cuts: readonly Hlc[], eras: Eras): Hlc {
   const latestMs = Math.max(
-    ...eras.map(({ rule, untilMs }) => untilMs - Math.max(longestMs(rule), SPARED_MS_MIN)),
+    ...eras
+      .filter(({ endedUpToMs }) => endedUpToMs === undefined)
+      .map(({ rule, untilMs }) => untilMs - Math.max(longestMs(rule), SPARED_MS_MIN)),
   )
   return cuts.filter((cut) => hlcMillis(cut) <= latestMs).reduce(later, 0n as Hlc)
 }

@@ -2,12 +2,19 @@
 // so at once.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { applySettings, shorteningOf } from '../../../node/log/settings.ts'
+import { applySettings } from '../../../node/log/settings.ts'
 import { recordVolume } from '../../../node/log/security-records.ts'
 import { liveFiles } from '../../../node/tree/live-versions.ts'
+import { shorteningAt } from '../../../protocol/tree/retention.ts'
+import type { Shortening } from '../../../protocol/tree/retention.ts'
+import type { Volume } from '../../../node/log/volume.ts'
 import { DAY_MS, HOUR_MS } from '../../../protocol/units.ts'
 import { Machine, checkpoint, meetAll } from '../log/machines.ts'
 import { Replica, exchange } from '../log/replicas.ts'
+
+function shorteningOf({ membership, time }: Volume): Shortening | undefined {
+  return shorteningAt(membership.state.retention, time.now())
+}
 
 async function house(): Promise<[Machine, Machine]> {
   const admin = new Machine(await Replica.founder('a'))

@@ -39,7 +39,7 @@ function historyOf(
   const stamped = changes.map(([afterMs, value]) => {
     return [value, makeStamp(clockOf(CREATED + afterMs), ACTOR, 0)] as const
   })
-  return { createdMs: CREATED, changes: stamped }
+  return { createdMs: CREATED, changes: stamped, reliefs: [] }
 }
 
 function at(history: RuleHistory, afterMs: number): Eras {
@@ -112,6 +112,40 @@ describe('the rule in force', () => {
     )
   })
 
+  test('lets go of the oldest where space is short, but of nothing younger than a day', () => {
+    const anyRelief = fc.tuple(fc.integer({ min: 1, max: 10_000 }), fc.nat(12_000))
+    const anyReliefs = fc.uniqueArray(anyRelief, { selector: ([at]) => at, maxLength: 3 })
+    fc.assert(
+      fc.property(anyHistory, anyReliefs, anyState, fc.nat(9000), fc.nat(9000), (...drawn) => {
+        const [changes, some, state, a, b] = drawn
+        const plain = historyOf(
+          ...changes.map(([minutes, value]) => [minutes * MINUTE_MS, value] as const),
+        )
+        const reliefs = some.toSorted(([x], [y]) => x - y)
+        const history = {
+          ...plain,
+          reliefs: reliefs.map(([set, upTo]) => {
+            const stamp = makeStamp(clockOf(CREATED + set * MINUTE_MS), ACTOR, 0)
+            return [String(CREATED + upTo * MINUTE_MS), stamp] as const
+          }),
+        }
+        const [began, ended] = state.map((minutes) => CREATED + minutes * MINUTE_MS)
+        assert.ok(began !== undefined && ended !== undefined)
+        const isIn = (of: RuleHistory, minutes: number): boolean =>
+          isKeptThrough(at(of, minutes * MINUTE_MS), began, ended)
+        const isRelieved = reliefs.some(([set, upTo]) => {
+          const upToMs = CREATED + Math.min(upTo, set - 24 * 60) * MINUTE_MS
+          return set <= a + b && ended <= upToMs
+        })
+        assert.equal(isIn(history, a + b), isIn(plain, a + b) && !isRelieved)
+        if (isIn(history, a + b)) assert.ok(isIn(history, a))
+        const eras = at(history, (a + b) * MINUTE_MS)
+        if (isRelieved) assert.ok(isPastAll(eras, ended))
+        assert.equal(wasGivenUp(eras, ended), wasGivenUp(at(plain, (a + b) * MINUTE_MS), ended))
+      }),
+    )
+  })
+
   test('is a longer one at once, and a shorter one a day after, if it is not taken back', () => {
     const long = parseVersionRule(VERSIONS_DEFAULT)
     const history = historyOf([2 * DAY_MS, 'off'])
@@ -146,7 +180,7 @@ describe('the rule in force', () => {
       [DAY_MS + HOUR_MS, '1h:all'],
       [2 * DAY_MS, '2h:all'],
     )
-    const told = (afterMs: number): unknown => shorteningAt(history, clockOf(CREATED + afterMs))
+    const told = (afterMs: number): unknown => shorteningAt(history, CREATED + afterMs)
     assert.deepEqual(told(DAY_MS + 2 * HOUR_MS), {
       until: [VERSIONS_DEFAULT, '3d:all'],
       fromMs: CREATED + 2 * DAY_MS + HOUR_MS,
@@ -157,7 +191,7 @@ describe('the rule in force', () => {
     })
     assert.equal(told(2 * DAY_MS + HOUR_MS), undefined, '2h:all keeps what 1h:all keeps')
     const longer = historyOf([DAY_MS, '1d:all,1y:1d'])
-    assert.equal(shorteningAt(longer, clockOf(CREATED + DAY_MS)), undefined)
+    assert.equal(shorteningAt(longer, CREATED + DAY_MS), undefined)
   })
 
   test('covers another only if that keeps nothing beyond it', () => {
