@@ -1,6 +1,6 @@
-// Relieves a disk that is almost full of the past: an admin's node whose own disk is, and no word of
-// others, lets go of the oldest that is kept before its time. It says so by a policy, in steps: a
-// tenth of the time that is kept each, and the next a day later, since it takes about that long
+// Relieves a disk that is almost full of the past: an admin's node whose own disk is, and no word
+// of others, lets go of the oldest that is kept before its time. It says so by a policy, in steps:
+// a tenth of the time that is kept each, and the next a day later, since it takes about that long
 // until space comes back.
 import { stampHlc, stampMs } from '../../protocol/clock/dot.ts'
 import { mayAdminister } from '../../protocol/roles.ts'
