@@ -12,7 +12,7 @@ import {
 } from '../../protocol/membership/genesis.ts'
 import { sealEpochKey } from '../../protocol/membership/members.ts'
 import type { RecoveryKey } from '../../protocol/membership/recovery-key.ts'
-import { mayAdminister } from '../../protocol/roles.ts'
+import { aRole, mayAdminister } from '../../protocol/roles.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { Identity } from '../../protocol/signed.ts'
 import type { JoinReply } from '../../protocol/wire/join.ts'
@@ -290,10 +290,9 @@ export class Volumes {
     if (me !== undefined && mayAdminister(me.role)) return
     const admins = volume.membership.members().filter(({ role }) => mayAdminister(role))
     const names = admins.map(({ name }) => name).join(', ') || 'none is known'
-    throw new ShoalError(
-      'EPERM',
-      `only an admin of the volume may do this, and this node is a ${me?.role ?? 'stranger'}; admins: ${names}`,
-    )
+    const is = me === undefined ? 'a stranger' : aRole(me.role)
+    const what = `only an admin of the volume may do this, and this node is ${is}; admins: ${names}`
+    throw new ShoalError('EPERM', what)
   }
 
   /** As Introductions has it. */

@@ -49,13 +49,13 @@ export interface Era {
   /** The steps of all of them, one rule after the other. */
   readonly rule: VersionRule
   readonly untilMs: number
-  /** At its end all that ended up to then is let go of, and that is all it says. */
+  /** All that ended up to then was let go of, and that is all it says. */
   readonly endedUpToMs?: number | undefined
 }
 
 /**
- * Reliefs, then eras by rules. Of these each goes on from the one before; the last ends at the time
- * that is asked about.
+ * The reliefs together, if there were any, then eras by rules. Of these each goes on from the one
+ * before; the last ends at the time that is asked about.
  */
 export type Eras = readonly Era[]
 
@@ -84,9 +84,8 @@ export function erasAt(
   const ends = phases.flatMap(({ fromMs, endedMs }) => [fromMs, endedMs + afterMs])
   const times = [...ends.filter((ms) => ms < atMs), atMs].sort((a, b) => a - b)
   const reliefs = reliefsOf(history).filter(({ setMs }) => setMs <= atMs)
-  const relieved = reliefs.map(({ setMs: untilMs, endedUpToMs }): Era => {
-    return { rule: [], untilMs, endedUpToMs }
-  })
+  const endedUpToMs = Math.max(...reliefs.map((relief) => relief.endedUpToMs))
+  const relieved: Eras = reliefs.length === 0 ? [] : [{ rule: [], untilMs: atMs, endedUpToMs }]
   const ruled = times
     .filter((ms, index) => ms > (times[index - 1] ?? -Infinity))
     .map((untilMs): Era => {
