@@ -112,8 +112,9 @@ export async function computeCheckpoint(
     view.put(forkKey(fork.actor), encodeFork(fork))
   replica.settle(cut.hlc)
   const eras = erasAt(governance.retention, cut.hlc)
-  const past = putPastCuts(volume, view, cut, announced)
-  const spared = governance.hadAppender ? sparedUpTo(past, eras) : undefined
+  const spared = governance.hadAppender
+    ? sparedUpTo(putPastCuts(volume, view, cut, announced), eras)
+    : undefined
   const oblivious = {
     hlc: cut.hlc,
     deadBy: putDeadBy(view, volume.cuts.deadBy(cut)),
