@@ -55,6 +55,7 @@ const COMMANDS = [
   'versions',
   'undelete',
   'restore',
+  'clone',
   'snapshot',
   'snapshot create',
   'snapshot ls',
