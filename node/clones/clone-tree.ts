@@ -2,6 +2,7 @@
 // of what it is taken from, of which no byte is read. Files are made some at a time; of a folder
 // that is being made, all names stay in memory of which the subfolders are not done, and no others.
 import type { NodeId } from '../../protocol/ids.ts'
+import { isPlanted } from '../../protocol/planted-faults.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
@@ -152,6 +153,8 @@ export class CloneTree {
 
   /** A file that was made under another name. A step that was taken back has made none. */
   #twinOf(state: PastState): ViewTarget | undefined {
+    if (isPlanted('clone-shares-file'))
+      return { kind: 'inode', id: state.inode, link: state.link, version: undefined }
     const made = this.#twins.get(twinKey(state))
     const { view } = this.#c.namespace.volume
     return made && readInode(view, made.id) && made
