@@ -1,6 +1,6 @@
-// Makes a copy of a folder by reference, where nothing is yet and nobody looks: its content is that
-// of what it is taken from, of which no byte is read. Files are made some at a time; of a folder
-// that is being made, all names stay in memory of which the subfolders are not done, and no others.
+// Makes a copy of a folder where nothing is yet and nobody looks. Files are made some at a time; of a
+// folder that is being made, some names stay in memory while their subfolders are made, and no
+// others.
 import type { NodeId } from '../../protocol/ids.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -8,30 +8,38 @@ import { nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import { dirAttributes } from '../../protocol/tree/attributes.ts'
 import { readDir, readInode } from '../../protocol/tree/records.ts'
+import type { ContentRef } from '../../protocol/op/op.ts'
+import { KIB, MIB } from '../../protocol/units.ts'
 import { countXattrs } from '../../protocol/tree/xattrs.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { Cloned } from '../control/clones.ts'
 import type { Lease } from '../content/in-flight-references.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import type { PastState } from '../tree/past.ts'
-import { fileVersionOf } from '../tree/tree-reading.ts'
+import type { CloneContents } from './clone-contents.ts'
 import type { CloneChild, CloneSource } from './clone-source.ts'
-import { contentOf } from '../volume/file-contents.ts'
-import type { FileContents } from '../volume/file-contents.ts'
 import type { Change } from '../volume/files.ts'
 import { attributesAs, kept, twinKey } from '../volume/past-tree.ts'
 
-/** Names made in one step, which is one entry of the log if the volume is strong. */
-const NAMES_AT_ONCE = 48
-/** Extended attributes and small contents of these. */
-const BYTES_AT_ONCE: number = 96 * 1024
+/**
+ * So much is made in one step, which is one entry of the log if the volume is strong: names,
+ * extended attributes and small contents of these, and contents that are read for them.
+ */
+const AT_ONCE = { names: 48, bytes: 96 * KIB, bytesRead: 16 * MIB } as const satisfies Room
 /** An extended attribute, as it is counted before it is read. */
 const XATTR_BYTES = 1024
 
+interface Room {
+  readonly names: number
+  readonly bytes: number
+  readonly bytesRead: number
+}
+
 export interface CloneTreeComponents {
+  /** The volume in which it is made. */
   readonly namespace: Namespace
-  readonly contents: FileContents
   readonly source: CloneSource
+  readonly contents: CloneContents
   readonly change: Change
   /** Told now and then of what is made so far. */
   readonly onProgress: (made: Cloned) => void
@@ -69,17 +77,17 @@ export class CloneTree {
   async #fill(was: NodeId, dir: NodeId): Promise<void> {
     const { source, signal } = this.#c
     let some: Named[] = []
-    let bytes = 0
+    let left: Room = AT_ONCE
     for await (const named of source.childrenOf(was)) {
       signal.throwIfAborted()
-      const weight = this.#bytesOf(named[1])
-      if (some.length >= NAMES_AT_ONCE || (some.length > 0 && bytes + weight > BYTES_AT_ONCE)) {
+      const rest = this.#without(left, named[1])
+      if (some.length > 0 && (rest.names < 0 || rest.bytes < 0 || rest.bytesRead < 0)) {
         await this.#makeAll(dir, some)
         some = []
-        bytes = 0
+        left = AT_ONCE
       }
       some.push(named)
-      bytes += weight
+      left = this.#without(left, named[1])
     }
     if (some.length > 0) await this.#makeAll(dir, some)
     await this.#setTimes(was, dir)
@@ -87,12 +95,14 @@ export class CloneTree {
 
   /** Make some names of a folder; then all that is in the folders of these. */
   async #makeAll(parent: NodeId, some: readonly Named[]): Promise<void> {
-    const { change, contents, namespace } = this.#c
-    const leases = [contents.begin()]
+    const { change, namespace } = this.#c
+    const leases: Lease[] = []
     let made: readonly ViewTarget[]
     try {
-      await Promise.all(some.map(([, child]) => this.#adopt(parent, child, leases)))
-      made = await change(() => some.map(([name, child]) => this.#make(child, { parent, name })))
+      const contents = await Promise.all(some.map((named) => this.#take(named, parent, leases)))
+      made = await change(() =>
+        some.map(([name, child], at) => this.#make(child, { parent, name }, contents[at])),
+      )
     } finally {
       for (const lease of leases) lease.end()
     }
@@ -105,19 +115,28 @@ export class CloneTree {
     }
   }
 
-  async #adopt(folder: NodeId, child: CloneChild, leases: Lease[]): Promise<void> {
-    if (child.kind === 'dir' || child.state.version?.content.kind !== 'chunks') return
-    const { contents, namespace, signal } = this.#c
-    const { inode, version } = child.state
-    const file = fileVersionOf(namespace.volume, version)
-    leases.push(contents.hold(inode, contentOf(file)))
-    await contents.adopt(file, { folder, replaced: undefined }, { isShared: true, signal })
+  async #take(
+    [name, child]: Named,
+    folder: NodeId,
+    leases: Lease[],
+  ): Promise<ContentRef | undefined> {
+    if (child.kind === 'dir' || child.state.version === undefined) return undefined
+    // That of another name is what this will have.
+    if (this.#twinOf(child.state) !== undefined) return undefined
+    try {
+      return await this.#c.contents.take(child.state, folder, leases)
+    } catch (error) {
+      if (!(error instanceof ShoalError) || this.#c.signal.aborted) throw error
+      const { code, message, permanent } = error
+      const options = { cause: error, permanent }
+      throw new ShoalError(code, `${nameText(name)}: ${message}`, options)
+    }
   }
 
-  #make(child: CloneChild, place: Place): ViewTarget {
+  #make(child: CloneChild, place: Place, content: ContentRef | undefined): ViewTarget {
     if (child.kind === 'dir') return this.#makeFolder(child.id, place)
     const twin = this.#twinOf(child.state)
-    if (twin === undefined) return this.#makeFile(child.state, place)
+    if (twin === undefined) return this.#makeFile(child.state, place, content)
     this.#c.namespace.link(twin, place.parent, place.name)
     return twin
   }
@@ -128,11 +147,15 @@ export class CloneTree {
     if (dir === undefined) throw lacking(name)
     const id = namespace.makeDir(parent, name, kept(dirAttributes(was, dir)))
     const made = { kind: 'dir', id } as const
-    source.tree.copyXattrs(was, made)
+    source.tree.copyXattrs(was, made, namespace)
     return made
   }
 
-  #makeFile(state: PastState, { parent, name }: Place): ViewTarget {
+  #makeFile(
+    state: PastState,
+    { parent, name }: Place,
+    content: ContentRef | undefined,
+  ): ViewTarget {
     const { namespace, source } = this.#c
     const { inode: id, version } = state
     const inode = readInode(source.tree.view, id)
@@ -143,10 +166,12 @@ export class CloneTree {
         ? namespace.create(parent, name, attributes, inode.target)
         : namespace.makeSpecial(parent, name, attributes, inode.special)
     if (version !== undefined) {
-      const { content, size } = version
+      const { size } = version
+      // It was left out for another name that is gone meanwhile.
+      if (content === undefined) throw lacking(name)
       namespace.fill(made.id, { content, size, modifiedNs: attributes.modifiedNs })
     }
-    source.tree.copyXattrs(id, made)
+    source.tree.copyXattrs(id, made, namespace)
     if (!source.hasOneName(inode)) this.#twins.set(twinKey(state), made)
     return made
   }
@@ -179,12 +204,17 @@ export class CloneTree {
     if (!child.isExact) this.made.nearest++
   }
 
-  /** Roughly the bytes of its ops. */
-  #bytesOf(child: CloneChild): number {
+  /** What may be made with it in one step: its ops have roughly so many bytes. */
+  #without({ names, bytes, bytesRead }: Room, child: CloneChild): Room {
+    const { source, contents } = this.#c
     const id = child.kind === 'dir' ? child.id : child.state.inode
-    const xattrs = countXattrs(this.#c.source.tree.view, id) * XATTR_BYTES
     const content = child.kind === 'dir' ? undefined : child.state.version?.content
-    return xattrs + (content?.kind === 'inline' ? content.bytes.length : 0)
+    const xattrs = countXattrs(source.tree.view, id) * XATTR_BYTES
+    return {
+      names: names - 1,
+      bytes: bytes - xattrs - (content?.kind === 'inline' ? content.bytes.length : 0),
+      bytesRead: bytesRead - (child.kind === 'dir' ? 0 : contents.bytesRead(child.state)),
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import { ignoreFailure } from '../world/ignore-failure.ts'
 import type { World } from '../world/world.ts'
 import { originIn, pastOrigin } from './clone-source.ts'
 import type { Origin } from './clone-source.ts'
+import { SharedContents } from './clone-contents.ts'
 import { CloneTree } from './clone-tree.ts'
 import type { Change } from '../volume/files.ts'
 import { HiddenPlace, checkFree, freshPlaceId } from './hidden-place.ts'
@@ -85,7 +86,14 @@ async function make(
   { child, source }: Origin,
 ): Promise<Cloned> {
   const { namespace, contents } = hosted
-  const tree = new CloneTree({ namespace, contents, source, change, onProgress, signal })
+  const tree = new CloneTree({
+    namespace,
+    source,
+    contents: new SharedContents(namespace.volume, contents, signal),
+    change,
+    onProgress,
+    signal,
+  })
   const { id: parent } = namespace.resolvePath(to.slice(0, -1))
   // One file is made in one step anyway.
   if (child.kind === 'file') {

@@ -229,7 +229,8 @@ export function contentOf({ content, size }: Pick<FileVersion, 'content' | 'size
   }
 }
 
-function refOf(content: Content): ContentRef {
+/** How a version names its content. */
+export function refOf(content: Content): ContentRef {
   if (content.kind === 'chunks') {
     const { root, depth, allocated } = content.manifest
     const ref = { kind: 'chunks' as const, root, depth }

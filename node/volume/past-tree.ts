@@ -65,9 +65,8 @@ export class PastTree {
     return readSuperseded(this.view, id, version.dot) !== undefined
   }
 
-  /** Give what was made all extended attributes of what it stands for. */
-  copyXattrs(from: NodeId, to: ViewTarget): void {
-    const { xattrs } = this.#namespace
+  /** Give what was made in a volume all extended attributes of what it stands for. */
+  copyXattrs(from: NodeId, to: ViewTarget, { xattrs }: Pick<Namespace, 'xattrs'>): void {
     for (const name of readXattrNames(this.view, from)) {
       const value = readXattr(this.view, from, name)
       if (value !== undefined) xattrs.set(to, name, value)

@@ -141,7 +141,7 @@ export class Work {
       const { parent, name } = this.#place(path)
       if (namespace.lookup(parent, name) !== undefined) return
       const id = namespace.makeDir(parent, name, attributes)
-      if (was !== undefined) this.#tree.copyXattrs(was, { kind: 'dir', id })
+      if (was !== undefined) this.#tree.copyXattrs(was, { kind: 'dir', id }, namespace)
     })
     this.#tally.folders++
     await namespace.volume.makeRoom()
@@ -213,7 +213,7 @@ export class Work {
       const { modifiedNs } = attributes
       namespace.putVersion(made.id, { content, size, base: [], modifiedNs })
     }
-    this.#tree.copyXattrs(state.inode, made)
+    this.#tree.copyXattrs(state.inode, made, namespace)
     this.#made.set(twinKey(state), made)
   }
 
