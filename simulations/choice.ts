@@ -99,9 +99,8 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
       return { kind, path: fate < 0.3 ? '/' : fate < 0.7 ? `/${OWN}` : await something(by) }
     }
     case 'snapshot':
-      return someSnapshot(by)
     case 'clone':
-      return someClone(by)
+      return kind === 'snapshot' ? someSnapshot(by) : someClone(by)
     case 'collect':
       return { kind }
     case 'set':
@@ -193,7 +192,7 @@ async function someSnapshot({ api, random }: Chooser): Promise<UserOp> {
   return { kind: 'snapshot', name, removes }
 }
 
-/** Of a snapshot, or of something that the node shows now. */
+/** One of a snapshot, or of something that the node shows now. */
 async function someClone(by: Chooser): Promise<UserOp> {
   const { api, random } = by
   const known = await api.listSnapshots()

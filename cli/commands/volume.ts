@@ -1,9 +1,11 @@
-// `shoal volume create|ls|info|set|rename|leave|rm|rejoin`: shared namespaces and their policies.
+// `shoal volume create|ls|info|set|rename|clone|leave|rm|rejoin`: shared namespaces and their
+// policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
 import { careRows, contentRows, logRows, spaceText, stripesText, toleranceText } from '../health.ts'
 import { formatBytes } from '../../protocol/size.ts'
 import { count, formatTime, printable, shellWord, table, tableRows, wrapLines } from '../output.ts'
+import { addVolumeClone } from '../past/clone.ts'
 import { addLeaving, leftLines } from './volume-leave.ts'
 import { addVolumeKey } from './volume-key.ts'
 import type { Command } from 'commander'
@@ -125,6 +127,7 @@ export function addVolume(program: Command, context: Context): void {
       context.print(info, () => settingsText(info.settings))
     })
   addRename(volume, context)
+  addVolumeClone(volume, context)
   addLeaving(volume, context)
   addAcceptCheckpoint(volume, context)
   addVolumeKey(volume, context)

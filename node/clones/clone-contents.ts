@@ -47,7 +47,7 @@ export class SharedContents implements CloneContents {
 }
 
 export interface CopiedContentsComponents {
-  /** What it is taken from. */
+  /** The volume that it is taken from. */
   readonly volume: Volume
   readonly from: FileContents
   readonly to: FileContents

@@ -62,10 +62,14 @@ export class CloneSource {
   }
 }
 
-/** A place in a state that stays. */
-export function originIn(namespace: Namespace, view: ReplicaView, target: ViewTarget): Origin {
-  const from = { view, isThere: () => true }
-  const source = new CloneSource(namespace, { at: STAMP_ZERO, from })
+/** A place in a state that stays for as long as it is there. */
+export function originIn(
+  namespace: Namespace,
+  view: ReplicaView,
+  target: ViewTarget,
+  isThere: () => boolean = () => true,
+): Origin {
+  const source = new CloneSource(namespace, { at: STAMP_ZERO, from: { view, isThere } })
   return { child: childIn(view, target), source }
 }
 

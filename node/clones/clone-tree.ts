@@ -1,5 +1,5 @@
-// Makes a copy of a folder where nothing is yet and nobody looks. Files are made some at a time; of a
-// folder that is being made, some names stay in memory while their subfolders are made, and no
+// Makes a copy of a folder where nothing is yet and nobody looks. Files are made some at a time; of
+// a folder that is being made, some names stay in memory while their subfolders are made, and no
 // others.
 import type { NodeId } from '../../protocol/ids.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
@@ -204,7 +204,7 @@ export class CloneTree {
     if (!child.isExact) this.made.nearest++
   }
 
-  /** What may be made with it in one step: its ops have roughly so many bytes. */
+  /** The room that is left with it: its ops have roughly so many bytes. */
   #without({ names, bytes, bytesRead }: Room, child: CloneChild): Room {
     const { source, contents } = this.#c
     const id = child.kind === 'dir' ? child.id : child.state.inode

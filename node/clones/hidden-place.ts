@@ -8,6 +8,10 @@ import { HASH_BYTES } from '../../protocol/hash.ts'
 import { hexId, hexIdBytes } from '../../protocol/ids.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import { IMPORT_LEVELS_MAX, PATH_MAX } from '../../protocol/limits.ts'
+import { nameFromText } from '../../protocol/op/names.ts'
+import type { Name } from '../../protocol/op/names.ts'
+import { ROOT, readDir } from '../../protocol/tree/records.ts'
+import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
 import type { Disk, World } from '../world/world.ts'
 import type { Change } from '../volume/files.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
@@ -68,6 +72,34 @@ export class HiddenPlace {
     await change(() => {
       checkFree(hosted, dest)
       hosted.files.move(this.path, dest)
+    })
+    await hosted.volume.commit()
+    await disk.remove(this.#note)
+  }
+
+  /**
+   * Let what is in it, a folder in the root of a volume where nothing else is, appear there, and
+   * its attributes be those of the root. throws ShoalError 'EEXIST'.
+   */
+  async finishAsRoot(): Promise<void> {
+    const { hosted, change, disk } = this.#parts
+    const { namespace } = hosted
+    const folder = namespace.resolvePath(this.path)
+    const names: Name[] = []
+    for await (const { name } of namespace.list(folder.id)) names.push(name)
+    await change(() => {
+      const { view } = namespace.volume
+      if ((readDir(view, ROOT)?.visibleChildren ?? 0) > 1)
+        throw new ShoalError('EEXIST', 'somebody made something in the volume meanwhile')
+      const { mode, uid, gid, modifiedNs } = namespace.attributes(folder)
+      const root = { kind: 'dir', id: ROOT } as const
+      for (const name of readXattrNames(view, folder.id)) {
+        const value = readXattr(view, folder.id, name)
+        if (value !== undefined) namespace.xattrs.set(root, name, value)
+      }
+      for (const name of names) namespace.rename(folder.id, name, ROOT, name)
+      namespace.removeDir(ROOT, nameFromText(this.path.at(-1) ?? ''))
+      namespace.setAttributes(root, { mode, uid, gid, modifiedNs })
     })
     await hosted.volume.commit()
     await disk.remove(this.#note)

@@ -1,6 +1,7 @@
 // The calls of a node's owner about copies that share their content with what they are copies of.
+import type { CallOptions } from './api.ts'
 import type { FileCallOptions } from './files.ts'
-import { route } from './route.ts'
+import { pages, route } from './route.ts'
 import type { RoutesOf } from './route.ts'
 import { VERSION_TEXT_MAX } from './versions.ts'
 import type { Moment } from './versions.ts'
@@ -17,6 +18,17 @@ export interface ClonesApi {
     to: string,
     options?: FileCallOptions & Moment,
   ): AsyncIterable<readonly CloneEvent[]>
+  /**
+   * Copy all of a volume, or of a snapshot of it, into another one: a new volume, which has the
+   * same settings but for those about members and tiers, or one with nothing in it. All is read,
+   * sealed and stored anew. Events as of clone(). throws 'no-such-volume', 'ENOENT' for a snapshot
+   * that is none, 'EEXIST', 'EPERM', 'ENOSPC', 'chunk-unavailable'; then the other volume is empty.
+   */
+  cloneVolume(
+    volume: string,
+    name: string,
+    options?: CallOptions & CloneVolumeOptions,
+  ): AsyncIterable<readonly CloneEvent[]>
 }
 
 export const clonesRoutes: RoutesOf<ClonesApi> = {
@@ -30,17 +42,28 @@ export const clonesRoutes: RoutesOf<ClonesApi> = {
       version: text(1, VERSION_TEXT_MAX).optional(),
     }),
   ),
+  cloneVolume: pages('volume-clone', ['volume', 'name'], ({ label }) => ({
+    volume: label,
+    name: label,
+    snapshot: label.optional(),
+  })),
+}
+
+export interface CloneVolumeOptions {
+  /** Default: what is there now. */
+  readonly snapshot?: string | undefined
 }
 
 /** The part of a clone that is made. */
 export interface Cloned {
   readonly files: number
   readonly folders: number
-  /** The size of these files, whose bytes are shared. */
+  /** The size of these files. */
   readonly sizeBytes: number
   /** Files of which another state than that of the moment was the nearest that is kept. */
   readonly nearest: number
 }
 
 export type CloneEvent =
-  ({ readonly kind: 'progress' } & Cloned) | ({ readonly kind: 'done' } & Cloned)
+  | ({ readonly kind: 'progress'; readonly totalBytes?: number | undefined } & Cloned)
+  | ({ readonly kind: 'done' } & Cloned)

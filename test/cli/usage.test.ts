@@ -36,6 +36,7 @@ const COMMANDS = [
   'volume retry',
   'volume set',
   'volume rename',
+  'volume clone',
   'volume leave',
   'volume rm',
   'volume rejoin',

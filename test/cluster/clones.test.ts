@@ -119,6 +119,12 @@ test('a clone is a tree of its own on every node', { timeout: 300_000 }, async (
   })
 
   await t.test('of each state that was, and those come back in place', async () => {
+    await c.shoal('volume', 'clone', 'main@third', 'copy')
+    const copy = join(c.folder, 'copy')
+    await c.shoal('mount', '--volume', 'copy', copy)
+    assertSameTree(await digestTree(join(copy, 'tree')), third.tree, 'a volume of its own')
+    assert.equal((await lstat(join(copy, 'tree', 'odd', 'file'))).nlink, 2)
+    assert.equal(await attribute(join(copy, 'tree', 'odd', 'twin'), 'user.color'), 'red')
     await c.shoal('clone', '--at', 'third', '/tree', '/tree/third')
     await onAll('tree/third', third.tree)
     await rm(join(mounted(b, 'tree'), 'third'), { recursive: true })

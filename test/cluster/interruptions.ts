@@ -62,68 +62,76 @@ async function treeAt(node: TestNode, path: string): Promise<TreeDigest> {
 /** Bring a tree of so many files back, with a kill each time. */
 export async function killWhileBringingBack(t: TestContext, files: number): Promise<void> {
   await using cluster = await TestCluster.start(1)
-  const [a] = cluster.nodes as [TestNode]
+  const [node] = cluster.nodes as [TestNode]
   const source = join(cluster.folder, 'source')
   await mkdir(source)
   await writeSmallTree(source, files)
-  await a.shoal('put', source, '/tree')
+  await node.shoal('put', source, '/tree')
   const first = await digestTree(source)
-  await a.shoal('snapshot', 'create', 'good')
+  await node.shoal('snapshot', 'create', 'good')
+  const second = await edit(node, source, first)
+  await t.test('a rollback', () => rollBack(node, first, second))
+  await t.test('a restore of a folder', () => restore(node, first))
+  await t.test('a clone, of which nothing is left', () => clone(node, first))
+}
 
+/** Files are changed, removed and made, and a folder is renamed. returns the tree after that. */
+async function edit(node: TestNode, source: string, first: TreeDigest): Promise<TreeDigest> {
   for (const [path, digest] of first)
     if (digest.startsWith('file') && path.endsWith('1')) await appendFile(join(source, path), '!')
   await rm(join(source, 'folder 0'), { recursive: true })
   await rename(join(source, 'folder 1'), join(source, 'renamed'))
   await mkdir(join(source, 'new'))
   for (let at = 0; at < 50; at++) await writeFile(join(source, 'new', `${at}`), `new ${at}`)
+  await node.shoal('rm', '-r', '/tree/folder 0')
+  await node.shoal('mv', '/tree/folder 1', '/tree/renamed')
+  await node.shoal('sync', source, ':/tree')
   const second = await digestTree(source)
-  await a.shoal('rm', '-r', '/tree/folder 0')
-  await a.shoal('mv', '/tree/folder 1', '/tree/renamed')
-  await a.shoal('sync', source, ':/tree')
-  assertSameTree(await treeAt(a, '/tree'), second, 'the second state')
+  assertSameTree(await treeAt(node, '/tree'), second, 'the second state')
+  return second
+}
+
+async function rollBack(node: TestNode, first: TreeDigest, second: TreeDigest): Promise<void> {
   const atSecond = await now()
+  const rollback = ['snapshot', 'rollback', 'good', '/tree', '--yes']
+  await killDuring(
+    node,
+    rollback,
+    async (client) => (await namesIn(client, '/tree/folder 0')).length > 0,
+  )
+  // Of a folder that was renamed, the name that it has now counts.
+  const renamed = (path: string): string => path.replace(/^renamed/, 'folder 1')
+  const byNameNow = new Map([...second].map(([path, digest]) => [renamed(path), digest]))
+  for (const [path, digest] of await treeAt(node, '/tree')) {
+    const either = [first.get(renamed(path)), byNameNow.get(renamed(path))]
+    assert.ok(either.includes(digest), `${path}: ${digest}`)
+  }
+  await node.shoal(...rollback)
+  assertSameTree(await treeAt(node, '/tree'), first, 'rolled back')
+  await node.shoal('restore', '/tree', '--at', atSecond, '--to', '/second')
+  assertSameTree(await treeAt(node, '/second'), byNameNow, 'what was rolled back')
+  await node.shoal('undelete', '/tree/new')
+  assert.equal(await node.shoal('cat', '/tree/new/49'), 'new 49')
+  await node.shoal('rm', '-r', '/tree/new')
+}
 
-  await t.test('a rollback', async () => {
-    const rollback = ['snapshot', 'rollback', 'good', '/tree', '--yes']
-    await killDuring(a, rollback, async (client) => {
-      const back = await namesIn(client, '/tree/folder 0')
-      return back.length > 0
-    })
-    // Of a folder that was renamed, the name that it has now counts.
-    const renamed = (path: string): string => path.replace(/^renamed/, 'folder 1')
-    const byNameNow = new Map([...second].map(([path, digest]) => [renamed(path), digest]))
-    for (const [path, digest] of await treeAt(a, '/tree')) {
-      const either = [first.get(renamed(path)), byNameNow.get(renamed(path))]
-      assert.ok(either.includes(digest), `${path}: ${digest}`)
-    }
-    await a.shoal(...rollback)
-    assertSameTree(await treeAt(a, '/tree'), first, 'rolled back')
-    await a.shoal('restore', '/tree', '--at', atSecond, '--to', '/second')
-    assertSameTree(await treeAt(a, '/second'), byNameNow, 'what was rolled back')
-    await a.shoal('undelete', '/tree/new')
-    assert.equal(await a.shoal('cat', '/tree/new/49'), 'new 49')
-    await a.shoal('rm', '-r', '/tree/new')
-  })
+async function restore(node: TestNode, first: TreeDigest): Promise<void> {
+  const words = ['restore', '/tree', '--at', await now()]
+  await node.shoal('rm', '-r', '/tree')
+  await killDuring(node, words, async (client) => (await namesIn(client, '/tree')).length > 1)
+  await node.shoal(...words)
+  assertSameTree(await treeAt(node, '/tree'), first, 'restored')
+}
 
-  await t.test('a restore of a folder', async () => {
-    const atFirst = await now()
-    await a.shoal('rm', '-r', '/tree')
-    const restore = ['restore', '/tree', '--at', atFirst]
-    await killDuring(a, restore, async (client) => (await namesIn(client, '/tree')).length > 1)
-    await a.shoal(...restore)
-    assertSameTree(await treeAt(a, '/tree'), first, 'restored')
+async function clone(node: TestNode, first: TreeDigest): Promise<void> {
+  const words = ['clone', '/tree', '/copy']
+  await killDuring(node, words, async (client) => {
+    const hidden = (await namesIn(client, '/')).find((name) => name.startsWith('.shoal-clone-'))
+    return hidden !== undefined && (await namesIn(client, `/${hidden}`)).length > 1
   })
-
-  await t.test('a clone, of which nothing is left', async () => {
-    const clone = ['clone', '/tree', '/copy']
-    await killDuring(a, clone, async (client) => {
-      const hidden = (await namesIn(client, '/')).find((name) => name.startsWith('.shoal-clone-'))
-      return hidden !== undefined && (await namesIn(client, `/${hidden}`)).length > 1
-    })
-    const names = await a.ask((client) => namesIn(client, '/'))
-    assert.deepEqual(names, ['second', 'tree'])
-    assertSameTree(await treeAt(a, '/tree'), first, 'cloned')
-    await a.shoal(...clone)
-    assertSameTree(await treeAt(a, '/copy'), first, 'the clone')
-  })
+  const names = await node.ask((client) => namesIn(client, '/'))
+  assert.deepEqual(names, ['second', 'tree'])
+  assertSameTree(await treeAt(node, '/tree'), first, 'cloned')
+  await node.shoal(...words)
+  assertSameTree(await treeAt(node, '/copy'), first, 'the clone')
 }

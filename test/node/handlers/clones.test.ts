@@ -233,3 +233,77 @@ describe('a clone', () => {
     })
   })
 })
+
+async function cloneVolume(
+  api: NodeApi,
+  volume: string,
+  name: string,
+  options?: { readonly snapshot?: string; readonly signal?: AbortSignal },
+): Promise<Done> {
+  let last: CloneEvent | undefined
+  for await (const events of api.cloneVolume(volume, name, options)) last = events.at(-1)
+  assert.equal(last?.kind, 'done')
+  return last as Done
+}
+
+describe('a clone of a volume', () => {
+  test('has its files and settings, and keys and members of its own', async () => {
+    await withMembers(3, 11, async ({ nodes: [a, b], clock }) => {
+      await a.ask(async (api) => {
+        await api.setVolume('main', { versions: '2h:all', ack: 'placed', history: 'full' })
+        await api.makeFolder('/d/e', { parents: true, mode: 0o700 })
+        for (const path of ['/top', '/d/one', '/d/e/two']) await put(api, path, path)
+        await putBytes(api, '/d/large', contentOf(3, LARGE))
+        await api.createSnapshot('/', { name: 'good' })
+        await put(api, '/d/one', 'second')
+        await api.setAttributes('/d/one', { mode: 0o640, modifiedNs: 1_000_000_000n })
+      })
+      await clock.sleep(2 * MINUTE_MS)
+      const done = await b.ask((api) => cloneVolume(api, 'main', 'copy'))
+      assert.deepEqual([done.files, done.nearest], [4, 0])
+      assert.equal(await b.ask((api) => textOf(api, 'copy:/d/one')), 'second')
+      const { mode, modifiedNs } = await b.ask((api) => api.stat('copy:/d/one'))
+      assert.deepEqual([mode, modifiedNs], [0o640, 1_000_000_000n])
+      assert.equal((await b.ask((api) => api.stat('copy:/d/e'))).mode, 0o700)
+      checkContent('large', await b.ask((api) => readFile(api, 'copy:/d/large')))
+      assert.deepEqual(await b.ask((api) => namesIn(api, 'copy:/')), ['d', 'top'])
+      const { settings, members } = await b.ask((api) => api.volumeInfo('copy'))
+      assert.deepEqual([settings['versions'], settings['history']], ['2h:all', 'full'])
+      assert.deepEqual([settings['ack'], members.length], ['local', 1])
+
+      await b.ask((api) => cloneVolume(api, 'main', 'before', { snapshot: 'good' }))
+      assert.equal(await b.ask((api) => textOf(api, 'before:/d/one')), '/d/one')
+      await refused(b, (api) => cloneVolume(api, 'main', 'before'), 'EEXIST')
+      await refused(b, (api) => cloneVolume(api, 'main', 'main'), 'EEXIST')
+      await refused(b, (api) => cloneVolume(api, 'main', 'x', { snapshot: 'none' }), 'ENOENT')
+      await refused(b, (api) => cloneVolume(api, 'none', 'x'), 'no-such-volume')
+    })
+  })
+
+  test('that is broken off, or whose node dies, is empty, and can be made again', async () => {
+    await withMembers(3, 12, async ({ nodes: [a, b], clock }) => {
+      await a.ask(async (api) => {
+        for (let at = 0; at < 200; at++) await put(api, `/m${at}`, 'text')
+      })
+      await clock.sleep(2 * MINUTE_MS)
+      const broken = new AbortController()
+      const { signal } = broken
+      await assert.rejects(
+        b.ask(async (api) => {
+          for await (const _ of api.cloneVolume('main', 'copy', { signal })) broken.abort()
+        }),
+      )
+      assert.deepEqual(await b.ask((api) => namesIn(api, 'copy:/')), [])
+      await assert.rejects(
+        b.ask(async (api) => {
+          for await (const events of api.cloneVolume('main', 'copy'))
+            if (events.some(({ files }) => files > 0)) b.kill('killed')
+        }),
+      )
+      await b.start()
+      assert.deepEqual(await b.ask((api) => namesIn(api, 'copy:/')), [])
+      assert.equal((await b.ask((api) => cloneVolume(api, 'main', 'copy'))).files, 200)
+      assert.equal((await b.ask((api) => namesIn(api, 'copy:/'))).length, 200)
+    })
+  })
+})
