@@ -2,6 +2,7 @@
 // it was. It is made beside its place, and appears whole.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
+import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { Cloned } from '../control/clones.ts'
 import type { Moment } from '../control/versions.ts'
 import { viewOf } from '../log/volume-trees.ts'
@@ -61,23 +62,38 @@ export async function clone(components: CloneComponents, options: CloneOptions):
     const message = `${namespace.shownPath(formatPath(from))}: cannot be cloned into itself; ${how}`
     throw new ShoalError('EINVAL', message)
   }
-  const changed = new AbortController()
-  const watch = watchTree(namespace.volume, target.id, () =>
-    changed.abort(new ShoalError('ESTALE', 'what is cloned has changed meanwhile')),
-  )
-  try {
-    const { view } = namespace.volume
-    const signal = AbortSignal.any([options.signal, changed.signal])
-    const change: Change = (run) => options.change(() => watch.aside(run))
-    return await make(components, { ...options, change, signal }, originIn(namespace, view, target))
-  } catch (error) {
-    if (!changed.signal.aborted || options.signal.aborted) throw error
-  } finally {
-    watch.end()
-  }
+  const done = await ifUnchanged(components, options, target)
+  if (done !== undefined) return done
   return withPresent((root) =>
     make(components, options, originIn(namespace, viewOf(namespace.volume, root), target)),
   )
+}
+
+/** Clones the records in use. returns undefined, and leaves nothing, if they changed meanwhile. */
+async function ifUnchanged(
+  components: CloneComponents,
+  options: CloneOptions,
+  folder: ViewTarget,
+): Promise<Cloned | undefined> {
+  const { hosted, world } = components
+  const { namespace } = hosted
+  const { volume } = namespace
+  const changed = new AbortController()
+  const abort = (): void =>
+    changed.abort(new ShoalError('ESTALE', 'what is cloned has changed meanwhile'))
+  const watch = watchTree(volume, folder.id, abort)
+  if (world.random.unlucky('clones.changed-meanwhile')) abort()
+  try {
+    const signal = AbortSignal.any([options.signal, changed.signal])
+    const change: Change = (run) => options.change(() => watch.aside(run))
+    const origin = originIn(namespace, volume.view, folder)
+    return await make(components, { ...options, change, signal }, origin)
+  } catch (error) {
+    if (!changed.signal.aborted || options.signal.aborted) throw error
+    return undefined
+  } finally {
+    watch.end()
+  }
 }
 
 async function make(
