@@ -28,6 +28,8 @@ const OWN_SETTINGS: readonly string[] = [
   'snapshots',
 ]
 
+const BRAKE = 'mass-loss'
+
 export function clonesApi(node: NodeParts): ClonesApi {
   const { hosted: volumes, swarm, until, world } = node
   const access = new FileAccess(node)
@@ -61,8 +63,12 @@ export function clonesApi(node: NodeParts): ClonesApi {
     async *cloneVolume(volume, name, { snapshot, signal: asked } = {}) {
       const from = volumes.of(node.volumes.find(volume))
       from.checkMayRead()
-      if (snapshot !== undefined) await from.snapshots.named(snapshot)
+      // Before a volume is made for it.
+      if (snapshot !== undefined) await from.snapshots.at([], snapshot)
       const to = await emptyVolume(node, from, name)
+      const brake = brakeOf(to) === 'off' ? brakeOf(from) : brakeOf(to)
+      // What is broken off is taken back, which is no loss.
+      await applySettings(to.volume, { [BRAKE]: 'off' })
       const components = { from, to, world, withPresent: presentOf(from) }
       yield* eventsOf<CloneEvent>(until(asked), async (emit, signal) => {
         const done = await cloneVolume(components, {
@@ -71,13 +77,19 @@ export function clonesApi(node: NodeParts): ClonesApi {
           signal,
           kept: until(undefined),
         })
+        await applySettings(to.volume, { [BRAKE]: brake })
+        await to.volume.commit()
         emit({ kind: 'done', ...done })
       })
     },
   }
 }
 
-/** One that is there, or is made now, as another is. throws 'EEXIST'. */
+function brakeOf({ volume }: HostedVolume): string {
+  return settingsOf(volume)[BRAKE] ?? 'off'
+}
+
+/** One that is there, or is made now, as another is. throws 'EEXIST', 'EACCES'. */
 async function emptyVolume(
   node: NodeParts,
   like: HostedVolume,
@@ -88,6 +100,7 @@ async function emptyVolume(
   if (known !== undefined) {
     const found = hosted.of(known)
     checkEmpty(found)
+    volumes.checkAdmin(found.volume)
     return found
   }
   const { chunk, hash, settings } = describeVolumeInfo(node, volumes.find(like.volume.id))

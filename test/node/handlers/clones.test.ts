@@ -270,6 +270,7 @@ describe('a clone of a volume', () => {
       const { settings, members } = await b.ask((api) => api.volumeInfo('copy'))
       assert.deepEqual([settings['versions'], settings['history']], ['2h:all', 'full'])
       assert.deepEqual([settings['ack'], members.length], ['local', 1])
+      assert.equal(settings['mass-loss'], '50%')
 
       await b.ask((api) => cloneVolume(api, 'main', 'before', { snapshot: 'good' }))
       assert.equal(await b.ask((api) => textOf(api, 'before:/d/one')), '/d/one')
