@@ -64,6 +64,8 @@ export class CloneTree {
   readonly #c: CloneTreeComponents
   /** Files made that have other names, by what they stand for. */
   readonly #twins = new Map<string, ViewTarget>()
+  /** The folder that is copied. */
+  #top: NodeId | undefined
 
   constructor(components: CloneTreeComponents) {
     this.#c = components
@@ -71,6 +73,7 @@ export class CloneTree {
 
   /** Make a copy of a folder, or of a file. */
   async run(child: CloneChild, { parent, name }: Place): Promise<void> {
+    if (child.kind === 'dir') this.#top = child.id
     await this.#makeAll(parent, [[name, child]])
   }
 
@@ -80,6 +83,7 @@ export class CloneTree {
     let left: Room = AT_ONCE
     for await (const named of source.childrenOf(was)) {
       signal.throwIfAborted()
+      this.#checkPlace(named[1], was)
       const rest = this.#without(left, named[1])
       if (some.length > 0 && (rest.names < 0 || rest.bytes < 0 || rest.bytesRead < 0)) {
         await this.#makeAll(dir, some)
@@ -91,6 +95,17 @@ export class CloneTree {
     }
     if (some.length > 0) await this.#makeAll(dir, some)
     await this.#setTimes(was, dir)
+  }
+
+  /**
+   * Checks what whoever made a snapshot may have made up: a folder in itself would have no end.
+   * throws 'corrupt'.
+   */
+  #checkPlace(child: CloneChild, parent: NodeId): void {
+    if (child.kind !== 'dir') return
+    const isHere = readDir(this.#c.source.tree.view, child.id)?.parent === parent
+    if (isHere && child.id !== this.#top) return
+    throw new ShoalError('corrupt', 'a folder is listed where it does not lie; nothing was cloned')
   }
 
   /** Make some names of a folder; then all that is in the folders of these. */

@@ -22,8 +22,8 @@ export interface ClonesApi {
    * Copy all of a volume, or of a snapshot of it, into another one: a new volume, which has the
    * same settings but for those about members and tiers, or one with nothing in it. All is read,
    * sealed and stored anew. Events as of clone(). throws 'no-such-volume', 'ENOENT' for a snapshot
-   * that is none, 'EEXIST', 'EPERM' for who is no admin of the other, 'ENOSPC', 'chunk-unavailable'; then
-   * that is empty.
+   * that is none, 'EEXIST', 'EPERM' for who is no admin of the other, 'ENOSPC',
+   * 'chunk-unavailable'; then that is empty.
    */
   cloneVolume(
     volume: string,
