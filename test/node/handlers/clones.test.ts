@@ -18,6 +18,7 @@ import {
   filesIn,
   put as putBytes,
   readFile,
+  volumeOf,
 } from '../gc/garbage-world.ts'
 import { namesIn, put, textOf, withMembers } from './members.ts'
 
@@ -110,6 +111,37 @@ describe('a clone', () => {
         for (const path of [...paths, '/copy alone'])
           checkContent(path, await node.ask((api) => readFile(api, path)))
       }
+    })
+  })
+
+  test('takes no space, and asks nobody for what it shares', async () => {
+    await withMembers(3, 8, async ({ nodes: [a, b, c], clock }) => {
+      await a.ask((api) => api.setVolume('main', { class: 'rs2+1', 'keep-local': 'placed' }))
+      await a.ask((api) => api.makeFolder('/d'))
+      await a.ask((api) => putBytes(api, '/d/large', contentOf(1, LARGE)))
+      for (let at = 0; at < 10; at++)
+        await a.ask((api) => putBytes(api, `/d/${at}`, contentOf(at, 60_000)))
+      await clock.sleep(30 * MINUTE_MS)
+      const sizes = (): Promise<unknown> =>
+        Promise.all(
+          [a, b, c].map(async (node) => {
+            const { space, stripes } = await volumeOf(node)
+            return [space.dataBytes, stripes.full]
+          }),
+        )
+      const before = await sizes()
+      await b.ask((api) => clone(api, '/d', '/copy'))
+      await clock.sleep(10 * MINUTE_MS)
+      assert.deepEqual(await sizes(), before)
+      await a.stop()
+      await c.stop()
+      await b.ask((api) => api.remove('/d/large'))
+      const { files } = await b.ask((api) => clone(api, '/d', '/offline'))
+      assert.equal(files, 10)
+      await Promise.all([a.start(), c.start()])
+      await clock.sleep(10 * MINUTE_MS)
+      for (const path of await c.ask((api) => filesIn(api, '/offline/')))
+        checkContent(path, await c.ask((api) => readFile(api, path)))
     })
   })
 
