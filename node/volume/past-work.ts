@@ -98,10 +98,11 @@ export class Work {
   async #bring(object: Placed, to: readonly string[]): Promise<void> {
     this.#options.signal.throwIfAborted()
     if (object.kind === 'dir') {
-      await this.#makeFolder(object.id, to)
+      const isMade = await this.#makeFolder(object.id, to)
       if (to.length >= DEPTH_MAX) return
       for await (const [name, child] of this.#childrenOf(object.id))
         await this.#bring(child, [...to, nameText(name)])
+      if (isMade) await this.#setTime(object.id, to)
       return
     }
     const at = this.#options.goneSince === undefined ? this.#at : (object.removed ?? this.#at)
@@ -129,9 +130,19 @@ export class Work {
     yield* last
   }
 
-  async #makeFolder(was: NodeId | undefined, path: readonly string[]): Promise<void> {
+  /** Gives a folder its time again, which changed with what was made in it. */
+  async #setTime(was: NodeId, path: readonly string[]): Promise<void> {
+    const dir = readDir(this.#tree.view, was)
+    const target = this.#lookup(path)
+    if (dir === undefined || target?.kind !== 'dir') return
+    const { modifiedNs } = dirAttributes(was, dir)
+    await this.#options.change(() => this.#c.namespace.setAttributes(target, { modifiedNs }))
+  }
+
+  /** returns whether it was not there. */
+  async #makeFolder(was: NodeId | undefined, path: readonly string[]): Promise<boolean> {
     const known = this.#lookup(path)
-    if (known?.kind === 'dir') return
+    if (known?.kind === 'dir') return false
     if (known !== undefined) throw this.#inTheWay('ENOTDIR', path, 'a folder')
     const { namespace } = this.#c
     const dir = was === undefined ? undefined : readDir(this.#tree.view, was)
@@ -145,6 +156,7 @@ export class Work {
     })
     this.#tally.folders++
     await namespace.volume.makeRoom()
+    return true
   }
 
   async #bringFile(state: PastState, to: readonly string[]): Promise<void> {
