@@ -29,6 +29,7 @@ import { addPin } from './commands/pin.ts'
 import { addPut } from './commands/put.ts'
 import { addRecover } from './commands/recover.ts'
 import { addRepair } from './commands/repair.ts'
+import { addClone } from './past/clone.ts'
 import { addLoss } from './past/loss.ts'
 import { addRestore } from './past/restore.ts'
 import { addRm } from './commands/rm.ts'
@@ -71,6 +72,7 @@ const COMMANDS = [
   addRestore,
   addLoss,
   addSnapshot,
+  addClone,
   addEvents,
   addConflicts,
   addExport,

@@ -72,6 +72,8 @@ export type PlantedFault =
   | 'snapshots-dropped'
   /** A snapshot has all that its maker holds by the time it is computed, not what it held first. */
   | 'snapshot-of-later'
+  /** A clone is another name of what it is made of. */
+  | 'clone-shares-file'
   /** A checkpoint has moves that come after it. */
   | 'checkpoint-has-later-moves'
   /** Shards are dropped before their stripe is in the tier. */

@@ -25,6 +25,7 @@ export type InvariantId =
   | '38 what is counted is there'
   | 'what is kept of the past can be read'
   | 'snapshots are kept, and the same everywhere'
+  | 'a clone outlives its source'
   | 'placed stripes are lost only with more than m shards at once'
   | 'nothing is dropped before its replacement is durable'
   | 'nothing is given up before a tier surely holds it'

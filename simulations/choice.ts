@@ -2,6 +2,7 @@
 // name out of so few that users get in each other's way. The simultaneous actions of users of
 // several nodes are chosen by what the first of them sees.
 import { TIER_NAME } from './cluster.ts'
+import { CLONES_FOLDER } from './shown.ts'
 import { STRONG_FOLDER, chooseStrong } from './strong-calls.ts'
 import type { NodeApi } from '../node/control/api.ts'
 import type { Ack, FileStat } from '../node/control/files.ts'
@@ -26,7 +27,7 @@ const TOGGLES: readonly Settings[] = [
   { 'cold-tier': 'none' },
   { 'cold-tier': TIER_NAME },
 ]
-const APART: readonly string[] = [OWN, STRONG_FOLDER]
+const APART: readonly string[] = [OWN, STRONG_FOLDER, CLONES_FOLDER]
 
 export interface Chooser {
   readonly api: NodeApi
@@ -98,7 +99,8 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
       return { kind, path: fate < 0.3 ? '/' : fate < 0.7 ? `/${OWN}` : await something(by) }
     }
     case 'snapshot':
-      return someSnapshot(by)
+    case 'clone':
+      return kind === 'snapshot' ? someSnapshot(by) : someClone(by)
     case 'collect':
       return { kind }
     case 'set':
@@ -194,6 +196,16 @@ async function someSnapshot({ api, random }: Chooser): Promise<UserOp> {
   const removes = known.length > 0 && random.chance(0.25)
   const name = removes ? random.pick(known).name : `s${random.word().toString(36)}`
   return { kind: 'snapshot', name, removes }
+}
+
+/** One of a snapshot, or of something that the node shows now. */
+async function someClone(by: Chooser): Promise<UserOp> {
+  const { api, random } = by
+  const known = await api.listSnapshots()
+  const name = `c${random.word().toString(36)}`
+  if (known.length === 0 || random.chance(0.5))
+    return { kind: 'clone', path: await something(by), name }
+  return { kind: 'clone', path: '/', snapshot: random.pick(known).name, name }
 }
 
 /** A path of a file that only its writer touches. */

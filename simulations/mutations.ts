@@ -46,6 +46,7 @@ export const MUTATIONS: readonly Mutation[] = [
   { fault: 'snapshots-collected', scenario: 'snapshots', caughtWithinSeeds: 10 },
   { fault: 'snapshots-dropped', scenario: 'snapshots', caughtWithinSeeds: 20 },
   { fault: 'snapshot-of-later', scenario: 'snapshots', caughtWithinSeeds: 10 },
+  { fault: 'clone-shares-file', scenario: 'snapshots', caughtWithinSeeds: 10 },
   { fault: 'released-before-placed', scenario: 'partition', caughtWithinSeeds: 10 },
   { fault: 'given-up-before-upload', scenario: 'cold', caughtWithinSeeds: 10 },
   { fault: 'pack-not-read-back', scenario: 'cold', caughtWithinSeeds: 10 },

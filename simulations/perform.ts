@@ -31,7 +31,7 @@ import { Scheduler } from './scheduler.ts'
 import { describeAction } from './script.ts'
 import { MadeSnapshots } from './snapshot-check.ts'
 import { StrongHistory } from './strong-calls.ts'
-import { contentsBelow } from './shown.ts'
+import { contentsButClones } from './shown.ts'
 import { User } from './user.ts'
 import type { ClusterNode } from './cluster.ts'
 import type { Action, Script, Step, UserOp } from './script.ts'
@@ -332,17 +332,14 @@ class Run {
     await checkCuts(members)
     const { lines, xattrs } = (await this.#inspector.look()) ?? { lines: [], xattrs: [] }
     const reader = this.#random.pick(members)
-    this.#oracle.judge(await reader.ask((api) => contentsBelow(api, '/')))
-    this.#oracle.judgeXattrs(xattrs)
+    this.#oracle.judge(await reader.ask(contentsButClones))
+    if (this.#snapshots.clones.count === 0) this.#oracle.judgeXattrs(xattrs)
     await this.#replay(lines)
-    await checkContents(reader, this.#contents, (size) => this.#oracle.isReadable(size), clock)
+    const isReadable = (size: number): boolean => this.#oracle.isReadable(size)
+    await checkContents(reader, this.#contents, isReadable, clock)
     const keepsPast = this.#script.settings['versions'] !== 'off'
     for (const node of keepsPast ? members : [])
-      await checkPast(node, this.#contents, (size) => this.#oracle.isReadable(size), {
-        clock,
-        random: this.#random,
-      })
-    const isReadable = (size: number): boolean => this.#oracle.isReadable(size)
+      await checkPast(node, this.#contents, isReadable, { clock, random: this.#random })
     await this.#snapshots.check(members, this.#contents, { clock, isReadable })
     if (this.#tier !== undefined) return this.#tier.rebuild(tree, this.#contents)
     if (!this.#script.loses || this.#cluster.nodes.some((node) => !node.isMember)) return

@@ -84,6 +84,7 @@ const OPS: Scenario['ops'] = {
   set: 0,
   shorten: 0,
   snapshot: 0,
+  clone: 0,
   collect: 0,
 }
 
@@ -268,10 +269,19 @@ const SCENARIOS: readonly Scenario[] = [
     ...DEFAULT,
     name: 'snapshots',
     about:
-      'snapshots made and removed, files written over, garbage collected; all compared and read',
+      'snapshots made, cloned and removed, files written over, garbage collected; all compared and read',
     nodeCount: 3,
     hours: 8,
-    ops: { ...OPS, rewrite: 1.5, remove: 0.9, store: 1.5, read: 0, snapshot: 0.9, collect: 0.4 },
+    ops: {
+      ...OPS,
+      rewrite: 1.5,
+      remove: 0.9,
+      store: 1.5,
+      read: 0,
+      snapshot: 0.9,
+      clone: 0.6,
+      collect: 0.4,
+    },
     duels: 0.3,
     faults: { cut: 4, reset: 2, kill: 3, power: 3, jump: 1 },
     always: ['cut', 'power'],

@@ -55,6 +55,13 @@ export type UserOp =
   | { readonly kind: 'push' | 'recall'; readonly path: string }
   /** Make a snapshot of all that there is, or remove it. */
   | { readonly kind: 'snapshot'; readonly name: string; readonly removes: boolean }
+  /** Make a clone of what is at a path, or was in a snapshot. */
+  | {
+      readonly kind: 'clone'
+      readonly path: string
+      readonly snapshot?: string
+      readonly name: string
+    }
   /** Garbage, now. */
   | { readonly kind: 'collect' }
   | { readonly kind: 'set'; readonly settings: Settings }
@@ -88,6 +95,7 @@ export type OpKind =
   | 'set'
   | 'shorten'
   | 'snapshot'
+  | 'clone'
   | 'collect'
 
 /** Simultaneous actions of users of several nodes on the same names. */

@@ -25,15 +25,43 @@ export async function inView(api: NodeApi, path: string): Promise<readonly numbe
   return sizes
 }
 
+/** Clones lie in it, and nothing else; nobody touches what is there. */
+export const CLONES_FOLDER = 'clones'
+
+/** Paths and sizes of all files below a folder, or of the file that it is. */
+export async function filesBelow(
+  api: NodeApi,
+  path: string,
+  options: { readonly version?: string } = {},
+): Promise<readonly (readonly [path: string, size: number])[]> {
+  const { kind, sizeBytes } = await api.stat(path, options)
+  if (kind !== 'folder') return kind === 'file' ? [[path, sizeBytes]] : []
+  const found: [string, number][] = []
+  const folders = [path === '/' ? '' : path]
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for await (const page of api.list(folder === '' ? '/' : folder, options))
+      for (const entry of page) {
+        if (entry.kind === 'folder') folders.push(`${folder}/${entry.name}`)
+        if (entry.kind === 'file') found.push([`${folder}/${entry.name}`, entry.sizeBytes])
+      }
+  }
+  return found
+}
+
 /** Every file below a folder: paths by content. Files that were never written to are left out. */
-export async function contentsBelow(api: NodeApi, path: string): Promise<Map<number, string[]>> {
+export async function contentsBelow(
+  api: NodeApi,
+  path: string,
+  { apart }: { readonly apart?: string } = {},
+): Promise<Map<number, string[]>> {
   const found = new Map<number, string[]>()
   const walk = async (folder: string): Promise<void> => {
     const folders: string[] = []
     for await (const page of api.list(folder === '' ? '/' : folder)) {
       for (const { name, kind, sizeBytes } of page) {
-        if (kind === 'folder') folders.push(`${folder}/${name}`)
-        else if (sizeBytes > 0) {
+        if (kind === 'folder') {
+          if (`${folder}/${name}` !== apart) folders.push(`${folder}/${name}`)
+        } else if (sizeBytes > 0) {
           found.set(sizeBytes, [...(found.get(sizeBytes) ?? []), `${folder}/${name}`])
         }
       }
@@ -57,6 +85,11 @@ export async function sizeAt(
     if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined
     throw error
   }
+}
+
+/** The same of all that shows, but for clones, which may hold what was replaced. */
+export function contentsButClones(api: NodeApi): Promise<Map<number, string[]>> {
+  return contentsBelow(api, '/', { apart: `/${CLONES_FOLDER}` })
 }
 
 export async function isFolder(api: NodeApi, path: string): Promise<boolean> {

@@ -6,6 +6,8 @@ import type { ClusterNode } from './cluster.ts'
 import type { Contents } from './content.ts'
 import type { UserOp } from './script.ts'
 import type { NodeApi } from '../node/control/api.ts'
+import { MadeClones } from './clone-check.ts'
+import { filesBelow } from './shown.ts'
 import type { Clock } from '../node/world/world.ts'
 
 const INVARIANT = 'snapshots are kept, and the same everywhere'
@@ -16,6 +18,7 @@ interface Checking {
 }
 
 export class MadeSnapshots {
+  readonly clones: MadeClones = new MadeClones()
   /** By whom. */
   readonly #made = new Map<string, string>()
   /** Those that somebody removed, or tried to. */
@@ -23,15 +26,17 @@ export class MadeSnapshots {
 
   async perform(
     api: NodeApi,
-    { name, removes }: Extract<UserOp, { kind: 'snapshot' }>,
-    node: string,
+    op: Extract<UserOp, { kind: 'snapshot' | 'clone' }>,
+    by: { readonly node: string; readonly clock: Clock },
   ): Promise<void> {
+    if (op.kind === 'clone') return this.clones.perform(api, op, by)
+    const { name, removes } = op
     if (removes) {
       this.#removed.add(name)
       await api.removeSnapshot(name)
     } else {
       await api.createSnapshot('/', { name })
-      this.#made.set(name, node)
+      this.#made.set(name, by.node)
     }
   }
 
@@ -41,12 +46,15 @@ export class MadeSnapshots {
     contents: Contents,
     checking: Checking,
   ): Promise<void> {
+    await this.clones.check(members, contents, checking)
     let told: string | undefined
     for (const node of members) {
       const names = await node.ask((api) => this.#names(api, node.name))
       const lines: string[] = []
       for (const name of names) {
-        for (const [path, size] of await node.ask((api) => filesIn(api, name))) {
+        for (const [path, size] of await node.ask((api) =>
+          filesBelow(api, '/', { version: `@${name}` }),
+        )) {
           lines.push(`${name} ${path} ${size}`)
           if (size === 0 || !checking.isReadable(size)) continue
           const parts = await node.ask((api) => readAll(api, path, checking.clock, `@${name}`))
@@ -74,18 +82,4 @@ export class MadeSnapshots {
     }
     return names.sort()
   }
-}
-
-/** Paths and sizes of all files in a snapshot. */
-async function filesIn(api: NodeApi, name: string): Promise<readonly [string, number][]> {
-  const found: [string, number][] = []
-  const folders = ['']
-  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for await (const page of api.list(folder === '' ? '/' : folder, { version: `@${name}` }))
-      for (const entry of page) {
-        if (entry.kind === 'folder') folders.push(`${folder}/${entry.name}`)
-        if (entry.kind === 'file') found.push([`${folder}/${entry.name}`, entry.sizeBytes])
-      }
-  }
-  return found
 }

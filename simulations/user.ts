@@ -215,7 +215,8 @@ export class User {
       case 'roam':
         return this.#roam(api, op, what)
       case 'snapshot':
-        return await this.#c.snapshots.perform(api, op, node.name)
+      case 'clone':
+        return await this.#c.snapshots.perform(api, op, { node: node.name, clock: this.#c.clock })
       case 'push':
       case 'recall':
       case 'collect':

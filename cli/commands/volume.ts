@@ -1,4 +1,5 @@
-// `shoal volume create|ls|info|set|rename|leave|rm|rejoin`: shared namespaces and their policies.
+// `shoal volume create|ls|info|set|rename|clone|leave|rm|rejoin`: shared namespaces and their
+// policies.
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
 import {
@@ -12,6 +13,7 @@ import {
 } from '../health.ts'
 import { formatBytes } from '../../protocol/size.ts'
 import { count, formatTime, printable, shellWord, table, tableRows, wrapLines } from '../output.ts'
+import { addVolumeClone } from '../past/clone.ts'
 import { addLeaving, leftLines } from './volume-leave.ts'
 import { addVolumeKey } from './volume-key.ts'
 import type { Command } from 'commander'
@@ -138,6 +140,7 @@ export function addVolume(program: Command, context: Context): void {
       context.print(info, () => settingsText(info.settings) + less.join(''))
     })
   addRename(volume, context)
+  addVolumeClone(volume, context)
   addLeaving(volume, context)
   addAcceptCheckpoint(volume, context)
   addVolumeKey(volume, context)

@@ -75,4 +75,4 @@ export function withVersionIds(argv: readonly string[]): readonly string[] {
   return argv.map((word, at) => (at > from ? word.replace(/^--version(?=$|=)/, '--at') : word))
 }
 
-const TAKE_VERSION: ReadonlySet<string> = new Set(['cat', 'get', 'restore'])
+const TAKE_VERSION: ReadonlySet<string> = new Set(['cat', 'get', 'restore', 'clone'])

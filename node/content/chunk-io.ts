@@ -38,7 +38,16 @@ export interface ChunkWriter {
    * Reference chunks that are stored, as if they had been written again. throws 'ENOSPC',
    * 'chunk-unavailable'.
    */
-  adopt(refs: AsyncIterable<Pick<ChunkRef, 'id'>>, options: { signal: AbortSignal }): Promise<void>
+  adopt(refs: AsyncIterable<Pick<ChunkRef, 'id'>>, options: AdoptOptions): Promise<void>
+}
+
+export interface AdoptOptions {
+  /**
+   * Share the stripes that have them, of whatever class: nobody is asked, and nothing fetched. What
+   * is made of them is as safe as what they are taken from.
+   */
+  readonly isShared?: boolean
+  readonly signal: AbortSignal
 }
 
 interface ChunkIoParts {
@@ -97,12 +106,15 @@ export class ChunkIo {
         packer.add(ref.id, length, cls)
         return ref
       },
-      adopt: async (refs, { signal }) => {
+      adopt: async (refs, { isShared = false, signal }) => {
         const isTold = hears()
         for await (const { id } of refs) {
           signal.throwIfAborted()
           inFlight.add(id)
           if (packer.isMarkedFor(id, cls)) continue
+          // Whoever gives up the stripe without knowing of this is told before it goes.
+          const isAtHand = store.chunks.length(id) !== undefined
+          if (isShared && (isTold || !isAtHand) && dedupCheck.isListed(id)) continue
           // It is as safe as what it is taken from; bytes of it that could be compared are not
           // here.
           const options = { others: 'taken', signal } as const

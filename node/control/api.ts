@@ -7,6 +7,7 @@
 // `peer` is a name, an id, or the unique beginning or end of an id. Times of files are nanoseconds
 // since the Unix epoch, as bigint (decimal text in JSON).
 import type { BackupsApi } from './backups.ts'
+import type { ClonesApi } from './clones.ts'
 import type { ColdApi } from './cold.ts'
 import type { ConflictsApi } from './conflicts.ts'
 import type { ExchangeApi } from './exchange.ts'
@@ -55,6 +56,7 @@ export interface NodeApi
     VersionsApi,
     LossesApi,
     SnapshotsApi,
+    ClonesApi,
     MountsApi,
     UpkeepApi,
     GarbageApi,

@@ -1,6 +1,7 @@
 // The table of routes: all calls of NodeApi, by name. The client (client.ts), the server
 // (server.ts) and the check of requests (calls.ts) are derived from it.
 import { backupsRoutes } from './backups.ts'
+import { clonesRoutes } from './clones.ts'
 import { coldRoutes } from './cold.ts'
 import { conflictsRoutes } from './conflicts.ts'
 import { exchangeRoutes } from './exchange.ts'
@@ -35,6 +36,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...versionsRoutes,
   ...lossesRoutes,
   ...snapshotsRoutes,
+  ...clonesRoutes,
   ...mountsRoutes,
   ...upkeepRoutes,
   ...garbageRoutes,

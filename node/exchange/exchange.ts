@@ -8,13 +8,7 @@ import { CarFile } from './car-file.ts'
 import { CarWriter, NO_BLOCKS } from './car-writer.ts'
 import { emitted } from './emitted.ts'
 import { ExportTally } from './export-tally.ts'
-import {
-  EXCHANGE_FOLDER,
-  ImportPlace,
-  checkFree,
-  importId,
-  takeBackLeftovers,
-} from './import-place.ts'
+import { ImportPlace } from './import-place.ts'
 import { exportSealed } from './sealed-export.ts'
 import { openSealed } from './sealed-import.ts'
 import { exportUnixfs } from './unixfs-export.ts'
@@ -22,6 +16,12 @@ import { openUnixfs } from './unixfs-tree.ts'
 import type { Cid } from '../../protocol/car/car.ts'
 import type { ExportOptions, ImportEvent } from '../control/exchange.ts'
 import type { Change } from '../volume/files.ts'
+import {
+  UNFINISHED_FOLDER,
+  checkFree,
+  freshPlaceId,
+  takeBackLeftovers,
+} from '../clones/hidden-place.ts'
 import type { HostedPath, HostedVolumes } from '../volume/hosted-volumes.ts'
 import type { World } from '../world/world.ts'
 import type { BlockSink } from './car-writer.ts'
@@ -55,7 +55,9 @@ export class Exchange {
   async start(signal: AbortSignal): Promise<void> {
     const { world, hosted, log } = this.#parts
     const onFailure = (error: unknown): void =>
-      log('an import that was interrupted could not be taken back yet', { error: String(error) })
+      log('an import or clone that was interrupted could not be taken back yet', {
+        error: String(error),
+      })
     await takeBackLeftovers(world.disk, (volume) => hosted.get(volume), onFailure, signal)
   }
 
@@ -87,12 +89,13 @@ export class Exchange {
     incoming: IncomingCar,
     { until, kept }: { readonly until: AbortSignal; readonly kept: AbortSignal },
   ): AsyncGenerator<readonly ImportEvent[]> {
-    const { disk, random } = this.#parts.world
+    const { world } = this.#parts
+    const { disk } = world
     const { hosted, parts: dest, change, preserve } = target
     checkFree(hosted, dest)
-    await disk.makeFolder(EXCHANGE_FOLDER)
-    const id = importId((length) => random.bytes(length))
-    const car = await CarFile.take(disk, `${EXCHANGE_FOLDER}/${id}.car`, incoming, until)
+    await disk.makeFolder(UNFINISHED_FOLDER)
+    const id = freshPlaceId(world)
+    const car = await CarFile.take(disk, `${UNFINISHED_FOLDER}/${id}.car`, incoming, until)
     try {
       const root = onlyRoot(car)
       const sealed = root.code === CODEC_DAG_CBOR

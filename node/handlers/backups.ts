@@ -5,7 +5,7 @@ import type { BackupEvent, BackupJobStatus, BackupsApi } from '../control/backup
 import { dueMs, secretOf } from '../backup/backup-jobs.ts'
 import type { BackupJob } from '../backup/backup-jobs.ts'
 import { formatPath } from '../volume/paths.ts'
-import { ignoreFailure } from '../world/ignore-failure.ts'
+import { eventsOf } from './events-of.ts'
 import type { NodeParts } from './parts.ts'
 
 export function backupsApi(parts: NodeParts): BackupsApi {
@@ -27,7 +27,9 @@ export function backupsApi(parts: NodeParts): BackupsApi {
     async *runBackup(name, { mode, signal } = {}) {
       backups.jobs.get(name)
       const ended = until(signal)
-      yield* eventsOf(ended, (emit, scope) => backups.run(name, { mode, emit, signal: scope }))
+      yield* eventsOf<BackupEvent>(ended, (emit, scope) =>
+        backups.run(name, { mode, emit, signal: scope }),
+      )
     },
 
     async backupAccess(name) {
@@ -65,40 +67,5 @@ function statusOf({ volumes, backups }: NodeParts, job: BackupJob): BackupJobSta
     failure: last?.failure,
     number: newest?.number,
     dueMs: dueMs(job),
-  }
-}
-
-/** The events of work as it goes, in pages; whoever leaves ends it, and waits for its end. */
-async function* eventsOf(
-  signal: AbortSignal,
-  work: (emit: (event: BackupEvent) => void, signal: AbortSignal) => Promise<void>,
-): AsyncGenerator<readonly BackupEvent[]> {
-  const left = new AbortController()
-  let events: BackupEvent[] = []
-  let told = Promise.withResolvers<void>()
-  const emit = (event: BackupEvent): void => {
-    // Only the newest progress matters.
-    if (event.kind === 'progress') events = events.filter(({ kind }) => kind !== 'progress')
-    events.push(event)
-    told.resolve()
-  }
-  let isOver = false
-  const running = work(emit, AbortSignal.any([signal, left.signal])).finally(() => {
-    isOver = true
-    told.resolve()
-  })
-  const ended = ignoreFailure(running, 'it is thrown where it is awaited')
-  try {
-    while (!isOver || events.length > 0) {
-      if (events.length === 0) await told.promise
-      const page = events
-      events = []
-      told = Promise.withResolvers<void>()
-      if (page.length > 0) yield page
-    }
-    await running
-  } finally {
-    left.abort(new ShoalError('aborted', 'nobody waits for the backup any more'))
-    await ended
   }
 }

@@ -7,6 +7,7 @@ import type { NodeStatus } from '../control/status.ts'
 import { memoryStatus } from './memory.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { backupsApi } from './backups.ts'
+import { clonesApi } from './clones.ts'
 import { coldApi } from './cold.ts'
 import { conflictsApi } from './conflicts.ts'
 import { exchangeApi } from './exchange.ts'
@@ -56,6 +57,7 @@ export function ownersApi(
     ...versionsApi(parts),
     ...lossesApi(parts),
     ...snapshotsApi(parts),
+    ...clonesApi(parts),
     ...mountsApi(parts),
     ...upkeepApi(parts),
     ...garbageApi(parts),

@@ -95,6 +95,11 @@ export class DedupCheck {
     return this.#candidates(chunk, cls).some((id) => this.#isTrue(id))
   }
 
+  /** Is there a stripe in use that lists the chunk, of whatever class, and that may be true? */
+  isListed(chunk: ChunkId): boolean {
+    return this.#candidates(chunk, 'any').some((id) => !this.verified.isFalse(id))
+  }
+
   /**
    * The stripes that list the chunk and may be true, and that this node has not looked through yet.
    */

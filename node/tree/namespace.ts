@@ -6,6 +6,7 @@ import { ShoalError, assert } from '../../protocol/errors.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
 import type { Dot } from '../../protocol/clock/dot.ts'
 import {
+  clampTime,
   clampTimes,
   dirAttributes,
   inodeAttributes,
@@ -271,6 +272,12 @@ export class Namespace {
       assert(dot !== undefined, 'writing is at least one op')
       return dot
     })
+  }
+
+  /** Gives a file that was just made its first content, before anybody else sees it. */
+  fill(inode: NodeId, version: Omit<NewVersion, 'base' | 'goesOn'>): void {
+    const modifiedNs = clampTime(version.modifiedNs)
+    this.volume.submit({ kind: 'version', inode, ...version, modifiedNs, base: [], touch: [] })
   }
 
   /** Parent of a directory; the root is its own. */

@@ -14,10 +14,21 @@ import type { Placed } from '../tree/past.ts'
 import { Work, nameOfPath } from './past-work.ts'
 import type { BringBackComponents, BringBackOptions } from './past-work.ts'
 import { snapshotIn } from './past-files.ts'
+import type { FoundState } from './past-files.ts'
+import type { Source } from './past-tree.ts'
 import { findPath, formatPath } from './paths.ts'
 
 /** Removals by one member with no longer pause between them went together. */
 const PAUSE_MS = MINUTE_MS
+
+/** The file or folder that was at a path at a moment. */
+export interface FoundPast {
+  readonly at: Stamp
+  /** The snapshot that it is in. */
+  readonly from?: Source
+  readonly found:
+    (Placed & { readonly kind: 'dir' }) | { readonly kind: 'file'; readonly state: FoundState }
+}
 
 export class BringBack {
   readonly #c: BringBackComponents
@@ -53,43 +64,46 @@ export class BringBack {
     moment: Moment,
     options: BringBackOptions,
   ): Promise<BroughtBack> {
-    const { past } = this.#c
     if (options.to !== undefined) this.#checkFree(options.to)
     const to = options.to ?? path
+    const { at, from, found } = await this.find(path, moment)
+    const work = new Work(this.#c, at, { ...options, from })
+    return found.kind === 'dir' ? work.run(found, to, path) : work.runFile(found.state, to, path)
+  }
+
+  /** Finds what was at a path. throws 'ENOENT', 'ENOTDIR', 'chunk-unavailable'. */
+  async find(path: readonly string[], moment: Moment): Promise<FoundPast> {
+    const { past } = this.#c
     const snapshot = snapshotIn(moment)
-    if (snapshot !== undefined) return this.#fromSnapshot(path, snapshot, to, options)
+    if (snapshot !== undefined) return this.#inSnapshot(path, snapshot)
     if (moment.atMs !== undefined && moment.version === undefined) {
       const at = stampAfter(moment.atMs)
       const folders = await past.folders(path)
       const folder = folders.find((one) => stoodBefore(one, at))
-      if (folder !== undefined) return new Work(this.#c, at, options).run(folder, to, path)
+      if (folder !== undefined) return { at, found: { ...folder, kind: 'dir' } }
       const [last] = folders
       if (last !== undefined && (await past.isNoFile(path))) throw this.#wasNotThere(path, last)
     }
     const state = await past.find(path, moment)
     const at = moment.atMs === undefined ? state.began : stampAfter(moment.atMs)
-    return new Work(this.#c, at, options).runFile(state, to, path)
+    return { at, found: { kind: 'file', state } }
   }
 
-  async #fromSnapshot(
-    path: readonly string[],
-    name: string,
-    to: readonly string[],
-    options: BringBackOptions,
-  ): Promise<BroughtBack> {
+  async #inSnapshot(path: readonly string[], name: string): Promise<FoundPast> {
     const { past, snapshots } = this.#c
     const { snapshot, view, target } = await snapshots.at(path, name)
     const from = { view, isThere: () => snapshots.isThere(snapshot) }
     const at = stampAfter(hlcMillis(snapshot.hlc))
-    const work = new Work(this.#c, at, { ...options, from })
-    const moment = { version: `@${name}` }
-    if (target.kind === 'inode') return work.runFile(await past.find(path, moment), to, path)
+    if (target.kind === 'inode') {
+      const state = await past.find(path, { version: `@${name}` })
+      return { at, from, found: { kind: 'file', state } }
+    }
     const dir = readDir(view, target.id)
     if (dir === undefined)
       throw new ShoalError('corrupt', 'a snapshot lacks the record of a folder')
     const { name: was, created } = dir
     const placed = { began: created, placed: created, removed: undefined }
-    return work.run({ kind: 'dir', id: target.id, name: was, ...placed }, to, path)
+    return { at, from, found: { kind: 'dir', id: target.id, name: was, ...placed } }
   }
 
   /** A folder was not there then: when it was. */

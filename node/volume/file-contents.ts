@@ -9,7 +9,7 @@ import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { ContentRef } from '../../protocol/op/op.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { NodeCache } from '../content/decoded-cache.ts'
-import type { ChunkIo, ChunkReader } from '../content/chunk-io.ts'
+import type { AdoptOptions, ChunkIo, ChunkReader } from '../content/chunk-io.ts'
 import type { ChunkState } from '../stripes/chunk-fetcher.ts'
 import { contentSize } from '../content/content.ts'
 import { patientReader } from '../content/read-timeouts.ts'
@@ -113,7 +113,8 @@ export class FileContents {
    * Reference what a version holds as if it were written again, for a file in this place, within
    * begin(). throws 'ENOSPC', 'chunk-unavailable'.
    */
-  async adopt(version: FileVersion, at: ContentPlace, signal: AbortSignal): Promise<void> {
+  async adopt(version: FileVersion, at: ContentPlace, options: AdoptOptions): Promise<void> {
+    const { signal } = options
     const content = contentOf(version)
     if (content.kind !== 'chunks') return
     const { chunks, nodes } = this.#c
@@ -124,7 +125,7 @@ export class FileContents {
     const refs = async function* (): AsyncGenerator<{ readonly id: ChunkId }> {
       for await (const id of chunksOf(tree, { signal })) yield { id }
     }
-    await chunks.writer(this.#classAt(at)).adopt(refs(), { signal })
+    await chunks.writer(this.#classAt(at)).adopt(refs(), options)
   }
 
   /**
@@ -228,7 +229,8 @@ export function contentOf({ content, size }: Pick<FileVersion, 'content' | 'size
   }
 }
 
-function refOf(content: Content): ContentRef {
+/** How a version names its content. */
+export function refOf(content: Content): ContentRef {
   if (content.kind === 'chunks') {
     const { root, depth, allocated } = content.manifest
     const ref = { kind: 'chunks' as const, root, depth }

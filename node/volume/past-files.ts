@@ -9,7 +9,6 @@ import { ShoalError } from '../../protocol/errors.ts'
 import type { ActorId, NodeId } from '../../protocol/ids.ts'
 import { nameFromText, nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
-import { inodeAttributes } from '../../protocol/tree/attributes.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { ROOT, readInode, readLink } from '../../protocol/tree/records.ts'
 import type { FileContent, ReadRange } from '../control/files.ts'
@@ -33,6 +32,7 @@ import { pagesOf, slicesOf } from '../world/paging.ts'
 import { contentOf } from './file-contents.ts'
 import type { FileContents } from './file-contents.ts'
 import { leased, rangeWithin } from './files.ts'
+import { attributesAs } from './past-tree.ts'
 import { findPath, formatPath } from './paths.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
 
@@ -266,11 +266,12 @@ export class PastFiles {
    * Attributes of a state: as a snapshot has them; else those of now, but for the time and size of
    * its content.
    */
-  attributes({ inode: id, version, view = this.#view }: PastState): NodeAttributes {
-    const inode = readInode(view, id)
+  attributes({ inode: id, version, view }: PastState): NodeAttributes {
+    const inode = readInode(view ?? this.#view, id)
     if (inode === undefined) throw new ShoalError('ESTALE', 'the version is not kept any more')
-    const shown = inodeAttributes(inode, version)
-    return version === undefined ? shown : { ...shown, modifiedNs: version.modifiedNs }
+    const shown = attributesAs(inode, version)
+    if (version === undefined || view !== undefined) return shown
+    return { ...shown, modifiedNs: version.modifiedNs }
   }
 
   get #view(): Namespace['volume']['view'] {

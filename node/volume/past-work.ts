@@ -11,28 +11,18 @@ import { nameFromText, nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import { isSameContent } from '../../protocol/op/same-content.ts'
 import { dirAttributes } from '../../protocol/tree/attributes.ts'
-import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { readDir, readInode } from '../../protocol/tree/records.ts'
-import { readSuperseded } from '../../protocol/tree/superseded.ts'
-import { heldVersion } from '../../protocol/tree/versions.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
 import type { BroughtBack } from '../control/versions.ts'
 import type { Namespace } from '../tree/namespace.ts'
-import {
-  DEPTH_MAX,
-  entriesAt,
-  goneFrom,
-  removedSince,
-  stateBefore,
-  statesOf,
-} from '../tree/past.ts'
+import { DEPTH_MAX, goneFrom } from '../tree/past.ts'
 import type { PastState, Placed } from '../tree/past.ts'
-import type { ReplicaView } from '../state/state-view.ts'
 import { contentOf } from './file-contents.ts'
 import type { FileContents } from './file-contents.ts'
 import type { Change } from './files.ts'
 import type { PastFiles } from './past-files.ts'
+import { PastTree, kept, twinKey } from './past-tree.ts'
+import type { Source } from './past-tree.ts'
 import { formatPath } from './paths.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
 
@@ -41,12 +31,6 @@ export interface BringBackComponents {
   readonly contents: FileContents
   readonly past: PastFiles
   readonly snapshots: SnapshotFiles
-}
-
-/** A snapshot. */
-export interface Source {
-  readonly view: ReplicaView
-  readonly isThere: () => boolean
 }
 
 export interface BringBackOptions {
@@ -68,6 +52,7 @@ export class Work {
   readonly #c: BringBackComponents
   readonly #at: Stamp
   readonly #options: BringBackOptions
+  readonly #tree: PastTree
   readonly #tally: Tally = { files: 0, folders: 0, sizeBytes: 0, unchanged: 0, nearest: 0 }
   /** Files made so far, by those that they stand for: other names of one become links. */
   readonly #made = new Map<string, ViewTarget>()
@@ -76,6 +61,7 @@ export class Work {
     this.#c = components
     this.#at = at
     this.#options = options
+    this.#tree = new PastTree(components.namespace, at, options.from)
   }
 
   async run(object: Placed, to: readonly string[], from: readonly string[]): Promise<BroughtBack> {
@@ -112,17 +98,17 @@ export class Work {
   async #bring(object: Placed, to: readonly string[]): Promise<void> {
     this.#options.signal.throwIfAborted()
     if (object.kind === 'dir') {
-      await this.#makeFolder(object.id, to)
+      const isMade = await this.#makeFolder(object.id, to)
       if (to.length >= DEPTH_MAX) return
       for await (const [name, child] of this.#childrenOf(object.id))
         await this.#bring(child, [...to, nameText(name)])
+      if (isMade) await this.#setTime(object.id, to)
       return
     }
     const at = this.#options.goneSince === undefined ? this.#at : (object.removed ?? this.#at)
-    const found = stateBefore(await statesOf(this.#source, object), at)
+    const found = await this.#tree.stateOf(object, at)
     if (found === undefined) return
-    const { from } = this.#options
-    await this.#bringFile({ ...found.state, ...(from && { view: from.view }) }, to)
+    await this.#bringFile(found.state, to)
     if (!found.isExact) this.#tally.nearest++
   }
 
@@ -130,10 +116,7 @@ export class Work {
   async *#childrenOf(dir: NodeId): AsyncGenerator<readonly [Name, Placed]> {
     const { goneSince } = this.#options
     if (goneSince !== undefined) return yield* this.#goneFrom(dir, goneSince)
-    const { authorName: author } = this.#c.namespace.volume
-    const gone = await removedSince(this.#source, dir, this.#at)
-    const entries = entriesAt(this.#source, dir, this.#at, { gone, author })
-    for await (const { name, object } of entries) yield [name, object]
+    yield* this.#tree.childrenOf(dir)
   }
 
   /** The last of each name that the same member removed, in this go. */
@@ -147,22 +130,33 @@ export class Work {
     yield* last
   }
 
-  async #makeFolder(was: NodeId | undefined, path: readonly string[]): Promise<void> {
+  /** Gives a folder its time again, which changed with what was made in it. */
+  async #setTime(was: NodeId, path: readonly string[]): Promise<void> {
+    const dir = readDir(this.#tree.view, was)
+    const target = this.#lookup(path)
+    if (dir === undefined || target?.kind !== 'dir') return
+    const { modifiedNs } = dirAttributes(was, dir)
+    await this.#options.change(() => this.#c.namespace.setAttributes(target, { modifiedNs }))
+  }
+
+  /** returns whether it was not there. */
+  async #makeFolder(was: NodeId | undefined, path: readonly string[]): Promise<boolean> {
     const known = this.#lookup(path)
-    if (known?.kind === 'dir') return
+    if (known?.kind === 'dir') return false
     if (known !== undefined) throw this.#inTheWay('ENOTDIR', path, 'a folder')
     const { namespace } = this.#c
-    const dir = was === undefined ? undefined : readDir(this.#source, was)
+    const dir = was === undefined ? undefined : readDir(this.#tree.view, was)
     const attributes =
       was === undefined || dir === undefined ? NEW_FOLDER : kept(dirAttributes(was, dir))
     await this.#options.change(() => {
       const { parent, name } = this.#place(path)
       if (namespace.lookup(parent, name) !== undefined) return
       const id = namespace.makeDir(parent, name, attributes)
-      if (was !== undefined) this.#copyXattrs(was, { kind: 'dir', id })
+      if (was !== undefined) this.#tree.copyXattrs(was, { kind: 'dir', id }, namespace)
     })
     this.#tally.folders++
     await namespace.volume.makeRoom()
+    return true
   }
 
   async #bringFile(state: PastState, to: readonly string[]): Promise<void> {
@@ -180,7 +174,7 @@ export class Work {
       const { parent } = this.#place(to)
       if (state.version !== undefined) {
         leases.push(contents.hold(state.inode, contentOf(version)))
-        await contents.adopt(version, { folder: parent, replaced: known?.id }, signal)
+        await contents.adopt(version, { folder: parent, replaced: known?.id }, { signal })
       }
       await this.#options.change(() => this.#put(state, to))
     } finally {
@@ -195,8 +189,8 @@ export class Work {
   #put(state: PastState, to: readonly string[]): void {
     const { namespace } = this.#c
     const { parent, name } = this.#place(to)
-    const inode = readInode(this.#source, state.inode)
-    if (inode === undefined || !this.#isKept(state)) {
+    const inode = readInode(this.#tree.view, state.inode)
+    if (inode === undefined || !this.#tree.isKept(state)) {
       const why = 'what was to be brought back has just expired; see "shoal versions"'
       throw new ShoalError('ESTALE', `${namespace.shownPath(formatPath(to))}: ${why}`)
     }
@@ -218,7 +212,7 @@ export class Work {
 
   #create(state: PastState, parent: NodeId, name: Name): void {
     const { namespace } = this.#c
-    const inode = readInode(this.#source, state.inode)
+    const inode = readInode(this.#tree.view, state.inode)
     if (inode === undefined) return
     const { version } = state
     const attributes = kept(this.#c.past.attributes(state))
@@ -227,10 +221,11 @@ export class Work {
         ? namespace.create(parent, name, attributes, inode.target)
         : namespace.makeSpecial(parent, name, attributes, inode.special)
     if (version !== undefined) {
-      const { content, size, modifiedNs } = version
+      const { content, size } = version
+      const { modifiedNs } = attributes
       namespace.putVersion(made.id, { content, size, base: [], modifiedNs })
     }
-    this.#copyXattrs(state.inode, made)
+    this.#tree.copyXattrs(state.inode, made, namespace)
     this.#made.set(twinKey(state), made)
   }
 
@@ -257,27 +252,9 @@ export class Work {
     if (target.kind === 'dir') return false
     const now = readInode(this.#view, target.id)
     if (target.id === inode) return now?.newest?.dot === version?.dot
-    const was = readInode(this.#source, inode)
+    const was = readInode(this.#tree.view, inode)
     if (version === undefined || now?.newest === undefined || was === undefined) return false
     return version.dot === now.newest.dot || isSameContent(version, now.newest)
-  }
-
-  #isKept({ inode: id, version }: PastState): boolean {
-    const { from } = this.#options
-    if (from !== undefined) return from.isThere()
-    if (version === undefined) return true
-    const inode = readInode(this.#view, id)
-    if (inode !== undefined && heldVersion(this.#view, id, inode, version.dot) !== undefined)
-      return true
-    return readSuperseded(this.#view, id, version.dot) !== undefined
-  }
-
-  #copyXattrs(from: NodeId, to: ViewTarget): void {
-    const { xattrs } = this.#c.namespace
-    for (const name of readXattrNames(this.#source, from)) {
-      const value = readXattr(this.#source, from, name)
-      if (value !== undefined) xattrs.set(to, name, value)
-    }
   }
 
   #lookup(path: readonly string[]): ViewTarget | undefined {
@@ -305,31 +282,12 @@ export class Work {
     return new ShoalError(code, `${shown}: is ${is} now and was ${what}; ${how}`)
   }
 
-  /** The state that it comes from. */
-  get #source(): ReplicaView {
-    return this.#options.from?.view ?? this.#view
-  }
-
   get #view(): Namespace['volume']['view'] {
     return this.#c.namespace.volume.view
   }
 }
 
 const NEW_FOLDER = { mode: 0o755 } as const
-
-function kept({ mode, uid, gid, accessedNs, modifiedNs }: NodeAttributes): {
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly accessedNs: bigint
-  readonly modifiedNs: bigint
-} {
-  return { mode, uid, gid, accessedNs, modifiedNs }
-}
-
-function twinKey({ inode, version }: PastState): string {
-  return `${inode} ${version?.dot ?? ''}`
-}
 
 export function nameOfPath(path: readonly string[]): Name {
   const last = path.at(-1)

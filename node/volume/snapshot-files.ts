@@ -13,6 +13,7 @@ import { viewOf } from '../log/volume-trees.ts'
 import { readMissingTrees, readSnapshotTrees } from '../state/snapshot-trees.ts'
 import type { SnapshotTree } from '../state/snapshot-trees.ts'
 import type { SnapshotView } from '../state/snapshot-view.ts'
+import type { ReplicaView } from '../state/state-view.ts'
 import { snapshotAt, snapshotsIn } from '../state/snapshots.ts'
 import type { Snapshot } from '../state/snapshots.ts'
 import type { Namespace } from '../tree/namespace.ts'
@@ -172,12 +173,16 @@ function statIn(view: SnapshotView, name: string, target: ViewTarget): FileStat 
   return fileStat(name, attributesIn(view, target), () => symlinkTargetIn(view, target.id))
 }
 
-function stateOf(view: SnapshotView, target: ViewTarget & { readonly kind: 'inode' }): PastState {
+/** The file at a place, as a state of it. */
+export function stateOf(
+  view: ReplicaView,
+  target: ViewTarget & { readonly kind: 'inode' },
+): PastState {
   const inode = readInode(view, target.id)
   const version = inode && shownVersion(view, target.id, inode, target.version)
   const began = version?.stamp ?? readLink(view, target.link)?.made
   if (inode === undefined || began === undefined)
-    throw new ShoalError('corrupt', 'a snapshot lacks the record of a file')
+    throw new ShoalError('corrupt', 'the record of a file is missing')
   const { id, link } = target
   return { link, inode: id, version, began, ended: undefined, end: 'current', view }
 }

@@ -16,6 +16,8 @@ export const UNLUCKY_SITES = [
   'checkpoint.one-node-a-request',
   /** A peer that is asked for its checkpoint has none just now. */
   'checkpoint.refused',
+  /** A folder seems to change while it is cloned. */
+  'clones.changed-meanwhile',
   /** The namespace is put into a tier a minute later. */
   'cold.backup-later',
   /** A demotion ends half way, and goes on in the next pass. */

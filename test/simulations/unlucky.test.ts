@@ -28,6 +28,7 @@ const SHORT: readonly Scenario[] = [
   { ...scenarioNamed('default'), nodeCount: 5, hours: 3, sessions: 3 },
   { ...scenarioNamed('strong'), hours: 1, sessions: 1 },
   { ...scenarioNamed('cold'), hours: 8, sessions: 3, faultHours: 2 },
+  { ...scenarioNamed('snapshots'), hours: 3, sessions: 4 },
 ]
 
 describe('the list of unlucky sites', () => {
