@@ -87,12 +87,8 @@ export async function chooseOp(kind: OpKind, node: string, by: Chooser): Promise
     }
     case 'strong':
       return chooseStrong(random, by.contents)
-    case 'store': {
-      const isOwn = random.chance(0.5)
-      const path = isOwn ? ownPath(node, random) : somePath(random)
-      const sizeBytes = by.contents.freshStoredSize(random)
-      return { kind: 'write', path, sizeBytes, ack: isOwn ? 'local' : someAck(random) }
-    }
+    case 'store':
+      return someStore(node, by)
     case 'push':
     case 'recall': {
       const fate = random.number()
@@ -188,6 +184,13 @@ export async function chooseDuel(
 
 function write(path: string, { random, contents }: Chooser): Extract<UserOp, { kind: 'write' }> {
   return { kind: 'write', path, sizeBytes: contents.freshSize(random), ack: someAck(random) }
+}
+
+function someStore(node: string, { random, contents }: Chooser): UserOp {
+  const isOwn = random.chance(0.5)
+  const path = isOwn ? ownPath(node, random) : somePath(random)
+  const sizeBytes = contents.freshStoredSize(random)
+  return { kind: 'write', path, sizeBytes, ack: isOwn ? 'local' : someAck(random) }
 }
 
 /** One that is to be made, or removed. */
