@@ -88,10 +88,12 @@ function addLs(snapshot: Command, context: Context): void {
     .command('ls')
     .description('list the snapshots of a volume, newest first')
     .addOption(ofVolumeOption())
-    .addHelpText('after', '\nExample:\n  shoal snapshot ls')
-    .action(async ({ volume }: OfVolume) => {
-      const all = await context.client.listSnapshots({ volume })
-      context.print(all.map(json), () => table(all.map(row), context.columns))
+    .option('--space', 'also how much space removing each would free, at most')
+    .addHelpText('after', '\nExample:\n  shoal snapshot ls --space')
+    .action(async ({ volume, space }: OfVolume & { readonly space?: boolean }) => {
+      const all = await context.client.listSnapshots({ volume, space })
+      const rows = all.map((one) => row(one, space === true))
+      context.print(all.map(json), () => table(rows, context.columns))
       if (all.length === 0) context.tell('No snapshots.')
     })
 }
@@ -171,10 +173,12 @@ const STATE_TEXTS: Readonly<Record<SnapshotInfo['state'], string>> = {
   disputed: 'DISPUTED: differs from what its maker says',
 }
 
-function row(info: SnapshotInfo): string[] {
-  const { name, path, timeMs, author, isHeld, state } = info
+function row(info: SnapshotInfo, withSpace: boolean): string[] {
+  const { name, path, timeMs, author, isHeld, ownBytes, state } = info
   const what = [isHeld ? 'held' : '', STATE_TEXTS[state]].filter((text) => text !== '').join(', ')
-  return [printable(name), formatTime(timeMs), printable(author), printable(path ?? ''), what]
+  const space = withSpace ? [ownBytes === undefined ? '' : formatBytes(ownBytes)] : []
+  const facts = [printable(name), formatTime(timeMs), printable(author), ...space]
+  return [...facts, printable(path ?? ''), what]
 }
 
 function json({ timeMs, isHeld, ...info }: SnapshotInfo): Record<string, unknown> {

@@ -17,8 +17,8 @@ export interface SnapshotsApi {
    * name that is taken, 'ENOTDIR', 'EPERM' on a node that may not write.
    */
   createSnapshot(path: string, options?: FileCallOptions & NewSnapshot): Promise<SnapshotInfo>
-  /** The newest first. */
-  listSnapshots(options?: VolumeCallOptions): Promise<readonly SnapshotInfo[]>
+  /** The newest first. `space`: also what removing each would free. */
+  listSnapshots(options?: VolumeCallOptions & SpaceOptions): Promise<readonly SnapshotInfo[]>
   /** throws 'ENOENT', 'EPERM' for one that is held, unless with `force`, and of another member. */
   removeSnapshot(name: string, options?: VolumeCallOptions & ForceOptions): Promise<SnapshotInfo>
   /** Keep one from being removed, or no more. throws 'ENOENT', 'EACCES' for who is no admin. */
@@ -43,7 +43,7 @@ export const snapshotsRoutes: RoutesOf<SnapshotsApi> = {
     path,
     name: text(1, SNAPSHOT_NAME_MAX).optional(),
   })),
-  listSnapshots: call([], ({ volume }) => ({ volume })),
+  listSnapshots: call([], ({ volume, flag }) => ({ volume, space: flag })),
   removeSnapshot: call(['name'], ({ label, volume, flag }) => ({
     name: label,
     volume,
@@ -69,6 +69,10 @@ export const snapshotsRoutes: RoutesOf<SnapshotsApi> = {
 export interface NewSnapshot {
   /** Default: one that tells the time. */
   readonly name?: string | undefined
+}
+
+export interface SpaceOptions {
+  readonly space?: boolean | undefined
 }
 
 export interface ForceOptions {
@@ -101,6 +105,11 @@ export interface SnapshotInfo {
   readonly timeMs: WallTime
   readonly author: string
   readonly isHeld: boolean
+  /**
+   * Bytes, as they were written, that nothing else keeps: removing it frees so much at most. Only
+   * if they were asked for, and it is on this node.
+   */
+  readonly ownBytes?: number | undefined
   /**
    * 'same': this node came to the same; 'disputed': to something else, which is shown; 'taken': it
    * is as its maker says; 'awaited': it is not on this node yet; 'lost': nobody has had it for a

@@ -13,6 +13,7 @@ import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import type { SnapshotView } from '../state/snapshot-view.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import { slicesOf } from '../world/paging.ts'
+import { snapshotBytes } from '../tree/snapshot-versions.ts'
 import { FileAccess } from './access.ts'
 import type { NodeParts } from './parts.ts'
 
@@ -42,9 +43,23 @@ export function snapshotsApi(node: NodeParts): SnapshotsApi {
         return infoOf(node, hosted, { ...made, shown: name, tree, isLost: false })
       }),
 
-    listSnapshots: async ({ volume } = {}) => {
+    listSnapshots: async ({ volume, space = false, signal } = {}) => {
       const hosted = readableBy(node, volume)
-      return (await hosted.snapshots.all()).map((one) => infoOf(node, hosted, one))
+      const all = await hosted.snapshots.all()
+      const infos = all.map((one) => infoOf(node, hosted, one))
+      if (!space) return infos
+      const ended = until(signal)
+      const pause = (): Promise<void> => world.clock.sleep(1, { signal: ended })
+      return swarm.snapshots(hosted.volume).withPresent(async (present) => {
+        const sized: SnapshotInfo[] = []
+        for (const [index, info] of infos.entries()) {
+          ended.throwIfAborted()
+          const one = all[index]
+          const how = { all, present, pause }
+          sized.push({ ...info, ownBytes: one && (await snapshotBytes(hosted.volume, one, how)) })
+        }
+        return sized
+      })
     },
 
     removeSnapshot: (name, { force = false, ...options } = {}) =>

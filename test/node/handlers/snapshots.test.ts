@@ -196,6 +196,36 @@ describe('a snapshot', () => {
   })
 })
 
+describe('the space of snapshots', () => {
+  test('is what nothing else keeps', async () => {
+    await withMembers(3, 4, async ({ nodes: [a], clock }) => {
+      const spaces = async (): Promise<Record<string, number | undefined>> => {
+        const all = await a.ask((api) => api.listSnapshots({ space: true }))
+        return Object.fromEntries(all.map(({ name, ownBytes }) => [name, ownBytes]))
+      }
+      await a.ask((api) => api.setVolume('main', { versions: 'off', checkpoint: '20' }))
+      await a.ask((api) => api.makeFolder('/d'))
+      await a.ask((api) => put(api, '/d/f', 'x'.repeat(1000)))
+      await a.ask((api) => put(api, '/kept', 'y'.repeat(500)))
+      for (const name of ['one', 'two']) await a.ask((api) => api.createSnapshot('/', { name }))
+      await a.ask((api) => api.createSnapshot('/d', { name: 'part' }))
+      assert.deepEqual(await spaces(), { part: 0, two: 0, one: 0 })
+      await a.ask((api) => put(api, '/d/f', 'second'))
+      await a.ask((api) => put(api, '/d/g', 'z'.repeat(70)))
+      await a.ask((api) => api.createSnapshot('/', { name: 'three' }))
+      await a.ask((api) => api.remove('/d/g'))
+      for (let round = 0; round < 4; round++) {
+        for (let at = 0; at < 25; at++) await a.ask((api) => put(api, `/${round}-${at}`, ''))
+        await clock.sleep(30 * MINUTE_MS)
+      }
+      assert.deepEqual(await spaces(), { three: 70, part: 0, two: 0, one: 0 })
+      await a.ask((api) => api.removeSnapshot('one'))
+      await a.ask((api) => api.removeSnapshot('part'))
+      assert.deepEqual(await spaces(), { three: 70, two: 1000 })
+    })
+  })
+})
+
 describe('a rollback', () => {
   test('brings a folder to what it was, and says before what it will do', async () => {
     await withMembers(3, 7, async ({ nodes: [a, b, c], clock }) => {
