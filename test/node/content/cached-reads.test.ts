@@ -146,7 +146,9 @@ describe('a reader waits for peers', () => {
     const { volume, outcome } = await reading(t, 60_000)
     assert.equal(await until(outcome, volume, 40_000), 'waits')
     volume.group.away.clear()
-    assert.equal(await until(outcome, volume, 5000), 'bytes')
+    await until(outcome, volume, 5000)
+    // Threads that check and open what came take real time, of which the clock knows nothing.
+    assert.equal(await outcome, 'bytes')
   })
 
   test('a reader waits for peers no longer than its timeout', async (t) => {
