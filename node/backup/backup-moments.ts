@@ -5,6 +5,7 @@ import { toHex } from '../../protocol/bytes.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { NodeId } from '../../protocol/ids.ts'
+import { timeInName } from '../../protocol/op/snapshot-name.ts'
 import type { SnapshotId } from '../../protocol/op/snapshot-op.ts'
 import { mayGiveUp } from '../../protocol/roles.ts'
 import type { Snapshots } from '../checkpoint/snapshots.ts'
@@ -49,8 +50,7 @@ export class BackupMoments {
     if (!mayGiveUp(volume.membership.roleOf(volume.identity.peer) ?? 'reader'))
       return snapshots.withPresent((root) => run(viewOf(volume, root)))
     const id = toHex(world.random.bytes(SHORT_ID_BYTES)) as SnapshotId
-    const time = new Date(world.clock.wall()).toISOString().slice(0, 19)
-    const name = `backup ${job.name.slice(0, JOB_CHARS)} ${time}Z`
+    const name = `backup ${job.name.slice(0, JOB_CHARS)} ${timeInName(world.clock.wall())}`
     // Before it is made: a node that is killed finds it in the job.
     await jobs.change(job.name, { moment: id })
     const made = await snapshots.create({ name, folder, id }, hosted.changing(signal))

@@ -15,16 +15,14 @@ import { contentOf } from '../volume/file-contents.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import {
   attributesIn,
-  entriesOf,
+  entriesIn,
   fileVersionOf,
-  inodeIn,
   symlinkTargetIn,
+  versionIn,
 } from '../tree/tree-reading.ts'
 import type { FileVersion } from '../tree/tree-reading.ts'
-import { conflictsOf } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
 import type { SnapshotView } from '../state/snapshot-view.ts'
-import { shownVersion } from '../../protocol/tree/attributes.ts'
 import { readXattrNames } from '../../protocol/tree/xattrs.ts'
 
 /** Something in a folder. Those of one folder come in the order of their keys. */
@@ -64,8 +62,7 @@ export class VolumeSource {
   }
 
   list(dir: NodeId): AsyncIterable<SourceItem> {
-    const { authorName: author } = this.#volume
-    return entriesOf(this.#view, dir, { author, policy: conflictsOf(this.#volume) })
+    return entriesIn(this.#volume, this.#view, dir)
   }
 
   /** Bytes of all files in a folder and below, for progress. */
@@ -110,10 +107,7 @@ export class VolumeSource {
 
   /** The version of a file. */
   version(target: ViewTarget): FileVersion {
-    const version =
-      target.kind === 'dir'
-        ? undefined
-        : shownVersion(this.#view, target.id, inodeIn(this.#view, target.id), target.version)
+    const version = target.kind === 'dir' ? undefined : versionIn(this.#view, target)
     return fileVersionOf(this.#volume, version)
   }
 

@@ -19,8 +19,6 @@ export interface CloneContents {
   take(file: PastState, folder: NodeId, leases: Lease[]): Promise<ContentRef>
 }
 
-const EMPTY: ContentRef = { kind: 'inline', bytes: new Uint8Array() }
-
 export class SharedContents implements CloneContents {
   readonly #volume: Volume
   readonly #contents: FileContents
@@ -37,12 +35,12 @@ export class SharedContents implements CloneContents {
   }
 
   async take({ inode, version }: PastState, folder: NodeId, leases: Lease[]): Promise<ContentRef> {
-    if (version?.content.kind !== 'chunks') return version?.content ?? EMPTY
     const file = fileVersionOf(this.#volume, version)
+    if (file.content.kind !== 'chunks') return file.content
     leases.push(this.#contents.begin(), this.#contents.hold(inode, contentOf(file)))
     const at = { folder, replaced: undefined }
     await this.#contents.adopt(file, at, { isShared: true, signal: this.#signal })
-    return version.content
+    return file.content
   }
 }
 

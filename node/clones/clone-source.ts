@@ -1,15 +1,15 @@
 // The state that a clone is made of: that of a snapshot, or of now, whose records do not change; or
 // a former one, as far as it is kept.
+import { entriesIn } from '../tree/tree-reading.ts'
 import { STAMP_ZERO } from '../../protocol/clock/dot.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { Name } from '../../protocol/op/names.ts'
+import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import type { Inode } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
-import { conflictsOf } from '../log/settings.ts'
 import type { ReplicaView } from '../state/state-view.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import type { PastState } from '../tree/past.ts'
-import { entriesOf } from '../tree/tree-reading.ts'
 import type { FoundPast } from '../volume/bring-back.ts'
 import { PastTree } from '../volume/past-tree.ts'
 import { stateOf } from '../volume/snapshot-files.ts'
@@ -18,6 +18,11 @@ import { stateOf } from '../volume/snapshot-files.ts'
 export type CloneChild =
   | { readonly kind: 'dir'; readonly id: NodeId }
   | { readonly kind: 'file'; readonly state: PastState; readonly isExact: boolean }
+
+/** As Snapshots.withPresent. */
+export type WithPresent = <Result>(
+  run: (root: NodeHash | undefined) => Promise<Result>,
+) => Promise<Result>
 
 /** The object that is copied, and the state that it is in. */
 export interface Origin {
@@ -51,8 +56,7 @@ export class CloneSource {
 
   async *#entriesOf(dir: NodeId): AsyncGenerator<readonly [name: Name, child: CloneChild]> {
     const { volume } = this.#namespace
-    const how = { author: volume.authorName, policy: conflictsOf(volume) }
-    for await (const { name, target } of entriesOf(this.tree.view, dir, how))
+    for await (const { name, target } of entriesIn(volume, this.tree.view, dir))
       yield [name, childIn(this.tree.view, target)]
   }
 

@@ -136,7 +136,7 @@ export class CloneTree {
     leases: Lease[],
   ): Promise<ContentRef | undefined> {
     if (child.kind === 'dir' || child.state.version === undefined) return undefined
-    // That of another name is what this will have.
+    // It will have the content of another of its names.
     if (this.#twinOf(child.state) !== undefined) return undefined
     try {
       return await this.#c.contents.take(child.state, folder, leases)

@@ -2,7 +2,6 @@
 // content is read, sealed and stored anew, under that volume's keys. It appears whole; one that was
 // broken off leaves the other volume empty, and begins again.
 import { ShoalError } from '../../protocol/errors.ts'
-import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import { ROOT, readDir } from '../../protocol/tree/records.ts'
 import type { Cloned } from '../control/clones.ts'
 import { viewOf } from '../log/volume-trees.ts'
@@ -13,7 +12,7 @@ import type { HostedVolume } from '../volume/hosted-volume.ts'
 import { nameOfPath } from '../volume/past-work.ts'
 import { CopiedContents } from './clone-contents.ts'
 import { originIn } from './clone-source.ts'
-import type { Origin } from './clone-source.ts'
+import type { Origin, WithPresent } from './clone-source.ts'
 import { CloneTree } from './clone-tree.ts'
 import { HiddenPlace, freshPlaceId } from './hidden-place.ts'
 
@@ -22,9 +21,7 @@ export interface CloneVolumeComponents {
   readonly to: HostedVolume
   readonly world: Pick<World, 'disk' | 'random'>
   /** As Snapshots.withPresent, of the volume that is copied. */
-  readonly withPresent: <Result>(
-    run: (root: NodeHash | undefined) => Promise<Result>,
-  ) => Promise<Result>
+  readonly withPresent: WithPresent
 }
 
 export interface CloneVolumeOptions {
@@ -33,7 +30,7 @@ export interface CloneVolumeOptions {
   /** Told of what is made, and the bytes that were read for it, of so many if that is known. */
   readonly onProgress: (made: Cloned & { readonly totalBytes?: number | undefined }) => void
   readonly signal: AbortSignal
-  /** That of the node: what failed is taken back until then. */
+  /** Ends with the node: until then what failed is taken back. */
   readonly kept: AbortSignal
 }
 

@@ -1,7 +1,6 @@
 // Copies a file or a folder by reference within its volume: as it is now, all at one moment, or as
 // it was. It is made beside its place, and appears whole.
 import { ShoalError } from '../../protocol/errors.ts'
-import type { NodeHash } from '../../protocol/prolly/prolly.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { Cloned } from '../control/clones.ts'
 import type { Moment } from '../control/versions.ts'
@@ -9,7 +8,7 @@ import { viewOf } from '../log/volume-trees.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 import type { World } from '../world/world.ts'
 import { originIn, pastOrigin } from './clone-source.ts'
-import type { Origin } from './clone-source.ts'
+import type { Origin, WithPresent } from './clone-source.ts'
 import { SharedContents } from './clone-contents.ts'
 import { CloneTree } from './clone-tree.ts'
 import type { Change } from '../volume/files.ts'
@@ -23,9 +22,7 @@ export interface CloneComponents {
   readonly hosted: HostedVolume
   readonly world: Pick<World, 'disk' | 'random'>
   /** As Snapshots.withPresent. */
-  readonly withPresent: <Result>(
-    run: (root: NodeHash | undefined) => Promise<Result>,
-  ) => Promise<Result>
+  readonly withPresent: WithPresent
 }
 
 export interface CloneOptions {
@@ -37,7 +34,7 @@ export interface CloneOptions {
   readonly change: Change
   readonly onProgress: (made: Cloned) => void
   readonly signal: AbortSignal
-  /** That of the node: what failed is taken back until then. */
+  /** Ends with the node: until then what failed is taken back. */
   readonly kept: AbortSignal
 }
 

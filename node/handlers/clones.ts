@@ -67,7 +67,7 @@ export function clonesApi(node: NodeParts): ClonesApi {
       if (snapshot !== undefined) await from.snapshots.at([], snapshot)
       const to = await emptyVolume(node, from, name)
       const brake = brakeOf(to) === 'off' ? brakeOf(from) : brakeOf(to)
-      // What is broken off is taken back, which is no loss.
+      // Taking back a clone that was broken off is no loss.
       await applySettings(to.volume, { [BRAKE]: 'off' })
       const components = { from, to, world, withPresent: presentOf(from) }
       yield* eventsOf<CloneEvent>(until(asked), async (emit, signal) => {

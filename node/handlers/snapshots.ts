@@ -1,6 +1,7 @@
 // The owner's calls about snapshots.
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { ShoalError } from '../../protocol/errors.ts'
+import { timeInName } from '../../protocol/op/snapshot-name.ts'
 import { isScheduledName } from '../../protocol/op/snapshot-schedule.ts'
 import { mayAdminister } from '../../protocol/roles.ts'
 import type { VolumeCallOptions } from '../control/api.ts'
@@ -33,7 +34,7 @@ export function snapshotsApi(node: NodeParts): SnapshotsApi {
         const target = hosted.namespace.resolvePath(parts)
         if (target.kind !== 'dir')
           throw new ShoalError('ENOTDIR', `${path}: is a file; its versions are kept anyway`)
-        const name = options.name ?? nameFor(world.clock.wall())
+        const name = options.name ?? `snap-${timeInName(world.clock.wall())}`
         if (isScheduledName(name)) throw takenBySchedules(name)
         const made = await swarm
           .snapshots(hosted.volume)
@@ -182,9 +183,4 @@ function checkChange(
 function takenBySchedules(name: string): ShoalError {
   const why = 'the setting "snapshots" gives such names, and removes what has them'
   return new ShoalError('usage', `a snapshot cannot be named "${name}": ${why}`)
-}
-
-/** "snap-2026-11-24T17:30:05Z" */
-function nameFor(atMs: number): string {
-  return `snap-${new Date(atMs).toISOString().slice(0, 19)}Z`
 }

@@ -1,26 +1,25 @@
 // States of a volume as a mount shows them below `.snapshots`: by the name of a snapshot, or by a
 // time, as far as what stood then is kept. What is in them never changes, but may go.
+import { keptVersion } from '../../protocol/tree/superseded.ts'
 import { LRUCache } from 'lru-cache'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { collisionKey } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
-import { inodeAttributes, shownVersion } from '../../protocol/tree/attributes.ts'
+import { inodeAttributes } from '../../protocol/tree/attributes.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { ROOT, isDirVisible, readDir } from '../../protocol/tree/records.ts'
 import type { StateStore } from '../../protocol/tree/records.ts'
 import { isWithin } from '../../protocol/tree/moves.ts'
-import { readSuperseded } from '../../protocol/tree/superseded.ts'
 import type { Version } from '../../protocol/tree/version-records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { lookupName, namesBehind } from '../../protocol/tree/view.ts'
-import { conflictsOf } from '../log/settings.ts'
 import type { SnapshotView } from '../state/snapshot-view.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import { entriesAt, entriesOfKey, removedSince, stateBefore, statesOf } from '../tree/past.ts'
 import type { RemovedSince, Placed } from '../tree/past.ts'
-import { attributesIn, entriesOf, inodeIn } from '../tree/tree-reading.ts'
+import { attributesIn, entriesIn, inodeIn, versionIn } from '../tree/tree-reading.ts'
 import type { ListedEntry } from '../tree/tree-reading.ts'
 import type { NamedSnapshot, SnapshotFiles } from '../volume/snapshot-files.ts'
 
@@ -75,9 +74,7 @@ export class SnapshotTree implements ShownTree {
   }
 
   list(dir: NodeId, after?: ListedEntry['key']): AsyncGenerator<ListedEntry> {
-    const { volume } = this.#namespace
-    const how = { author: volume.authorName, policy: conflictsOf(volume) }
-    return entriesOf(this.view, dir, { ...how, ...(after !== undefined && { after }) })
+    return entriesIn(this.#namespace.volume, this.view, dir, after)
   }
 
   attributes(target: ViewTarget): NodeAttributes {
@@ -85,8 +82,7 @@ export class SnapshotTree implements ShownTree {
   }
 
   version(target: ViewTarget): Version | undefined {
-    if (target.kind === 'dir') return undefined
-    return shownVersion(this.view, target.id, inodeIn(this.view, target.id), target.version)
+    return target.kind === 'dir' ? undefined : versionIn(this.view, target)
   }
 }
 
@@ -142,10 +138,7 @@ export class MomentTree implements ShownTree {
 
   version(target: ViewTarget): Version | undefined {
     if (target.kind === 'dir' || target.version === undefined) return undefined
-    const { id, version: dot } = target
-    const found =
-      shownVersion(this.view, id, inodeIn(this.view, id), dot) ??
-      readSuperseded(this.view, id, dot)?.version
+    const found = keptVersion(this.view, target.id, target.version)
     if (found === undefined) throw gone('the version is kept no longer')
     return found
   }

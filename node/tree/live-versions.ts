@@ -124,7 +124,7 @@ async function keptPast(
   { membership, checkpoint, view }: Volume,
   hasSnapshots = false,
 ): Promise<IsKept> {
-  // Who ended it is told where the ops are in order, at a cut.
+  // Only at a cut, where the ops are in order, is it told who ended something.
   if (membership.state.hadAppender) return () => true
   // It is a checkpoint that forgets.
   const eras = erasAt(membership.state.retention, checkpoint?.hlc ?? HLC_ZERO)

@@ -27,13 +27,12 @@ import type { Random } from '../world/world.ts'
 import { findConflict, keepOps, listConflicts } from './conflict-listing.ts'
 import type { NameConflict } from './conflict-listing.ts'
 import { namesOf } from './all-inodes.ts'
-import { conflictsOf } from '../log/settings.ts'
 import { SeparateFiles, setAside } from './set-aside.ts'
 import { checkNotCopy, checkSameKind, moveOps, removeOps, versionOps } from './target-ops.ts'
 import type { NewVersion } from './target-ops.ts'
 import type { Volume } from '../log/volume.ts'
 import { Xattrs } from './xattrs.ts'
-import { entriesOf, fileVersionOf } from './tree-reading.ts'
+import { entriesIn, fileVersionOf } from './tree-reading.ts'
 import type { FileVersion, ListedEntry } from './tree-reading.ts'
 
 type InodeTarget = Extract<ViewTarget, { kind: 'inode' }>
@@ -104,10 +103,7 @@ export class Namespace {
   /** Entries of a directory by collision key, from after `after`. cost: O(entries read). */
   async *list(dir: NodeId, after?: ByteString): AsyncGenerator<ListedEntry> {
     this.#dir(dir)
-    const { view, authorName } = this.volume
-    const policy = conflictsOf(this.volume)
-    const how = { author: authorName, policy, ...(after !== undefined && { after }) }
-    yield* entriesOf(view, dir, how)
+    yield* entriesIn(this.volume, this.volume.view, dir, after)
   }
 
   /** The names of the volume with more than one visible target, by key, from after `after`. */

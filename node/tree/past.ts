@@ -188,12 +188,6 @@ export function isReplaced({ removed }: Placed, others: readonly Placed[]): bool
   return others.some(({ placed: came }) => came > removed && came.startsWith(entry))
 }
 
-interface Nearness {
-  readonly state: PastState
-  readonly distanceMs: number
-  readonly isExact: boolean
-}
-
 /** Objects that were in a folder at a moment and are not there now, by collision key. */
 export type RemovedSince = ReadonlyMap<ByteString, readonly Placed[]>
 
@@ -265,6 +259,12 @@ export function* entriesOfKey(
     taken.add(free)
     yield { key, name: free, object }
   }
+}
+
+interface Nearness {
+  readonly state: PastState
+  readonly distanceMs: number
+  readonly isExact: boolean
 }
 
 /** The state that stood just before a stamp; or else the nearest. */

@@ -1,10 +1,10 @@
 // The contents that snapshots name, as far as the checkpoint here has them in no such form: each
 // tree is compared with the one made after it, so what they share is looked at once.
+import { keptVersion } from '../../protocol/tree/superseded.ts'
 import { fromByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Dot } from '../../protocol/clock/dot.ts'
 import type { NodeHash } from '../../protocol/prolly/prolly.ts'
-import { readSuperseded } from '../../protocol/tree/superseded.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { SHORT_ID_BYTES } from '../../protocol/ids.ts'
 import type { NodeId } from '../../protocol/ids.ts'
@@ -12,7 +12,7 @@ import { TREE_PREFIXES } from '../../protocol/tree/key-prefixes.ts'
 import { linksOf, readDir, readInode, readLink, ROOT } from '../../protocol/tree/records.ts'
 import type { Inode, StateStore } from '../../protocol/tree/records.ts'
 import type { Version } from '../../protocol/tree/version-records.ts'
-import { versionsOf } from '../../protocol/tree/versions.ts'
+import { findVersion, versionsOf } from '../../protocol/tree/versions.ts'
 import { treesOf, viewOf } from '../log/volume-trees.ts'
 import type { Volume } from '../log/volume.ts'
 import { readMissingTrees, readSnapshotTrees } from '../state/snapshot-trees.ts'
@@ -87,10 +87,14 @@ export async function snapshotBytes(
     return view === undefined ? [] : [{ view, isInFolder: folderCheck(view, folder) }]
   })
   const isElsewhere = (id: NodeId, dot: Dot): boolean =>
-    isKept(volume.view, id, dot) ||
+    keptVersion(volume.view, id, dot) !== undefined ||
     others.some(({ view, isInFolder }) => {
       const inode = readInode(view, id)
-      return inode !== undefined && isInFolder(id, inode) && hasVersion(view, id, inode, dot)
+      return (
+        inode !== undefined &&
+        isInFolder(id, inode) &&
+        findVersion(view, id, inode, dot) !== undefined
+      )
     })
   const view = viewOf(volume, own.root)
   const isInFolder = folderCheck(view, snapshot.folder)
@@ -109,18 +113,6 @@ export async function snapshotBytes(
     }
   }
   return bytes
-}
-
-/** Has a file a version, also one that is kept of the past? */
-function isKept(view: StateStore, id: NodeId, dot: Dot): boolean {
-  const inode = readInode(view, id)
-  if (inode === undefined) return false
-  return hasVersion(view, id, inode, dot) || readSuperseded(view, id, dot) !== undefined
-}
-
-function hasVersion(view: StateStore, id: NodeId, inode: Inode, dot: Dot): boolean {
-  for (const version of versionsOf(view, id, inode)) if (version.dot === dot) return true
-  return false
 }
 
 function fileOf(key: ByteString): NodeId {

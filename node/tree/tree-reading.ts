@@ -12,7 +12,8 @@ import { readDir, readInode } from '../../protocol/tree/records.ts'
 import type { Inode, StateStore } from '../../protocol/tree/records.ts'
 import type { Version } from '../../protocol/tree/version-records.ts'
 import { resolve } from '../../protocol/tree/view.ts'
-import type { AuthorName, ConflictPolicy, ViewEntry, ViewTarget } from '../../protocol/tree/view.ts'
+import type { ViewEntry, ViewTarget } from '../../protocol/tree/view.ts'
+import { conflictsOf } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
 import { prefixEnd } from '../state/state-view.ts'
 import type { ReplicaView } from '../state/state-view.ts'
@@ -24,23 +25,32 @@ export interface ListedEntry extends ViewEntry {
   readonly key: ByteString
 }
 
-/** Entries of a directory by collision key, from after `after`. cost: O(entries read). */
-export async function* entriesOf(
+/**
+ * Entries of a directory by collision key, from after `after`, as a volume shows them: in its state
+ * in use, or in another. cost: O(entries read).
+ */
+export async function* entriesIn(
+  volume: Volume,
   view: ReplicaView,
   dir: NodeId,
-  how: {
-    readonly author: AuthorName
-    readonly policy: ConflictPolicy
-    readonly after?: ByteString
-  },
+  after?: ByteString,
 ): AsyncGenerator<ListedEntry> {
-  const { author, policy, after } = how
+  const { authorName } = volume
+  const policy = conflictsOf(volume)
   const prefix = childPrefix(dir)
   const from = after === undefined ? prefix : `${prefix}${after}\0`
   for await (const [key, value] of view.scan(from, prefixEnd(prefix))) {
-    for (const entry of resolve(view, dir, decodeChildren(view, key, value), author, policy))
+    for (const entry of resolve(view, dir, decodeChildren(view, key, value), authorName, policy))
       yield { ...entry, key: key.slice(prefix.length) }
   }
+}
+
+/** The version of a file that shows there. throws 'ESTALE' for what is not in the state. */
+export function versionIn(
+  view: StateStore,
+  { id, version }: ViewTarget & { readonly kind: 'inode' },
+): Version | undefined {
+  return shownVersion(view, id, inodeIn(view, id), version)
 }
 
 /** throws 'ESTALE' for what is not in the state. */

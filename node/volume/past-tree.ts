@@ -1,13 +1,11 @@
 // Reads what was in the folders of a volume at a moment: of its state in use, as far as that keeps
 // what was replaced or removed since, or of a snapshot.
+import { keptVersion } from '../../protocol/tree/superseded.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { Name } from '../../protocol/op/names.ts'
-import { readInode } from '../../protocol/tree/records.ts'
 import type { Inode } from '../../protocol/tree/records.ts'
 import type { Version } from '../../protocol/tree/version-records.ts'
-import { readSuperseded } from '../../protocol/tree/superseded.ts'
-import { heldVersion } from '../../protocol/tree/versions.ts'
 import { inodeAttributes } from '../../protocol/tree/attributes.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
@@ -58,11 +56,7 @@ export class PastTree {
   /** Is a state of it kept still? */
   isKept({ inode: id, version }: PastState): boolean {
     if (this.#from !== undefined) return this.#from.isThere()
-    if (version === undefined) return true
-    const inode = readInode(this.view, id)
-    if (inode !== undefined && heldVersion(this.view, id, inode, version.dot) !== undefined)
-      return true
-    return readSuperseded(this.view, id, version.dot) !== undefined
+    return version === undefined || keptVersion(this.view, id, version.dot) !== undefined
   }
 
   /** Give what was made in a volume all extended attributes of what it stands for. */

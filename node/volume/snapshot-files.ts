@@ -8,7 +8,6 @@ import { lookupName } from '../../protocol/tree/view.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import { shownVersion } from '../../protocol/tree/attributes.ts'
 import type { FileStat } from '../control/files.ts'
-import { conflictsOf } from '../log/settings.ts'
 import { viewOf } from '../log/volume-trees.ts'
 import { readMissingTrees, readSnapshotTrees } from '../state/snapshot-trees.ts'
 import type { SnapshotTree } from '../state/snapshot-trees.ts'
@@ -18,7 +17,7 @@ import { snapshotAt, snapshotsIn } from '../state/snapshots.ts'
 import type { Snapshot } from '../state/snapshots.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import type { PastState } from '../tree/past.ts'
-import { attributesIn, entriesOf, symlinkTargetIn } from '../tree/tree-reading.ts'
+import { attributesIn, entriesIn, symlinkTargetIn } from '../tree/tree-reading.ts'
 import { pagesOf } from '../world/paging.ts'
 import { fileStat } from './file-stat.ts'
 import { formatPath } from './paths.ts'
@@ -143,9 +142,7 @@ export class SnapshotFiles {
     const { view, target } = await this.at(path, name)
     if (target.kind !== 'dir')
       throw new ShoalError('ENOTDIR', `${this.#shown(path)}: is not a folder in ${name}`)
-    const { authorName: author } = this.#namespace.volume
-    const policy = conflictsOf(this.#namespace.volume)
-    const entries = entriesOf(view, target.id, { author, policy })
+    const entries = entriesIn(this.#namespace.volume, view, target.id)
     for await (const page of pagesOf(entries, LIST_PAGE))
       yield page.map((entry) => statIn(view, nameText(entry.name), entry.target))
   }

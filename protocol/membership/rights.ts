@@ -23,7 +23,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
       return op.peer === author || mayAdminister(role)
     case 'backup':
       return mayGiveUp(role) && (op.peer === author || !enforces('backup-word-own'))
-    // Of one member the newest count, so that who makes many lets go of older ones.
+    // Only the newest of a member count, so making many would let go of older ones.
     case 'snapshot':
       return mayGiveUp(role) && op.peer === author
     case 'snapshot-rm':
@@ -59,7 +59,7 @@ export function mayMake(op: Op, author: PeerId, role: Role): boolean {
     case 'doubt':
       return mayWrite(role)
     case 'checkpoint':
-    // Of what it names nothing is said again by its own writer.
+    // Nothing of what it names is said again by its own writer.
     case 'restated':
     case 'pin':
     case 'pin-cold':

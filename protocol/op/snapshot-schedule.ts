@@ -1,6 +1,6 @@
 // The schedule of snapshots: the setting `snapshots` of a volume, such as "hourly:24,daily:30". It
 // says of which periods a snapshot is made at the beginning of each, in UTC, and how many are kept.
-// What is due follows from the time and the names that there are, so all members agree on it.
+// All members agree on what is due: it follows from the time and the names that there are.
 import { DAY_MS, HOUR_MS } from '../units.ts'
 import type { WallTime } from '../units.ts'
 import { SNAPSHOTS_OF_ONE_MAX } from '../limits.ts'

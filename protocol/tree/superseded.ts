@@ -2,6 +2,7 @@
 // earliest op that ended it: so the record is the same in whatever order these ops came. It lies
 // there until the rule of its volume lets a cut forget it (version-rule.ts, purge.ts). Nothing is
 // written for a version that nobody has replaced.
+import { readInode } from './records.ts'
 import { TREE_PREFIXES } from './key-prefixes.ts'
 import { fromByteString, hexToByteString, toByteString, toHex } from '../bytes.ts'
 import type { ByteString } from '../bytes.ts'
@@ -59,6 +60,13 @@ export function inodeOfSuperseded(key: ByteString): NodeId {
 export function readSuperseded(store: StateStore, inode: NodeId, dot: Dot): Superseded | undefined {
   const bytes = store.get(supersededPrefix(inode) + dot)
   return bytes === undefined ? undefined : decodeSuperseded(bytes)
+}
+
+/** The version of a file with a dot, now or formerly, for as long as it is kept. */
+export function keptVersion(store: StateStore, id: NodeId, dot: Dot): Version | undefined {
+  const inode = readInode(store, id)
+  const held = inode && heldVersion(store, id, inode, dot)
+  return held ?? readSuperseded(store, id, dot)?.version
 }
 
 /** The value under a key. throws ShoalError 'corrupt'. */

@@ -21,7 +21,7 @@ import { test } from 'node:test'
 import { attribute } from './attribute.ts'
 import { TestCluster } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
-import { assertSameTree, digestTree, writeRandomFile, writeSmallTree } from './trees.ts'
+import { assertSameTree, digestTree, putTree } from './trees.ts'
 import type { TreeDigest } from './trees.ts'
 
 const FILES = 70
@@ -47,12 +47,7 @@ async function edit(root: string, generation: number): Promise<void> {
 test('a clone is a tree of its own on every node', { timeout: 300_000 }, async (t) => {
   await using cluster = await TestCluster.start(3, { mounts: true })
   const [a, b, c] = cluster.nodes as [TestNode, TestNode, TestNode]
-  const source = join(cluster.folder, 'source')
-  await mkdir(source)
-  await writeSmallTree(source, FILES)
-  await writeRandomFile(join(source, 'large'), 3)
-  await a.shoal('put', source, '/tree')
-  await cluster.converged()
+  await putTree(cluster, FILES)
 
   const mounted = (node: TestNode, name: string): string => join(node.mountFolder, name)
   const onAll = async (name: string, expected: TreeDigest): Promise<void> => {

@@ -21,7 +21,7 @@ import { promisify } from 'node:util'
 import { attribute } from './attribute.ts'
 import { TestCluster } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
-import { assertSameTree, digestTree, writeRandomFile, writeSmallTree } from './trees.ts'
+import { assertSameTree, digestTree, putTree } from './trees.ts'
 
 const FILES = 120
 const run = promisify(execFile)
@@ -45,13 +45,8 @@ interface Changed {
 test('snapshots are the same on every node, and bring back', { timeout: 300_000 }, async (t) => {
   await using cluster = await TestCluster.start(3, { mounts: true })
   const [a, b, c] = cluster.nodes as [TestNode, TestNode, TestNode]
-  const source = join(cluster.folder, 'source')
-  await mkdir(source)
-  await writeSmallTree(source, FILES)
-  await writeRandomFile(join(source, 'large'), 3)
+  const source = await putTree(cluster, FILES)
   const first = await digestTree(source)
-  await a.shoal('put', source, '/tree')
-  await cluster.converged()
   await a.shoal('volume', 'set', 'main', 'versions=off')
 
   const restored = async (node: TestNode, snapshot: string, name: string): Promise<string> => {

@@ -5,6 +5,7 @@ import { createReadStream } from 'node:fs'
 import { lstat, mkdir, open, readdir, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import type { TestCluster } from './cluster.ts'
 
 /** Kind, permissions and content of each path of a tree. Paths are relative, with '/'. */
 export type TreeDigest = ReadonlyMap<string, string>
@@ -128,4 +129,18 @@ async function walk(
     await visit(child, join(root, child))
     if (entry.isDirectory()) await walk(root, child, visit)
   }
+}
+
+/**
+ * Put a tree with a large file and so many small ones at /tree of a cluster, on all of its nodes.
+ * returns the folder that it is from.
+ */
+export async function putTree(cluster: TestCluster, files: number): Promise<string> {
+  const source = join(cluster.folder, 'source')
+  await mkdir(source)
+  await writeSmallTree(source, files)
+  await writeRandomFile(join(source, 'large'), 3)
+  await cluster.nodes[0]?.shoal('put', source, '/tree')
+  await cluster.converged()
+  return source
 }

@@ -2,14 +2,14 @@
 // command; and what was there comes back on each, byte by byte.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { TestCluster } from './cluster.ts'
 import type { TestNode } from './cluster.ts'
-import { assertSameTree, digestTree, writeRandomFile, writeSmallTree } from './trees.ts'
+import { assertSameTree, digestTree, putTree } from './trees.ts'
 
 const FILES = 120
 /** Longer than a millisecond, which is what times are told in. */
@@ -24,13 +24,8 @@ interface ListedVersion {
 test('what was overwritten or removed comes back on any node', { timeout: 300_000 }, async (t) => {
   await using cluster = await TestCluster.start(3, { mounts: true })
   const [a, b, c] = cluster.nodes as [TestNode, TestNode, TestNode]
-  const source = join(cluster.folder, 'source')
-  await mkdir(source)
-  await writeSmallTree(source, FILES)
-  await writeRandomFile(join(source, 'large'), 3)
+  const source = await putTree(cluster, FILES)
   const first = await digestTree(source)
-  await a.shoal('put', source, '/tree')
-  await cluster.converged()
   await sleep(PAUSE_MS)
   const atFirst = new Date().toISOString()
   await sleep(PAUSE_MS)

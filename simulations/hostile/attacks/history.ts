@@ -27,11 +27,7 @@ export const HISTORY_ATTACKS: readonly Attack[] = [
       const { founder, liar, random } = stage
       const name = `past-${random.word()}`
       for (const entry of entriesOf(liar, name)) await giveAll(stage, [entry])
-      return async () => {
-        const sizes = await versionSizes(founder, `/${name}`)
-        const isForgotten = sizes.includes(AFTER.length) && !sizes.includes(BEFORE.length)
-        disbelieved(!isForgotten, `${founder.name} keeps nothing of what was replaced`)
-      }
+      return () => keepsBefore(founder, name, 'what was replaced')
     },
   },
   {
@@ -43,11 +39,7 @@ export const HISTORY_ATTACKS: readonly Attack[] = [
       const { founder, liar, random } = stage
       const name = `added-${random.word()}`
       for (const entry of entriesOf(liar, name, { isOne: true })) await giveAll(stage, [entry])
-      return async () => {
-        const sizes = await versionSizes(founder, `/${name}`)
-        const isForgotten = sizes.includes(AFTER.length) && !sizes.includes(BEFORE.length)
-        disbelieved(!isForgotten, `${founder.name} keeps nothing of what an appender replaced`)
-      }
+      return () => keepsBefore(founder, name, 'what an appender replaced')
     },
   },
   {
@@ -93,6 +85,13 @@ function entriesOf(liar: Liar, name: string, { isOne = false } = {}): readonly E
   if (!isOne) return [made, alone(liar, ops, { seen: [made], ...after })]
   const next = { actor, seq: seq + 1, prev: made.hash, deps: [], origin: undefined, sealed: true }
   return [made, liar.entry(ops, { ...next, ...after })]
+}
+
+/** throws CheckError where the founder has forgotten what a file held first. */
+async function keepsBefore(founder: ClusterNode, name: string, what: string): Promise<void> {
+  const sizes = await versionSizes(founder, `/${name}`)
+  const isForgotten = sizes.includes(AFTER.length) && !sizes.includes(BEFORE.length)
+  disbelieved(!isForgotten, `${founder.name} keeps nothing of ${what}`)
 }
 
 /** None where there is no such file, as all that the liar writes comes too late. */

@@ -57,6 +57,7 @@ export const SNAPSHOT_ATTACKS: readonly Attack[] = [
           { kind: 'want', sealed: true, ids },
         ] as const)
           await channel.send([encodeCheckpointMessage(message)], { signal })
+        // A refusal ends the channel, which is as it should be.
         const answer = await channel.receive({ signal }).catch(() => undefined)
         const isServed = answer !== undefined && decodeCheckpointMessage(answer).kind === 'nodes'
         disbelieved(!isServed, `${peer} shows a keeper the names`)

@@ -2,15 +2,12 @@
 // they were made of, and what is left of one that failed.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { hasCode } from '../../../protocol/errors.ts'
-import type { ErrorCode } from '../../../protocol/errors.ts'
 import { MINUTE_MS } from '../../../protocol/units.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 import type { NodeApi } from '../../../node/control/api.ts'
 import type { CloneEvent } from '../../../node/control/clones.ts'
 import type { FileCallOptions } from '../../../node/control/files.ts'
 import type { Moment } from '../../../node/control/versions.ts'
-import type { ClusterNode } from '../../../simulations/cluster.ts'
 import {
   checkContent,
   collectGarbage,
@@ -20,7 +17,7 @@ import {
   readFile,
   volumeOf,
 } from '../gc/garbage-world.ts'
-import { namesIn, put, textOf, withMembers } from './members.ts'
+import { namesIn, put, refused, textOf, withMembers } from './members.ts'
 
 const LARGE = 300_000
 
@@ -36,14 +33,6 @@ async function clone(
   for await (const events of api.clone(path, to, options)) last = events.at(-1)
   assert.equal(last?.kind, 'done')
   return last as Done
-}
-
-async function refused(
-  node: ClusterNode,
-  run: (api: NodeApi) => Promise<unknown>,
-  code: ErrorCode,
-): Promise<void> {
-  await assert.rejects(node.ask(run), (error) => hasCode(error, code))
 }
 
 /** Paths and texts of all files in a folder. */

@@ -1,4 +1,7 @@
 // Members of one volume on simulated machines, asked through their API as any door would.
+import assert from 'node:assert/strict'
+import type { ErrorCode } from '../../../protocol/errors.ts'
+import { hasCode } from '../../../protocol/errors.ts'
 import { utf8 } from '../../../protocol/bytes.ts'
 import { MINUTE_MS } from '../../../protocol/units.ts'
 import { Cluster } from '../../../simulations/cluster.ts'
@@ -67,4 +70,13 @@ export async function namesIn(
   const names: string[] = []
   for await (const page of api.list(path, options)) names.push(...page.map(({ name }) => name))
   return names
+}
+
+/** A question that a node refuses with a code. */
+export async function refused(
+  node: ClusterNode,
+  run: (api: NodeApi) => Promise<unknown>,
+  code: ErrorCode,
+): Promise<void> {
+  await assert.rejects(node.ask(run), (error) => hasCode(error, code))
 }

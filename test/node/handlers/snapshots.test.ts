@@ -1,14 +1,11 @@
 // Asks members through their API for snapshots: made, read, compared, held, removed, rolled back.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { hasCode } from '../../../protocol/errors.ts'
 import { MINUTE_MS } from '../../../protocol/units.ts'
 import { collectGarbage, contentOf, put as putBytes, volumeOf } from '../gc/garbage-world.ts'
-import { namesIn, put, textOf, withMembers } from './members.ts'
+import { namesIn, put, refused, textOf, withMembers } from './members.ts'
 import type { NodeApi } from '../../../node/control/api.ts'
 import type { DiffOptions, SnapshotChange } from '../../../node/control/snapshots.ts'
-import type { ErrorCode } from '../../../protocol/errors.ts'
-import type { ClusterNode } from '../../../simulations/cluster.ts'
 import type { Members } from './members.ts'
 
 const LARGE = 300_000
@@ -32,14 +29,6 @@ async function bytesAt(api: NodeApi, path: string, snapshot: string): Promise<Bu
 
 async function textAt(api: NodeApi, path: string, snapshot: string): Promise<string> {
   return (await bytesAt(api, path, snapshot)).toString('utf8')
-}
-
-async function refused(
-  node: ClusterNode,
-  run: (api: NodeApi) => Promise<unknown>,
-  code: ErrorCode,
-): Promise<void> {
-  await assert.rejects(node.ask(run), (error) => hasCode(error, code))
 }
 
 describe('a snapshot', () => {
