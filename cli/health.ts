@@ -122,9 +122,10 @@ export function shorteningRows({
 
 function reliefRows({ relief }: VolumeStatus): readonly (readonly [what: string, text: string])[] {
   if (relief === undefined) return []
+  const [set, before] = [relief.setMs, relief.endedUpToMs].map(formatTime)
   const text =
-    `${formatTime(relief.setMs)}: what was replaced or removed before ${formatTime(relief.endedUpToMs)} ` +
-    'is given up, since a disk is almost full; free some space, or add a machine'
+    `${set}: what was replaced or removed before ${before} is given up, since a disk is almost ` +
+    'full; free some space, or add a machine'
   return [['DISK FULL', text]]
 }
 
