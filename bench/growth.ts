@@ -24,7 +24,7 @@ const PARTS: Readonly<Record<string, Part>> = {
     measureAntiEntropy(folder, full ? [1e3, 1e4, 1e5, 1e6] : [1e3, 1e4]),
   apply: (folder, full) => measureApply(folder, full ? 100_000 : 20_000, 3),
   checkpoint: (folder, full) => measureCheckpoint(folder, full ? 1e6 : 1e4),
-  snapshot: (folder, full) => measureSnapshot(folder, full ? [1e3, 1e4, 1e5] : [1e3, 1e4]),
+  snapshot: (folder, full) => measureSnapshot(folder, full ? [1e3, 1e5, 1e6] : [1e3, 1e4]),
   listing: (_folder, full) => measureListing(full ? [1e3, 1e4, 1e5, 1e6] : [1e3, 1e4]),
   directory: (folder, full) => measureDirectory(folder, full ? [1e2, 1e4, 1e6] : [1e2, 1e4]),
   namespace: (folder, full) => measureNamespace(folder, full ? [1e2, 1e4, 1e6] : [1e2, 1e4]),

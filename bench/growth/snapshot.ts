@@ -63,6 +63,7 @@ async function measureOne(folder: string, size: number): Promise<readonly string
   const [, walked] = await timed(async () => {
     for await (const _ of snapshotVersions(volume, [two, one]));
   })
+  await snapshots.stop()
   await checkpoints.stop()
   return [first, next, compared, walked]
 }

@@ -48,6 +48,8 @@ export class SnapshotTree implements ShownTree {
   readonly #namespace: Namespace
   readonly #snapshots: SnapshotFiles
   readonly #snapshot: NamedSnapshot
+  /** Opened once, since it keeps the nodes that it has read. */
+  #view: SnapshotView | undefined
 
   constructor(namespace: Namespace, snapshots: SnapshotFiles, snapshot: NamedSnapshot) {
     this.key = `${snapshot.peer} ${snapshot.id}`
@@ -58,7 +60,8 @@ export class SnapshotTree implements ShownTree {
 
   get view(): SnapshotView {
     if (!this.#snapshots.isThere(this.#snapshot)) throw gone('the snapshot was removed')
-    return this.#snapshots.open(this.#snapshot)
+    this.#view ??= this.#snapshots.open(this.#snapshot)
+    return this.#view
   }
 
   has(dir: NodeId): boolean {

@@ -29,7 +29,7 @@ import type { ShownOwner } from './shown-owner.ts'
 /** Numbers of inodes and handles from here on are of snapshots. */
 export const FIRST_OF_SNAPSHOTS: number = 2 ** 48
 const LISTED_MAX = 16_384
-const MOMENTS_MAX = 64
+const TREES_MAX = 64
 const NUMBER_BYTES = 6
 /** The list of the snapshots that have a folder, or an object in one. */
 type Shown =
@@ -58,7 +58,8 @@ export class SnapshotFolders {
   readonly #byNumber = new Map<number, Known>()
   /** Entries of listings that the kernel may come to hold. */
   readonly #listed = new LRUCache<number, Shown>({ max: LISTED_MAX })
-  readonly #moments = new LRUCache<number, ShownTree>({ max: MOMENTS_MAX })
+  /** By key: they keep what they have read. */
+  readonly #trees = new LRUCache<string, ShownTree>({ max: TREES_MAX })
   readonly #handles = new Map<number, Handle>()
   #nextHandle: number = FIRST_OF_SNAPSHOTS
 
@@ -195,9 +196,9 @@ export class SnapshotFolders {
   async #snapshots(): Promise<ReadonlyMap<string, ShownTree>> {
     const { namespace, snapshots } = this.#c
     const here = (await snapshots.all()).filter(({ tree }) => tree !== undefined)
-    return new Map(
-      here.map((one) => [nameOf(one), new SnapshotTree(namespace, snapshots, one)] as const),
-    )
+    const open = (one: NamedSnapshot): ShownTree =>
+      this.#kept(new SnapshotTree(namespace, snapshots, one))
+    return new Map(here.map((one) => [nameOf(one), open(one)] as const))
   }
 
   /** The tree of a moment that has passed: "@2026-11-20T10:00". */
@@ -205,8 +206,13 @@ export class SnapshotFolders {
     const { namespace } = this.#c
     const atMs = name.startsWith('@') ? momentOf(name.slice(1)) : undefined
     if (atMs === undefined || atMs > namespace.volume.time.now()) return undefined
-    const known = this.#moments.get(atMs) ?? new MomentTree(namespace, stampAfter(atMs))
-    this.#moments.set(atMs, known)
+    return this.#kept(new MomentTree(namespace, stampAfter(atMs)))
+  }
+
+  /** The same tree as it was opened before, if it was. */
+  #kept(tree: ShownTree): ShownTree {
+    const known = this.#trees.get(tree.key) ?? tree
+    this.#trees.set(tree.key, known)
     return known
   }
 
