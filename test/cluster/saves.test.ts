@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process'
 import { open, readFile, readdir, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { skip } from '../mount/mounted.ts'
 import { TestCluster, eventually } from './cluster.ts'
@@ -22,6 +23,8 @@ interface Save {
 
 const run = promisify(execFile)
 const COPY = 'of a\n'
+/** Longer than a millisecond: of two writes within one, either may count as the later. */
+const PAUSE_MS = 3
 
 const SAVES: readonly Save[] = [
   {
@@ -112,6 +115,7 @@ async function inConflict(cluster: TestCluster, nodes: Three, name: string): Pro
     await file.write(text, 0)
   }
   await fileA.close()
+  await sleep(PAUSE_MS)
   await fileB.close()
   await cluster.converged()
   const names = await readdir(join(nodes[2].mountFolder, name))
