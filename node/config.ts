@@ -1,46 +1,22 @@
-// The home of a node: a 0700 folder with `identity.key` (the 32-byte Ed25519 seed as hex, 0600),
-// `config.yaml`, and whatever the store keeps. identity.key is written last and makes the folder a
-// home; it never changes after.
-import { randomBytes, randomInt } from 'node:crypto'
-import { chmod, open, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { hostname } from 'node:os'
-import { dirname, join } from 'node:path'
+// The settings of a home, config.yaml in its folder, as its owner made them.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
-import { fromHex, toHex, utf8 } from '../protocol/bytes.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { MEMBER_NAME } from '../protocol/membership/names.ts'
 import { parseSize } from '../protocol/size.ts'
 import { GIB, MIB } from '../protocol/units.ts'
-import { CONFIG_FILE, IDENTITY_FILE } from './world/home-files.ts'
-import { makeFolders } from './world/make-folder.ts'
-import { checkWay, closeHome } from './world/closed-home.ts'
-import { aboutFile, readLock, settleHome, unlock } from './world/home-key.ts'
-import type { HomeKey, HomeLock } from './world/home-key.ts'
+import { CONFIG_FILE } from './world/home-files.ts'
+import { writeDurably } from './world/write-durably.ts'
 
-const SEED_BYTES = 32
 /** Chars of a command line. */
 const LINE_MAX = 4096
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000
 /** The part of the cache in memory (node/content/decoded-cache.ts). */
 const CACHE_BYTES_MIN: number = 32 * MIB
-/** The range from which a port is chosen: below what Linux hands out to outgoing connections. */
-const PORTS = { from: 20_000, to: 32_000 } as const
-/** Folders that a node keeps in its home, and hardly anything else has beside each other. */
-const STORE_FOLDERS: readonly string[] = ['index', 'segments']
-/**
- * Names that a folder may contain that is to become a home: a half-made home, and those of a new
- * file system.
- */
-const NOT_IN_THE_WAY: ReadonlySet<string> = new Set([
-  CONFIG_FILE,
-  `${CONFIG_FILE}.new`,
-  `${IDENTITY_FILE}.new`,
-  'lost+found',
-])
 
 /**
  * The owner's settings; in config.yaml under the same names, but `capacity` as a size ("200GB").
@@ -74,20 +50,6 @@ export interface BackupHooks {
   readonly before?: string | undefined
   readonly after?: string | undefined
 }
-
-export interface Home {
-  readonly folder: string
-  readonly config: Config
-  /** Files and folders in it that were open to others, and are no more; '.' for itself. */
-  readonly opened: readonly string[]
-  /** The Ed25519 seed: whoever has it is this node. */
-  readonly seed: Uint8Array
-  /** The key of a protected home. */
-  readonly key?: HomeKey | undefined
-}
-
-/** Gives the secret of a protected home. throws where there is none. */
-export type AskSecret = (lock: HomeLock) => Promise<Uint8Array>
 
 /** Undefined leaves the default, or what the file says. */
 export interface ConfigOptions {
@@ -139,133 +101,34 @@ const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
 #   backups: {NAME: {before: COMMAND, after: COMMAND}}: what the shell runs around each run of a backup
 `
 
-/**
- * Make a home: folder, identity and config. The folder may exist if it is empty.
- * throws ShoalError 'EEXIST' over a home or among other files, 'usage' for an option that does not
- * fit.
- */
-export async function initHome(folder: string, options: ConfigOptions = {}): Promise<Home> {
-  await makeFolders(folder, 0o700)
-  const names = await readdir(folder)
-  if (names.includes(IDENTITY_FILE)) {
-    throw new ShoalError(
-      'EEXIST',
-      `${folder} is a Shoal home already. Start its node with "shoal up".`,
-    )
-  }
-  const other = names.find((name) => !NOT_IN_THE_WAY.has(name))
-  if (STORE_FOLDERS.every((name) => names.includes(name))) throw lostIdentity(folder)
-  if (other !== undefined) {
-    throw new ShoalError(
-      'EEXIST',
-      `${folder} is not empty (${other}). Choose another folder with --home.`,
-    )
-  }
-  const text = editConfig(CONFIG_HEADER, {
-    ...options,
-    name: options.name ?? defaultName(),
-    listen: options.listen ?? [`/ip4/0.0.0.0/tcp/${await freePort()}`],
-  })
-  const config = parseConfig(text, 'option')
-  const seed = randomBytes(SEED_BYTES)
-  await chmod(folder, 0o700)
-  await checkWay(await realpath(folder))
-  await writeDurably(join(folder, CONFIG_FILE), text)
-  await writeDurably(join(folder, IDENTITY_FILE), `${toHex(seed)}\n`)
-  return { folder, config, opened: [], seed }
-}
-
-/** Is there a home in this folder? */
-export async function isHome(folder: string): Promise<boolean> {
-  try {
-    await stat(join(folder, IDENTITY_FILE))
-    return true
-  } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') return false
-    throw error
-  }
-}
-
-/**
- * Read a home, once it is closed to all others (closeHome).
- * throws ShoalError 'ENOENT' if there is none, 'EPERM' if others may read its key or put another in
- * its place, 'malformed' or 'corrupt' naming file and key.
- *
- * askSecret: for one that is protected.
- */
-export async function loadHome(folder: string, askSecret?: AskSecret): Promise<Home> {
-  const identityFile = join(folder, IDENTITY_FILE)
-  await checkIsHome(folder)
-  if (((await stat(identityFile)).mode & 0o077) !== 0) {
-    throw new ShoalError(
-      'EPERM',
-      `${identityFile} is accessible to other users. Fix it with "chmod 600 ${identityFile}".`,
-    )
-  }
-  const opened = await closeHome(folder)
-  await settleHome(folder)
-  const key = await unlockHome(folder, askSecret)
+/** throws ShoalError 'ENOENT' without one, 'malformed' naming file and key. */
+export async function readConfig(folder: string): Promise<Config> {
   const file = join(folder, CONFIG_FILE)
-  const config = parseConfig(await readConfig(file), file)
-  return { folder, config, opened, seed: await readSeed(identityFile, key), key }
+  return parseConfig(await readText(file), file)
 }
 
-/** The commands around the runs of a backup, as config.yaml says now. throws as loadHome. */
+/** The settings of a new home. throws ShoalError 'usage' for an option that does not fit. */
+export function newConfig(options: ConfigOptions): {
+  readonly text: string
+  readonly config: Config
+} {
+  const text = editConfig(CONFIG_HEADER, options)
+  return { text, config: parseConfig(text, 'option') }
+}
+
+/** The commands around the runs of a backup, as config.yaml says now. throws as readConfig. */
 export async function readHooks(folder: string, backup: string): Promise<BackupHooks> {
-  const file = join(folder, CONFIG_FILE)
-  const { backups } = parseConfig(await readConfig(file), file)
+  const { backups } = await readConfig(folder)
   return Object.hasOwn(backups, backup) ? (backups[backup] ?? {}) : {}
 }
 
-/** throws ShoalError 'ENOENT' for a folder that is no home. */
-export async function checkIsHome(folder: string): Promise<void> {
-  if (await isHome(folder)) return
-  const names: readonly string[] = await readdir(folder).catch(() => [])
-  if (STORE_FOLDERS.every((name) => names.includes(name))) throw lostIdentity(folder)
-  throw new ShoalError('ENOENT', `${folder} is not a Shoal home. Create one with "shoal init".`)
-}
-
-/** The error for a home without its key. What it holds may be all that is left of some files. */
-function lostIdentity(folder: string): ShoalError {
-  return new ShoalError(
-    'corrupt',
-    `${folder} has the data of a node, but not its ${IDENTITY_FILE}; nothing was changed. ` +
-      `Restore that file from a backup of this folder. If there is none, keep the folder, and ` +
-      'with another --home join again by a ticket of a member, or use "shoal recover".',
-  )
-}
-
-async function unlockHome(
-  folder: string,
-  ask: AskSecret | undefined,
-): Promise<HomeKey | undefined> {
-  const lock = await readLock(folder)
-  if (lock === undefined) return undefined
-  if (ask === undefined)
-    throw new ShoalError('EACCES', `${folder} is protected; its passphrase is required`)
-  return unlock(lock, await ask(lock))
-}
-
-async function readSeed(file: string, key: HomeKey | undefined): Promise<Uint8Array> {
-  const text = (await readFile(file, 'utf8')).trim()
-  const [, sealed] = /^sealed ([0-9a-f]+)$/.exec(text) ?? []
-  if (key !== undefined && sealed !== undefined)
-    return key.open(aboutFile(IDENTITY_FILE), fromHex(sealed))
-  if (key === undefined && /^[0-9a-f]{64}$/.test(text)) return fromHex(text)
-  throw new ShoalError(
-    'corrupt',
-    `${file} is not a key of 64 hex digits. Restore it from a backup.`,
-  )
-}
-
 /**
- * Change what `options` gives in config.yaml and keep the rest, comments too. throws as loadHome.
+ * Change what `options` gives in config.yaml and keep the rest, comments too. throws as readConfig.
  */
 export async function updateConfig(folder: string, options: ConfigOptions): Promise<void> {
   if (Object.values(options).every((value) => value === undefined)) return
   const file = join(folder, CONFIG_FILE)
-  const text = editConfig(await readConfig(file), options)
+  const text = editConfig(await readText(file), options)
   parseConfig(text, 'option')
   await writeDurably(file, text)
 }
@@ -318,7 +181,7 @@ function editConfig(text: string, options: ConfigOptions): string {
   return document.toString()
 }
 
-async function readConfig(file: string): Promise<string> {
+async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
@@ -347,50 +210,5 @@ function isMultiaddr(text: string): boolean {
     return text !== ''
   } catch {
     return false // it throws for what is none
-  }
-}
-
-function defaultName(): string {
-  const name = hostname().split('.')[0] ?? ''
-  return label.safeParse(name).success ? name : 'node'
-}
-
-/**
- * A port that is free now, and likely to be later: it goes into tickets and is kept in the config.
- */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(PORTS.from, PORTS.to)
-    if (await isFree(port)) return port
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '0.0.0.0', () => server.close(() => resolve(true)))
-  })
-}
-
-/**
- * Old or new content, never a part, whatever happens; durable once it returns. For the owner alone.
- */
-export async function writeDurably(path: string, text: string): Promise<void> {
-  const temporary = `${path}.new`
-  await rm(temporary, { force: true })
-  const file = await open(temporary, 'wx', 0o600)
-  try {
-    await file.writeFile(utf8(text))
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, path)
-  const folder = await open(dirname(path), 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }

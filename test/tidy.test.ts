@@ -137,8 +137,8 @@ test('a failure that nobody hears of has a reason (world/ignore-failure.ts)', ()
   )
 })
 
-test('only the world, and the config that it is made from, read time and chance', () => {
-  const outside = /^node\/(world\/|config\.ts$)/
+test('only the world, and the home that it is made from, read time and chance', () => {
+  const outside = /^node\/(world\/|home\.ts$)/
   none(
     files
       .filter(({ path }) => /^(protocol|node)\//.test(path) && !outside.test(path))

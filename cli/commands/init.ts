@@ -22,7 +22,7 @@ export function addInit(program: Command, context: Context): void {
     .addHelpText('after', '\nExample:\n  shoal init --name attic --zone house --capacity 200GB')
     .action(async (options: HomeOptions) => {
       // Loaded here: the commands that only talk to a node start without it.
-      const { initHome } = await import('../../node/config.ts')
+      const { initHome } = await import('../../node/home.ts')
       const { folder, config } = await initHome(context.home, homeOptions(options))
       context.print(
         { home: folder, config },

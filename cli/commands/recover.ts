@@ -103,7 +103,7 @@ export function addRecover(program: Command, context: Context): void {
 
 /** By a node that runs for this only, in a folder that is gone in the end. */
 async function rehearse(context: Context, request: RehearseRequest): Promise<void> {
-  const { initHome } = await import('../../node/config.ts')
+  const { initHome } = await import('../../node/home.ts')
   const { createNode } = await import('../../node/index.ts')
   const home = await mkdtemp(join(tmpdir(), 'shoal-drill-'))
   try {
@@ -181,7 +181,7 @@ async function recover(
   } catch (error) {
     if (!hasCode(error, 'not-running')) throw error
   }
-  const { initHome, isHome } = await import('../../node/config.ts')
+  const { initHome, isHome } = await import('../../node/home.ts')
   const { createNode } = await import('../../node/index.ts')
   const { home, signal } = context
   const isNew = await isNowhere(home)

@@ -158,7 +158,8 @@ async function refuseIfRunning(context: Context): Promise<void> {
 }
 
 async function prepareHome(context: Context, options: UpOptions): Promise<void> {
-  const { initHome, isHome, updateConfig } = await import('../../node/config.ts')
+  const { updateConfig } = await import('../../node/config.ts')
+  const { initHome, isHome } = await import('../../node/home.ts')
   if (await isHome(context.home)) await updateConfig(context.home, homeOptions(options))
   else await initHome(context.home, homeOptions(options))
 }

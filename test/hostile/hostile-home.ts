@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadHome } from '../../node/config.ts'
+import { loadHome } from '../../node/home.ts'
 import { Volumes } from '../../node/log/volumes.ts'
 import { LevelKv } from '../../node/store/level-kv.ts'
 import { Store } from '../../node/store/store.ts'

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { initHome } from '../../node/config.ts'
+import { initHome } from '../../node/home.ts'
 import { VolumeStripeMap } from '../../node/volume/volume-stripe-map.ts'
 import type { Volumes } from '../../node/log/volumes.ts'
 import { summaryOf } from '../../node/log/log-summary.ts'

@@ -5,7 +5,7 @@ import { cp, mkdir, mkdtemp, readFile, readdir, rm, unlink, writeFile } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { loadHome } from '../../node/config.ts'
+import { loadHome } from '../../node/home.ts'
 import { unlock, readLock } from '../../node/world/home-key.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { TestCluster } from '../cluster/cluster.ts'

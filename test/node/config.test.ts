@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { protectionOf } from '../../node/protection.ts'
 import { makeFolders } from '../../node/world/make-folder.ts'
-import { initHome, isHome, loadHome, updateConfig } from '../../node/config.ts'
+import { updateConfig } from '../../node/config.ts'
+import { initHome, isHome, loadHome } from '../../node/home.ts'
 
 const LISTEN = ['/ip4/127.0.0.1/tcp/0'] as const
 
