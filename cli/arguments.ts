@@ -2,21 +2,14 @@
 // names its argument.
 import { resolve } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
+import { durationOf } from '../protocol/duration.ts'
 import { timeOf } from '../protocol/moment.ts'
-import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../protocol/units.ts'
 import type { Command } from 'commander'
 import type { WallTime } from '../protocol/units.ts'
 import type { Context } from './context.ts'
 import type { Ack, Consistency } from '../node/control/files.ts'
 import type { DriverName } from '../node/control/mounts.ts'
 import type { Settings } from '../node/control/volumes.ts'
-
-const DURATION_UNITS: Readonly<Record<string, number>> = {
-  s: SECOND_MS,
-  m: MINUTE_MS,
-  h: HOUR_MS,
-  d: DAY_MS,
-}
 
 /** Values of `--ack`. */
 const ACKS: readonly Ack[] = ['local', 'copied', 'placed']
@@ -116,13 +109,11 @@ export function waitOption(): Option {
   return new Option('--wait <time>', help).argParser(parseDuration)
 }
 
-/** Milliseconds of "30s", "15m", "24h", "7d". */
+/** Milliseconds of "30s", "15m", "24h", "7d". throws InvalidArgumentError. */
 export function parseDuration(text: string): number {
-  const match = /^(\d{1,6})([smhd])$/.exec(text)
-  const unit = DURATION_UNITS[match?.[2] ?? '']
-  if (unit === undefined || Number(match?.[1]) === 0)
-    throw new InvalidArgumentError('Give a time such as 30m, 24h or 7d.')
-  return Number(match?.[1]) * unit
+  const ms = durationOf(text)
+  if (ms === undefined) throw new InvalidArgumentError('Give a time such as 30m, 24h or 7d.')
+  return ms
 }
 
 /** The URL of a cold tier. The node runs elsewhere: a folder is named by its whole path. */

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
+import { addAlerts } from './commands/alerts.ts'
 import { addBackup } from './backup/backup.ts'
 import { addCat } from './commands/cat.ts'
 import { addCold } from './commands/cold.ts'
@@ -73,6 +74,7 @@ const COMMANDS = [
   addLoss,
   addSnapshot,
   addClone,
+  addAlerts,
   addEvents,
   addConflicts,
   addExport,

@@ -6,13 +6,16 @@ import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { ShoalError } from '../protocol/errors.ts'
 import { MEMBER_NAME } from '../protocol/membership/names.ts'
+import { durationOf } from '../protocol/duration.ts'
 import { parseSize } from '../protocol/size.ts'
 import { GIB, MIB } from '../protocol/units.ts'
+import type { AlertTarget } from './world/alert-targets.ts'
 import { CONFIG_FILE } from './world/home-files.ts'
 import { writeDurably } from './world/write-durably.ts'
 
 /** Chars of a command line. */
 const LINE_MAX = 4096
+const ALERT_TARGETS_MAX = 20
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000
 /** The part of the cache in memory (node/content/decoded-cache.ts). */
@@ -41,8 +44,18 @@ export interface Config {
   readonly advertise: readonly string[]
   /** Find and be found on the local network. */
   readonly mdns: boolean
+  readonly alerts: AlertConfig
   /** By the name of a backup: command lines that are run before and after. */
   readonly backups: Readonly<Record<string, BackupHooks>>
+}
+
+/** Who is told of which conditions (docs/alerts.md). */
+export interface AlertConfig {
+  readonly targets: readonly AlertTarget[]
+  /** Conditions that are not told. */
+  readonly off: readonly string[]
+  /** By condition: for how long it must be true, ms. */
+  readonly afterMs: Readonly<Record<string, number>>
 }
 
 /** Command lines for the shell of this machine, as the user that runs the node. */
@@ -74,6 +87,43 @@ const address = z.string().refine(isMultiaddr, {
 })
 const size = z.union([z.string(), z.number()]).transform(readSize)
 const line = z.string().min(1).max(LINE_MAX)
+const least = z
+  .enum(['critical', 'warning', 'notice'], { error: 'must be critical, warning or notice' })
+  .default('warning')
+const conditionName = z.string().regex(/^[a-z-]{1,40}$/, { error: 'must be names of conditions' })
+const webUrl = z.url({ protocol: /^https?$/, error: 'must be a URL of http:// or https://' })
+const smtpUrl = z.url({ protocol: /^smtps?$/, error: 'must be a URL of smtp:// or smtps://' })
+const mailbox = z.email({ error: 'must be a mail address' })
+const alertTarget = z.union(
+  [
+    z
+      .strictObject({ command: z.array(line).min(1), least })
+      .transform(({ command, ...rest }): AlertTarget => {
+        return { kind: 'command', label: `command ${command[0]}`, command, ...rest }
+      }),
+    z
+      .strictObject({ webhook: webUrl, headers: z.record(label, line).default({}), least })
+      .transform(({ webhook: url, ...rest }): AlertTarget => {
+        return { kind: 'webhook', label: `webhook ${new URL(url).host}`, url, ...rest }
+      }),
+    z
+      .strictObject({ mail: mailbox, from: mailbox.optional(), smtp: smtpUrl, least })
+      .transform(({ mail: to, from = to, ...rest }): AlertTarget => {
+        return { kind: 'mail', label: `mail ${to}`, to, from, ...rest }
+      }),
+  ],
+  {
+    error:
+      'must have "command: [PROGRAM, ARGUMENT...]", "webhook: URL" (and "headers"), ' +
+      'or "mail: ADDRESS" with "smtp: smtp://USER:PASSWORD@HOST:PORT" (and "from"), ' +
+      'and may have "least: critical|warning|notice"',
+  },
+)
+const alerts = z.strictObject({
+  to: z.array(alertTarget).max(ALERT_TARGETS_MAX).default([]),
+  off: z.array(conditionName).default([]),
+  after: z.record(conditionName, z.string().transform(readDuration)).default({}),
+})
 const configSchema = z.strictObject({
   name: label,
   zone: label.optional(),
@@ -87,6 +137,7 @@ const configSchema = z.strictObject({
   listen: z.array(address).min(1, { error: 'needs at least one multiaddr' }),
   advertise: z.array(address).default([]),
   mdns: z.boolean({ error: 'must be true or false' }).default(true),
+  alerts: alerts.default({ to: [], off: [], after: {} }),
   backups: z
     .record(label, z.strictObject({ before: line.optional(), after: line.optional() }))
     .default({}),
@@ -98,6 +149,7 @@ const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
 #   repairRate: what repair and moving of shards may send and receive a second (5MB); left out: 64MiB
 #   cacheSize: what is fetched from other nodes to be read may take, beside the capacity (2GiB); left out: 1GiB
 #   listen, advertise: multiaddrs     mdns: find and be found on the local network
+#   alerts: {to: [...], off: [...], after: {...}}: who is told when something is wrong (docs/alerts.md)
 #   backups: {NAME: {before: COMMAND, after: COMMAND}}: what the shell runs around each run of a backup
 `
 
@@ -114,6 +166,12 @@ export function newConfig(options: ConfigOptions): {
 } {
   const text = editConfig(CONFIG_HEADER, options)
   return { text, config: parseConfig(text, 'option') }
+}
+
+/** Who is told of alerts, as config.yaml says now. throws as readConfig. */
+export async function readAlertConfig(folder: string): Promise<AlertConfig> {
+  const { alerts: told } = await readConfig(folder)
+  return told
 }
 
 /** The commands around the runs of a backup, as config.yaml says now. throws as readConfig. */
@@ -145,13 +203,15 @@ function parseConfig(text: string, source: string): Config {
   }
   const result = configSchema.safeParse(document.toJS())
   if (result.success) {
-    const { capacity, repairRate, cacheSize, ...others } = result.data
+    const { capacity, repairRate, cacheSize, alerts: told, ...others } = result.data
     const sizes = {
       capacityBytes: capacity,
       repairBytesPerSecond: repairRate,
       cacheBytes: cacheSize,
     }
-    return { ...others, zone: others.zone, ...sizes }
+    const { to, off, after: afterMs } = told
+    const targets = withLabels(to)
+    return { ...others, zone: others.zone, ...sizes, alerts: { targets, off, afterMs } }
   }
   const issue = result.error.issues[0]
   if (issue?.code === 'unrecognized_keys') {
@@ -165,6 +225,14 @@ function parseConfig(text: string, source: string): Config {
   const where =
     source === 'option' ? `--${toKebab(key)}` : `${source}: ${[key, ...inside].join('.')}`
   throw new ShoalError(code, `${where} ${issue?.message ?? 'is invalid'}.`)
+}
+
+/** Targets of one label told apart by their numbers. */
+function withLabels(targets: readonly AlertTarget[]): AlertTarget[] {
+  return targets.map((target, index) => {
+    const same = targets.slice(0, index).filter(({ label: other }) => other === target.label)
+    return same.length === 0 ? target : { ...target, label: `${target.label} (${same.length + 1})` }
+  })
 }
 
 /** `repairRate` as the command has it: `repair-rate`. */
@@ -202,6 +270,13 @@ function readSize(value: string | number, context: z.RefinementCtx): number {
     context.addIssue({ code: 'custom', message: 'must be a size such as 200GB or 10GiB' })
     return z.NEVER
   }
+}
+
+function readDuration(value: string, context: z.RefinementCtx): number {
+  const ms = durationOf(value)
+  if (ms !== undefined) return ms
+  context.addIssue({ code: 'custom', message: 'must be a time such as 30s, 10m, 24h or 7d' })
+  return z.NEVER
 }
 
 function isMultiaddr(text: string): boolean {

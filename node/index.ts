@@ -2,7 +2,10 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { identityFromSeed } from '../protocol/signed.ts'
-import { readHooks } from './config.ts'
+import { checkAlertConfig } from './alerts/node-alerts.ts'
+import type { Alerting } from './alerts/node-alerts.ts'
+import { readAlertConfig, readHooks } from './config.ts'
+import type { AlertConfig } from './config.ts'
 import { loadHome } from './home.ts'
 import type { AskSecret, Home } from './home.ts'
 import type { RunHook } from './backup/node-backups.ts'
@@ -11,9 +14,12 @@ import { serveControl } from './control/server.ts'
 import { socketPathOf } from './control/wire.ts'
 import { mountBy } from './mount/drivers/drivers.ts'
 import { Node } from './node.ts'
+import type { NodeComponents } from './node.ts'
 import { openLog } from './observe/log.ts'
+import type { Log } from './observe/log.ts'
 import { LevelKv } from './store/level-kv.ts'
 import { SealedKv } from './store/sealed-kv.ts'
+import { sendAlert } from './world/alert-targets.ts'
 import { SystemClock } from './world/clock.ts'
 import { SystemDisk } from './world/disk.ts'
 import { PLAIN_LINES, lineSeal } from './world/home-key.ts'
@@ -60,6 +66,7 @@ export async function createNode({
   const kv = home.key === undefined ? level : new SealedKv(level, home.key)
   try {
     const { listen, advertise, mdns, name, zone, capacityBytes, cacheBytes } = home.config
+    checkAlertConfig(home.config.alerts)
     const upkeep = { bytesPerSecond: home.config.repairBytesPerSecond }
     await mkdir(join(folder, NETWORK_FOLDER), { recursive: true })
     const network = await Libp2pNetwork.create({
@@ -79,13 +86,7 @@ export async function createNode({
         identity: identityFromSeed(home.seed),
         lines,
         mounter: mountBy,
-        openDoor: (api) =>
-          serveControl(api, {
-            socketPath: socketPathOf(folder),
-            onError: (error) => log('error', error.message, { stack: error.stack }),
-          }),
-        log: (message, fields) => log('info', message, fields),
-        runHook: hooksOf(folder),
+        ...outside(folder, log),
         memory: () => ({ ...processMemory(), caches: [{ name: 'index', ...level.memory() }] }),
         found: found === undefined ? [] : [{ kind: 'home-mended', message: found }],
       },
@@ -106,6 +107,33 @@ export async function createNode({
     await kv.close()
     throw error
   }
+}
+
+/** What reaches out of the node, or into it. */
+function outside(
+  folder: string,
+  log: Log,
+): Pick<NodeComponents, 'openDoor' | 'log' | 'runHook' | 'alerting'> {
+  return {
+    openDoor: (api) =>
+      serveControl(api, {
+        socketPath: socketPathOf(folder),
+        onError: (error) => log('error', error.message, { stack: error.stack }),
+      }),
+    log: (message, fields) => log('info', message, fields),
+    runHook: hooksOf(folder),
+    alerting: alertingOf(folder),
+  }
+}
+
+/** To the targets that config.yaml has by then. */
+function alertingOf(folder: string): Alerting {
+  const settings = async (): Promise<AlertConfig> => {
+    const config = await readAlertConfig(folder)
+    checkAlertConfig(config)
+    return config
+  }
+  return { settings, send: sendAlert }
 }
 
 /** As config.yaml has them when they are due. */

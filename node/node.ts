@@ -32,6 +32,9 @@ import { ShardServer } from './peers/shard-protocol-server.ts'
 import { Tickets } from './peers/tickets.ts'
 import { Swarm } from './sync/swarm.ts'
 import { Quarantine } from './repair/quarantine.ts'
+import { AlertRecords } from './alerts/alert-records.ts'
+import { NodeAlerts } from './alerts/node-alerts.ts'
+import type { Alerting, NodeAlertsComponents } from './alerts/node-alerts.ts'
 import { BackupJobs } from './backup/backup-jobs.ts'
 import { NodeBackups } from './backup/node-backups.ts'
 import type { NodeBackupsComponents, RunHook } from './backup/node-backups.ts'
@@ -69,6 +72,8 @@ export interface NodeComponents {
   readonly memory?: (() => MemoryStatus) | undefined
   /** Absent where nothing is run around backups (a simulation). */
   readonly runHook?: RunHook | undefined
+  /** Absent where nobody is told of alerts (a simulation). */
+  readonly alerting?: Alerting | undefined
   /** How lines of its security log are sealed, in a home that is protected. */
   readonly lines?: LineSeal | undefined
   /** Hears of each event of its security as well. */
@@ -104,6 +109,7 @@ interface Opened {
   readonly security: SecurityLog
   readonly witness: SecurityWitness
   readonly backupJobs: BackupJobs
+  readonly alertRecords: AlertRecords
 }
 
 export class Node implements LocalNode {
@@ -125,6 +131,7 @@ export class Node implements LocalNode {
   readonly #upkeep: NodeUpkeep
   readonly #cold: NodeCold
   readonly #backups: NodeBackups
+  readonly #alerts: NodeAlerts
   readonly #exchange: Exchange
   readonly #space: Space
   readonly #stop = new AbortController()
@@ -135,7 +142,7 @@ export class Node implements LocalNode {
   private constructor(
     components: NodeComponents,
     options: NodeOptions,
-    { store, volumes, starts, budgets, security, witness, backupJobs }: Opened,
+    { store, volumes, starts, budgets, security, witness, backupJobs, alertRecords }: Opened,
   ) {
     this.#c = components
     this.#store = store
@@ -150,8 +157,8 @@ export class Node implements LocalNode {
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
     this.stopped = this.#stopped.promise
     void ignoreFailure(this.stopped, 'it is thrown where it is awaited')
-    const space = (this.#space = new Space({ store, clock: world.clock }))
-    const tickets = new Tickets({ kv, clock: world.clock })
+    const space = (this.#space = new Space({ store, clock }))
+    const tickets = new Tickets({ kv, clock })
     const joining = (this.#joining = this.#joiningBy(tickets))
     const detector = (this.#detector = new Detector(
       { clock, self: network.self, watched: () => watched(volumes) },
@@ -185,17 +192,14 @@ export class Node implements LocalNode {
     ))
     const isOnline = peers.isOnline.bind(peers)
     const cold = (this.#cold = new NodeCold({ ...shared, hosted, isOnline, upkeep }))
-    const { runHook = noHook } = components
-    const volumeOf = hostedBy(volumes, hosted)
-    const snapshotsOf: NodeBackupsComponents['snapshotsOf'] = (volume) => swarm.snapshots(volume)
-    const keeping = { world, jobs: backupJobs, volumeOf, snapshotsOf, runHook, log }
-    const backups = (this.#backups = new NodeBackups(keeping, { name }))
+    const backups = (this.#backups = this.#backupsOf(backupJobs, name))
     this.#shards = this.#shardServer()
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
     const exchange = (this.#exchange = new Exchange({ world, hosted, log }))
+    const alerts = (this.#alerts = this.#alertsBy(alertRecords, name))
     const ofPeers = { tickets, joining, detector, budgets, roundTrips, swarm, security, witness }
-    const ofData = { space, volumes, hosted, upkeep, cold, backups, mounts, exchange }
+    const ofData = { space, volumes, hosted, upkeep, cold, backups, mounts, exchange, alerts }
     this.api = ownersApi(
       { world, ...ofPeers, ...ofData, memory, until: (signal) => this.#until(signal) },
       { name, zone, home, version, pid, startedMs: world.clock.wall() },
@@ -213,6 +217,23 @@ export class Node implements LocalNode {
       isMember: (volume, peer, role) => volumes.isMember(volume, peer, role),
       wasRemoved: (volume, peer) => volumes.get(volume)?.membership.wasRemoved(peer) === true,
     })
+  }
+
+  #backupsOf(jobs: BackupJobs, name: string): NodeBackups {
+    const { world, log, runHook = noHook } = this.#c
+    const volumeOf = hostedBy(this.#volumes, this.#hosted)
+    const snapshotsOf: NodeBackupsComponents['snapshotsOf'] = (volume) =>
+      this.#swarm.snapshots(volume)
+    return new NodeBackups({ world, jobs, volumeOf, snapshotsOf, runHook, log }, { name })
+  }
+
+  #alertsBy(records: AlertRecords, name: string): NodeAlerts {
+    const { world, alerting, log } = this.#c
+    const facts = async (): ReturnType<NodeAlertsComponents['facts']> => ({
+      status: await this.api.status(),
+      tickets: await this.api.listTickets(),
+    })
+    return new NodeAlerts({ world, records, facts, alerting, name, log })
   }
 
   #shardServer(): ShardServer {
@@ -298,7 +319,8 @@ export class Node implements LocalNode {
     await record()
     const budgeted = { ...components, world: { ...world, network } }
     const backupJobs = await BackupJobs.load(kv)
-    const opened = { store, volumes, starts, budgets, security, witness, backupJobs }
+    const alertRecords = await AlertRecords.load(kv)
+    const opened = { store, volumes, starts, budgets, security, witness, backupJobs, alertRecords }
     return new Node(budgeted, options, opened)
   }
 
@@ -314,6 +336,7 @@ export class Node implements LocalNode {
     this.#upkeep.start()
     this.#cold.start()
     this.#backups.start()
+    this.#alerts.start()
     await this.#exchange.start(this.#stop.signal)
     this.#door = await this.#c.openDoor?.(this.api)
   }
@@ -335,6 +358,7 @@ export class Node implements LocalNode {
     await step(async () => this.#door?.close())
     await step(() => this.#mounts.stop())
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
+    await step(() => this.#alerts.stop())
     await step(() => this.#backups.stop())
     await step(() => this.#cold.stop())
     await step(() => this.#upkeep.stop())

@@ -67,6 +67,8 @@ export type ErrorCode =
   | 'cold-corrupt' // an object that is not what was put
   // backups
   | 'hook-failed' // a command that the owner has set to run before or after a backup
+  // alerts
+  | 'alert-failed' // a target of config.yaml was not told
   // process
   | 'not-running'
   | 'already-running'

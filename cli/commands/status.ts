@@ -1,6 +1,7 @@
 // `shoal status`: the node, its peers, volumes and mounts at a glance.
 import { formatBytes } from '../../protocol/size.ts'
 import { count, formatDuration, formatTime, printable, table, wrapLines } from '../output.ts'
+import { checkStatus } from './alerts.ts'
 import { garbageText } from './gc.ts'
 import { peerTable } from './peer.ts'
 import { volumeTable } from './volume.ts'
@@ -19,8 +20,20 @@ export function addStatus(program: Command, context: Context): void {
   program
     .command('status')
     .description('show the node, its peers, volumes and mounts')
-    .addHelpText('after', '\nExample:\n  shoal status --json | jq .volumes[].tolerates')
-    .action(async () => {
+    .option('--check', 'print one line and exit with 0 (fine), 1 (warning) or 2 (critical)')
+    .addHelpText(
+      'after',
+      `
+--check is for monitoring: it tells of the worst alert that is raised (see
+"shoal alerts"), and exits as monitoring plugins do; 3 is a node that does not
+run.
+
+Example:
+  shoal status --json | jq .volumes[].tolerates
+  shoal status --check || echo "look at it"`,
+    )
+    .action(async ({ check = false }: { readonly check?: boolean }) => {
+      if (check) return checkStatus(context)
       const status = await context.client.status()
       context.print(status, () => describe(status, context))
     })

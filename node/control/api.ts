@@ -6,6 +6,7 @@
 // text. Where `volume` is optional it is a name or an id, and the default volume if left out. A
 // `peer` is a name, an id, or the unique beginning or end of an id. Times of files are nanoseconds
 // since the Unix epoch, as bigint (decimal text in JSON).
+import type { AlertsApi } from './alerts.ts'
 import type { BackupsApi } from './backups.ts'
 import type { ClonesApi } from './clones.ts'
 import type { ColdApi } from './cold.ts'
@@ -63,6 +64,7 @@ export interface NodeApi
     PinsApi,
     ColdApi,
     BackupsApi,
+    AlertsApi,
     RecoveryApi,
     SecurityApi,
     TicketsApi,

@@ -1,5 +1,6 @@
 // The table of routes: all calls of NodeApi, by name. The client (client.ts), the server
 // (server.ts) and the check of requests (calls.ts) are derived from it.
+import { alertsRoutes } from './alerts.ts'
 import { backupsRoutes } from './backups.ts'
 import { clonesRoutes } from './clones.ts'
 import { coldRoutes } from './cold.ts'
@@ -43,6 +44,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...pinsRoutes,
   ...coldRoutes,
   ...backupsRoutes,
+  ...alertsRoutes,
   ...recoveryRoutes,
   ...securityRoutes,
   ...ticketsRoutes,

@@ -68,6 +68,8 @@ export interface NodeStatus {
     /** Undefined where there is no process of its own. */
     readonly memory?: MemoryStatus | undefined
     /** The pass over all that is stored here that is under way. */
+    /** Shards and chunks on its disk that were found damaged lately; undefined: none. */
+    readonly damage?: { readonly found: number; readonly lastMs: WallTime } | undefined
     readonly scrub: { readonly doneBytes: number; readonly totalBytes: number } | undefined
   }
   readonly peers: readonly PeerStatus[]
@@ -168,6 +170,8 @@ export interface VolumeStatus {
    * `shoal cold trust`.
    */
   readonly tiersToTrust: readonly string[]
+  /** Tiers into which nothing can be put now, and why; absent: none. */
+  readonly tierFailures?: readonly { readonly tier: string; readonly message: string }[] | undefined
   /** Stripes of which one zone has more shards than may be lost, as there was no better place. */
   readonly degradedPlacement: number
   /**

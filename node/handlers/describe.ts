@@ -132,7 +132,7 @@ function stateOf(
 }
 
 export function describeVolume(
-  { world: { network }, volumes, hosted, detector, swarm, upkeep }: NodeParts,
+  { world: { network }, volumes, hosted, detector, swarm, upkeep, cold }: NodeParts,
   named: NamedVolume,
 ): VolumeStatus {
   const { name, volume } = named
@@ -159,6 +159,10 @@ export function describeVolume(
     stripes: countStripes(groups),
     cold: countCold(groups),
     tiersToTrust: here.tiers.names().filter((tier) => !here.tiers.isAgreed(tier)),
+    tierFailures: here.tiers.names().flatMap((tier) => {
+      const failure = cold.of(here).failureOf(tier)
+      return failure === undefined ? [] : [{ tier, message: failure.message }]
+    }),
     degradedPlacement: countDegradedPlacement(groups),
     reclaimableBytes: reclaimableBytes(all),
     waiting: {

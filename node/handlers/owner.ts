@@ -6,6 +6,7 @@ import type { NodeApi } from '../control/api.ts'
 import type { NodeStatus } from '../control/status.ts'
 import { memoryStatus } from './memory.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import { alertsApi } from './alerts.ts'
 import { backupsApi } from './backups.ts'
 import { clonesApi } from './clones.ts'
 import { coldApi } from './cold.ts'
@@ -67,6 +68,7 @@ export function ownersApi(
     ...recoveryApi(parts),
     ...securityApi(parts),
     ...ticketsApi(parts),
+    ...alertsApi(parts),
   }
   return {
     ...nouns,
@@ -87,6 +89,7 @@ export function ownersApi(
           garbage: upkeep.garbage.progress,
           memory: parts.memory && memoryStatus(parts.memory(), parts.hosted),
           scrub: upkeep.scrub.progress,
+          damage: upkeep.scrub.damage.current,
         },
         peers: await nouns.listPeers(),
         volumes: await nouns.listVolumes(),

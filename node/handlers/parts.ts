@@ -12,6 +12,7 @@ import type { Joining } from '../peers/join.ts'
 import type { RoundTrips } from '../peers/round-trips.ts'
 import type { SecurityWitness } from '../peers/security-witness.ts'
 import type { Tickets } from '../peers/tickets.ts'
+import type { NodeAlerts } from '../alerts/node-alerts.ts'
 import type { NodeBackups } from '../backup/node-backups.ts'
 import type { NodeCold } from '../cold/node-cold.ts'
 import type { NodeUpkeep } from '../upkeep.ts'
@@ -34,6 +35,7 @@ export interface NodeParts {
   readonly upkeep: NodeUpkeep
   readonly cold: NodeCold
   readonly backups: NodeBackups
+  readonly alerts: NodeAlerts
   readonly mounts: Mounts
   readonly exchange: Exchange
   /** The memory of the process, where this node has one of its own. */

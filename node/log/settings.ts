@@ -10,7 +10,8 @@ import {
 } from '../../protocol/tree/version-rule.ts'
 import { SCHEDULE_FORM, parseSnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
 import type { SnapshotSchedule } from '../../protocol/op/snapshot-schedule.ts'
-import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
+import { durationOf } from '../../protocol/duration.ts'
+import { DAY_MS } from '../../protocol/units.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { RedundancyClass } from '../../protocol/placement/redundancy.ts'
 import type { Ack, Consistency, Locking } from '../control/files.ts'
@@ -178,7 +179,7 @@ function duration(key: string, byDefault: string, example: string): Setting {
   return {
     default: byDefault,
     parse(value) {
-      if (parseDuration(value) !== undefined) return value
+      if (durationOf(value) !== undefined) return value
       throw new ShoalError(
         'usage',
         `${key}=${value}: give a time, such as ${example} or ${byDefault}`,
@@ -293,17 +294,17 @@ export function massLossShareOf(volume: Volume): number | undefined {
 
 /** How long a member that is away is waited for. */
 export function awayMsOf(volume: Volume): number {
-  return parseDuration(valueOf(volume, 'away')) ?? 0
+  return durationOf(valueOf(volume, 'away')) ?? 0
 }
 
 /** How long shards that nobody needs are kept, lest that was a mistake. */
 export function trashMsOf(volume: Volume): number {
-  return parseDuration(valueOf(volume, 'trash')) ?? 0
+  return durationOf(valueOf(volume, 'trash')) ?? 0
 }
 
 /** After how long a silence a peer is gone, and its shards are made anew elsewhere. */
 export function graceMsOf(volume: Volume): number {
-  return parseDuration(valueOf(volume, 'grace')) ?? 0
+  return durationOf(valueOf(volume, 'grace')) ?? 0
 }
 
 /** After how many entries a checkpoint is due. */
@@ -318,7 +319,7 @@ export function checkpointEntriesOf(volume: Volume): number {
 export function coldAfterOf(
   volume: Volume,
 ): { readonly afterMs: number; readonly tier: string } | undefined {
-  const afterMs = parseDuration(valueOf(volume, 'cold-after'))
+  const afterMs = durationOf(valueOf(volume, 'cold-after'))
   const tier = coldTierOf(volume)
   return afterMs === undefined || tier === undefined ? undefined : { afterMs, tier }
 }
@@ -356,13 +357,7 @@ export function keepLocalOf(volume: Volume): KeepLocal {
 /** The time in "recent 1d". */
 function recentMs(value: string): number | undefined {
   const [, time] = /^recent (\S+)$/.exec(value) ?? []
-  return time === undefined ? undefined : parseDuration(time)
-}
-
-function parseDuration(text: string): number | undefined {
-  const [, count = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
-  const unitMs = { s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }[unit]
-  return unitMs === undefined || Number(count) === 0 ? undefined : Number(count) * unitMs
+  return time === undefined ? undefined : durationOf(time)
 }
 
 /** The number in "50%", from 1 to 100. */

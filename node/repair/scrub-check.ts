@@ -40,6 +40,8 @@ export interface ScrubCheckParts {
   readonly volumes: () => Iterable<ScrubbedVolume>
   /** Is there data here of volumes that are not among them? */
   readonly keepsOthers: () => boolean
+  /** Something on the disk is not what was stored. */
+  readonly onDamaged: () => Promise<void>
   readonly log: (message: string, fields: Record<string, unknown>) => void
 }
 
@@ -62,6 +64,7 @@ export class ScrubCheck {
     const { orphans } = store
     const state = await store.shards.verify(stripe, index)
     if (state === 'missing') return undefined
+    if (state === 'damaged') await this.#parts.onDamaged()
     const known = this.#known(stripe)
     const facts = { kind: 'shard', id: stripe, index, volume: known?.volume.name } as const
     if (state === 'damaged' && (known === undefined || !isPlanted('damage-left'))) {
@@ -85,6 +88,7 @@ export class ScrubCheck {
   async chunk(id: ChunkId, signal: AbortSignal): Promise<ScrubFinding | undefined> {
     const { store, volumes } = this.#parts
     if ((await store.chunks.verify(id)) !== 'damaged') return undefined
+    await this.#parts.onDamaged()
     const all = [...volumes()]
     const listing = all.find(({ map }) => map.locations(id).length > 0)
     const volume = listing ?? all.find(({ isUnplaced }) => isUnplaced(id))

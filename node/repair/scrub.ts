@@ -5,6 +5,7 @@
 import { Fields, decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import { scrubKey } from '../store/keys.ts'
+import { DamageRecord } from './damage-record.ts'
 import { ScrubCheck } from './scrub-check.ts'
 import type { ChunkId, StripeId, VolumeId } from '../../protocol/ids.ts'
 import type { ScrubEvent, ScrubFinding } from '../control/upkeep.ts'
@@ -67,6 +68,8 @@ export interface ScrubProgress {
 
 export class Scrub {
   readonly #parts: ScrubParts
+  /** What was found damaged lately. */
+  readonly damage: DamageRecord
   readonly #check: ScrubCheck
   /** Being looked at because someone saw that they are damaged. */
   readonly #suspected = new Set<string>()
@@ -74,7 +77,9 @@ export class Scrub {
 
   constructor(parts: ScrubParts) {
     this.#parts = parts
-    this.#check = new ScrubCheck(parts)
+    this.damage = new DamageRecord(parts)
+    const onDamaged = (): Promise<void> => this.damage.add()
+    this.#check = new ScrubCheck({ ...parts, onDamaged })
   }
 
   /** Progress of the pass that runs by itself; undefined between two. */

@@ -3,6 +3,7 @@
 
 /** Tables of the store and of the node. */
 export const STORE_PREFIXES = {
+  alert: 'a',
   backupJob: 'B',
   chunk: 'c',
   header: 'h',

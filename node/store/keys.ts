@@ -120,6 +120,11 @@ export function scrubKey(): ByteString {
   return `${META_PREFIX}scrub`
 }
 
+/** -> how much of what is stored was found damaged, and when last. */
+export function damageKey(): ByteString {
+  return `${META_PREFIX}damage`
+}
+
 /** -> the disk identity of the home when the node last ran. */
 export function deviceKey(): ByteString {
   return `${META_PREFIX}device`

@@ -1,0 +1,153 @@
+// Those who are told of alerts: a command of this machine, a webhook, a mailbox. They are in
+// config.yaml of this machine alone; what is told is never part of a command line of a shell.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { ShoalError, oneLine } from '../../protocol/errors.ts'
+import { HIDDEN_CHARS } from '../../protocol/hidden-chars.ts'
+
+const COMPLAINT_MAX = 300
+/** Of an argument of a program, and a header of a mail. */
+const TITLE_MAX = 200
+
+/** `label`: the kind and the place, without secrets; `least`: the mildest that it is told of. */
+export type AlertTarget = {
+  readonly label: string
+  readonly least: 'critical' | 'warning' | 'notice'
+} & (
+  | { readonly kind: 'command'; readonly command: readonly string[] }
+  | {
+      readonly kind: 'webhook'
+      readonly url: string
+      readonly headers: Readonly<Record<string, string>>
+    }
+  | { readonly kind: 'mail'; readonly to: string; readonly from: string; readonly smtp: string }
+)
+
+export interface AlertMessage {
+  /** A line. */
+  readonly title: string
+  /** For people. */
+  readonly text: string
+  /** For programs, as JSON. */
+  readonly events: readonly object[]
+}
+
+/**
+ * Tell one target. throws ShoalError 'alert-failed' saying why it was not told; what the signal
+ * says if that aborts.
+ */
+export async function sendAlert(
+  target: AlertTarget,
+  message: AlertMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  signal.throwIfAborted()
+  const title = message.title.replace(HIDDEN_CHARS, ' ').slice(0, TITLE_MAX)
+  switch (target.kind) {
+    case 'command':
+      return runCommand(target, { ...message, title }, signal)
+    case 'webhook':
+      return post(target, { ...message, title }, signal)
+    case 'mail':
+      return mail(target, { ...message, title }, signal)
+  }
+}
+
+/** The title is its last argument, the events are its input, a JSON text a line. */
+async function runCommand(
+  { command: [program = '', ...args], label }: AlertTarget & { kind: 'command' },
+  { title, events }: AlertMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  const child = spawn(program, [...args, title], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+    detached: true,
+  })
+  const end = (): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // It has ended just now.
+    }
+  }
+  let said = ''
+  child.stderr.setEncoding('utf8')
+  child.stderr.on('data', (text: string) => (said = (said + text).slice(-COMPLAINT_MAX)))
+  // A program that does not read it is fine.
+  child.stdin.on('error', () => {})
+  child.stdin.end(events.map((event) => `${JSON.stringify(event)}\n`).join(''))
+  signal.addEventListener('abort', end, { once: true })
+  try {
+    const [code, by] = (await once(child, 'close')) as [number | null, string | null]
+    signal.throwIfAborted()
+    if (code === 0) return
+    const how = code === null ? `was ended by ${by}` : `ended with ${code}`
+    throw failed(label, `${how}${said.trim() === '' ? '' : `: ${oneLine(said)}`}`)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof ShoalError) throw error
+    throw failed(label, (error as Error).message)
+  } finally {
+    signal.removeEventListener('abort', end)
+  }
+}
+
+async function post(
+  { url, headers, label }: AlertTarget & { kind: 'webhook' },
+  { title, text, events }: AlertMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      // "text" is what chat services show (Slack, Mattermost, Rocket.Chat).
+      body: JSON.stringify({ title, text: `${title}\n${text}`, alerts: events }),
+      // Elsewhere it would not be where its owner has said.
+      redirect: 'error',
+      signal,
+    })
+    await answer.body?.cancel()
+    if (!answer.ok) throw failed(label, `it answered ${answer.status}`)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof ShoalError) throw error
+    const { cause, message } = error as Error
+    throw failed(label, cause instanceof Error ? cause.message : message)
+  }
+}
+
+async function mail(
+  { to, from, smtp, label }: AlertTarget & { kind: 'mail' },
+  { title, text }: AlertMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  const { createTransport } = await import('nodemailer')
+  const transport = createTransport(smtp)
+  const end = (): void => transport.close()
+  signal.addEventListener('abort', end, { once: true })
+  try {
+    await Promise.race([
+      transport.sendMail({
+        from,
+        to,
+        subject: title,
+        text,
+        disableFileAccess: true,
+        disableUrlAccess: true,
+      }),
+      once(signal, 'abort'),
+    ])
+    signal.throwIfAborted()
+  } catch (error) {
+    signal.throwIfAborted()
+    throw failed(label, oneLine((error as Error).message).slice(0, COMPLAINT_MAX))
+  } finally {
+    signal.removeEventListener('abort', end)
+    transport.close()
+  }
+}
+
+function failed(label: string, why: string): ShoalError {
+  return new ShoalError('alert-failed', `${label}: ${why}`)
+}
