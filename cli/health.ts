@@ -1,6 +1,7 @@
 // How safe the data of a volume is and what is being done about it, in words.
+import { shellWord } from '../protocol/shell-word.ts'
 import { formatBytes } from '../protocol/size.ts'
-import { count, formatTime, printable, shellWord } from './output.ts'
+import { count, formatTime, printable } from './output.ts'
 import type { LogStatus, VolumeStatus } from '../node/control/status.ts'
 import type { LossInfo } from '../node/control/losses.ts'
 import type { FileFault } from '../node/control/garbage.ts'

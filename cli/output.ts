@@ -195,12 +195,6 @@ export function jsonLine(value: unknown): string {
   return escapeHidden(encodeJson(value))
 }
 
-/** A path as a shell takes it, where it is one of people's: printable, and quoted if need be. */
-export function shellWord(text: string): string {
-  const shown = printable(text)
-  return /^[\w/:.,@%+=-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`
-}
-
 /** The one line on stderr for a failure. */
 export function errorLine(error: ShoalError): string {
   return `${colors.red('shoal:')} ${printable(error.message)}`

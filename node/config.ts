@@ -49,7 +49,7 @@ export interface Config {
   readonly backups: Readonly<Record<string, BackupHooks>>
 }
 
-/** Who is told of which conditions (docs/alerts.md). */
+/** The targets of alerts, and of which conditions they are told (docs/alerts.md). */
 export interface AlertConfig {
   readonly targets: readonly AlertTarget[]
   /** Conditions that are not told. */
@@ -168,7 +168,7 @@ export function newConfig(options: ConfigOptions): {
   return { text, config: parseConfig(text, 'option') }
 }
 
-/** Who is told of alerts, as config.yaml says now. throws as readConfig. */
+/** The settings of alerts, as config.yaml says now. throws as readConfig. */
 export async function readAlertConfig(folder: string): Promise<AlertConfig> {
   const { alerts: told } = await readConfig(folder)
   return told
@@ -186,7 +186,9 @@ export async function readHooks(folder: string, backup: string): Promise<BackupH
 export async function updateConfig(folder: string, options: ConfigOptions): Promise<void> {
   if (Object.values(options).every((value) => value === undefined)) return
   const file = join(folder, CONFIG_FILE)
-  const text = editConfig(await readText(file), options)
+  const before = await readText(file)
+  parseConfig(before, file)
+  const text = editConfig(before, options)
   parseConfig(text, 'option')
   await writeDurably(file, text)
 }

@@ -14,7 +14,7 @@ import { serveControl } from './control/server.ts'
 import { socketPathOf } from './control/wire.ts'
 import { mountBy } from './mount/drivers/drivers.ts'
 import { Node } from './node.ts'
-import type { NodeComponents } from './node.ts'
+import type { NodeComponents } from './components.ts'
 import { openLog } from './observe/log.ts'
 import type { Log } from './observe/log.ts'
 import { LevelKv } from './store/level-kv.ts'
@@ -109,7 +109,7 @@ export async function createNode({
   }
 }
 
-/** What reaches out of the node, or into it. */
+/** The ways out of the node, and into it. */
 function outside(
   folder: string,
   log: Log,

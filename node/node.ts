@@ -2,18 +2,16 @@
 // It takes everything outside from World, so a simulation runs this same code.
 import { ShoalError, asShoalError } from '../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../protocol/ids.ts'
-import type { Identity } from '../protocol/signed.ts'
 import { DAY_MS } from '../protocol/units.ts'
+import type { Door, NodeComponents, NodeOptions } from './components.ts'
 import { ownersApi } from './handlers/owner.ts'
 import { Space } from './handlers/space.ts'
 import type { NodeApi, LocalNode } from './control/api.ts'
-import type { MemoryStatus } from './control/status.ts'
 import { cacheBytesOnDisk } from './content/decoded-cache.ts'
 import { Exchange } from './exchange/exchange.ts'
 import type { PeersKnown } from './volume/hosted-volume.ts'
 import { HostedVolumes } from './volume/hosted-volumes.ts'
 import { Mounts } from './mount/mounts.ts'
-import type { Mounter } from './mount/mounts.ts'
 import { readDeviceMarker } from './log/device-marker.ts'
 import { graceMsOf } from './log/settings.ts'
 import type { CheckpointOptions } from './checkpoint/checkpoint-schedule.ts'
@@ -24,7 +22,6 @@ import type { Watched } from './peers/detector.ts'
 import { PeerBudgets } from './peers/budget.ts'
 import { BudgetedNetwork } from './peers/budgeted-network.ts'
 import { SecurityLog } from './observe/security-log.ts'
-import type { RecordSecurity, SecurityEvent } from './observe/security.ts'
 import { Joining } from './peers/join.ts'
 import { RoundTrips } from './peers/round-trips.ts'
 import { SecurityWitness } from './peers/security-witness.ts'
@@ -34,71 +31,18 @@ import { Swarm } from './sync/swarm.ts'
 import { Quarantine } from './repair/quarantine.ts'
 import { AlertRecords } from './alerts/alert-records.ts'
 import { NodeAlerts } from './alerts/node-alerts.ts'
-import type { Alerting, NodeAlertsComponents } from './alerts/node-alerts.ts'
+import type { NodeAlertsComponents } from './alerts/node-alerts.ts'
 import { BackupJobs } from './backup/backup-jobs.ts'
 import { NodeBackups } from './backup/node-backups.ts'
 import type { NodeBackupsComponents, RunHook } from './backup/node-backups.ts'
 import { NodeCold } from './cold/node-cold.ts'
 import { NodeUpkeep } from './upkeep.ts'
-import type { NodeUpkeepOptions } from './upkeep.ts'
-import type { Kv } from './store/kv.ts'
 import { Store } from './store/store.ts'
 import { PLAIN_LINES } from './world/home-key.ts'
-import type { LineSeal } from './world/home-key.ts'
-import type { World } from './world/world.ts'
 import { ignoreFailure } from './world/ignore-failure.ts'
 
 const BEACON_MS = 10_000
 const CHECKPOINTS: CheckpointOptions = { entries: Infinity, everyMs: DAY_MS }
-
-/** An open way in for the owner. */
-export interface Door {
-  close(): Promise<void>
-}
-
-export interface NodeComponents {
-  readonly world: World
-  readonly kv: Kv
-  readonly identity: Identity
-  /** How to make a kernel mount; absent where there is none (a simulation). */
-  readonly mounter?: Mounter | undefined
-  /**
-   * Opens the control socket; absent where nobody knocks. Last to open, first to close: it answers
-   * = the node is up.
-   */
-  readonly openDoor?: ((api: NodeApi) => Promise<Door>) | undefined
-  readonly log: (message: string, fields: Record<string, unknown>) => void
-  /** The memory of its process; absent where it has none of its own (a simulation). */
-  readonly memory?: (() => MemoryStatus) | undefined
-  /** Absent where nothing is run around backups (a simulation). */
-  readonly runHook?: RunHook | undefined
-  /** Absent where nobody is told of alerts (a simulation). */
-  readonly alerting?: Alerting | undefined
-  /** How lines of its security log are sealed, in a home that is protected. */
-  readonly lines?: LineSeal | undefined
-  /** Hears of each event of its security as well. */
-  readonly onSecurity?: RecordSecurity | undefined
-  /** Found before it was opened. */
-  readonly found?: readonly SecurityEvent[] | undefined
-}
-
-export interface NodeOptions {
-  readonly name: string
-  readonly zone: string | undefined
-  readonly capacityBytes: number | undefined
-  /** As Config has it; without, what is fetched is kept in memory alone. */
-  readonly cacheBytes?: number | undefined
-  readonly home: string
-  readonly version: string
-  readonly pid: number
-  /**
-   * Mean time between two beacons, 10 s by default; exchanges and dials that go by time follow it.
-   */
-  readonly beaconMs?: number | undefined
-  /** When the log is due for a checkpoint: by default as its settings say, or after a day. */
-  readonly checkpoints?: CheckpointOptions | undefined
-  readonly upkeep?: NodeUpkeepOptions | undefined
-}
 
 /** The parts that are open before a node is made of them. */
 interface Opened {

@@ -64,7 +64,8 @@ const NODE_FLOORS: readonly (readonly string[])[] = [
   ['mount', 'cold', 'exchange', 'control'],
   ['backup', 'alerts'],
   ['handlers'],
-  ['node.ts', 'protection.ts'],
+  ['components.ts', 'protection.ts'],
+  ['node.ts'],
   ['index.ts'],
 ]
 

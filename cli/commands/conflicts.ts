@@ -1,6 +1,7 @@
 // `shoal conflicts ls|show|keep`: what several wrote at once, and which of it is to stay.
+import { shellWord } from '../../protocol/shell-word.ts'
 import { formatBytes } from '../../protocol/size.ts'
-import { count, formatTime, printable, shellWord, table } from '../output.ts'
+import { count, formatTime, printable, table } from '../output.ts'
 import { asPath, inside, volumeOf } from '../paths.ts'
 import type { Command } from 'commander'
 import type { Conflict, ConflictSide } from '../../node/control/conflicts.ts'

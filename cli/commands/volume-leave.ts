@@ -1,8 +1,9 @@
 // `shoal volume leave|rm|rejoin`: this machine lets go of a volume, and takes it back. What goes is
 // named before it goes.
+import { shellWord } from '../../protocol/shell-word.ts'
 import { formatBytes } from '../../protocol/size.ts'
 import { agree } from '../confirm.ts'
-import { count, formatTime, printable, shellWord } from '../output.ts'
+import { count, formatTime, printable } from '../output.ts'
 import type { Command } from 'commander'
 import type { LeaveRequest, LeftStatus } from '../../node/control/leaving.ts'
 import type { VolumeInfo } from '../../node/control/volumes.ts'

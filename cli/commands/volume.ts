@@ -1,5 +1,6 @@
 // `shoal volume create|ls|info|set|rename|clone|leave|rm|rejoin`: shared namespaces and their
 // policies.
+import { shellWord } from '../../protocol/shell-word.ts'
 import { Argument } from 'commander'
 import { collectSetting } from '../arguments.ts'
 import {
@@ -12,7 +13,7 @@ import {
   toleranceText,
 } from '../health.ts'
 import { formatBytes } from '../../protocol/size.ts'
-import { count, formatTime, printable, shellWord, table, tableRows, wrapLines } from '../output.ts'
+import { count, formatTime, printable, table, tableRows, wrapLines } from '../output.ts'
 import { addVolumeClone } from '../past/clone.ts'
 import { addLeaving, leftLines } from './volume-leave.ts'
 import { addVolumeKey } from './volume-key.ts'

@@ -1,4 +1,4 @@
-// What a node remembers of its alerts, in its index: how each stands, so that a restart raises
+// The alerts that a node remembers, in its index: how each stands, so that a restart raises
 // nothing anew; those that were raised and cleared; and how far each target was told.
 import { toByteString, utf8 } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
@@ -86,7 +86,7 @@ export class AlertRecords {
   }
 }
 
-/** What is not raised yet begins anew after a restart: it is not written. */
+/** Are the same alerts raised? Others begin anew after a restart, and are not written. */
 function sameRaised(a: readonly AlertState[], b: readonly AlertState[]): boolean {
   const text = (states: readonly AlertState[]): string =>
     JSON.stringify(

@@ -1,5 +1,6 @@
 // Conditions about the data of volumes: whether it can be read, how much may be lost, what was
 // lost or set aside.
+import { shellWord } from '../../protocol/shell-word.ts'
 import { formatBytes } from '../../protocol/size.ts'
 import type { VolumeStatus } from '../control/status.ts'
 import type { Facts, Found } from './facts.ts'
@@ -94,7 +95,9 @@ export function massLoss(facts: Facts): Found[] {
       message:
         `${member} replaced or removed much of ${volume} after ${timeText(atMs)}: ` +
         'what stood then is kept',
-      next: `bring it back with "shoal loss restore ${volume}", or say it was meant: "shoal loss dismiss ${volume}"`,
+      next:
+        `bring it back with "shoal loss restore ${shellWord(volume)}", ` +
+        `or say it was meant: "shoal loss dismiss ${shellWord(volume)}"`,
     })),
   )
 }
@@ -170,7 +173,7 @@ export function coldFailing(facts: Facts): Found[] {
     tierFailures.map(({ tier, message }) => ({
       subject: `${name}, ${tier}`,
       message: `nothing can be put into the cold tier ${tier} of ${name}: ${withoutEnd(message)}`,
-      next: `see "shoal cold ls"; "shoal cold verify ${tier}" reads what it holds`,
+      next: `see "shoal cold ls"; "shoal cold verify ${shellWord(tier)}" reads what it holds`,
     })),
   )
 }
@@ -180,12 +183,12 @@ export function coldUntrusted(facts: Facts): Found[] {
     tiersToTrust.map((tier) => ({
       subject: `${name}, ${tier}`,
       message: `the cold tier ${tier} of ${name} is not used by this machine yet`,
-      next: `see where it is and agree with "shoal cold trust ${tier}"`,
+      next: `see where it is and agree with "shoal cold trust ${shellWord(tier)}"`,
     })),
   )
 }
 
-/** What is found in each volume, about that volume. */
+/** Looks in each volume; what is found is about that volume. */
 function ofVolumes(
   { status }: Facts,
   find: (volume: VolumeStatus) => readonly Omit<Found, 'subject'>[],

@@ -1,4 +1,5 @@
 // Conditions about the logs of volumes: entries that are not taken, members that lag behind.
+import { shellWord } from '../../protocol/shell-word.ts'
 import type { LogStatus, VolumeStatus } from '../control/status.ts'
 import type { Facts, Found } from './facts.ts'
 import { listed, timeText } from './wording.ts'
@@ -8,7 +9,7 @@ export function peerBehind(facts: Facts): Found[] {
     logCopies.behind.map((peer) => ({
       subject: `${name}, ${peer}`,
       message: `${peer} has not confirmed the latest changes of ${name}`,
-      next: `start ${peer} and let it reach another machine, or remove it with "shoal peer rm ${peer}"`,
+      next: `start ${peer} and let it reach another machine, or remove it with "shoal peer rm ${shellWord(peer)}"`,
     })),
   )
 }
@@ -32,7 +33,7 @@ export function stopped(facts: Facts): Found[] {
             message:
               `an entry of ${at.author} could not be applied to ${name} here since ` +
               `${timeText(at.sinceMs)} (${at.reason}): what depends on it waits`,
-            next: `update Shoal or give it more memory, then "shoal volume retry ${name}"`,
+            next: `update Shoal or give it more memory, then "shoal volume retry ${shellWord(name)}"`,
           },
         ],
   )
@@ -87,7 +88,7 @@ export function stranded(facts: Facts): Found[] {
             message:
               `${name} is read-only here: others dropped entries that this machine lacks, and ` +
               `the word of ${listed(at.missing)} on their checkpoint is missing`,
-            next: `start those machines, or accept it: "shoal volume accept-checkpoint ${at.peer}"`,
+            next: `start those machines, or accept it: "shoal volume accept-checkpoint ${shellWord(at.peer)}"`,
           },
         ],
   )

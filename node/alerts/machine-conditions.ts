@@ -1,5 +1,6 @@
 // Conditions about machines: this node's disk and clock, its peers and their homes, its backups
 // and tickets.
+import { shellWord } from '../../protocol/shell-word.ts'
 import { formatBytes } from '../../protocol/size.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
 import type { Notice, PeerStatus } from '../control/status.ts'
@@ -45,7 +46,8 @@ export function corruptionFound({ status: { node }, nowMs }: Facts): Found[] {
       subject: '',
       message:
         `${many(damage.found, 'shard or chunk')} on the disk of this machine ` +
-        `${damage.found === 1 ? 'was' : 'were'} damaged, last on ${timeText(damage.lastMs)}; what others have is made anew`,
+        `${damage.found === 1 ? 'was' : 'were'} damaged, last on ${timeText(damage.lastMs)}; ` +
+        'what others have is made anew',
       next: 'check the disk (its SMART values, the kernel log), run "shoal scrub", and replace it if there is more',
     },
   ]
@@ -56,7 +58,7 @@ export function peerLate(facts: Facts): Found[] {
     state === 'late'
       ? {
           message: `${name} is silent${sinceText(lastSeenMs)}; it is waited for`,
-          next: `nothing, if it is turned off; else see "shoal peer ping ${name}"`,
+          next: `nothing, if it is turned off; else see "shoal peer ping ${shellWord(name)}"`,
         }
       : undefined,
   )
@@ -69,7 +71,7 @@ export function peerGone(facts: Facts): Found[] {
           message:
             `${name} is gone${sinceText(lastSeenMs)}: its ${formatBytes(shardBytes)} of shards ` +
             'are made anew on other machines',
-          next: `start it, or remove it for good with "shoal peer rm ${name}"`,
+          next: `start it, or remove it for good with "shoal peer rm ${shellWord(name)}"`,
         }
       : undefined,
   )
@@ -81,7 +83,9 @@ export function peerLimited(facts: Facts): Found[] {
       ? undefined
       : {
           message: `${name} is not served for a while: ${limited.words}`,
-          next: `look at what ${name} does; if it is not yours any more, remove it with "shoal peer rm ${name}"`,
+          next:
+            `look at what ${name} does; if it is not yours any more, ` +
+            `remove it with "shoal peer rm ${shellWord(name)}"`,
         },
   )
 }
@@ -118,7 +122,9 @@ export function clockOff(facts: Facts): Found[] {
 
 export function homeCopied(facts: Facts): Found[] {
   return ofNotices(facts, 'copies', ({ member, isSelf, volumeName, timeMs }) => ({
-    message: `two copies of the home of ${isSelf ? 'this machine' : member} have written to ${volumeName}, last on ${timeText(timeMs)}`,
+    message:
+      `two copies of the home of ${isSelf ? 'this machine' : member} have written to ` +
+      `${volumeName}, last on ${timeText(timeMs)}`,
     next: 'stop one of them, and give each machine a home of its own',
   }))
 }
@@ -133,14 +139,16 @@ export function nodeRemoved(facts: Facts): Found[] {
 export function voterLied(facts: Facts): Found[] {
   return ofNotices(facts, 'voter-lied', ({ member, volumeName }) => ({
     message: `the voter ${member} of ${volumeName} gave answers that exclude each other`,
-    next: `take it from the voters: "shoal volume set ${volumeName} voters=..."; repair it, and add it again`,
+    next:
+      `take it from the voters: "shoal volume set ${shellWord(volumeName)} voters=..."; ` +
+      'repair it, and add it again',
   }))
 }
 
 export function voteLost(facts: Facts): Found[] {
   return ofNotices(facts, 'vote-lost', ({ volumeName }) => ({
     message: `this machine may have forgotten what it promised as a voter of ${volumeName}`,
-    next: `take it from the voters and add it again: "shoal volume set ${volumeName} voters=..."`,
+    next: `take it from the voters and add it again: "shoal volume set ${shellWord(volumeName)} voters=..."`,
   }))
 }
 
@@ -165,7 +173,7 @@ export function backupFailed({ status }: Facts): Found[] {
           {
             subject: name,
             message: `the backup ${name} failed: ${withoutEnd(failure.message)}`,
-            next: `mend that, then "shoal backup run ${name}"`,
+            next: `mend that, then "shoal backup run ${shellWord(name)}"`,
           },
         ],
   )
@@ -179,7 +187,7 @@ export function backupLate({ status, nowMs }: Facts): Found[] {
           {
             subject: name,
             message: `the backup ${name} is due since ${timeText(dueMs)}`,
-            next: `see how it goes with "shoal backup run ${name}"`,
+            next: `see how it goes with "shoal backup run ${shellWord(name)}"`,
           },
         ],
   )

@@ -9,7 +9,7 @@ import type { Facts } from './facts.ts'
 
 /** Not true for so long before it is cleared. */
 export const CLEAR_AFTER_MS: number = 5 * MINUTE_MS
-/** Of one condition; more at once tell nobody more. */
+/** Alerts of one condition: more at once tell nobody more. */
 export const SUBJECTS_MAX = 100
 
 export interface AlertState extends Alert {
@@ -18,7 +18,7 @@ export interface AlertState extends Alert {
   readonly goneMs?: WallTime | undefined
 }
 
-/** What its owner wants otherwise. */
+/** The owner's own choice of what is raised, and when. */
 export interface Raising {
   /** Conditions that are not told. */
   readonly off: readonly string[]
@@ -31,7 +31,7 @@ export interface Raised {
   readonly changes: readonly { readonly state: 'raised' | 'cleared'; readonly alert: Alert }[]
 }
 
-/** What is true now, each since now. */
+/** Find the conditions that are true now, each since now. */
 export function look(conditions: readonly Condition[], facts: Facts): Alert[] {
   return conditions.flatMap(({ name, severity, find }) => {
     const found = new Map(find(facts).map((one) => [one.subject, one]))

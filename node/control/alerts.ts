@@ -8,7 +8,7 @@ import type { RoutesOf } from './route.ts'
 export interface AlertsApi {
   /** Look at everything now. returns what is raised, the worst first. */
   checkAlerts(options?: CallOptions): Promise<CheckedAlerts>
-  /** What was raised and cleared, the newest last; at most ALERTS_KEPT. */
+  /** Events of alerts that were raised and cleared, the newest last; at most ALERTS_KEPT. */
   listAlerts(
     options?: CallOptions & {
       readonly sinceMs?: WallTime | undefined
@@ -39,11 +39,11 @@ export interface Alert {
   /** The condition, as docs/alerts.md lists them: 'peer-gone'. */
   readonly name: string
   readonly severity: Severity
-  /** What it is about: a volume, a peer, a backup; empty for the node itself. */
+  /** The thing that it is about: a volume, a peer, a backup; empty for the node itself. */
   readonly subject: string
-  /** What is so, in one sentence. */
+  /** The condition in one sentence, without a full stop. */
   readonly message: string
-  /** What to do about it. */
+  /** The next step for a person. */
   readonly next: string
   /** Since when it is so. */
   readonly sinceMs: WallTime

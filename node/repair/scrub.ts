@@ -68,7 +68,7 @@ export interface ScrubProgress {
 
 export class Scrub {
   readonly #parts: ScrubParts
-  /** What was found damaged lately. */
+  /** The damage that was found lately. */
   readonly damage: DamageRecord
   readonly #check: ScrubCheck
   /** Being looked at because someone saw that they are damaged. */

@@ -1,4 +1,4 @@
-// Those who are told of alerts: a command of this machine, a webhook, a mailbox. They are in
+// The targets that are told of alerts: a command of this machine, a webhook, a mailbox. They are in
 // config.yaml of this machine alone; what is told is never part of a command line of a shell.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,7 +6,7 @@ import { ShoalError, oneLine } from '../../protocol/errors.ts'
 import { HIDDEN_CHARS } from '../../protocol/hidden-chars.ts'
 
 const COMPLAINT_MAX = 300
-/** Of an argument of a program, and a header of a mail. */
+/** Chars of an argument of a program, or of a header of a mail. */
 const TITLE_MAX = 200
 
 /** `label`: the kind and the place, without secrets; `least`: the mildest that it is told of. */
@@ -123,7 +123,7 @@ async function mail(
   signal: AbortSignal,
 ): Promise<void> {
   const { createTransport } = await import('nodemailer')
-  const transport = createTransport(smtp)
+  const transport = createTransport(withTls(smtp))
   const end = (): void => transport.close()
   signal.addEventListener('abort', end, { once: true })
   try {
@@ -146,6 +146,14 @@ async function mail(
     signal.removeEventListener('abort', end)
     transport.close()
   }
+}
+
+/** A password goes over the network by TLS alone. */
+function withTls(smtp: string): string {
+  const url = new URL(smtp)
+  const isHere = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+  if (url.password !== '' && !isHere) url.searchParams.set('requireTLS', 'true')
+  return url.href
 }
 
 function failed(label: string, why: string): ShoalError {

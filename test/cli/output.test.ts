@@ -1,4 +1,5 @@
 // How things look: sizes, times, modes, tables, names; and paths as people write them.
+import { shellWord } from '../../protocol/shell-word.ts'
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
@@ -12,7 +13,6 @@ import {
   jsonLine,
   printable,
   printableLines,
-  shellWord,
   table,
   wrapLines,
 } from '../../cli/output.ts'

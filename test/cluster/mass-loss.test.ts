@@ -58,6 +58,9 @@ test(
         losses.map(({ volume, member }) => [volume, member]),
         [['main', b.name]],
       )
+      const { code, stdout } = await node.run('status', '--check')
+      assert.equal(code, 2)
+      assert.match(stdout, /^CRITICAL: n2 replaced or removed much of main after /)
       assert.match(await node.shoal('status'), /mass loss: n2 replaced or removed much of it/)
     }
     assert.match(await c.shoal('events'), /mass-loss/)

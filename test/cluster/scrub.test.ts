@@ -5,6 +5,7 @@ import { mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { MIB } from '../../protocol/units.ts'
+import type { CheckedAlerts } from '../../node/control/alerts.ts'
 import type { ScrubEvent, ScrubFinding } from '../../node/control/upkeep.ts'
 import { xorshiftBytes } from '../protocol/vectors.ts'
 import { TestCluster, eventually } from './cluster.ts'
@@ -54,6 +55,8 @@ test('damage on the disk of a node is found by scrub and repaired from the other
         const isDealtWith = kind === 'shard' ? action === 'recorded' : action === 'dropped'
         assert.ok(state === 'damaged' && isDealtWith, JSON.stringify(finding))
       }
+      const { raised } = await b.json<CheckedAlerts>('alerts')
+      assert.ok(raised.some(({ name }) => name === 'corruption-found'))
       await Promise.all([a, b, c].map((node) => node.shoal('repair')))
       await eventually('all is whole again', () => areWhole([a, b, c]))
       assert.match(await b.shoal('scrub'), /no errors/)

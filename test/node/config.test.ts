@@ -52,6 +52,7 @@ describe('home', () => {
         listen: LISTEN,
         advertise: [],
         mdns: false,
+        alerts: { targets: [], off: [], afterMs: {} },
         backups: {},
       })
       assert.equal(made.seed.byteLength, 32)

@@ -23,7 +23,7 @@ function alert(name: string, subject: string, sinceMs: number): Alert {
   }
 }
 
-/** What happened over looks, each a pause before it and what is true then. */
+/** The changes over looks, each a pause before it and what is true then. */
 function run(
   looks: readonly {
     readonly pauseMs: number
