@@ -5,6 +5,7 @@ import manifest from '../package.json' with { type: 'json' }
 import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { addAlerts } from './observe/alerts.ts'
+import { addDoctor } from './doctor/doctor.ts'
 import { addBackup } from './backup/backup.ts'
 import { addCat } from './commands/cat.ts'
 import { addCold } from './commands/cold.ts'
@@ -75,6 +76,7 @@ const COMMANDS = [
   addSnapshot,
   addClone,
   addAlerts,
+  addDoctor,
   addEvents,
   addConflicts,
   addExport,

@@ -133,10 +133,12 @@ const CLI_DOORS: ReadonlySet<string> = new Set([
   'node/control/client.ts',
   'node/control/wire.ts',
   'node/control/small-files.ts',
+  'node/world/closed-home.ts',
   'node/world/exit-now.ts',
   'node/world/file-systems.ts',
   'node/world/home-files.ts',
   'node/world/make-folder.ts',
+  'node/world/own-subnets.ts',
 ])
 
 test('imports between folders go down only', () => {

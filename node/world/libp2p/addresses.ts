@@ -1,10 +1,10 @@
 // Which addresses a node gives out, which of a peer's it dials, and which it tries first. The first
 // and the last look at the network interfaces as they are now: a laptop moves.
-import { BlockList } from 'node:net'
-import { networkInterfaces } from 'node:os'
+import type { BlockList } from 'node:net'
 import { isLinkLocal, isLoopback, isPrivate } from '@libp2p/utils'
 import type { Address, PeerUpdate } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { ownSubnets } from '../own-subnets.ts'
 
 /** Addresses that a peer no longer says are its own, but that we were told of, kept at most. */
 const KEPT_MAX = 8
@@ -56,14 +56,4 @@ function distance({ multiaddr }: Address, own: BlockList): number {
   const family = host?.name === 'ip6' ? 'ipv6' : 'ipv4'
   if (host?.value !== undefined && own.check(host.value, family)) return 0
   return isPrivate(multiaddr) ? 2 : 1
-}
-
-function ownSubnets(): BlockList {
-  const subnets = new BlockList()
-  for (const { cidr, internal } of Object.values(networkInterfaces()).flatMap((all) => all ?? [])) {
-    const [net, bits] = cidr?.split('/') ?? []
-    if (internal || net === undefined) continue
-    subnets.addSubnet(net, Number(bits), net.includes(':') ? 'ipv6' : 'ipv4')
-  }
-  return subnets
 }
