@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
+import { addLogs } from './observe/logs.ts'
 import { addAlerts } from './observe/alerts.ts'
 import { addDoctor } from './doctor/doctor.ts'
 import { addBackup } from './backup/backup.ts'
@@ -78,6 +79,7 @@ const COMMANDS = [
   addAlerts,
   addDoctor,
   addEvents,
+  addLogs,
   addConflicts,
   addExport,
   addImport,

@@ -11,6 +11,9 @@ import type { Kv } from './store/kv.ts'
 import type { NodeUpkeepOptions } from './upkeep.ts'
 import type { LineSeal } from './world/home-key.ts'
 import type { World } from './world/world.ts'
+import type { LogSource } from './observe/log-reader.ts'
+import type { NodeLog } from './observe/log.ts'
+import type { WriteLog } from './observe/log-events.ts'
 
 /** An open way in for the owner. */
 export interface Door {
@@ -28,7 +31,9 @@ export interface NodeComponents {
    * = the node is up.
    */
   readonly openDoor?: ((api: NodeApi) => Promise<Door>) | undefined
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
+  /** The same log, to be read back; absent where none is written (a simulation). */
+  readonly logs?: { readonly log: NodeLog; readonly source: LogSource } | undefined
   /** The memory of its process; absent where it has none of its own (a simulation). */
   readonly memory?: (() => MemoryStatus) | undefined
   /** Absent where nothing is run around backups (a simulation). */

@@ -15,8 +15,7 @@ import { socketPathOf } from './control/wire.ts'
 import { mountBy } from './mount/drivers/drivers.ts'
 import { Node } from './node.ts'
 import type { NodeComponents } from './components.ts'
-import { openLog } from './observe/log.ts'
-import type { Log } from './observe/log.ts'
+import { LOG_FILE, openLog } from './observe/log.ts'
 import { LevelKv } from './store/level-kv.ts'
 import { SealedKv } from './store/sealed-kv.ts'
 import { sendAlert } from './world/alert-targets.ts'
@@ -29,6 +28,7 @@ import { runShellCommand } from './world/shell-command.ts'
 import { SystemRandom } from './world/random.ts'
 import { processMemory, processUse, releaseMemory } from './world/release-memory.ts'
 import { SystemTiers } from './world/tiers/tiers.ts'
+import type { WriteLog } from './observe/log-events.ts'
 
 const INDEX_FOLDER = 'index'
 const NETWORK_FOLDER = 'network'
@@ -58,7 +58,9 @@ export async function createNode({
   const lines = home.key === undefined ? PLAIN_LINES : lineSeal(home.key)
   const found = describeOpened(home)
   if (found !== undefined) tell(found)
-  const log = openLog(folder, { seal: lines.seal })
+  const nodeLog = openLog(folder, { seal: lines.seal })
+  const log = nodeLog.write
+  const source = { path: join(folder, LOG_FILE), open: lines.open }
   const clock = new SystemClock()
   const random = new SystemRandom()
   const disk = new SystemDisk(folder)
@@ -87,6 +89,7 @@ export async function createNode({
         lines,
         mounter: mountBy,
         ...outside(folder, log),
+        logs: { log: nodeLog, source },
         memory: () => ({ ...processMemory(), caches: [{ name: 'index', ...level.memory() }] }),
         found: found === undefined ? [] : [{ kind: 'home-mended', message: found }],
       },
@@ -112,15 +115,15 @@ export async function createNode({
 /** The ways out of the node, and into it. */
 function outside(
   folder: string,
-  log: Log,
+  log: WriteLog,
 ): Pick<NodeComponents, 'openDoor' | 'log' | 'runHook' | 'alerting'> {
   return {
     openDoor: (api) =>
       serveControl(api, {
         socketPath: socketPathOf(folder),
-        onError: (error) => log('error', error.message, { stack: error.stack }),
+        onError: (error) => log('control.failed', { message: error.message, stack: error.stack }),
       }),
-    log: (message, fields) => log('info', message, fields),
+    log,
     runHook: hooksOf(folder),
     alerting: alertingOf(folder),
   }

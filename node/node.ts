@@ -28,6 +28,7 @@ import { SecurityWitness } from './peers/security-witness.ts'
 import { ShardServer } from './peers/shard-protocol-server.ts'
 import { Tickets } from './peers/tickets.ts'
 import { Swarm } from './sync/swarm.ts'
+import type { SwarmComponents } from './sync/swarm.ts'
 import { Quarantine } from './repair/quarantine.ts'
 import { AlertRecords } from './alerts/alert-records.ts'
 import { NodeAlerts } from './alerts/node-alerts.ts'
@@ -108,24 +109,7 @@ export class Node implements LocalNode {
       { clock, self: network.self, watched: () => watched(volumes) },
       { beatMs: beaconMs },
     ))
-    const swarm = (this.#swarm = new Swarm({
-      world,
-      volumes,
-      joining,
-      detector,
-      freeBytes: () => space.forBeacon(),
-      usedBytes: () => space.ownBytes,
-      budgets,
-      security: {
-        record: security.record,
-        head: () => security.head,
-        heard: (beacon) => witness.heard(beacon),
-      },
-      beaconMs,
-      checkpoints,
-      onPeersChanged: () => this.#peersChanged(),
-      log,
-    }))
+    const swarm = (this.#swarm = this.#swarmOf({ beaconMs, checkpoints }))
     const quarantine = new Quarantine(clock)
     const peers = this.#peersKnown(quarantine)
     const shared = { world, store, security: security.record, log }
@@ -145,7 +129,14 @@ export class Node implements LocalNode {
     const ofPeers = { tickets, joining, detector, budgets, roundTrips, swarm, security, witness }
     const ofData = { space, volumes, hosted, upkeep, cold, backups, mounts, exchange, alerts }
     this.api = ownersApi(
-      { world, ...ofPeers, ...ofData, memory, until: (signal) => this.#until(signal) },
+      {
+        world,
+        ...ofPeers,
+        ...ofData,
+        memory,
+        logs: components.logs,
+        until: (signal) => this.#until(signal),
+      },
       { name, zone, home, version, pid, startedMs: world.clock.wall() },
       () => this.stop(),
     )
@@ -160,6 +151,28 @@ export class Node implements LocalNode {
       admit: (volume, peer, role) => volumes.admit(volume, peer, role),
       isMember: (volume, peer, role) => volumes.isMember(volume, peer, role),
       wasRemoved: (volume, peer) => volumes.get(volume)?.membership.wasRemoved(peer) === true,
+    })
+  }
+
+  #swarmOf(options: Pick<SwarmComponents, 'beaconMs' | 'checkpoints'>): Swarm {
+    const { world, log } = this.#c
+    const [security, witness] = [this.#security, this.#witness]
+    return new Swarm({
+      world,
+      volumes: this.#volumes,
+      joining: this.#joining,
+      detector: this.#detector,
+      freeBytes: () => this.#space.forBeacon(),
+      usedBytes: () => this.#space.ownBytes,
+      budgets: this.#budgets,
+      security: {
+        record: security.record,
+        head: () => security.head,
+        heard: (beacon) => witness.heard(beacon),
+      },
+      ...options,
+      onPeersChanged: () => this.#peersChanged(),
+      log,
     })
   }
 

@@ -32,6 +32,7 @@ import type { ScrubbedVolume } from './repair/scrub-check.ts'
 import { RepairLoop } from './repair/repair-loop.ts'
 import type { RepairLoopOptions } from './repair/repair-loop.ts'
 import { VolumeGc } from './gc/volume-gc.ts'
+import type { WriteLog } from './observe/log-events.ts'
 
 /** Unanswered questions are asked again at this interval. */
 const DOUBTS_EVERY_MS: number = 10 * MINUTE_MS
@@ -54,7 +55,7 @@ export interface NodeUpkeepComponents {
   readonly detector: Detector
   readonly quarantine: Quarantine
   readonly security?: RecordSecurity | undefined
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class NodeUpkeep {

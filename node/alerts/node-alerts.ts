@@ -24,6 +24,7 @@ import type { Facts } from './facts.ts'
 import { messageOf } from './message.ts'
 import { look, plain, raise } from './raising.ts'
 import type { Raising } from './raising.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 const EVERY_MS: number = MINUTE_MS
 /** A target may take so long for one message. */
@@ -56,7 +57,7 @@ export interface NodeAlertsComponents {
   readonly alerting: Alerting | undefined
   /** How people call this node. */
   readonly name: string
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 /** How it goes with one target. */
@@ -167,7 +168,7 @@ export class NodeAlerts implements AlertsApi {
       const events = changes.map(({ state, alert }) => ({ state, atMs: nowMs, ...alert }))
       await records.put(states, events)
       for (const { state, name, severity, subject, message } of events)
-        this.#c.log(`alert ${state}`, { alert: name, severity, subject, message })
+        this.#c.log(`alert.${state}`, { alert: name, severity, subject, message })
     })
   }
 
@@ -199,7 +200,7 @@ export class NodeAlerts implements AlertsApi {
       const { code, message } = asShoalError(error)
       telling.failure = message
       telling.againAt = (world.clock.now() + telling.backoff.next()) as Instant
-      log('a target of alerts cannot be told now', { target: label, code, message })
+      log('alert.not-told', { target: label, code, message })
     }
   }
 

@@ -29,6 +29,7 @@ import { prune } from './prune.ts'
 import { Repository } from './repository.ts'
 import type { NamedBackup } from './repository.ts'
 import { VolumeSource } from './volume-source.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** How often it is looked whether a run is due. */
 const LOOK_MS: number = MINUTE_MS / 2
@@ -44,7 +45,7 @@ export type RunHook = (
 export interface NodeBackupsComponents extends BackupMomentsComponents {
   readonly world: World
   readonly runHook: RunHook
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export interface RunOptions {
@@ -175,12 +176,12 @@ export class NodeBackups {
       if (due === undefined || due > world.clock.wall() || this.#running === name) continue
       const emit = (event: BackupEvent): void => {
         if (event.kind === 'warning' || event.kind === 'failure')
-          log('a backup is not as it should be', { backup: name, ...event })
+          log('backup.damaged', { backup: name, ...event })
       }
       // Its failure is kept with the job, where its owner sees it.
       await this.run(name, { signal, emit }).catch((error: unknown) => {
         const { code, message } = asShoalError(error)
-        log('a backup failed', { backup: name, code, message })
+        log('backup.failed', { backup: name, code, message })
       })
     }
   }

@@ -39,6 +39,7 @@ import type { CheckpointOptions } from './checkpoint-schedule.ts'
 import type { Volume } from '../log/volume.ts'
 import { STATE_PREFIXES } from '../store/key-prefixes.ts'
 import type { SerialQueue } from '../jobs/serial-queue.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 const LOOK_MS: number = MINUTE_MS
 /** The room of fewer entries that are dropped comes back with that of later ones. */
@@ -55,7 +56,7 @@ export interface CheckpointsComponents {
   readonly onAttested: (attestation: Attestation) => void
   /** The log here goes on from a checkpoint that does not count: another's is to be fetched. */
   readonly onBehind: () => void
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class Checkpoints {
@@ -139,7 +140,7 @@ export class Checkpoints {
       try {
         await run()
       } catch (error) {
-        if (!this.#stop.signal.aborted) this.#c.log('a checkpoint failed', { error: String(error) })
+        if (!this.#stop.signal.aborted) this.#c.log('checkpoint.failed', { error: String(error) })
       }
     }
     return this.#c.queue.run(guarded)

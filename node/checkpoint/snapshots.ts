@@ -31,6 +31,7 @@ import type { Timer, World } from '../world/world.ts'
 import { governedHere } from './announcement.ts'
 import type { FetchRoom } from './checkpoint-transfer.ts'
 import { baseOf, canCompute, computeSnapshot } from './compute-snapshot.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 const LOOK_MS: number = MINUTE_MS
 /** A tree that nobody had for so long is waited for no more, lest collection stops for ever. */
@@ -48,7 +49,7 @@ export interface SnapshotsComponents {
   readonly peers: () => readonly PeerId[]
   /** Fetch what is missing here of a sealed tree, and for which there is room. */
   readonly fetch: (root: NodeHash, from: PeerId, room: FetchRoom) => Promise<void>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 /** A snapshot that is to be made. */
@@ -195,7 +196,7 @@ export class Snapshots {
         if (!(await this.#hasAll(all))) this.#lookLater()
       } catch (error) {
         if (this.#stop.signal.aborted) return
-        log('a snapshot failed', { error: String(error) })
+        log('snapshot.failed', { error: String(error) })
         this.#lookLater()
       }
     })
@@ -305,7 +306,7 @@ export class Snapshots {
         if (await volume.orphanNodes.fetch(fetch)) return true
       } catch (error) {
         if (!this.#stop.signal.aborted)
-          log('a snapshot cannot be had', { peer, snapshot: snapshot.name, error: String(error) })
+          log('snapshot.not-had', { peer, snapshot: snapshot.name, error: String(error) })
         if (hasCode(error, 'stopped')) return false
       }
     }

@@ -19,6 +19,7 @@ import type { Volume } from '../log/volume.ts'
 import type { RecordSecurity, SecurityEventKind } from '../observe/security.ts'
 import type { Clock } from '../world/world.ts'
 import type { BackupObjects, StoredHead } from './backup-objects.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Heads remembered, that they need not be read again: those that count, and those that do not. */
 const REMEMBERED_MAX = 4096
@@ -66,7 +67,7 @@ export interface LookOptions {
 export interface BackupHeadsParts {
   readonly volume: Volume
   readonly clock: Pick<Clock, 'wall'>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
   readonly security?: RecordSecurity | undefined
 }
 
@@ -216,7 +217,7 @@ export class BackupHeads {
     if (this.#told.has(known)) return
     this.#told.set(known, true)
     const key = headKey(volume.id, id)
-    log('a head of a backup does not count', { tier, key, kind, why })
+    log('cold.head-refused', { tier, key, kind, why })
     const of = peer === undefined ? {} : { peer }
     const message = `cold tier ${tier}: ${key} ${why}`
     security?.({ kind, volume: volume.id, ...of, message })

@@ -32,6 +32,7 @@ import { putGoverning, putLog } from './backup-log.ts'
 import { putNodes } from './backup-nodes.ts'
 import { BackupObjects } from './backup-objects.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Unneeded objects stay this long; a node takes over after as long for each one before it. */
 const KEPT_MS: number = HOUR_MS
@@ -43,7 +44,7 @@ export interface BackupComponents {
     readonly tiers: Pick<VolumeTiers, 'agreed' | 'agreedMs' | 'open'>
   }
   readonly isOnline: (peer: PeerId) => boolean
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
   readonly security?: RecordSecurity | undefined
 }
 
@@ -116,7 +117,7 @@ export class Backup {
         const failure = asShoalError(error)
         this.#failures.set(tier, failure)
         const { code, message } = failure
-        log('the namespace cannot be put into the cold tier now', { tier, code, message })
+        log('cold.namespace-failed', { tier, code, message })
       }
     }
     return later

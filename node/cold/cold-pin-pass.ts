@@ -15,6 +15,7 @@ import { liesIn } from '../volume/pin-figures.ts'
 import type { Walk } from '../volume/file-walk.ts'
 import { isColdPaused } from '../log/settings.ts'
 import { PACKS_AT_ONCE } from './migration.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Bytes that are put together, so that few packs are small. */
 const BATCH_BYTES: number = 256 * MIB
@@ -29,7 +30,7 @@ export interface ColdPinPassParts {
   readonly put: (tier: string, pack: readonly PackStripe[], signal: AbortSignal) => Promise<void>
   /** Told of each file of which all lies where it is to. */
   readonly done: (file: NodeId) => void
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class ColdPinPass {
@@ -121,7 +122,7 @@ export class ColdPinPass {
     } catch (error) {
       this.#signal.throwIfAborted()
       const { code, message } = asShoalError(error)
-      this.#parts.log('what is pinned to a cold tier cannot be looked at now', { code, message })
+      this.#parts.log('cold.pins-failed', { code, message })
       return 'failed'
     }
   }
@@ -178,7 +179,7 @@ export class ColdPinPass {
   #failed(tier: string, error: unknown): void {
     const { code, message } = asShoalError(error)
     this.#failures.set(tier, asShoalError(error))
-    this.#parts.log('what is pinned cannot be put into the cold tier now', { tier, code, message })
+    this.#parts.log('cold.pin-failed', { tier, code, message })
   }
 
   #rootsOf(id: NodeId): readonly ChunkId[] {

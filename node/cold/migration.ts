@@ -13,6 +13,7 @@ import type { Clock, Luck, World } from '../world/world.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { HOUR_MS } from '../../protocol/units.ts'
 import type { StripeId } from '../../protocol/ids.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 export const PACKS_AT_ONCE = 3
 /** Stripes too small for a pack wait for others this part of `cold-after` longer. */
@@ -33,7 +34,7 @@ export interface MigrationParts {
   readonly placeIn: (group: StripeGroup) => number | undefined
   /** throws ShoalError 'cold-*', 'chunk-unavailable'. */
   readonly put: (tier: string, pack: readonly PackStripe[], signal: AbortSignal) => Promise<void>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 interface DueParts {
@@ -98,7 +99,7 @@ export class Migration {
         } catch (error) {
           // Data that others lack may be there next time; a tier that fails, fails for all.
           if (!hasCode(error, 'chunk-unavailable')) throw error
-          log('a pack cannot be put into the cold tier now', { tier, message: error.message })
+          log('cold.pack-failed', { tier, message: error.message })
         }
         doneBytes += totalDataBytes(pack)
         this.#moving = { tier, progress: { doneBytes, totalBytes } }
@@ -109,7 +110,7 @@ export class Migration {
       const failure = asShoalError(error)
       this.#failed = { tier, failure }
       const { code, message } = failure
-      log('the cold tier takes nothing now', { tier, code, message })
+      log('cold.failed', { tier, code, message })
     } finally {
       this.#moving = undefined
     }

@@ -8,6 +8,7 @@ import type { Store } from '../store/store.ts'
 import type { NodeUpkeep } from '../upkeep.ts'
 import type { World } from '../world/world.ts'
 import { VolumeCold } from './volume-cold.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 export interface NodeColdComponents {
   readonly world: World
@@ -16,7 +17,7 @@ export interface NodeColdComponents {
   readonly isOnline: (peer: PeerId) => boolean
   readonly upkeep: Pick<NodeUpkeep, 'localPinning'>
   readonly security?: RecordSecurity | undefined
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class NodeCold {

@@ -22,6 +22,7 @@ import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { PackId, VolumeId, StripeId } from '../../protocol/ids.ts'
 import { isArchiveClass } from '../../protocol/cold/definition.ts'
 import type { MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 const EVERY_MS: number = DAY_MS
 /** How long after the start. */
@@ -42,7 +43,7 @@ export interface PackCareParts {
   readonly hosted: HostedVolume
   /** Put a pack into a tier, and log it. throws ShoalError 'cold-*', 'chunk-unavailable'. */
   readonly put: (tier: string, pack: readonly PackStripe[], signal: AbortSignal) => Promise<void>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 interface UnusedPacksParts {
@@ -87,7 +88,7 @@ export class PackCare {
       } catch (error) {
         signal.throwIfAborted()
         const { code, message } = asShoalError(error)
-        log('packs that are not needed stay in the cold tier for now', { tier, code, message })
+        log('cold.packs-not-removed', { tier, code, message })
       }
     }
   }
@@ -99,11 +100,11 @@ export class PackCare {
     const named = { named: () => volume.stripes.packs(tierName) }
     const stable = { stable: () => stableHlc(volume, world.clock) }
     const count = await removeUnusedPacks({ ...parts, ...named, ...stable }, signal)
-    if (count > 0) log('packs that are not needed any more were removed', { tier: tierName, count })
+    if (count > 0) log('cold.packs-removed', { tier: tierName, count })
     if (isColdPaused(volume)) return
     const anew = { map, tierName, put: put.bind(undefined, tierName) }
     const bytes = await putSparsePacksAnew({ ...parts, ...anew }, signal)
-    if (bytes > 0) log('packs that were mostly not in use were put anew', { tier: tierName, bytes })
+    if (bytes > 0) log('cold.packs-renewed', { tier: tierName, bytes })
   }
 }
 

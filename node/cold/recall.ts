@@ -10,6 +10,7 @@ import type { HostedVolume } from '../volume/hosted-volume.ts'
 import type { Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Chunks fetched at a time: enough of a tier's ranges to be one request. */
 const READS_MAX = 64
@@ -18,7 +19,7 @@ export interface RecallParts {
   readonly world: Pick<World, 'network' | 'clock' | 'random'>
   readonly store: Store
   readonly hosted: Pick<HostedVolume, 'map' | 'fetcher' | 'client'>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class Recall {
@@ -58,7 +59,7 @@ export class Recall {
       isAvoided: (peer) => map.isAvoided(peer),
       onRefused: (peer, error) => {
         const { code, message } = asShoalError(error)
-        log('a peer did not take a shard', { stripe: id, peer, code, message })
+        log('transfer.shard-not-taken', { stripe: id, peer, code, message })
       },
       signal,
     })

@@ -29,6 +29,7 @@ import { Demotion } from './demotion.ts'
 import { uploadPack } from './pack-upload.ts'
 import { Backoff } from '../jobs/backoff.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 const EVERY_MS: number = 10 * MINUTE_MS
 /** Nothing is looked at sooner again. */
@@ -47,7 +48,7 @@ export interface VolumeColdParts {
   /** Is a chunk pinned to this node? */
   readonly isKept: (chunk: ChunkId) => boolean
   readonly security?: RecordSecurity | undefined
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class VolumeCold {

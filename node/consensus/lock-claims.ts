@@ -28,6 +28,7 @@ import type { StrongVolume } from './strong.ts'
 import type { Volume } from '../log/volume.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 const RENEW_MS: number = LEASE_MS / 5
 /** After how long voters that are silent after a start are asked again, and given up. */
@@ -52,7 +53,7 @@ export interface LockClaimsComponents {
   readonly sync: (peer: PeerId) => Promise<void>
   /** Wait until this node holds these entries. */
   readonly waitFor: (seen: VersionVector, signal: AbortSignal) => Promise<void>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class LockClaims {
@@ -134,8 +135,7 @@ export class LockClaims {
     this.#session = this.#newSession()
     this.#held = []
     this.#late = []
-    const fields = { volume: this.#c.volume.id, files: lost.length }
-    this.#c.log('locks are lost: too few voters renewed them in time', fields)
+    this.#c.log('locks.lost', { volume: this.#c.volume.id, files: lost.length })
     this.#onLost(lost)
   }
 
@@ -382,7 +382,7 @@ export class LockClaims {
   #say(error: unknown): void {
     if (this.#stop.signal.aborted) return
     const { code, message } = asShoalError(error)
-    this.#c.log('locks of a volume', { volume: this.#c.volume.id, code, message })
+    this.#c.log('locks.failed', { volume: this.#c.volume.id, code, message })
   }
 
   async #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {

@@ -15,6 +15,7 @@ import type { ExchangeApi } from './exchange.ts'
 import type { FilesApi } from './files.ts'
 import type { GarbageApi } from './garbage.ts'
 import type { HistoryApi } from './history.ts'
+import type { LogsApi } from './logs.ts'
 import type { LossesApi } from './losses.ts'
 import type { MountsApi } from './mounts.ts'
 import type { PeersApi } from './peers.ts'
@@ -65,6 +66,7 @@ export interface NodeApi
     ColdApi,
     BackupsApi,
     AlertsApi,
+    LogsApi,
     RecoveryApi,
     SecurityApi,
     TicketsApi,

@@ -10,6 +10,7 @@ import { filesRoutes } from './files.ts'
 import { garbageRoutes } from './garbage.ts'
 import { historyRoutes } from './history.ts'
 import { leavingRoutes } from './leaving.ts'
+import { logsRoutes } from './logs.ts'
 import { lossesRoutes } from './losses.ts'
 import { mountsRoutes } from './mounts.ts'
 import { peersRoutes } from './peers.ts'
@@ -45,6 +46,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...coldRoutes,
   ...backupsRoutes,
   ...alertsRoutes,
+  ...logsRoutes,
   ...recoveryRoutes,
   ...securityRoutes,
   ...ticketsRoutes,

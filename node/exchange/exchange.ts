@@ -28,6 +28,7 @@ import type { BlockSink } from './car-writer.ts'
 import type { IncomingCar } from './car-file.ts'
 import type { Making } from './import-place.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** So often it is told how far an import is. */
 const TELL_EVERY_MS = 250
@@ -35,7 +36,7 @@ const TELL_EVERY_MS = 250
 export interface ExchangeParts {
   readonly world: World
   readonly hosted: HostedVolumes
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export interface ImportTarget extends HostedPath {
@@ -55,7 +56,7 @@ export class Exchange {
   async start(signal: AbortSignal): Promise<void> {
     const { world, hosted, log } = this.#parts
     const onFailure = (error: unknown): void =>
-      log('an import or clone that was interrupted could not be taken back yet', {
+      log('exchange.not-taken-back', {
         error: String(error),
       })
     await takeBackLeftovers(world.disk, (volume) => hosted.get(volume), onFailure, signal)
@@ -163,8 +164,7 @@ export class Exchange {
     try {
       await place.takeBack(signal)
     } catch (error) {
-      const message = 'a failed import could not be undone; retried at the next start'
-      this.#parts.log(message, { error: String(error) })
+      this.#parts.log('exchange.not-undone', { error: String(error) })
     }
   }
 }

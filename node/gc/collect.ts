@@ -33,6 +33,7 @@ import type { Batch, ClassOf, Need } from './repack-candidates.ts'
 import type { LiveChunks } from './mark.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Why a failure to verify a stripe is ignored. */
 const UNVERIFIED = 'a stripe that cannot be verified is not relied on'
@@ -54,7 +55,7 @@ export interface CollectorParts {
   readonly clock: Clock
   /** Let go of what this node holds of stripes that nobody needs. */
   readonly release: (stripes: readonly StripeId[]) => Promise<void>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 /** The result for stripes; bytes are of all their shards. */
@@ -120,7 +121,7 @@ export class Collector {
         dead.push(id)
         sweptBytes += sizeOf(stripe)
       } else {
-        log('a stripe that was condemned is needed', { stripe: id })
+        log('gc.condemned-needed', { stripe: id })
         await map.recordStripe(stripe.headerBytes, [])
       }
     }
@@ -172,7 +173,7 @@ export class Collector {
     } catch (error) {
       signal.throwIfAborted()
       const { code, message } = asShoalError(error)
-      log('stripes cannot be packed anew now', { code, message, count: retires.length })
+      log('gc.repack-failed', { code, message, count: retires.length })
       return 0
     }
     const old = retires.filter((id) => !made.has(id))

@@ -25,6 +25,7 @@ import type { Clock, Network, Random } from '../world/world.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
 import { isWanted } from './local-copies.ts'
 import type { WantingVolume } from './local-copies.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Stripes looked at in a pass, and before others have their turn. */
 const LOOKS_MAX = 4096
@@ -50,7 +51,7 @@ export interface CopyReleaseParts {
   readonly network: Pick<Network, 'self'>
   readonly clock: Clock
   readonly random: Pick<Random, 'unlucky'>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export interface Released {
@@ -105,7 +106,7 @@ export class CopyRelease {
       waiting += pass.waiting
       await one.volume.commit()
     }
-    if (bytes > 0) this.#parts.log('copies of placed chunks were released', { bytes, waiting })
+    if (bytes > 0) this.#parts.log('gc.copies-released', { bytes, waiting })
     return { bytes, waiting }
   }
 
@@ -234,7 +235,7 @@ class Pass implements Released {
     if (this.#isReadSince(copy)) return 'done'
     const found = await this.#judge(id, stripe, signal).catch((error: unknown) => {
       signal.throwIfAborted()
-      log('a stripe cannot be looked at now', { stripe: id, ...about(error) })
+      log('gc.stripe-failed', { stripe: id, ...about(error) })
       return 'blocked' as const
     })
     if (found !== 'done') return found

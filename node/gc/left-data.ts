@@ -14,6 +14,7 @@ import { PlacementQueue } from '../stripes/placement-queue.ts'
 import type { HostedVolumes } from '../volume/hosted-volumes.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../world/world.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** How often it is looked whether the time of one is over. */
 export const LEFT_EVERY_MS: number = HOUR_MS
@@ -28,7 +29,7 @@ export interface LeftDataParts {
   readonly volumes: Volumes
   readonly hosted: HostedVolumes
   readonly clock: Clock
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 /** Is it a chunk, or a stripe, of the volume that is deleted, and of no other? */
@@ -53,7 +54,7 @@ export class LeftData {
         signal.throwIfAborted()
         const { code, message } = asShoalError(error)
         const fields = { volume: left.id, name: left.name, code, message }
-        this.#parts.log('a volume that was left could not be deleted yet', fields)
+        this.#parts.log('gc.left-not-deleted', fields)
       }
     }
   }
@@ -69,7 +70,7 @@ export class LeftData {
     }
     if (at === undefined) return
     await left.erase(at)
-    log('a volume that was left is deleted', { volume: id, name })
+    log('gc.left-deleted', { volume: id, name })
     await store.compact({ maxLiveRatio: LIVE_RATIO, signal })
   }
 

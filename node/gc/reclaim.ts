@@ -17,6 +17,7 @@ import { LocalCopies } from './local-copies.ts'
 import type { SurveyedVolume } from './local-copies.ts'
 import type { VolumeGc } from './volume-gc.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 const EVERY_MS: number = 5 * MINUTE_MS
 /** A caller waits this long for the replies of other members. */
@@ -52,7 +53,7 @@ export interface ReclaimParts {
   readonly network: Pick<Network, 'self'>
   readonly clock: Clock
   readonly random: Random
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 interface Pass {
@@ -208,7 +209,7 @@ export class Reclaim {
       signal.throwIfAborted()
       const { code, message } = asShoalError(error)
       const { id } = volume.volume
-      this.#parts.log('what others gave up cannot be looked at now', { volume: id, code, message })
+      this.#parts.log('gc.others-failed', { volume: id, code, message })
     }
   }
 
@@ -259,7 +260,7 @@ export class Reclaim {
     const { clock, log } = this.#parts
     this.#passAt = (clock.now() + PASS_AGAIN_MS) as Instant
     const { code, message } = asShoalError(error)
-    log('nothing can be given up of a volume now', { volume: volume.id, code, message })
+    log('gc.failed', { volume: volume.id, code, message })
   }
 
   /** Wait until what was found can be given up. returns whether another pass would give up more. */

@@ -13,6 +13,7 @@ import { isRelieved } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
 import { heldMoments } from '../state/mass-losses.ts'
 import { viewPages } from '../state/state-view.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Below this share of what a store may take in all its disk is almost full. */
 const FREE_SHARE = 0.05
@@ -25,7 +26,7 @@ export interface ReliefParts {
   readonly volume: Volume
   /** The space of this node's store. */
   readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 /** Lets go of some of the past, if that is due; durably. cost: O(what is kept) then. */
@@ -44,7 +45,7 @@ export async function relieve(
   const oldestMs = await oldestEnd(volume, last?.endedUpToMs ?? 0, signal)
   const newestMs = nowMs - SPARED_MS
   if (oldestMs >= newestMs) {
-    log('the disk is almost full, and nothing older is kept of the past', { volume: volume.id })
+    log('gc.relief', { volume: volume.id })
     return
   }
   const toMs = Math.ceil(oldestMs + STEP_SHARE * (newestMs - oldestMs))

@@ -12,6 +12,7 @@ import type { DedupCheck } from '../stripes/dedup-check.ts'
 import type { ChunkFetcher } from '../stripes/chunk-fetcher.ts'
 import { mapInBatches } from '../stripes/in-parallel.ts'
 import type { Budget } from '../world/budget.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Chunks fetched at a time. */
 const READS_MAX = 16
@@ -22,7 +23,7 @@ export interface RepackerParts extends DisperseParts, ProvenParts {
   readonly budget: Pick<Budget, 'take'>
   /** Peers that are given nothing now. */
   readonly isAvoided: (peer: PeerId) => boolean
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 /** A chunk and its sealed bytes. */
@@ -65,7 +66,7 @@ export class Repacker {
       isAvoided,
       onRefused: (peer, error) => {
         const { code: reason, message } = asShoalError(error)
-        log('a peer did not take a shard', { peer, stripe: stripe.id, code: reason, message })
+        log('transfer.shard-not-taken', { peer, stripe: stripe.id, code: reason, message })
       },
       signal,
     })

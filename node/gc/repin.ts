@@ -16,6 +16,7 @@ import type { Repacker, SealedChunk } from './repacking.ts'
 import { classText } from './repack-candidates.ts'
 import type { ClassOf } from './repack-candidates.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 export interface RepinParts {
   readonly namespace: Namespace
@@ -25,7 +26,7 @@ export interface RepinParts {
   readonly packAnew: Pick<Repacker, 'place'>
   readonly dedupCheck: Pick<DedupCheck, 'isKnown'>
   readonly clock: Clock
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class Repin {
@@ -46,7 +47,7 @@ export class Repin {
       .catch((error: unknown) => {
         if (this.#stopped.signal.aborted) return
         const { code, message } = asShoalError(error)
-        this.#parts.log('data is not in its new class yet', { code, message })
+        this.#parts.log('gc.class-pending', { code, message })
       })
   }
 

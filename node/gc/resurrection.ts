@@ -12,6 +12,7 @@ import type { MapEvent, StripeMap } from '../shard-map/stripe-map.ts'
 import type { InFlightReferences } from '../content/in-flight-references.ts'
 import type { Store } from '../store/store.ts'
 import type { OpenContent } from './open-content.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 export interface ResurrectionParts {
   readonly map: StripeMap
@@ -21,7 +22,7 @@ export interface ResurrectionParts {
   readonly inFlight: InFlightReferences
   readonly held: OpenContent
   readonly mayWrite: () => boolean
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class Resurrection {
@@ -98,6 +99,6 @@ export class Resurrection {
   #failed(error: unknown): void {
     if (this.#stopped.signal.aborted || hasCode(error, 'aborted')) return
     const { code, message } = asShoalError(error)
-    this.#parts.log('a file that is open may lose data that others gave up', { code, message })
+    this.#parts.log('gc.open-file-at-risk', { code, message })
   }
 }

@@ -40,6 +40,7 @@ import type { FalseFile, MarkParts } from './mark.ts'
 import { references, markLive } from './mark.ts'
 import { SweptStripes } from './swept-stripes.ts'
 import type { SweepsLog } from './swept-stripes.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /**
  * The share of a volume that may be condemned in a day by itself: a mistake in it is found before
@@ -70,7 +71,7 @@ export interface VolumeGcParts {
   /** Something came that is to be looked at soon. */
   readonly wake: () => void
   readonly security?: RecordSecurity | undefined
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 const NOTHING: Collected = { condemned: 0, repacked: 0, swept: 0, sweptBytes: 0 }
@@ -268,7 +269,7 @@ export class VolumeGc {
     this.#fault = undefined
     for (const { file, path, author, message } of found) {
       if (known.has(file)) continue
-      log('a file is not what its writer says, and nobody can read it', { path, message })
+      log('gc.false-file', { path, message })
       security?.({
         kind: 'false-file',
         volume: this.volume.id,

@@ -15,6 +15,7 @@ import { exchangeApi } from './exchange.ts'
 import { filesApi } from './files.ts'
 import { wholeBytesOf } from './health.ts'
 import { historyApi } from './history.ts'
+import { logsApi } from './logs.ts'
 import { lossesApi } from './losses.ts'
 import { snapshotsApi } from './snapshots.ts'
 import { versionsApi } from './versions.ts'
@@ -46,7 +47,6 @@ export function ownersApi(
   self: NodeIdentity,
   stop: () => Promise<void>,
 ): NodeApi {
-  const { space, volumes, world, swarm, upkeep } = parts
   const nouns = {
     ...peersApi(parts),
     ...volumesApi(parts),
@@ -69,46 +69,50 @@ export function ownersApi(
     ...securityApi(parts),
     ...ticketsApi(parts),
     ...alertsApi(parts),
+    ...logsApi(parts),
   }
-  return {
-    ...nouns,
-    stop,
+  return { ...nouns, stop, status: () => describeNode(parts, self, nouns) }
+}
 
-    async status(): Promise<NodeStatus> {
-      await space.measure()
-      const { self: id } = world.network
-      const all = hostedNow(parts).map(([, one]) => one)
-      const unplacedBytes = all.reduce((sum, one) => sum + one.unplacedBytes, 0)
-      const groups = all.flatMap(({ map }) => map.groups())
-      return {
-        node: {
-          id,
-          addresses: world.network.addresses(),
-          ...self,
-          ...space.status({ unplacedBytes, wholeBytes: wholeBytesOf(groups, id) }),
-          garbage: upkeep.garbage.progress,
-          memory: parts.memory && memoryStatus(parts.memory(), parts.hosted),
-          scrub: upkeep.scrub.progress,
-          damage: upkeep.scrub.damage.current,
-        },
-        peers: await nouns.listPeers(),
-        volumes: await nouns.listVolumes(),
-        mounts: await nouns.listMounts(),
-        backups: await backupsOf(nouns),
-        locks: hostedNow(parts).flatMap(([named, hosted]) => locksOf(named, hosted, world)),
-        notices: volumes
-          .all()
-          .flatMap((named) => {
-            const heard = swarm.heardOf(named.volume)
-            return noticesOf(named, { nowMs: world.clock.wall(), ...heard })
-          })
-          .concat(
-            hostedNow(parts).flatMap(([named, hosted]) =>
-              voterNotices(named, hosted, world.clock.wall()),
-            ),
-          ),
-      }
+/** The status of everything. */
+async function describeNode(
+  parts: NodeParts,
+  self: NodeIdentity,
+  nouns: Pick<NodeApi, 'listPeers' | 'listVolumes' | 'listMounts' | 'listBackups'>,
+): Promise<NodeStatus> {
+  const { space, volumes, world, swarm, upkeep } = parts
+  await space.measure()
+  const { self: id } = world.network
+  const all = hostedNow(parts).map(([, one]) => one)
+  const unplacedBytes = all.reduce((sum, one) => sum + one.unplacedBytes, 0)
+  const groups = all.flatMap(({ map }) => map.groups())
+  return {
+    node: {
+      id,
+      addresses: world.network.addresses(),
+      ...self,
+      ...space.status({ unplacedBytes, wholeBytes: wholeBytesOf(groups, id) }),
+      garbage: upkeep.garbage.progress,
+      memory: parts.memory && memoryStatus(parts.memory(), parts.hosted),
+      scrub: upkeep.scrub.progress,
+      damage: upkeep.scrub.damage.current,
     },
+    peers: await nouns.listPeers(),
+    volumes: await nouns.listVolumes(),
+    mounts: await nouns.listMounts(),
+    backups: await backupsOf(nouns),
+    locks: hostedNow(parts).flatMap(([named, hosted]) => locksOf(named, hosted, world)),
+    notices: volumes
+      .all()
+      .flatMap((named) => {
+        const heard = swarm.heardOf(named.volume)
+        return noticesOf(named, { nowMs: world.clock.wall(), ...heard })
+      })
+      .concat(
+        hostedNow(parts).flatMap(([named, hosted]) =>
+          voterNotices(named, hosted, world.clock.wall()),
+        ),
+      ),
   }
 }
 

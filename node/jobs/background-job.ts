@@ -5,6 +5,7 @@
 // The times are spread by a fifth either way: nodes that were started together do not work in step.
 import { asShoalError } from '../../protocol/errors.ts'
 import type { Clock, Random, Timer } from '../world/world.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Part of the time between runs that chance decides. */
 const SPREAD = 0.4
@@ -18,7 +19,7 @@ export interface JobParts {
   readonly everyMs: number
   /** Ends soon after the signal aborts. */
   readonly run: (signal: AbortSignal) => Promise<void>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class Job {
@@ -76,7 +77,7 @@ export class Job {
     this.#run(undefined).catch((error: unknown) => {
       if (this.#stopped.signal.aborted) return
       const { code, message } = asShoalError(error)
-      log('a background job failed', { job: name, code, message })
+      log('job.failed', { job: name, code, message })
     })
   }
 

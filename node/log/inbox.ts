@@ -232,7 +232,7 @@ export class Inbox {
       const message = isFull
         ? `this node is full: what ${name} writes is not taken until there is room`
         : `${name} makes the log grow faster than its role has to: the rest of what it wrote is taken bit by bit`
-      volume.events.note.tell(message, { peer: author, waitMs })
+      volume.events.note.tell('log.held-back', { peer: author, waitMs, message })
       const event = { kind: 'peer-costly', volume: volume.id, peer: author, message } as const
       if (!isFull) volume.events.security.tell(event)
     }

@@ -3,6 +3,7 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Membership } from '../replica/membership.ts'
+import type { LogEvent } from '../observe/log-events.ts'
 
 export interface Stranded {
   /** The peer with the checkpoint that others continue from. */
@@ -15,9 +16,8 @@ export interface Stranded {
 export function noteOf(
   { peer, missing }: Stranded,
   membership: Membership,
-): [message: string, fields: Record<string, unknown>] {
-  const message = 'the log of others goes on from a checkpoint that too few attest'
-  return [message, { peer, missing: missing.map((one) => membership.nameOf(one)) }]
+): [event: LogEvent, fields: Record<string, unknown>] {
+  return ['log.stranded', { peer, missing: missing.map((one) => membership.nameOf(one)) }]
 }
 
 /** The error with which writes are refused. */

@@ -10,11 +10,6 @@ import type { BodyReading, EntryVerdict } from '../replica/entry-check.ts'
 import { applySideEffects } from './side-effects.ts'
 import type { Volume } from './volume.ts'
 
-const NOTES = {
-  late: 'an entry came too late: what it says is for its writer to say again',
-  void: 'an entry says nothing: its writer had no right to it, or not any more',
-}
-
 /** payer: whose share of the log's growth it is, if not its author's. As Volume.receive. */
 export function takeEntry(
   volume: Volume,
@@ -29,13 +24,13 @@ export function takeEntry(
   if (reading.kind === 'missing-key' && mayCount(volume, entry, found)) {
     const message =
       'this node was not given a key that others write with: ask an admin for a new ticket and join again'
-    volume.events.note.tell(message, { author, epoch: entry.header.epoch })
+    volume.events.note.tell('log.key-missing', { author, epoch: entry.header.epoch, message })
     return 'missing-key'
   }
   if (reading.kind === 'unreadable') {
     const { message } = reading.cause
     const fields = { author, entry: entry.hash, message }
-    volume.events.note.tell('an entry says nothing that can be read', fields)
+    volume.events.note.tell('log.entry-unreadable', fields)
   }
   if (found.existing !== undefined) volume.tentative.forked(entry.header.actor)
   const label = forks.nameAt(found, entry)
@@ -72,7 +67,7 @@ function apply(
   const ops: readonly (Op | undefined)[] = reading.kind === 'ops' ? reading.ops : []
   const isDue = removals.add(entry, place)
   const standing = replica.standingOf(entry, place, removals.judge)
-  if (standing !== 'counts') events.note.tell(NOTES[standing], { author })
+  if (standing !== 'counts') events.note.tell(`log.entry-${standing}`, { author })
   const changes = emptyChanges()
   volume.apply(entry, place, ops, changes, standing)
   // Whichever cuts count, and whoever may speak: all know of the same.

@@ -191,7 +191,7 @@ export class VolumeCommit {
     const message =
       'the store could not make a write durable; restart the node, nothing acknowledged is lost'
     this.#failure = new ShoalError('EIO', message, { cause })
-    this.#c.note.tell(message, { cause: asShoalError(cause).message })
+    this.#c.note.tell('log.not-durable', { message, cause: asShoalError(cause).message })
   }
 }
 

@@ -378,7 +378,7 @@ export class Volume {
     this.stop.halt(at, cause)
     const failure = halted(cause)
     this.#commits.stop(failure)
-    this.events.note.tell(failure.message, { entry: at?.entry, cause: String(cause) })
+    this.events.note.tell('log.halted', { entry: at?.entry, cause: String(cause) })
     const { message } = failure
     this.events.security.tell({ kind: 'volume-stopped', peer: at?.author, message })
     return failure

@@ -18,6 +18,7 @@ import { VolumeFileSystem } from './operations.ts'
 import type { ShownOwner } from './shown-owner.ts'
 import { SnapshotFolders } from './snapshot-folders.ts'
 import { WithSnapshots } from './with-snapshots.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Makes a kernel mount: a driver. */
 export type Mounter = (
@@ -62,7 +63,7 @@ export interface MountsComponents {
   readonly clock: Clock
   readonly mounter: Mounter | undefined
   readonly store: Pick<Store, 'space'>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class Mounts {
@@ -112,7 +113,7 @@ export class Mounts {
     this.#mounts.set(folder, { status, mounted, over })
     over.catch((error: unknown) => {
       const { code, message } = asShoalError(error)
-      log('what was written to a mount may be lost', { folder, code, message })
+      log('mount.write-lost', { folder, code, message })
     })
     return status()
   }

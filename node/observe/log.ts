@@ -2,36 +2,83 @@
 // it becomes `node.log.old`, which replaces the one before. Lines are written at once, so that a
 // crash does not take the last away.
 import { mkdirSync, renameSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { destination, pino, stdSerializers, stdTimeFunctions } from 'pino'
 import { escapeHidden } from '../../protocol/hidden-chars.ts'
 import { MIB } from '../../protocol/units.ts'
+import { LOG_EVENTS, partOf } from './log-events.ts'
+import type { WriteLog } from './log-events.ts'
+import { LOG_LEVELS } from '../../protocol/log-level.ts'
+import type { LogLevel } from '../../protocol/log-level.ts'
 
+/** In the home. */
+export const LOG_FILE = 'logs/node.log'
 const LOG_BYTES_MAX: number = 8 * MIB
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
-
-/** Say what happened; never throws. `fields` become JSON keys beside `time`, `level` and `msg`. */
-export type Log = (
-  level: LogLevel,
-  message: string,
-  fields?: Readonly<Record<string, unknown>>,
-) => void
+/** The level of each part of a node: lines below it are not written. */
+export type LogLevels = ReadonlyMap<string, LogLevel>
 
 export interface LogOptions {
+  /** The level of parts that have none of their own. */
   readonly level?: LogLevel
   /** Transforms a written line. */
   readonly seal?: (line: string) => string
 }
 
-/** Open the log of a home, which must be there. Lines below `level` are dropped. */
+export interface NodeLog {
+  readonly write: WriteLog
+  /** Those that were set; '' is for all other parts. */
+  readonly levels: LogLevels
+  /** Hear each line that is written, before it is sealed. returns how to hear no more. */
+  readonly listen: (listener: (line: string) => void) => () => void
+  /** From now on until the node stops. part: '' for all that have none of their own. */
+  readonly setLevel: (part: string, level: LogLevel) => void
+}
+
+/** Open the log of a home, which must be there. */
 export function openLog(
   home: string,
   { level = 'info', seal = (line) => line }: LogOptions = {},
-): Log {
-  const folder = join(home, 'logs')
-  const path = join(folder, 'node.log')
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+): NodeLog {
+  const path = join(home, LOG_FILE)
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const file = openFile(path)
+  const listeners = new Set<(line: string) => void>()
+  const logger = pino(
+    {
+      base: null,
+      level: 'debug',
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: label },
+      serializers: { error: stdSerializers.err },
+    },
+    {
+      write: (text) => {
+        const line = escapeHidden(text.trimEnd())
+        for (const listener of listeners) listener(line)
+        file.write(`${seal(line)}\n`)
+      },
+    },
+  )
+  const levels = new Map<string, LogLevel>([['', level]])
+  const least = (part: string): LogLevel => levels.get(part) ?? levels.get('') ?? level
+  return {
+    levels,
+    listen: (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    setLevel: (part, to) => void levels.set(part, to),
+    write: (event, fields) => {
+      const [lineLevel, message] = LOG_EVENTS[event]
+      if (LOG_LEVELS.indexOf(lineLevel) < LOG_LEVELS.indexOf(least(partOf(event)))) return
+      logger[lineLevel]({ event, ...fields }, message)
+    },
+  }
+}
+
+/** One that begins anew when it is full. */
+function openFile(path: string): ReturnType<typeof destination> {
   const file = destination({ dest: path, sync: true, mode: 0o600 })
   let bytes = statSync(path).size
   file.on('write', (written) => {
@@ -43,17 +90,7 @@ export function openLog(
   })
   // A full disk stops the log, not the node.
   file.on('error', () => {})
-  const logger = pino(
-    {
-      base: null,
-      level,
-      timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: label },
-      serializers: { error: stdSerializers.err },
-    },
-    { write: (line) => void file.write(`${seal(escapeHidden(line.trimEnd()))}\n`) },
-  )
-  return (lineLevel, message, fields = {}) => logger[lineLevel](fields, message)
+  return file
 }
 
 function label(text: string): { readonly level: string } {

@@ -32,6 +32,7 @@ import {
 import type { Examined, Known, Link, LogFiles } from './security-chain.ts'
 import type { RecordSecurity, SecurityEvent } from './security.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+import type { WriteLog } from './log-events.ts'
 
 /** The head as it was when it was last durable, and what was told to be wrong with the log. */
 const HEAD_KEY = STORE_PREFIXES.securityHead
@@ -53,7 +54,7 @@ export interface SecurityLogComponents {
   readonly lines: LineSeal
   /** The name of a peer, where it is known. */
   readonly nameOf: (peer: PeerId, volume: VolumeId | undefined) => string | undefined
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
   /** Hears of each event that is taken. */
   readonly onEvent?: RecordSecurity | undefined
 }
@@ -211,7 +212,7 @@ export class SecurityLog {
     const line = formatLine({ number, timeMs, ...said }, prev)
     this.#last = { number, hash: securityLineHash(line) }
     this.#pending.push({ line, link: this.#last })
-    log(said.message, { security: kind, volume, peer })
+    log('security.event', { security: kind, volume, peer, message: said.message })
     this.#writeSoon()
   }
 
@@ -238,7 +239,7 @@ export class SecurityLog {
         await this.#keep(last.link)
       } catch (error) {
         const { message } = asShoalError(error)
-        this.#c.log('the security log cannot be written', { error: message })
+        this.#c.log('security.log-failed', { error: message })
         if (this.#file !== undefined)
           await ignoreFailure(this.#file.close(), 'that it cannot be written is said')
         this.#file = undefined

@@ -32,6 +32,7 @@ import { LocalPinTally } from './local-pin-tally.ts'
 import type { Kept } from './local-pin-tally.ts'
 import { DebounceTimer } from '../jobs/debounce-timer.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Missing data is tried again at this interval. */
 const EVERY_MS: number = MINUTE_MS
@@ -53,7 +54,7 @@ export interface LocalPinningParts {
   readonly store: Pick<Store, 'chunks' | 'commit'>
   readonly clock: Clock
   readonly random: Random
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export interface LocalPin extends Kept {
@@ -358,7 +359,7 @@ export class LocalPinning {
     const path = pathOf(hosted.namespace, id)
     const shown = path === undefined ? 'a file that is gone' : hosted.namespace.shownPath(path)
     const failure = new ShoalError(code, `${shown}: ${message}`, { cause: asShoalError(cause) })
-    log('what is pinned to this node is not all here', { code, message: failure.message })
+    log('pin.incomplete', { code, message: failure.message })
     return failure
   }
 

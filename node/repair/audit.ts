@@ -23,6 +23,7 @@ import type { ShardClient } from '../peers/shards.ts'
 import type { Clock, Network, Random } from '../world/world.ts'
 import type { Quarantine } from './quarantine.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Time between two rounds: each peer gets 48 challenges a day, or more if it holds much. */
 export const AUDIT_EVERY_MS: number = 30 * MINUTE_MS
@@ -53,7 +54,7 @@ export interface AuditParts {
   readonly quarantine: Quarantine
   /** After how long a silence a peer is taken for lost. */
   readonly graceMs: () => number
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 interface Challenge extends BelievedShard {
@@ -142,7 +143,7 @@ export class Audit {
     if (contained?.stripe === stripe && contained.index === index) this.#contained.delete(peer)
     if (!isAscribed || outcome === 'proven') return
     if (isPlanted('damage-left') && outcome !== 'absent') return
-    log('a peer does not hold a shard as the map says', { peer, stripe, index, leaf, outcome })
+    log('audit.shard-missing', { peer, stripe, index, leaf, outcome })
     if (outcome !== 'damaged') quarantine.quarantine(peer)
     map.disbelieve({ stripe, index, peer })
   }

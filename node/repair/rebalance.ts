@@ -18,6 +18,7 @@ import type { ClusterObserver } from './cluster-view.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { ShardTransfer } from './shard-transfer.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 export interface RebalanceParts {
   readonly map: Pick<StripeMap, 'stripe' | 'recordShards' | 'disbelieve'>
@@ -28,7 +29,7 @@ export interface RebalanceParts {
   readonly clusterView: Pick<ClusterObserver, 'take' | 'avoid'>
   readonly transfer: ShardTransfer
   readonly quarantine: Pick<Quarantine, 'noteMoved'>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class Rebalance {
@@ -71,7 +72,7 @@ export class Rebalance {
       } catch (error) {
         signal.throwIfAborted()
         const { code, message } = asShoalError(error)
-        log('a peer did not take a shard', { stripe: id, index, peer: to, code, message })
+        log('transfer.shard-not-taken', { stripe: id, index, peer: to, code, message })
         clusterView.avoid(to)
         refusals++
         continue

@@ -19,13 +19,14 @@ import type { MappedStripe, StripeGroup, StripeMap } from '../shard-map/stripe-m
 import type { Budget } from '../world/budget.ts'
 import type { ClusterView, ClusterObserver } from './cluster-view.ts'
 import type { ShardTransfer } from './shard-transfer.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 export interface RecodeParts extends DisperseParts, ProvenParts {
   readonly dedupCheck: Pick<DedupCheck, 'verified' | 'noteTaken'>
   readonly clusterView: Pick<ClusterObserver, 'take' | 'avoid'>
   readonly transfer: ShardTransfer
   readonly budget: Pick<Budget, 'take'>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class Recode {
@@ -103,7 +104,7 @@ export class Recode {
       isAvoided: (peer) => full.has(peer),
       onRefused: (peer, error) => {
         const { code, message } = asShoalError(error)
-        log('a peer did not take a shard', { stripe: id, peer, code, message })
+        log('transfer.shard-not-taken', { stripe: id, peer, code, message })
         clusterView.avoid(peer)
       },
       signal,

@@ -31,6 +31,7 @@ import { Repair } from './shard-repair.ts'
 import { ShardTransfer } from './shard-transfer.ts'
 import { BackoffTable } from '../jobs/backoff.ts'
 import type { Pauses } from '../jobs/backoff.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Stripes worked on at a time, each with all its shards in memory. */
 const STRIPES_MAX = 2
@@ -62,7 +63,7 @@ export interface RepairLoopParts {
   readonly dedupCheck: Pick<DedupCheck, 'verified' | 'noteTaken'>
   /** May a member condemn stripes? */
   readonly mayCondemn: (peer: PeerId) => boolean
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export interface RepairLoopOptions extends RepairPlannerOptions {
@@ -256,7 +257,7 @@ export class RepairLoop {
       const { code, message } = asShoalError(error)
       this.#retryAt = Math.min(this.#retryAt, this.#backoff.failed(stripe))
       this.#hasChanged = true
-      this.#parts.log('upkeep of a stripe failed', { task: kind, stripe, code, message })
+      this.#parts.log('repair.failed', { task: kind, stripe, code, message })
     } finally {
       this.#active.delete(stripe)
     }

@@ -15,6 +15,7 @@ import type { Store } from '../store/store.ts'
 import type { Network } from '../world/world.ts'
 import { lacksShards } from './shard-trimming.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /**
  * How long a shard may be here before the map says so: of a stripe that no volume knows, and of one
@@ -42,7 +43,7 @@ export interface ScrubCheckParts {
   readonly keepsOthers: () => boolean
   /** Something on the disk is not what was stored. */
   readonly onDamaged: () => Promise<void>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 /** A stripe and the volume that knows it. */
@@ -198,7 +199,7 @@ export class ScrubCheck {
       return true
     } catch (error) {
       const { code, message } = asShoalError(error)
-      log('could not record what scrub has found', { stripe, index, code, message })
+      log('scrub.not-recorded', { stripe, index, code, message })
       return false
     }
   }
@@ -217,9 +218,8 @@ export class ScrubCheck {
 
   #found(finding: ScrubFinding): ScrubFinding {
     const { action, state } = finding
-    const message =
-      action === 'lost' ? 'data is damaged and there is no other copy' : `scrub: ${state}`
-    if (state !== 'stray' || action !== 'kept') this.#parts.log(message, { ...finding })
+    const event = action === 'lost' ? 'scrub.lost' : (`scrub.${state}` as const)
+    if (state !== 'stray' || action !== 'kept') this.#parts.log(event, { ...finding })
     return finding
   }
 }

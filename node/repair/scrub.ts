@@ -12,6 +12,7 @@ import type { ScrubEvent, ScrubFinding } from '../control/upkeep.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock, Network } from '../world/world.ts'
 import type { ScrubbedVolume } from './scrub-check.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** How often to see whether a pass is due. */
 export const SCRUB_EVERY_MS: number = HOUR_MS
@@ -37,7 +38,7 @@ export interface ScrubParts {
   readonly volumes: () => Iterable<ScrubbedVolume>
   /** As ScrubCheckParts has it. */
   readonly keepsOthers: () => boolean
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 /** Done is all of the phases before, and of this one up to this stripe or chunk. */
@@ -132,7 +133,7 @@ export class Scrub {
     if (this.#suspected.has(key)) return
     this.#suspected.add(key)
     this.#look(stripe, index)
-      .catch((error: unknown) => this.#parts.log('could not look at a shard', { stripe, error }))
+      .catch((error: unknown) => this.#parts.log('scrub.suspect-failed', { stripe, error }))
       .finally(() => this.#suspected.delete(key))
   }
 
@@ -159,7 +160,7 @@ export class Scrub {
         persistedAt = clock.now()
       }
       await this.#write({ ...pass, doneBytes, place: undefined })
-      log('all that is stored here was read and checked', { bytes: doneBytes, found })
+      log('scrub.done', { bytes: doneBytes, found })
     } finally {
       this.#progress = undefined
     }

@@ -18,6 +18,7 @@ import type { MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
 import type { ClusterView, ClusterObserver } from './cluster-view.ts'
 import type { ShardTransfer, TransferOptions } from './shard-transfer.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Chunks fetched at a time: enough of a tier's ranges to be few requests. */
 const FETCHES_MAX = 64
@@ -32,7 +33,7 @@ export interface RepairParts {
    * The sealed chunk. throws ShoalError 'chunk-unavailable'. Undefined where there are no tiers.
    */
   readonly fetch?: (chunk: ChunkId, signal: AbortSignal) => Promise<Uint8Array>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 /** A stripe with what is to be done about it now. */
@@ -143,7 +144,7 @@ export class Repair {
       } catch (error) {
         options.signal.throwIfAborted()
         const { code, message } = asShoalError(error)
-        log('a peer did not take a shard', { stripe: id, index, peer: to, code, message })
+        log('transfer.shard-not-taken', { stripe: id, index, peer: to, code, message })
         clusterView.avoid(to)
       }
     })

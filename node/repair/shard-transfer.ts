@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts'
 import type { Luck, Network } from '../world/world.ts'
 import type { Budget } from '../world/budget.ts'
 import type { ClusterView } from './cluster-view.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 export interface TransferParts {
   readonly store: Pick<Store, 'shards'>
@@ -21,7 +22,7 @@ export interface TransferParts {
   readonly network: Pick<Network, 'self'>
   readonly random: Luck
   readonly budget: Pick<Budget, 'take'>
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export interface TransferOptions {
@@ -147,7 +148,7 @@ export class ShardTransfer {
     } catch (error) {
       options.signal.throwIfAborted()
       const { code, message } = asShoalError(error)
-      this.#parts.log('a shard cannot be had', { stripe: id, index, holder, code, message })
+      this.#parts.log('transfer.shard-not-had', { stripe: id, index, holder, code, message })
       return undefined
     }
   }
@@ -155,7 +156,7 @@ export class ShardTransfer {
   /** The holder does not have the shard, or not as it should be: then it counts as missing. */
   async #disown(id: StripeId, index: number, holder: PeerId, error: Error): Promise<void> {
     const { map, network, log } = this.#parts
-    log('a holder has no such shard', { stripe: id, index, holder, message: error.message })
+    log('transfer.no-such-shard', { stripe: id, index, holder, message: error.message })
     if (holder === network.self)
       return map.recordShards(id, [{ index, peer: holder, isHeld: false }])
     map.disbelieve({ stripe: id, index, peer: holder })

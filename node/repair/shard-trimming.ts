@@ -13,6 +13,7 @@ import type { ShardChange } from '../../protocol/op/op.ts'
 import type { MapEvent, MappedStripe, StripeMap } from '../shard-map/stripe-map.ts'
 import type { Store } from '../store/store.ts'
 import type { Clock } from '../world/world.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 export const RELEASE_AFTER_MS: number = 2 * MINUTE_MS
 /** More are left to scrub. */
@@ -23,7 +24,7 @@ export interface ShardTrimmingParts {
   readonly store: Pick<Store, 'shards' | 'orphans' | 'commit'>
   readonly clock: Clock
   readonly self: PeerId
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class ShardTrimming {
@@ -116,7 +117,7 @@ export class ShardTrimming {
       await map.recordShards(stripe, changes)
     } catch (error) {
       const { code, message } = asShoalError(error)
-      log('could not record which shards are here', { stripe, code, message })
+      log('trim.not-recorded', { stripe, code, message })
     }
   }
 

@@ -5,6 +5,7 @@ import type { ChangeSet } from '../../protocol/tree/apply.ts'
 import type { SecurityEvent } from '../observe/security.ts'
 import type { Op } from '../../protocol/op/op.ts'
 import type { MapEvent } from '../shard-map/stripe-map.ts'
+import type { LogEvent } from '../observe/log-events.ts'
 
 /** A checkpoint that a member announces. */
 export type CheckpointOp = Extract<Op, { kind: 'checkpoint' }>
@@ -52,9 +53,9 @@ export class Listeners<Args extends readonly unknown[]> {
 /** The events of a volume. */
 export class VolumeEvents {
   /** Events of the log that people should know of, with details. */
-  readonly note: Listeners<[message: string, fields: Record<string, unknown>]> = new Listeners()
+  readonly note: Listeners<[event: LogEvent, fields: Record<string, unknown>]> = new Listeners()
   readonly #failed = (error: unknown): void =>
-    this.note.tell('a part of this node failed at what was written', { error: String(error) })
+    this.note.tell('log.listener-failed', { error: String(error) })
   /**
    * Each op made on this node (`local`) and each entry from elsewhere, at once when it is applied.
    */

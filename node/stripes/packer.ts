@@ -33,6 +33,7 @@ import type { Marks } from './placement-queue.ts'
 import { Backoff } from '../jobs/backoff.ts'
 import type { Pauses } from '../jobs/backoff.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** A stripe in the making closes so long after its last chunk. */
 const QUIET_MS: number = 1 * SECOND_MS
@@ -47,7 +48,7 @@ export interface PackerParts extends DisperseParts {
   readonly marks: Marks
   readonly dedupCheck: DedupCheck
   readonly clock: Clock
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
   /** Finds chunks of stripes that must be completed. */
   readonly fetcher: ChunkFetcher
   /** This node has begun to hold a shard of the stripe. */
@@ -239,7 +240,7 @@ export class Packer {
   #retryLater({ code, message }: ShoalError): void {
     if (this.#stopping.signal.aborted) return
     const retryMs = this.#retries.next()
-    this.#parts.log('not all is placed', { code, message, retryMs })
+    this.#parts.log('placement.incomplete', { code, message, retryMs })
     this.#retryTimer?.cancel()
     this.#retryTimer = this.#parts.clock.timer(retryMs, () => {
       this.#closesAll = true
@@ -317,7 +318,7 @@ export class Packer {
       if (!hasCode(error, 'corrupt')) throw error
     }
     if (!this.#placementQueue.has(chunk)) return undefined
-    this.#parts.log('a chunk is damaged on this disk and in no stripe', { chunk: chunk.id })
+    this.#parts.log('placement.chunk-damaged', { chunk: chunk.id })
     this.#lack ??= `chunk ${chunk.id} is damaged on this disk and nowhere else: write its file again`
     return undefined
   }

@@ -21,6 +21,7 @@ import type { ShardStore } from '../store/shards.ts'
 import type { Clock, Network } from '../world/world.ts'
 import type { MapEvent, StripeGroup, StripeMap } from '../shard-map/stripe-map.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Time between two placement groups. */
 export const SWEEP_STEP_MS: number = DAY_MS / PLACEMENT_GROUPS
@@ -42,7 +43,7 @@ export interface ProviderAnnouncerParts {
   readonly map: Pick<StripeMap, 'groups' | 'stripesOf' | 'stripe'>
   readonly store: { readonly shards: Pick<ShardStore, 'indices'> }
   readonly volume: VolumeId
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class ProviderAnnouncer {
@@ -177,7 +178,7 @@ export class ProviderAnnouncer {
       await network.provide(cid, { signal: clock.timeout(PROVIDE_MS, signal) })
     } catch (error) {
       signal.throwIfAborted()
-      log('could not announce what is held here', { code: asShoalError(error).code })
+      log('announce.failed', { code: asShoalError(error).code })
     }
   }
 
@@ -185,7 +186,7 @@ export class ProviderAnnouncer {
     try {
       await this.#parts.network.unprovide(cid)
     } catch (error) {
-      this.#parts.log('could not withdraw an announcement', { code: asShoalError(error).code })
+      this.#parts.log('announce.withdrawal-failed', { code: asShoalError(error).code })
     }
   }
 }

@@ -7,6 +7,7 @@ import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
 import type { StripeMap } from '../shard-map/stripe-map.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Between the first and the second time that a shard is absent. */
 const AGAIN_MS: number = 10 * SECOND_MS
@@ -17,7 +18,7 @@ export interface ReadFaultsParts {
   readonly map: Pick<StripeMap, 'stripe' | 'disbelieve'>
   readonly clock: Pick<Clock, 'now'>
   readonly self: PeerId
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
   /** A shard of this node itself. */
   readonly onOwn: (stripe: StripeId, index: number) => void
 }
@@ -37,7 +38,7 @@ export class ReadFaults {
     if (holder === self) return onOwn(stripe, index)
     const isAscribed = map.stripe(stripe)?.holders[index]?.includes(holder) === true
     if (!isAscribed || (found === 'absent' && this.#isFirst(`${stripe} ${index} ${holder}`))) return
-    log('a peer does not have a shard as the map says', { stripe, index, holder, found })
+    log('read.shard-missing', { stripe, index, holder, found })
     map.disbelieve({ stripe, index, peer: holder })
   }
 

@@ -15,6 +15,7 @@ import type { DedupCheck } from './dedup-check.ts'
 import type { Holders } from '../shard-map/stripe-map.ts'
 import type { PlacedCopies } from './placed-copies.ts'
 import type { PlacementQueue } from './placement-queue.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** A peer that refused a shard is left alone so long. */
 const AVOID_MS: number = 30 * SECOND_MS
@@ -23,7 +24,7 @@ export interface StripePlacerParts extends DisperseParts {
   readonly placementQueue: PlacementQueue
   readonly dedupCheck: Pick<DedupCheck, 'verified' | 'noteTaken'>
   readonly clock: Clock
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
   /** This node has begun to hold a shard of the stripe. */
   readonly onKept: (stripe: StripeId) => void
   readonly placedCopies: Pick<PlacedCopies, 'add'>
@@ -73,7 +74,7 @@ export class StripePlacer {
       onRefused: (peer, error) => {
         const { code, message } = asShoalError(error)
         this.#avoided.set(peer, (clock.now() + AVOID_MS) as Instant)
-        log('a peer did not take a shard', { peer, stripe: stripe.id, code, message })
+        log('transfer.shard-not-taken', { peer, stripe: stripe.id, code, message })
       },
       signal,
     })

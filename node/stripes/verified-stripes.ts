@@ -22,6 +22,7 @@ import type { Holders, StripeMap } from '../shard-map/stripe-map.ts'
 import type { Marks } from './placement-queue.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** All shards of a stripe come within this time, or it is tried another time. */
 const FETCH_MS: number = 2 * MINUTE_MS
@@ -41,7 +42,7 @@ export interface VerifiedStripesParts {
   readonly budget: Pick<Budget, 'take'>
   /** A stripe that says what is not so. */
   readonly onFalse: (stripe: StripeId) => void
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class VerifiedStripes {
@@ -78,7 +79,7 @@ export class VerifiedStripes {
   refute(stripe: StripeId): void {
     if (this.isFalse(stripe)) return
     this.#parts.marks.put(verifiedKey(stripe), FALSE)
-    this.#parts.log('a stripe does not hold what it lists', { stripe })
+    this.#parts.log('stripe.false', { stripe })
     this.#parts.onFalse(stripe)
   }
 
@@ -148,7 +149,7 @@ export class VerifiedStripes {
         const { index, peer } = source
         const bytes = await this.#read(id, header, index, peer, scope).catch((error: unknown) => {
           const { code, message } = asShoalError(error)
-          log('a shard cannot be had', { stripe: id, index, holder: peer, code, message })
+          log('transfer.shard-not-had', { stripe: id, index, holder: peer, code, message })
           return undefined
         })
         if (bytes === undefined) continue

@@ -11,6 +11,7 @@ import type { Volume } from '../log/volume.ts'
 import { isSame } from '../replica/kept-checkpoint.ts'
 import type { World } from '../world/world.ts'
 import { exchangeKey } from './catch-up.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Why a checkpoint that was offered was of no use. */
 const IN_VAIN_FALSE = ['corrupt', 'malformed', 'bad-signature', 'EACCES'] as const
@@ -25,7 +26,7 @@ export interface CheckpointFetchesComponents {
   /** There is more of the log to be had now. */
   readonly onNew: (volume: Volume, peer: PeerId) => void
 
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class CheckpointFetches {
@@ -62,7 +63,7 @@ export class CheckpointFetches {
         if (IN_VAIN.some((code) => hasCode(error, code))) this.#backoff.failed(key)
         if (IN_VAIN_FALSE.some((code) => hasCode(error, code)))
           volume.events.security.tell({ kind: 'checkpoint-refused', peer, message: String(error) })
-        this.#c.log('a checkpoint cannot be had', { peer, error: String(error) })
+        this.#c.log('checkpoint.not-had', { peer, error: String(error) })
       },
     )
   }

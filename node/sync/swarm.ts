@@ -35,6 +35,7 @@ import type { Detector } from '../peers/detector.ts'
 import type { Joining } from '../peers/join.ts'
 import type { PeerBudgets } from '../peers/budget.ts'
 import { Reconnect } from '../peers/reconnect.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Beacons between two exchanges that nothing but time asks for. */
 const ANTI_ENTROPY_BEACONS = 6
@@ -56,7 +57,7 @@ export interface SwarmComponents {
   readonly checkpoints: CheckpointOptions
   /** Members came or went, or peers that may hold shards became reachable. */
   readonly onPeersChanged: () => void
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 interface Hosted {
@@ -122,7 +123,7 @@ export class Swarm {
       inboxOf: (volume) => this.#inboxOf(volume),
       onTruncated: (volume, peer) => this.#fetches.start(volume, peer),
       onRefused: (volume, error) =>
-        components.log('an entry was refused', { volume: volume.id, error: error.message }),
+        components.log('sync.entry-refused', { volume: volume.id, error: error.message }),
       onForked: (volume, peer) => this.syncSoon(volume, peer),
       onBusy: (volume, peer, waitMs) => this.heldElsewhere.heardBusy(volume, peer, waitMs),
       onTime: (volume, peer, aheadMs) => this.#heard.compared(volume, peer, aheadMs),
@@ -137,7 +138,7 @@ export class Swarm {
       exchange: (volume, peer) => this.sync(volume, peer),
       onFailed: (volume, peer, error, againMs) => {
         const fields = { peer, volume: volume.id, error: String(error), againMs }
-        if (!this.#stopped) components.log('a log exchange failed', fields)
+        if (!this.#stopped) components.log('sync.failed', fields)
       },
     })
     this.#reconnect = new Reconnect(
@@ -200,7 +201,7 @@ export class Swarm {
     snapshots.start()
     volume.events.members.add(() => this.#membersChanged())
     if (security !== undefined) recordVolume(volume, security.record)
-    volume.events.note.add((message, fields) => log(message, { volume: volume.id, ...fields }))
+    volume.events.note.add((event, fields) => log(event, { volume: volume.id, ...fields }))
     this.#reconnect.refresh()
   }
 

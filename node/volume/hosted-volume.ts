@@ -58,6 +58,7 @@ import { VolumeStripeMap } from './volume-stripe-map.ts'
 import type { PeerHooks } from './volume-stripe-map.ts'
 import { VolumeTiers } from './volume-tiers.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** Extents and children of manifest nodes kept, per volume. */
 const NODE_CACHE_ITEMS = 100_000
@@ -78,7 +79,7 @@ export interface HostedVolumeComponents {
   readonly dirty: DirtyBudget
   /** For stripes of others that are looked through, of all volumes of the node. */
   readonly looking: Budget
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
   /** Without one, what concerns security is logged. */
   readonly security?: RecordSecurity | undefined
 }
@@ -139,7 +140,9 @@ export class HostedVolume {
 
   private constructor(components: HostedVolumeComponents, parts: DataParts) {
     const { world, store, swarm, volume, strong, lock, log, cache, ahead, dirty } = components
-    const { security = ({ message, ...fields }) => log(message, fields) } = components
+    const {
+      security = ({ kind, ...fields }) => log('security.event', { security: kind, ...fields }),
+    } = components
     const { map, fetcher, packer, dedupCheck } = parts
     this.volume = volume
     this.map = map

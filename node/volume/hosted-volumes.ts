@@ -24,6 +24,7 @@ import type { World } from '../world/world.ts'
 import { HostedVolume } from './hosted-volume.ts'
 import type { PeersKnown } from './hosted-volume.ts'
 import { parsePath } from './paths.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 const FIRST_VOLUME = 'main'
 /** For stripes of others that are looked through. */
@@ -37,7 +38,7 @@ export interface HostedVolumesComponents {
   readonly joining: Joining
   readonly peers: PeersKnown
   readonly security?: RecordSecurity | undefined
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 /** A place in a hosted volume. */

@@ -19,6 +19,7 @@ import type { Snapshot } from '../state/snapshots.ts'
 import type { Swarm } from '../sync/swarm.ts'
 import type { Timer, World } from '../world/world.ts'
 import type { Change } from './files.ts'
+import type { WriteLog } from '../observe/log-events.ts'
 
 /** A node that starts hears first of what the others have made. */
 const SETTLE_MS: number = 30 * SECOND_MS
@@ -34,7 +35,7 @@ export interface SnapshotMakerComponents {
   readonly swarm: Pick<Swarm, 'snapshots' | 'connectedMembers'>
   /** How changes are made in the volume. */
   readonly changing: (signal: AbortSignal) => Change
-  readonly log: (message: string, fields: Record<string, unknown>) => void
+  readonly log: WriteLog
 }
 
 export class SnapshotMaker {
@@ -95,7 +96,7 @@ export class SnapshotMaker {
       this.#lookIn(Math.min(Math.max(0, nextMs), LOOK_MS))
     } catch (error) {
       if (this.#stop.signal.aborted) return
-      log('a scheduled snapshot failed', { error: String(error) })
+      log('snapshot.schedule-failed', { error: String(error) })
       this.#lookIn(this.#backoff.next())
     }
   }

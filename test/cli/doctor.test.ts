@@ -94,6 +94,7 @@ describe('doctor', () => {
       await shoal('init')
       await addConfig(place, ALERTS)
       await shoal('up', '--detach', ...ALONE)
+      await shoal('logs', 'level', 'all', 'debug')
       const { ticket } = (await json('invite')) as { ticket: string }
       await shoal('volume', 'key', 'export', join(folder, 'recovery.key'))
       await shoal('alerts', 'test')

@@ -12,7 +12,7 @@ const BYTES: number = 16 * MIB
 const REFUSING = new URL('./refuse-bulk.ts', import.meta.url).href
 
 interface Line {
-  readonly msg: string
+  readonly event: string
   readonly sent?: number
   readonly received?: number
 }
@@ -49,7 +49,7 @@ test('shards go over a bulk connection', async () => {
   const [a, b] = await placed(cluster)
   await a.kill('SIGTERM')
   await b.kill('SIGTERM')
-  const ended = (await linesOf(b)).filter(({ msg }) => msg === 'a bulk connection ended')
+  const ended = (await linesOf(b)).filter(({ event }) => event === 'bulk.ended')
   const bytes = ended.reduce((sum, { received = 0 }) => sum + received, 0)
   assert.ok(bytes >= BYTES, `${bytes} bytes came over ${ended.length} bulk connections`)
 })
@@ -58,6 +58,6 @@ test('where bulk connections are refused, shards go over streams', async () => {
   await using cluster = await TestCluster.create()
   const nodes = await placed(cluster, REFUSING)
   const lines = (await Promise.all(nodes.map(linesOf))).flat()
-  assert.ok(lines.some(({ msg }) => msg === 'streams are used for bulk'))
-  assert.ok(!lines.some(({ msg }) => msg === 'a bulk connection is open'))
+  assert.ok(lines.some(({ event }) => event === 'bulk.streams'))
+  assert.ok(!lines.some(({ event }) => event === 'bulk.open'))
 })

@@ -23,9 +23,9 @@ import type { Instant } from '../../../protocol/units.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { BulkReply, BulkRequest } from '../../../protocol/wire/bulk.ts'
 import type { InFlight } from '../in-flight.ts'
-import type { NetworkLog } from '../libp2p/network.ts'
 import type { Channel, Clock, HandleOptions } from '../world.ts'
 import type { LaneHandler } from './connection.ts'
+import type { WriteLog } from '../../observe/log-events.ts'
 
 /** From the first byte to the hello of the other side. */
 const HANDSHAKE_MS: number = 5 * SECOND_MS
@@ -60,7 +60,7 @@ interface Components {
   readonly clock: Pick<Clock, 'now' | 'timer'>
   readonly randomBytes: (length: number) => Uint8Array
   readonly inFlight: InFlight
-  readonly log: NetworkLog
+  readonly log: WriteLog
 }
 
 type Direction = 'dialled' | 'accepted'
@@ -329,7 +329,7 @@ export class BulkConnections {
         if (open.get(peer) !== connection) return
         open.delete(peer)
         const { moved } = connection
-        this.#c.log('info', 'a bulk connection ended', { peer, reason: error.message, ...moved })
+        this.#c.log('bulk.ended', { peer, reason: error.message, ...moved })
       },
     })
     return connection
@@ -341,7 +341,7 @@ export class BulkConnections {
     const old = open.get(peer)
     open.set(peer, connection)
     old?.end(unreachable('there is a newer connection'))
-    this.#c.log('info', 'a bulk connection is open', { peer, direction })
+    this.#c.log('bulk.open', { peer, direction })
   }
 
   #pause(peer: PeerId, error: unknown): void {
@@ -349,11 +349,11 @@ export class BulkConnections {
     const ms = Math.min(2 * (this.#pauses.get(peer)?.ms ?? PAUSE_MS / 2), PAUSE_MAX_MS)
     this.#pauses.set(peer, { ms, until: this.#c.clock.now() + ms })
     const reason = asShoalError(error).message
-    this.#c.log('info', 'streams are used for bulk', { peer, reason, forMs: ms })
+    this.#c.log('bulk.streams', { peer, reason, forMs: ms })
   }
 
   #note(what: string, peer: PeerId, error: unknown): void {
-    this.#c.log('debug', what, { peer, reason: asShoalError(error).message })
+    this.#c.log('bulk.failed', { peer, what, reason: asShoalError(error).message })
   }
 
   #deadline(): AbortSignal {

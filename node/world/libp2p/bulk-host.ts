@@ -19,13 +19,13 @@ import type { BulkReply, BulkRequest } from '../../../protocol/wire/bulk.ts'
 import type { BulkHost, Way } from '../bulk/bulk-connections.ts'
 import type { InFlight } from '../in-flight.ts'
 import type { Network } from '../world.ts'
-import type { NetworkLog } from './network.ts'
 import type { Threshold } from './threshold.ts'
+import type { WriteLog } from '../../observe/log-events.ts'
 
 /** The bulk connections of a node on libp2p. */
 export function bulkOver(
   parts: Parts,
-  options: { readonly inFlight: InFlight; readonly log: NetworkLog },
+  options: { readonly inFlight: InFlight; readonly log: WriteLog },
 ): BulkConnections {
   const random = new SystemRandom()
   return new BulkConnections({

@@ -18,7 +18,7 @@ import type { GossipSub } from '@libp2p/gossipsub'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { Timer, TopicListener, Verdict } from '../world.ts'
 import type { GossipParts } from './internals.ts'
-import type { NetworkLog } from './network.ts'
+import type { WriteLog } from '../../observe/log-events.ts'
 
 const RESULTS: Readonly<Record<Verdict, TopicValidatorResult>> = {
   accept: TopicValidatorResult.Accept,
@@ -70,14 +70,14 @@ export class Gossip {
   readonly #pubsub: GossipSub
   readonly #parts: GossipParts
   readonly #blame: Blame
-  readonly #log: NetworkLog
+  readonly #log: WriteLog
   readonly #topics = new Map<string, Topic>()
   readonly #clock = new SystemClock()
   #running = false
   #look: Timer | undefined
 
   constructor(
-    { pubsub, blame, log }: { pubsub: GossipSub; blame: Blame; log: NetworkLog },
+    { pubsub, blame, log }: { pubsub: GossipSub; blame: Blame; log: WriteLog },
     onTraffic: (peer: PeerId, bytes: number) => void,
   ) {
     this.#pubsub = pubsub
@@ -108,7 +108,7 @@ export class Gossip {
     try {
       await this.#pubsub.publish(topic, message)
     } catch (error) {
-      this.#log('debug', 'a message was not published', { topic, reason: String(error) })
+      this.#log('gossip.not-published', { topic, reason: String(error) })
     }
   }
 
@@ -183,7 +183,7 @@ export class Gossip {
         verdicts.add(listener(message, from))
       } catch (error) {
         const about = { topic: name, from, reason: String(error) }
-        this.#log('warn', 'a listener for a topic threw', about)
+        this.#log('gossip.listener-failed', about)
       }
     }
     if (verdicts.has('accept')) return 'accept'

@@ -41,6 +41,7 @@ import type {
   TopicListener,
 } from '../world.ts'
 import type { Host } from './host.ts'
+import type { WriteLog } from '../../observe/log-events.ts'
 
 /** How long a hang-up may take to say goodbye. */
 const HANG_UP_TIMEOUT_MS: number = SECOND_MS
@@ -50,13 +51,6 @@ const STREAM_LIMITS = {
   maxInboundStreams: STREAMS_PER_PEER_MAX,
   maxOutboundStreams: STREAMS_PER_PEER_MAX,
 }
-
-/** Takes what goes wrong and concerns no caller. */
-export type NetworkLog = (
-  level: 'debug' | 'info' | 'warn',
-  message: string,
-  fields: Readonly<Record<string, unknown>>,
-) => void
 
 export interface Libp2pNetworkOptions {
   /** Ed25519 seed, 32 bytes; it determines the PeerId. */
@@ -69,7 +63,7 @@ export interface Libp2pNetworkOptions {
   readonly mdns: boolean
   /** More addresses to give out, as when a router forwards a port. */
   readonly announce?: readonly string[]
-  readonly log?: NetworkLog
+  readonly log?: WriteLog
 }
 
 interface NetworkParts {
@@ -79,7 +73,7 @@ interface NetworkParts {
   /** Protocols that strangers may choose. */
   readonly forStrangers: Set<string>
   readonly port: SharedPort
-  readonly log: NetworkLog
+  readonly log: WriteLog
 }
 
 /** The network over libp2p. create() takes `folder`, stop() gives it back. */
@@ -91,7 +85,7 @@ export class Libp2pNetwork implements Network {
   readonly #forStrangers: Set<string>
   readonly #peers: PeerEvents
   readonly #gossip: Gossip
-  readonly #log: NetworkLog
+  readonly #log: WriteLog
   readonly #channels = new Set<Libp2pChannel>()
   readonly #inFlight = new InFlight()
   readonly #book: AddressBook
@@ -167,7 +161,7 @@ export class Libp2pNetwork implements Network {
     this.#gossip.start()
     libp2p.services.listeners.confirm()
     this.#inBackground('forget who is no member', store.sweep())
-    this.#log('info', 'listening', { addresses: this.addresses() })
+    this.#log('network.listening', { addresses: this.addresses() })
   }
 
   async stop(): Promise<void> {
@@ -368,7 +362,7 @@ export class Libp2pNetwork implements Network {
       await channel.close()
     } catch (error) {
       const { code, message } = asShoalError(error)
-      this.#log('debug', 'a channel was aborted', { peer, protocol, code, reason: message })
+      this.#log('network.channel-aborted', { peer, protocol, code, reason: message })
       channel.abort(error instanceof Error ? error : new Error(String(error)))
     }
   }
@@ -389,9 +383,7 @@ export class Libp2pNetwork implements Network {
   }
 
   #inBackground(what: string, work: Promise<unknown>): void {
-    work.catch((error: unknown) =>
-      this.#log('debug', `could not ${what}`, { reason: String(error) }),
-    )
+    work.catch((error: unknown) => this.#log('network.failed', { what, reason: String(error) }))
   }
 }
 

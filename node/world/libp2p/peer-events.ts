@@ -2,13 +2,13 @@
 // connection, and disconnects once, at its last; libp2p alone may report a disconnect without a
 // connect. A listener that throws harms nobody.
 import type { PeerId } from '../../../protocol/ids.ts'
-import type { NetworkLog } from './network.ts'
+import type { WriteLog } from '../../observe/log-events.ts'
 
 export type PeerListener = (peer: PeerId) => void
 
 /** State of the peers of one Libp2pNetwork. */
 export class PeerEvents {
-  readonly #log: NetworkLog
+  readonly #log: WriteLog
   readonly #connected = new Set<PeerId>()
   readonly #listeners = {
     connect: new Set<PeerListener>(),
@@ -16,7 +16,7 @@ export class PeerEvents {
     discover: new Set<PeerListener>(),
   }
 
-  constructor(log: NetworkLog) {
+  constructor(log: WriteLog) {
     this.#log = log
   }
 
@@ -47,7 +47,7 @@ export class PeerEvents {
       try {
         listener(peer)
       } catch (error) {
-        this.#log('warn', `a listener for ${event} threw`, { peer, reason: String(error) })
+        this.#log('network.listener-failed', { peer, of: event, reason: String(error) })
       }
     }
   }

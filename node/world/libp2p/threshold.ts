@@ -23,7 +23,7 @@ import type {
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerId } from '../../../protocol/ids.ts'
 import type { Standing } from '../world.ts'
-import type { NetworkLog } from './network.ts'
+import type { WriteLog } from '../../observe/log-events.ts'
 
 /**
  * Handshakes with one address that failed, or found no member. Many machines may stand behind one.
@@ -35,7 +35,7 @@ const ADDRESSES_MAX = 4096
 
 export interface ThresholdComponents {
   readonly self: PeerId
-  readonly log: NetworkLog
+  readonly log: WriteLog
   /** Protocols that strangers may choose. */
   readonly forStrangers: () => readonly string[]
 }
@@ -62,7 +62,7 @@ export class Threshold {
     try {
       return this.#standing(parsePeerId(text))
     } catch (error) {
-      this.#c.log('debug', 'refused a peer', { peer: text, reason: asShoalError(error).message })
+      this.#c.log('network.peer-refused', { peer: text, reason: asShoalError(error).message })
       return 'nobody'
     }
   }
@@ -116,7 +116,7 @@ export class Threshold {
       return this.#admit(secured, standing, address)
     } catch (error) {
       const failure = asShoalError(error)
-      this.#c.log('debug', 'a connection was refused', { peer, address, reason: failure.message })
+      this.#c.log('network.connection-refused', { peer, address, reason: failure.message })
       secured.connection.abort(failure)
       throw failure
     }

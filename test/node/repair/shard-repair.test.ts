@@ -65,7 +65,7 @@ describe('repair', () => {
     await swarm.quiet()
     await swarm.assertWhole(withoutGone(swarm, id))
     const { holders } = swarm.stripe(id)
-    const isRead = swarm.logged.includes('a holder has no such shard')
+    const isRead = swarm.logged.includes('transfer.no-such-shard')
     assert.equal(holders.flat().includes(liar), !isRead)
   })
 

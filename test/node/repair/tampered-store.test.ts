@@ -18,7 +18,7 @@ const NODES = 4
 /** The size of full stripes, which nobody packs anew. */
 const FILE_BYTES: number = 3 * STRIPE_DATA_TARGET
 /** How it is told in a log: by itself, when it was asked, and by who asked. */
-const FOUND = ['scrub: missing', 'does not hold a shard as the map says']
+const FOUND = ['scrub.missing', 'audit.shard-missing', 'read.shard-missing']
 /**
  * Three failed challenges take two rounds of half an hour between them; then another node repairs.
  */

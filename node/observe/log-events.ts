@@ -1,0 +1,108 @@
+// The events of the log of a node: their stable names, which programs may rely on, and for each its
+// level and what it says to people. The part before the dot is the part of the node.
+
+export const LOG_EVENTS = {
+  'alert.cleared': ['info', 'alert cleared'],
+  'alert.not-told': ['warn', 'a target of alerts cannot be told now'],
+  'alert.raised': ['warn', 'alert raised'],
+  'announce.failed': ['warn', 'could not announce what is held here'],
+  'announce.withdrawal-failed': ['warn', 'could not withdraw an announcement'],
+  'audit.shard-missing': ['warn', 'a peer does not hold a shard as the map says'],
+  'backup.damaged': ['error', 'a backup is not as it should be'],
+  'backup.failed': ['warn', 'a backup failed'],
+  'bulk.ended': ['info', 'a bulk connection ended'],
+  'bulk.failed': ['debug', 'a bulk connection failed'],
+  'bulk.open': ['info', 'a bulk connection is open'],
+  'bulk.streams': ['info', 'streams are used for bulk'],
+  'checkpoint.failed': ['warn', 'a checkpoint failed'],
+  'checkpoint.not-had': ['warn', 'a checkpoint cannot be had'],
+  'cold.failed': ['warn', 'the cold tier takes nothing now'],
+  'cold.head-refused': ['warn', 'a head of a backup does not count'],
+  'cold.namespace-failed': ['warn', 'the namespace cannot be put into the cold tier now'],
+  'cold.pack-failed': ['warn', 'a pack cannot be put into the cold tier now'],
+  'cold.packs-not-removed': ['warn', 'packs that are not needed stay in the cold tier for now'],
+  'cold.packs-removed': ['info', 'packs that are not needed any more were removed'],
+  'cold.packs-renewed': ['info', 'packs that were mostly not in use were put anew'],
+  'cold.pin-failed': ['warn', 'what is pinned cannot be put into the cold tier now'],
+  'cold.pins-failed': ['warn', 'what is pinned to a cold tier cannot be looked at now'],
+  'control.failed': ['error', 'a call failed'],
+  'exchange.not-taken-back': [
+    'warn',
+    'an import or clone that was interrupted could not be taken back yet',
+  ],
+  'exchange.not-undone': ['warn', 'a failed import is undone at the next start'],
+  'gc.class-pending': ['info', 'data is not in its new class yet'],
+  'gc.condemned-needed': ['warn', 'a stripe that was condemned is needed'],
+  'gc.copies-released': ['info', 'copies of placed chunks were released'],
+  'gc.failed': ['warn', 'nothing can be given up of a volume now'],
+  'gc.false-file': ['warn', 'a file is not what its writer says, and nobody can read it'],
+  'gc.left-deleted': ['info', 'a volume that was left is deleted'],
+  'gc.left-not-deleted': ['warn', 'a volume that was left could not be deleted yet'],
+  'gc.open-file-at-risk': ['error', 'a file that is open may lose data that others gave up'],
+  'gc.others-failed': ['warn', 'what others gave up cannot be looked at now'],
+  'gc.relief': ['warn', 'the disk is almost full, and nothing older is kept of the past'],
+  'gc.repack-failed': ['warn', 'stripes cannot be packed anew now'],
+  'gc.stripe-failed': ['warn', 'a stripe cannot be looked at now'],
+  'gossip.listener-failed': ['warn', 'a listener for a topic threw'],
+  'gossip.not-published': ['debug', 'a message was not published'],
+  'job.failed': ['warn', 'a background job failed'],
+  'locks.failed': ['warn', 'locks of a volume'],
+  'locks.lost': ['warn', 'locks are lost: too few voters renewed them in time'],
+  'log.entry-late': ['warn', 'an entry came too late: what it says is for its writer to say again'],
+  'log.entry-unreadable': ['warn', 'an entry says nothing that can be read'],
+  'log.entry-void': [
+    'warn',
+    'an entry says nothing: its writer had no right to it, or not any more',
+  ],
+  'log.halted': ['error', 'an entry could not be applied: the volume takes no changes'],
+  'log.held-back': ['warn', 'what a member writes is not taken for now'],
+  'log.key-missing': ['error', 'this node has no key that others write with'],
+  'log.listener-failed': ['error', 'a part of this node failed at what was written'],
+  'log.not-durable': ['error', 'the store could not make a write durable'],
+  'log.stranded': ['error', 'the log of others goes on from a checkpoint that too few attest'],
+  'mount.write-lost': ['error', 'what was written to a mount may be lost'],
+  'network.channel-aborted': ['debug', 'a channel was aborted'],
+  'network.connection-refused': ['debug', 'a connection was refused'],
+  'network.failed': ['debug', 'libp2p could not do something'],
+  'network.listener-failed': ['warn', 'a listener threw'],
+  'network.listening': ['info', 'listening'],
+  'network.peer-refused': ['debug', 'refused a peer'],
+  'pin.incomplete': ['warn', 'what is pinned to this node is not all here'],
+  'placement.chunk-damaged': ['error', 'a chunk is damaged on this disk and in no stripe'],
+  'placement.incomplete': ['warn', 'not all is placed'],
+  'read.shard-missing': ['warn', 'a peer does not have a shard as the map says'],
+  'repair.failed': ['warn', 'upkeep of a stripe failed'],
+  'scrub.damaged': ['warn', 'scrub: damaged'],
+  'scrub.done': ['info', 'all that is stored here was read and checked'],
+  'scrub.lost': ['error', 'data is damaged and there is no other copy'],
+  'scrub.missing': ['warn', 'scrub: missing'],
+  'scrub.not-recorded': ['warn', 'could not record what scrub has found'],
+  'scrub.stray': ['info', 'scrub: stray'],
+  'scrub.suspect-failed': ['warn', 'could not look at a shard'],
+  'security.event': ['info', 'a security event'],
+  'security.log-failed': ['error', 'the security log cannot be written'],
+  'snapshot.failed': ['warn', 'a snapshot failed'],
+  'snapshot.not-had': ['warn', 'a snapshot cannot be had'],
+  'snapshot.schedule-failed': ['warn', 'a scheduled snapshot failed'],
+  'stripe.false': ['warn', 'a stripe does not hold what it lists'],
+  'sync.entry-refused': ['warn', 'an entry was refused'],
+  'sync.failed': ['info', 'a log exchange failed'],
+  'transfer.no-such-shard': ['warn', 'a holder has no such shard'],
+  'transfer.shard-not-had': ['warn', 'a shard cannot be had'],
+  'transfer.shard-not-taken': ['warn', 'a peer did not take a shard'],
+  'trim.not-recorded': ['warn', 'could not record which shards are here'],
+} as const
+
+export type LogEvent = keyof typeof LOG_EVENTS
+
+/** Say what happened; never throws. `fields` become JSON keys beside those of every line. */
+export type WriteLog = (event: LogEvent, fields: Readonly<Record<string, unknown>>) => void
+
+export const LOG_PARTS: readonly string[] = [
+  ...new Set(Object.keys(LOG_EVENTS).map((event) => partOf(event))),
+]
+
+/** The part of the node that an event is of: 'sync' of 'sync.failed'. */
+export function partOf(event: string): string {
+  return event.slice(0, event.indexOf('.'))
+}
