@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
+import { addDoor } from './commands/door.ts'
 import { addLogs } from './observe/logs.ts'
 import { addAlerts } from './observe/alerts.ts'
 import { addDoctor } from './doctor/doctor.ts'
@@ -87,6 +88,7 @@ const COMMANDS = [
   addCold,
   addBackup,
   addRecover,
+  addDoor,
   addMount,
   addUnmount,
   addScrub,

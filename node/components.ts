@@ -13,6 +13,7 @@ import type { LineSeal } from './world/home-key.ts'
 import type { World } from './world/world.ts'
 import type { LogSource } from './observe/log-reader.ts'
 import type { NodeLog } from './observe/log.ts'
+import type { DoorConfig } from './config.ts'
 import type { WriteLog } from './observe/log-events.ts'
 
 /** An open way in for the owner. */
@@ -61,6 +62,8 @@ export interface NodeOptions {
    * Mean time between two beacons, 10 s by default; exchanges and dials that go by time follow it.
    */
   readonly beaconMs?: number | undefined
+  /** Ways in for other programs; absent: none. */
+  readonly doors?: readonly DoorConfig[] | undefined
   /** When the log is due for a checkpoint: by default as its settings say, or after a day. */
   readonly checkpoints?: CheckpointOptions | undefined
   readonly upkeep?: NodeUpkeepOptions | undefined

@@ -15,6 +15,8 @@ import { writeDurably } from './world/write-durably.ts'
 
 /** Chars of a command line. */
 const LINE_MAX = 4096
+const DOORS_MAX = 8
+const PORT_MAX = 65_535
 const ALERT_TARGETS_MAX = 20
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000
@@ -45,8 +47,16 @@ export interface Config {
   /** Find and be found on the local network. */
   readonly mdns: boolean
   readonly alerts: AlertConfig
+  /** Ways in for other programs (docs/http.md). */
+  readonly doors: readonly DoorConfig[]
   /** By the name of a backup: command lines that are run before and after. */
   readonly backups: Readonly<Record<string, BackupHooks>>
+}
+
+export interface DoorConfig {
+  readonly kind: 'http'
+  readonly host: string
+  readonly port: number
 }
 
 /** The targets of alerts, and of which conditions they are told (docs/alerts.md). */
@@ -124,6 +134,7 @@ const alerts = z.strictObject({
   off: z.array(conditionName).default([]),
   after: z.record(conditionName, z.string().transform(readDuration)).default({}),
 })
+const door = z.strictObject({ http: z.string().transform(readListen) })
 const configSchema = z.strictObject({
   name: label,
   zone: label.optional(),
@@ -137,6 +148,7 @@ const configSchema = z.strictObject({
   listen: z.array(address).min(1, { error: 'needs at least one multiaddr' }),
   advertise: z.array(address).default([]),
   mdns: z.boolean({ error: 'must be true or false' }).default(true),
+  doors: z.array(door).max(DOORS_MAX).default([]),
   alerts: alerts.default({ to: [], off: [], after: {} }),
   backups: z
     .record(label, z.strictObject({ before: line.optional(), after: line.optional() }))
@@ -149,6 +161,7 @@ const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
 #   repairRate: what repair and moving of shards may send and receive a second (5MB); left out: 64MiB
 #   cacheSize: what is fetched from other nodes to be read may take, beside the capacity (2GiB); left out: 1GiB
 #   listen, advertise: multiaddrs     mdns: find and be found on the local network
+#   doors: [{http: 127.0.0.1:4190}]: ways in for programs of this machine (docs/http.md)
 #   alerts: {to: [...], off: [...], after: {...}}: who is told when something is wrong (docs/alerts.md)
 #   backups: {NAME: {before: COMMAND, after: COMMAND}}: what the shell runs around each run of a backup
 `
@@ -205,7 +218,7 @@ function parseConfig(text: string, source: string): Config {
   }
   const result = configSchema.safeParse(document.toJS())
   if (result.success) {
-    const { capacity, repairRate, cacheSize, alerts: told, ...others } = result.data
+    const { capacity, repairRate, cacheSize, alerts: told, doors, ...others } = result.data
     const sizes = {
       capacityBytes: capacity,
       repairBytesPerSecond: repairRate,
@@ -213,7 +226,13 @@ function parseConfig(text: string, source: string): Config {
     }
     const { to, off, after: afterMs } = told
     const targets = withLabels(to)
-    return { ...others, zone: others.zone, ...sizes, alerts: { targets, off, afterMs } }
+    return {
+      ...others,
+      zone: others.zone,
+      ...sizes,
+      doors: doors.map(({ http }) => http),
+      alerts: { targets, off, afterMs },
+    }
   }
   const issue = result.error.issues[0]
   if (issue?.code === 'unrecognized_keys') {
@@ -278,6 +297,20 @@ function readDuration(value: string, context: z.RefinementCtx): number {
   const ms = durationOf(value)
   if (ms !== undefined) return ms
   context.addIssue({ code: 'custom', message: 'must be a time such as 30s, 10m, 24h or 7d' })
+  return z.NEVER
+}
+
+/** An address of this machine alone: what goes over a network needs TLS, which is not there yet. */
+function readListen(text: string, context: z.RefinementCtx): DoorConfig {
+  const [, host = '', port = ''] = /^(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})$/.exec(text) ?? []
+  if (host !== '' && Number(port) <= PORT_MAX)
+    return { kind: 'http', host: host.replaceAll(/[[\]]/g, ''), port: Number(port) }
+  context.addIssue({
+    code: 'custom',
+    message:
+      'must be an address of this machine alone, such as 127.0.0.1:4190; for others ' +
+      'put a server with TLS before it, or forward the port by ssh',
+  })
   return z.NEVER
 }
 

@@ -67,7 +67,7 @@ export async function createNode({
   const level = await LevelKv.open(join(folder, INDEX_FOLDER))
   const kv = home.key === undefined ? level : new SealedKv(level, home.key)
   try {
-    const { listen, advertise, mdns, name, zone, capacityBytes, cacheBytes } = home.config
+    const { listen, advertise, mdns, name, zone, capacityBytes, cacheBytes, doors } = home.config
     checkAlertConfig(home.config.alerts)
     const upkeep = { bytesPerSecond: home.config.repairBytesPerSecond }
     await mkdir(join(folder, NETWORK_FOLDER), { recursive: true })
@@ -98,6 +98,7 @@ export async function createNode({
         zone,
         capacityBytes,
         cacheBytes,
+        doors,
         upkeep,
         home: folder,
         version: VERSION,

@@ -33,6 +33,7 @@ import { Quarantine } from './repair/quarantine.ts'
 import { AlertRecords } from './alerts/alert-records.ts'
 import { NodeAlerts } from './alerts/node-alerts.ts'
 import type { NodeAlertsComponents } from './alerts/node-alerts.ts'
+import { NodeDoors } from './doors/doors.ts'
 import { BackupJobs } from './backup/backup-jobs.ts'
 import { NodeBackups } from './backup/node-backups.ts'
 import type { NodeBackupsComponents, RunHook } from './backup/node-backups.ts'
@@ -77,6 +78,7 @@ export class Node implements LocalNode {
   readonly #cold: NodeCold
   readonly #backups: NodeBackups
   readonly #alerts: NodeAlerts
+  readonly #doors: NodeDoors
   readonly #exchange: Exchange
   readonly #space: Space
   readonly #stop = new AbortController()
@@ -125,9 +127,21 @@ export class Node implements LocalNode {
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
     const exchange = (this.#exchange = new Exchange({ world, hosted, log }))
+    const doors = (this.#doors = this.#doorsOf(options))
     const alerts = (this.#alerts = this.#alertsBy(alertRecords, name))
     const ofPeers = { tickets, joining, detector, budgets, roundTrips, swarm, security, witness }
-    const ofData = { space, volumes, hosted, upkeep, cold, backups, mounts, exchange, alerts }
+    const ofData = {
+      space,
+      volumes,
+      hosted,
+      upkeep,
+      cold,
+      backups,
+      mounts,
+      exchange,
+      alerts,
+      doors,
+    }
     this.api = ownersApi(
       {
         world,
@@ -182,6 +196,11 @@ export class Node implements LocalNode {
     const snapshotsOf: NodeBackupsComponents['snapshotsOf'] = (volume) =>
       this.#swarm.snapshots(volume)
     return new NodeBackups({ world, jobs, volumeOf, snapshotsOf, runHook, log }, { name })
+  }
+
+  #doorsOf({ version, doors: settings = [] }: NodeOptions): NodeDoors {
+    const { world, kv, log } = this.#c
+    return new NodeDoors({ world, kv, log, version, settings })
   }
 
   #alertsBy(records: AlertRecords, name: string): NodeAlerts {
@@ -295,6 +314,7 @@ export class Node implements LocalNode {
     this.#backups.start()
     this.#alerts.start()
     await this.#exchange.start(this.#stop.signal)
+    await this.#doors.start(this.api)
     this.#door = await this.#c.openDoor?.(this.api)
   }
 
@@ -313,6 +333,7 @@ export class Node implements LocalNode {
       await run().catch((error: unknown) => failures.push(error))
     }
     await step(async () => this.#door?.close())
+    await step(() => this.#doors.stop())
     await step(() => this.#mounts.stop())
     this.#stop.abort(new ShoalError('stopped', 'the node is stopping'))
     await step(() => this.#alerts.stop())

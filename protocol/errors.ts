@@ -36,6 +36,7 @@ export type ErrorCode =
   | 'ENODATA'
   | 'EAGAIN' // a lock that somebody else has
   | 'ENOLCK'
+  | 'precondition' // a file is not the one that a conditional call is about
   | 'ENOTCONN' // a mount of which the program has died
   // log
   | 'missing-past' // an entry whose prev or deps are not held yet

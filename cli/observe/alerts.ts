@@ -8,7 +8,7 @@ import type {
   AlertEvent,
   AlertTargetStatus,
   CheckedAlerts,
-} from '../../node/control/alerts.ts'
+} from '../../node/control/observe/alerts.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Context } from '../context.ts'
 

@@ -6,7 +6,7 @@ import { parseCount, parseDuration } from '../arguments.ts'
 import { formatTime, jsonLine, printable, table, tableRows } from '../output.ts'
 import { writeOut } from '../commands/cat.ts'
 import type { Command } from 'commander'
-import type { SecurityCheck, SecurityEntry, Witness } from '../../node/control/security.ts'
+import type { SecurityCheck, SecurityEntry, Witness } from '../../node/control/observe/security.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Context } from '../context.ts'
 

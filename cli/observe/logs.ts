@@ -8,7 +8,7 @@ import { writeOut } from '../commands/cat.ts'
 import { formatTime, jsonLine, printable, table, tableRows } from '../output.ts'
 import type { Command } from 'commander'
 import type { LogLevel } from '../../protocol/log-level.ts'
-import type { LogLine } from '../../node/control/logs.ts'
+import type { LogLine } from '../../node/control/observe/logs.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Context } from '../context.ts'
 

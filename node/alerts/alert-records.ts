@@ -4,7 +4,7 @@ import { toByteString, utf8 } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import type { Kv, KvWrite } from '../store/kv.ts'
-import type { AlertEvent } from '../control/alerts.ts'
+import type { AlertEvent } from '../control/observe/alerts.ts'
 import type { AlertState } from './raising.ts'
 
 /** Events that are kept. */

@@ -2,7 +2,7 @@
 // the documents and the rules for Prometheus are all made from it. Each looks at the status of the
 // node alone, so that what a person sees there and what they are told are the same.
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../protocol/units.ts'
-import type { Severity } from '../control/alerts.ts'
+import type { Severity } from '../control/observe/alerts.ts'
 import * as data from './data-conditions.ts'
 import type { Facts, Found } from './facts.ts'
 import * as log from './log-conditions.ts'

@@ -11,7 +11,7 @@ import type {
   AlertsApi,
   CheckedAlerts,
   Severity,
-} from '../control/alerts.ts'
+} from '../control/observe/alerts.ts'
 import { Backoff } from '../jobs/backoff.ts'
 import { Job } from '../jobs/background-job.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'

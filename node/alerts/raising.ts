@@ -3,7 +3,7 @@
 // so that what comes and goes does not ring each time. A pure function of what was known and found.
 import { MINUTE_MS } from '../../protocol/units.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { Alert } from '../control/alerts.ts'
+import type { Alert } from '../control/observe/alerts.ts'
 import type { Condition } from './conditions.ts'
 import type { Facts } from './facts.ts'
 

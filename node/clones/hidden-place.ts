@@ -185,7 +185,7 @@ async function removeTree(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await hosted.files.remove(path, true, hosted.changing(signal), signal)
+    await hosted.files.remove(path, { recursive: true }, hosted.changing(signal), signal)
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error
   }

@@ -107,3 +107,16 @@ export class InFlightReferences {
     this.#generations = kept < 0 ? [] : this.#generations.slice(kept)
   }
 }
+
+/** Holds a lease while it is iterated. */
+export async function* leased(
+  take: () => Lease,
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const lease = take()
+  try {
+    yield* source
+  } finally {
+    lease.end()
+  }
+}

@@ -6,22 +6,23 @@
 // text. Where `volume` is optional it is a name or an id, and the default volume if left out. A
 // `peer` is a name, an id, or the unique beginning or end of an id. Times of files are nanoseconds
 // since the Unix epoch, as bigint (decimal text in JSON).
-import type { AlertsApi } from './alerts.ts'
+import type { AlertsApi } from './observe/alerts.ts'
 import type { BackupsApi } from './backups.ts'
 import type { ClonesApi } from './clones.ts'
 import type { ColdApi } from './cold.ts'
 import type { ConflictsApi } from './conflicts.ts'
+import type { DoorsApi } from './doors.ts'
 import type { ExchangeApi } from './exchange.ts'
 import type { FilesApi } from './files.ts'
 import type { GarbageApi } from './garbage.ts'
 import type { HistoryApi } from './history.ts'
-import type { LogsApi } from './logs.ts'
+import type { LogsApi } from './observe/logs.ts'
 import type { LossesApi } from './losses.ts'
 import type { MountsApi } from './mounts.ts'
 import type { PeersApi } from './peers.ts'
 import type { PinsApi } from './pins.ts'
 import type { RecoveryApi } from './recovery.ts'
-import type { SecurityApi } from './security.ts'
+import type { SecurityApi } from './observe/security.ts'
 import type { NodeStatus } from './status.ts'
 import type { SnapshotsApi } from './snapshots.ts'
 import type { TicketsApi } from './tickets.ts'
@@ -67,6 +68,7 @@ export interface NodeApi
     BackupsApi,
     AlertsApi,
     LogsApi,
+    DoorsApi,
     RecoveryApi,
     SecurityApi,
     TicketsApi,

@@ -36,7 +36,8 @@ export const CALLS: ReadonlyMap<string, Call> = new Map(
   ]),
 )
 
-function callOf(name: keyof NodeApi, route: Route): Call {
+/** The call of a route. */
+export function callOf(name: keyof NodeApi, route: Route): Call {
   const { names, answer, hasSession } = route
   const schema = schemaOf(route)
   return {

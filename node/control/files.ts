@@ -9,6 +9,11 @@ import type { CallOptions } from './api.ts'
 import type { RoutesOf } from './route.ts'
 import type { SmallFile, WriteFailure } from './small-files.ts'
 
+/** Characters of a name in hexadecimal. */
+const AFTER_TEXT_MAX = 1024
+const TAG_TEXT_MAX = 64
+const PAGE_ENTRIES_MAX = 10_000
+
 /** All permission bits. */
 export const MODE_MAX = 0o7777
 
@@ -63,6 +68,8 @@ export interface FilesApi {
    * 'ENOENT', 'ENOTDIR'.
    */
   list(path: string, options?: FileCallOptions & VersionOptions): AsyncIterable<readonly FileStat[]>
+  /** A part of that, to be gone on with later. throws as list(), 'usage' for a wrong `after`. */
+  listPage(path: string, options?: FileCallOptions & PageOptions): Promise<FolderPage>
   /**
    * `parents`: make missing parents too, and succeed if the folder is there. throws 'EEXIST',
    * 'ENOENT', 'ENOTDIR'.
@@ -82,13 +89,13 @@ export interface FilesApi {
    * Write a whole file, replacing a file or symlink of that name. Readers see the old version or
    * the whole new one; if `content` throws or the call is aborted, the old one stays. throws
    * 'ENOENT' without the parent, 'EISDIR', 'ENOSPC', 'not-placed' (the data is kept locally),
-   * 'malformed' when `sizeBytes` was given and the content differs.
+   * 'malformed' when `sizeBytes` was given and the content differs, 'precondition'.
    */
   writeFile(
     path: string,
     content: AsyncIterable<Uint8Array>,
     attributes?: NewFile,
-    options?: FileCallOptions & WriteOptions,
+    options?: FileCallOptions & WriteOptions & Condition,
   ): Promise<void>
   /** Make a symlink, replacing a file or symlink of that name. */
   makeSymlink(path: string, target: string, options?: FileCallOptions & WriteOptions): Promise<void>
@@ -135,19 +142,30 @@ export const filesRoutes: RoutesOf<FilesApi> = {
     ['path'],
     ({ path, text }) => ({ path, version: text(1, VERSION_TEXT_MAX).optional() }),
   ),
+  listPage: fileCall(['path'], ({ path, text, integer }) => ({
+    path,
+    after: text(1, AFTER_TEXT_MAX).optional(),
+    limit: integer(1, PAGE_ENTRIES_MAX).optional(),
+  })),
   makeFolder: fileCall(['path'], ({ path, flag, integer, ack }) => ({
     path,
     parents: flag,
     mode: integer(0, MODE_MAX).optional(),
     ack,
   })),
-  remove: fileCall(['path'], ({ path, flag, ack }) => ({ path, recursive: flag, ack })),
+  remove: fileCall(['path'], ({ path, flag, ack, text }) => ({
+    path,
+    recursive: flag,
+    ack,
+    ifTag: text(0, TAG_TEXT_MAX).optional(),
+  })),
   move: fileCall(['from', 'to'], ({ path }) => ({ from: path, to: path })),
   writeFile: route(
     { answer: 'json', method: 'PUT', path: 'file', hasSession: true },
     ['path', 'content', '*'],
-    ({ path, integer, nanoseconds, ack }) => ({
+    ({ path, integer, nanoseconds, ack, text }) => ({
       path,
+      ifTag: text(0, TAG_TEXT_MAX).optional(),
       mode: integer(0, MODE_MAX).optional(),
       modifiedNs: nanoseconds.optional(),
       sizeBytes: integer(0).optional(),
@@ -207,6 +225,22 @@ export interface FileStat {
   readonly targetBytes?: string | undefined
   /** The number of a device, as Linux has it in 32 bits. */
   readonly rdev?: number | undefined
+  /** Another for each content of a file. Given by stat, readFile and listPage. */
+  readonly tag?: string | undefined
+}
+
+/** A part of a folder. */
+export interface FolderPage {
+  readonly entries: readonly FileStat[]
+  /** The beginning of the next page; absent: there is none. */
+  readonly next?: string | undefined
+}
+
+export interface PageOptions {
+  /** `next` of the page before. Default: the first page. */
+  readonly after?: string | undefined
+  /** Entries at least, if there are so many; a few more where names collide. */
+  readonly limit?: number | undefined
 }
 
 export interface FileAttributes {
@@ -233,10 +267,16 @@ export interface MakeFolderOptions extends WriteOptions {
   readonly mode?: number | undefined
 }
 
-export interface RemoveOptions {
+export interface RemoveOptions extends Condition {
   readonly recursive?: boolean | undefined
   /** Default: 'local'. */
   readonly ack?: Ack | undefined
+}
+
+/** The file that a call is about; else it fails with 'precondition' and changes nothing. */
+export interface Condition {
+  /** `tag` of what is there, '*' for any file, or '' for none. */
+  readonly ifTag?: string | undefined
 }
 
 export interface WriteOptions {

@@ -1,23 +1,24 @@
 // The table of routes: all calls of NodeApi, by name. The client (client.ts), the server
 // (server.ts) and the check of requests (calls.ts) are derived from it.
-import { alertsRoutes } from './alerts.ts'
+import { alertsRoutes } from './observe/alerts.ts'
 import { backupsRoutes } from './backups.ts'
 import { clonesRoutes } from './clones.ts'
 import { coldRoutes } from './cold.ts'
 import { conflictsRoutes } from './conflicts.ts'
+import { doorsRoutes } from './doors.ts'
 import { exchangeRoutes } from './exchange.ts'
 import { filesRoutes } from './files.ts'
 import { garbageRoutes } from './garbage.ts'
 import { historyRoutes } from './history.ts'
 import { leavingRoutes } from './leaving.ts'
-import { logsRoutes } from './logs.ts'
+import { logsRoutes } from './observe/logs.ts'
 import { lossesRoutes } from './losses.ts'
 import { mountsRoutes } from './mounts.ts'
 import { peersRoutes } from './peers.ts'
 import { pinsRoutes } from './pins.ts'
 import { recoveryRoutes } from './recovery.ts'
 import { call } from './route.ts'
-import { securityRoutes } from './security.ts'
+import { securityRoutes } from './observe/security.ts'
 import { snapshotsRoutes } from './snapshots.ts'
 import { ticketsRoutes } from './tickets.ts'
 import { upkeepRoutes } from './upkeep.ts'
@@ -47,6 +48,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...backupsRoutes,
   ...alertsRoutes,
   ...logsRoutes,
+  ...doorsRoutes,
   ...recoveryRoutes,
   ...securityRoutes,
   ...ticketsRoutes,

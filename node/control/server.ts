@@ -9,6 +9,7 @@ import { MIB } from '../../protocol/units.ts'
 import { CALLS } from './calls.ts'
 import { parseConsistency } from './fields.ts'
 import { encodeSmallFiles } from './small-files.ts'
+import { statusOf } from './status-code.ts'
 import {
   CONSISTENCY_HEADER,
   ERROR_TRAILER,
@@ -25,7 +26,6 @@ import {
   socketTooLong,
 } from './wire.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { ErrorCode } from '../../protocol/errors.ts'
 import type { NodeApi } from './api.ts'
 import type { ServedOptions } from './calls.ts'
 import type { FileContent } from './files.ts'
@@ -289,52 +289,5 @@ function fail(response: ServerResponse, error: ShoalError): void {
     response.end()
   } else {
     sendJson(response, statusOf(error.code), body)
-  }
-}
-
-function statusOf(code: ErrorCode): number {
-  switch (code) {
-    case 'usage':
-    case 'malformed':
-    case 'ticket-malformed':
-    case 'EINVAL':
-    case 'ENOTDIR':
-    case 'EISDIR':
-    case 'ENAMETOOLONG':
-      return 400
-    case 'EPERM':
-    case 'EACCES':
-    case 'EROFS':
-    case 'not-a-member':
-    case 'ticket-unknown':
-    case 'ticket-expired':
-    case 'ticket-used':
-    case 'ticket-revoked':
-      return 403
-    case 'ENOENT':
-    case 'no-such-peer':
-    case 'no-such-volume':
-    case 'unsupported':
-      return 404
-    case 'EEXIST':
-    case 'ENOTEMPTY':
-    case 'EBUSY':
-      return 409
-    case 'EFBIG':
-      return 413
-    case 'unreachable':
-    case 'chunk-unavailable':
-    case 'stripe-unrecoverable':
-    case 'not-placed':
-    case 'stopped':
-    case 'ESTALE':
-    case 'NO_QUORUM':
-      return 503
-    case 'timeout':
-      return 504
-    case 'ENOSPC':
-      return 507
-    default:
-      return 500
   }
 }

@@ -7,7 +7,7 @@ import type { Role } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { FileFault, GarbageProgress } from './garbage.ts'
 import type { LossInfo } from './losses.ts'
-import type { HeldLog } from './security.ts'
+import type { HeldLog } from './observe/security.ts'
 
 export interface NodeStatus {
   readonly node: {

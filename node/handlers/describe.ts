@@ -28,7 +28,7 @@ import {
   reclaimableBytes,
   spaceOf,
   tolerated,
-} from './health.ts'
+} from './observe/health.ts'
 import type { NodeParts } from './parts.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { tally } from '../replica/attestations.ts'

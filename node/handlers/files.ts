@@ -30,9 +30,9 @@ export function filesApi(node: NodeParts): FilesApi {
 
     remove: (path, options = {}) =>
       access.write(path, options, async ({ hosted, parts }, change) => {
-        const { recursive = false, ack = 'local' } = options
+        const { ack = 'local', ...what } = options
         const signal = until(options.signal)
-        await hosted.files.remove(parts, recursive, change, signal)
+        await hosted.files.remove(parts, what, change, signal)
         await hosted.acknowledge(ack, signal)
       }),
 
@@ -52,7 +52,8 @@ export function filesApi(node: NodeParts): FilesApi {
     writeFile: (path, content, attributes = {}, options = {}) =>
       access.write(path, options, async ({ hosted, parts }, change) => {
         const signal = until(options.signal)
-        await hosted.files.writeFile(parts, content, attributes, change, signal)
+        const { ifTag } = options
+        await hosted.files.writeFile(parts, content, { ...attributes, ifTag }, change, signal)
         await hosted.acknowledge(options.ack, signal)
       }),
 
@@ -82,7 +83,7 @@ export function filesApi(node: NodeParts): FilesApi {
 }
 
 /** The calls that look at what is there now, or was in a snapshot. */
-function looking(access: FileAccess): Pick<FilesApi, 'stat' | 'list'> {
+function looking(access: FileAccess): Pick<FilesApi, 'stat' | 'list' | 'listPage'> {
   return {
     stat: (path, options = {}) =>
       access.read(path, options, ({ hosted, parts }) => {
@@ -91,6 +92,9 @@ function looking(access: FileAccess): Pick<FilesApi, 'stat' | 'list'> {
           ? hosted.files.stat(parts)
           : hosted.snapshots.stat(parts, snapshot)
       }),
+
+    listPage: (path, options = {}) =>
+      access.read(path, options, ({ hosted, parts }) => hosted.files.listPage(parts, options)),
 
     list: (path, options = {}) =>
       access.readEach(path, options, ({ hosted, parts }) => {

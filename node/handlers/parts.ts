@@ -13,6 +13,7 @@ import type { RoundTrips } from '../peers/round-trips.ts'
 import type { SecurityWitness } from '../peers/security-witness.ts'
 import type { Tickets } from '../peers/tickets.ts'
 import type { NodeAlerts } from '../alerts/node-alerts.ts'
+import type { NodeDoors } from '../doors/doors.ts'
 import type { NodeBackups } from '../backup/node-backups.ts'
 import type { NodeCold } from '../cold/node-cold.ts'
 import type { NodeUpkeep } from '../upkeep.ts'
@@ -38,6 +39,7 @@ export interface NodeParts {
   readonly cold: NodeCold
   readonly backups: NodeBackups
   readonly alerts: NodeAlerts
+  readonly doors: NodeDoors
   readonly mounts: Mounts
   readonly exchange: Exchange
   /** The log that this node writes, and where it is read back; absent in a simulation. */

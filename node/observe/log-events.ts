@@ -26,6 +26,9 @@ export const LOG_EVENTS = {
   'cold.pin-failed': ['warn', 'what is pinned cannot be put into the cold tier now'],
   'cold.pins-failed': ['warn', 'what is pinned to a cold tier cannot be looked at now'],
   'control.failed': ['error', 'a call failed'],
+  'door.failed': ['error', 'a door could not answer'],
+  'door.open': ['info', 'a door is open'],
+  'door.refused': ['warn', 'somebody showed no right secret at a door'],
   'exchange.not-taken-back': [
     'warn',
     'an import or clone that was interrupted could not be taken back yet',

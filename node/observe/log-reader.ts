@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import type { LogLine, LogReadOptions } from '../control/logs.ts'
+import type { LogLine, LogReadOptions } from '../control/observe/logs.ts'
 import { LOG_PARTS, partOf } from './log-events.ts'
 import { LOG_LEVELS } from '../../protocol/log-level.ts'
 import type { LogLevel } from '../../protocol/log-level.ts'

@@ -8,7 +8,7 @@ import { escapeHidden } from '../../protocol/hidden-chars.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import { securityLineHash } from '../../protocol/wire/security.ts'
-import type { SecurityEntry } from '../control/security.ts'
+import type { SecurityEntry } from '../control/observe/security.ts'
 import type { Disk } from '../world/world.ts'
 import type { SecurityEventKind } from './security.ts'
 

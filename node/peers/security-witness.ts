@@ -21,7 +21,7 @@ import {
   securityHeadValue,
 } from '../../protocol/wire/security.ts'
 import type { SecurityHead } from '../../protocol/wire/security.ts'
-import type { HeldLog } from '../control/security.ts'
+import type { HeldLog } from '../control/observe/security.ts'
 import type { RecordSecurity } from '../observe/security.ts'
 import type { Kv } from '../store/kv.ts'
 import type { Channel, World } from '../world/world.ts'

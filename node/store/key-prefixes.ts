@@ -6,6 +6,7 @@ export const STORE_PREFIXES = {
   alert: 'a',
   backupJob: 'B',
   chunk: 'c',
+  door: 'd',
   header: 'h',
   meta: 'm',
   volumeState: 'n',

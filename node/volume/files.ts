@@ -2,7 +2,8 @@
 // names. A write is atomic: readers see the old version or the whole new one.
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { textBytes } from '../../protocol/byte-text.ts'
-import { fromByteString } from '../../protocol/bytes.ts'
+import { fromByteString, toHex } from '../../protocol/bytes.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { SYMLINK_MAX } from '../../protocol/limits.ts'
 import { nameFromText, nameText } from '../../protocol/op/names.ts'
@@ -11,27 +12,34 @@ import { kindText } from '../../protocol/op/file-kind.ts'
 import { ROOT, readDir } from '../../protocol/tree/records.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type {
+  Condition,
   FileAttributes,
   FileContent,
   FileStat,
+  FolderPage,
   NewFile,
   NewSmallFile,
+  PageOptions,
   ReadRange,
 } from '../control/files.ts'
 import { contentSize } from '../content/content.ts'
 import type { Content } from '../content/content.ts'
-import type { Lease } from '../content/in-flight-references.ts'
+import { leased } from '../content/in-flight-references.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import { contentOf } from './file-contents.ts'
 import type { ContentPlace, FileContents } from './file-contents.ts'
 import type { FileOwner } from '../world/world.ts'
 import { pagesOf } from '../world/paging.ts'
 import { fileStat } from './file-stat.ts'
+import { checkTag, tagOf } from './file-tags.ts'
+import { pageEnd } from './paths.ts'
 import { formatPath } from './paths.ts'
 import { writeSmallFiles } from './small-writes.ts'
 import type { SmallWritesParts } from './small-writes.ts'
 
 const LIST_PAGE = 512
+/** Entries of a page of a listing that goes on later. */
+const PAGE_ENTRIES = 1000
 const DEFAULT_MODE = 0o644
 const STREAM_BYTES = 1024 * 1024
 
@@ -57,7 +65,25 @@ export class Files {
 
   stat(path: readonly string[]): FileStat {
     const target = this.#c.namespace.resolvePath(path)
-    return this.#stat(path.length === 0 ? '/' : nameText(lastName(path)), target)
+    return this.#tagged(path.length === 0 ? '/' : nameText(lastName(path)), target)
+  }
+
+  async listPage(
+    path: readonly string[],
+    { after, limit = PAGE_ENTRIES }: PageOptions,
+  ): Promise<FolderPage> {
+    const from = after === undefined ? undefined : pageEnd(after)
+    const entries: FileStat[] = []
+    let last: ByteString | undefined
+    for await (const { name, target, key } of this.#c.namespace.list(this.#dirAt(path), from)) {
+      // Those of one key come together.
+      if (entries.length >= limit && key !== last)
+        return { entries, next: last === undefined ? undefined : toHex(fromByteString(last)) }
+      last = key
+      const stat = ifThere(() => this.#tagged(nameText(name), target))
+      if (stat !== undefined) entries.push(stat)
+    }
+    return { entries }
   }
 
   list(path: readonly string[]): AsyncGenerator<readonly FileStat[]> {
@@ -66,7 +92,7 @@ export class Files {
 
   async *#entries(path: readonly string[]): AsyncGenerator<FileStat> {
     for await (const { name, target } of this.#c.namespace.list(this.#dirAt(path))) {
-      const stat = this.#statIfThere(nameText(name), target)
+      const stat = ifThere(() => this.#stat(nameText(name), target))
       if (stat !== undefined) yield stat
     }
   }
@@ -105,7 +131,7 @@ export class Files {
 
   async remove(
     path: readonly string[],
-    recursive: boolean,
+    { recursive = false, ifTag }: { recursive?: boolean | undefined } & Condition,
     change: Change,
     signal: AbortSignal,
   ): Promise<void> {
@@ -118,6 +144,7 @@ export class Files {
       const target = namespace.lookup(parent, name)
       if (target === undefined)
         throw new ShoalError('ENOENT', `${this.#shown(path)}: no such file or folder`)
+      this.#checkTag(path, target, ifTag)
       if (target.kind === 'dir') naming(this.#shown(path), () => namespace.removeDir(parent, name))
       else namespace.unlink(parent, name)
     })
@@ -138,12 +165,14 @@ export class Files {
   async writeFile(
     path: readonly string[],
     content: AsyncIterable<Uint8Array>,
-    attributes: NewFile,
+    attributes: NewFile & Condition,
     change: Change,
     signal: AbortSignal,
   ): Promise<void> {
     const { parent, name } = this.#place(path)
     const replaced = this.#toReplace(path, parent, name)
+    // Before all of it comes in; and again when it has.
+    this.#checkTag(path, this.#c.namespace.lookup(parent, name), attributes.ifTag)
     const lease = this.#c.contents.begin()
     try {
       const stored = await this.#c.contents.write(content, { folder: parent, replaced }, signal)
@@ -196,7 +225,7 @@ export class Files {
 
   readFile(path: readonly string[], range: ReadRange, signal: AbortSignal): FileContent {
     const target = this.#c.namespace.resolvePath(path)
-    const stat = this.#stat(path.at(-1) ?? '/', target)
+    const stat = this.#tagged(path.at(-1) ?? '/', target)
     if (stat.kind === 'folder') throw new ShoalError('EISDIR', `${this.#shown(path)}: is a folder`)
     if (stat.kind !== 'file')
       throw new ShoalError('EINVAL', `${this.#shown(path)}: is a ${kindText(stat.kind)}`)
@@ -221,7 +250,11 @@ export class Files {
     })
   }
 
-  #nameContent(path: readonly string[], content: Content, { mode, modifiedNs }: NewFile): void {
+  #nameContent(
+    path: readonly string[],
+    content: Content,
+    { mode, modifiedNs, ifTag }: NewFile & Condition,
+  ): void {
     const { namespace, contents } = this.#c
     // Looked up again: the tree may have changed while the content came in.
     const { parent, name } = this.#place(path)
@@ -229,6 +262,7 @@ export class Files {
     namespace.volume.atomically(() => {
       const old = namespace.lookup(parent, name)
       if (old?.kind === 'dir') throw new ShoalError('EISDIR', `${this.#shown(path)}: is a folder`)
+      this.#checkTag(path, old, ifTag)
       if (old !== undefined && namespace.attributes(old).kind === 'file') {
         contents.putVersion(old.id, content, contents.version(old).base, modified)
         if (mode !== undefined) namespace.setAttributes(old, { mode })
@@ -283,19 +317,32 @@ export class Files {
     return { parent: this.#dirAt(path.slice(0, -1)), name }
   }
 
-  #statIfThere(name: string, target: ViewTarget): FileStat | undefined {
-    try {
-      return this.#stat(name, target)
-    } catch (error) {
-      // Removed between listing and looking.
-      if (hasCode(error, 'ENOENT') || hasCode(error, 'ESTALE')) return undefined
-      throw error
-    }
-  }
-
   #stat(name: string, target: ViewTarget): FileStat {
     const { namespace } = this.#c
     return fileStat(name, namespace.attributes(target), () => namespace.symlinkTarget(target.id))
+  }
+
+  #checkTag(
+    path: readonly string[],
+    target: ViewTarget | undefined,
+    ifTag: string | undefined,
+  ): void {
+    if (ifTag !== undefined) checkTag(this.#c.contents, target, { ifTag, shown: this.#shown(path) })
+  }
+
+  #tagged(name: string, target: ViewTarget): FileStat {
+    const stat = this.#stat(name, target)
+    return stat.kind === 'file' ? { ...stat, tag: tagOf(this.#c.contents, target) } : stat
+  }
+}
+
+/** Undefined for what was removed between listing and looking. */
+function ifThere<Result>(look: () => Result): Result | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ESTALE')) return undefined
+    throw error
   }
 }
 
@@ -335,19 +382,6 @@ export function rangeWithin(
 ): { readonly offset: number; readonly lengthBytes: number } {
   const offset = Math.min(offsetBytes, sizeBytes)
   return { offset, lengthBytes: Math.max(0, Math.min(lengthBytes, sizeBytes - offset)) }
-}
-
-/** Holds a lease while it is iterated. */
-export async function* leased(
-  take: () => Lease,
-  source: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  const lease = take()
-  try {
-    yield* source
-  } finally {
-    lease.end()
-  }
 }
 
 function lastName(path: readonly string[]): Name {

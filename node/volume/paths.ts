@@ -2,6 +2,8 @@
 // of the default volume, as text in which `\xHH` is a byte (byte-text.ts). All begin at the root of
 // the volume, also without the first slash. '.' and empty parts are dropped, '..' is refused.
 import { textBytes } from '../../protocol/byte-text.ts'
+import { fromHex, toByteString } from '../../protocol/bytes.ts'
+import type { ByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import { PATH_MAX } from '../../protocol/limits.ts'
@@ -72,4 +74,10 @@ export function findPath(namespace: Namespace, path: readonly string[]): ViewTar
   for (const part of path)
     at = at?.kind === 'dir' ? namespace.lookup(at.id, nameFromText(part)) : undefined
   return at
+}
+
+/** The end of a page of a listing, as FolderPage.next has it. throws ShoalError 'usage'. */
+export function pageEnd(text: string): ByteString {
+  if (/^([0-9a-f]{2})+$/.test(text)) return toByteString(fromHex(text))
+  throw new ShoalError('usage', '"after" is not the end of a page')
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { withPlace } from './shoal.ts'
-import type { AlertEvent, CheckedAlerts } from '../../node/control/alerts.ts'
+import type { AlertEvent, CheckedAlerts } from '../../node/control/observe/alerts.ts'
 import type { Place } from './shoal.ts'
 
 const ALONE = ['--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0'] as const

@@ -12,7 +12,7 @@ import type {
   SecurityCheck,
   SecurityEntry,
   SecurityReadOptions,
-} from '../../node/control/security.ts'
+} from '../../node/control/observe/security.ts'
 
 export abstract class MemorySecurity implements SecurityApi, TicketsApi {
   abstract invite(request: InviteRequest): Promise<Invitation>

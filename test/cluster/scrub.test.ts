@@ -5,7 +5,7 @@ import { mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { MIB } from '../../protocol/units.ts'
-import type { CheckedAlerts } from '../../node/control/alerts.ts'
+import type { CheckedAlerts } from '../../node/control/observe/alerts.ts'
 import type { ScrubEvent, ScrubFinding } from '../../node/control/upkeep.ts'
 import { xorshiftBytes } from '../protocol/vectors.ts'
 import { TestCluster, eventually } from './cluster.ts'

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import type { SecurityCheck, SecurityEntry } from '../../node/control/security.ts'
+import type { SecurityCheck, SecurityEntry } from '../../node/control/observe/security.ts'
 import {
   SECURITY_PROTOCOL,
   encodeSecurityAnswer,

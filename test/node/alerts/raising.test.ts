@@ -6,7 +6,7 @@ import { CLEAR_AFTER_MS, SUBJECTS_MAX, look, raise } from '../../../node/alerts/
 import { MINUTE_MS } from '../../../protocol/units.ts'
 import { NOW, factsWith } from './facts.ts'
 import type { AlertState } from '../../../node/alerts/raising.ts'
-import type { Alert } from '../../../node/control/alerts.ts'
+import type { Alert } from '../../../node/control/observe/alerts.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 
 const NAMES = ['soon', 'late'] as const

@@ -11,7 +11,7 @@ import {
   spaceOf,
   tolerated,
   wholeBytesOf,
-} from '../../../node/handlers/health.ts'
+} from '../../../node/handlers/observe/health.ts'
 import type { GroupId, StripeGroup } from '../../../node/shard-map/stripe-map.ts'
 import type { PeerId } from '../../../protocol/ids.ts'
 

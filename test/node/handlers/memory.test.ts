@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { chunkCache } from '../../../node/content/decoded-cache.ts'
-import { memoryStatus } from '../../../node/handlers/memory.ts'
+import { memoryStatus } from '../../../node/handlers/observe/memory.ts'
 import { LevelKv } from '../../../node/store/level-kv.ts'
 import { KIB, MIB } from '../../../protocol/units.ts'
 

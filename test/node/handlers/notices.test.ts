@@ -1,7 +1,7 @@
 // Notices to members about a home that was copied or restored, from the log alone.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { noticesOf } from '../../../node/handlers/notices.ts'
+import { noticesOf } from '../../../node/handlers/observe/notices.ts'
 import { DAY_MS } from '../../../protocol/units.ts'
 import { withMembers } from './members.ts'
 import { Machine, meetAll } from '../log/machines.ts'

@@ -8,7 +8,7 @@ import { openLog } from '../../../node/observe/log.ts'
 import { readLog, setLevel } from '../../../node/observe/log-reader.ts'
 import { HIDDEN_CHARS } from '../../../protocol/hidden-chars.ts'
 import { MIB } from '../../../protocol/units.ts'
-import type { LogLine, LogReadOptions } from '../../../node/control/logs.ts'
+import type { LogLine, LogReadOptions } from '../../../node/control/observe/logs.ts'
 import type { NodeLog } from '../../../node/observe/log.ts'
 import type { LogSource } from '../../../node/observe/log-reader.ts'
 

@@ -1,11 +1,11 @@
 // Notices of clocks that differ from this node's, of its own where it goes by the others', and of
 // writes that wait until their time has come.
-import type { PeerId } from '../../protocol/ids.ts'
-import type { WallTime } from '../../protocol/units.ts'
-import type { Notice } from '../control/status.ts'
-import { CLOCKS_DIFFER_MS } from '../log/volume-time.ts'
-import type { Heard } from '../sync/heard-peers.ts'
-import type { NamedVolume } from '../log/volumes.ts'
+import type { PeerId } from '../../../protocol/ids.ts'
+import type { WallTime } from '../../../protocol/units.ts'
+import type { Notice } from '../../control/status.ts'
+import { CLOCKS_DIFFER_MS } from '../../log/volume-time.ts'
+import type { Heard } from '../../sync/heard-peers.ts'
+import type { NamedVolume } from '../../log/volumes.ts'
 
 /** cost: O(members heard of) */
 export function clockNotices(

@@ -1,11 +1,11 @@
 // The owner's calls about the security log: the events that this node recorded, and whether the log
 // is intact.
-import { call, pages } from './route.ts'
-import type { PeerId, VolumeId } from '../../protocol/ids.ts'
-import type { WallTime } from '../../protocol/units.ts'
-import type { SecurityEventKind } from '../observe/security.ts'
-import type { CallOptions } from './api.ts'
-import type { RoutesOf } from './route.ts'
+import { call, pages } from '../route.ts'
+import type { PeerId, VolumeId } from '../../../protocol/ids.ts'
+import type { WallTime } from '../../../protocol/units.ts'
+import type { SecurityEventKind } from '../../observe/security.ts'
+import type { CallOptions } from '../api.ts'
+import type { RoutesOf } from '../route.ts'
 
 export interface SecurityApi {
   /**

@@ -1,9 +1,9 @@
 // The owner's calls about the security log.
-import type { PeerId } from '../../protocol/ids.ts'
-import type { SecurityApi, Witness } from '../control/security.ts'
-import { ignoreFailure } from '../world/ignore-failure.ts'
-import { peerName } from './find-peer.ts'
-import type { NodeParts } from './parts.ts'
+import type { PeerId } from '../../../protocol/ids.ts'
+import type { SecurityApi, Witness } from '../../control/observe/security.ts'
+import { ignoreFailure } from '../../world/ignore-failure.ts'
+import { peerName } from '../find-peer.ts'
+import type { NodeParts } from '../parts.ts'
 
 export function securityApi(parts: NodeParts): SecurityApi {
   const { security, witness, swarm, volumes, until } = parts

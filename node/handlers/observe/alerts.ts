@@ -1,6 +1,6 @@
 // The owner's calls about alerts.
-import type { AlertsApi } from '../control/alerts.ts'
-import type { NodeParts } from './parts.ts'
+import type { AlertsApi } from '../../control/observe/alerts.ts'
+import type { NodeParts } from '../parts.ts'
 
 export function alertsApi({ alerts, until }: NodeParts): AlertsApi {
   return {

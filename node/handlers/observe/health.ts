@@ -5,9 +5,14 @@
 // for as long as that peer's grace lasts. So a laptop that is shut makes stripes degraded at once,
 // while repair (node/upkeep) waits for it to be gone. "Lost" is what cannot be read now; it is lost
 // for good only if none of the holders that are away comes back.
-import type { PeerId } from '../../protocol/ids.ts'
-import type { ColdCounts, StripeCounts, VolumeStatus, WaitingStripes } from '../control/status.ts'
-import type { StripeGroup } from '../shard-map/stripe-map.ts'
+import type { PeerId } from '../../../protocol/ids.ts'
+import type {
+  ColdCounts,
+  StripeCounts,
+  VolumeStatus,
+  WaitingStripes,
+} from '../../control/status.ts'
+import type { StripeGroup } from '../../shard-map/stripe-map.ts'
 
 /** The facts about groups: which are in use, who is reachable, who fails together. */
 export interface Groups {

@@ -2,17 +2,17 @@
 // identities than it should. A chain that forked was written by two. Of its own identities a node
 // knows more: besides the one that it writes under, and that of its strong writes, there are those
 // that it had before it was restored or copied; if such a one goes on, a copy runs.
-import { HLC_ZERO, hlcMillis } from '../../protocol/clock/hlc.ts'
-import type { Hlc } from '../../protocol/clock/hlc.ts'
-import type { PeerId } from '../../protocol/ids.ts'
-import { DAY_MS } from '../../protocol/units.ts'
-import type { WallTime } from '../../protocol/units.ts'
-import type { Notice } from '../control/status.ts'
-import type { Actor } from '../replica/actors.ts'
-import type { Volume } from '../log/volume.ts'
+import { HLC_ZERO, hlcMillis } from '../../../protocol/clock/hlc.ts'
+import type { Hlc } from '../../../protocol/clock/hlc.ts'
+import type { PeerId } from '../../../protocol/ids.ts'
+import { DAY_MS } from '../../../protocol/units.ts'
+import type { WallTime } from '../../../protocol/units.ts'
+import type { Notice } from '../../control/status.ts'
+import type { Actor } from '../../replica/actors.ts'
+import type { Volume } from '../../log/volume.ts'
 import { clockNotices } from './clock-notices.ts'
-import type { Heard } from '../sync/heard-peers.ts'
-import type { NamedVolume } from '../log/volumes.ts'
+import type { Heard } from '../../sync/heard-peers.ts'
+import type { NamedVolume } from '../../log/volumes.ts'
 
 /** Notices older than this are known by then. */
 const TOLD_MS: number = 30 * DAY_MS

@@ -1,10 +1,10 @@
 // The owner's calls about the log of the node: what its parts report, and how much of that.
-import { LOG_LEVELS } from '../../protocol/log-level.ts'
-import type { LogLevel } from '../../protocol/log-level.ts'
-import { call, pages } from './route.ts'
-import type { WallTime } from '../../protocol/units.ts'
-import type { CallOptions } from './api.ts'
-import type { RoutesOf } from './route.ts'
+import { LOG_LEVELS } from '../../../protocol/log-level.ts'
+import type { LogLevel } from '../../../protocol/log-level.ts'
+import { call, pages } from '../route.ts'
+import type { WallTime } from '../../../protocol/units.ts'
+import type { CallOptions } from '../api.ts'
+import type { RoutesOf } from '../route.ts'
 
 export interface LogsApi {
   /**

@@ -1,9 +1,9 @@
 // The owner's calls about alerts: conditions of this node that somebody should know of, raised once
 // and cleared once.
-import { call } from './route.ts'
-import type { WallTime } from '../../protocol/units.ts'
-import type { CallOptions } from './api.ts'
-import type { RoutesOf } from './route.ts'
+import { call } from '../route.ts'
+import type { WallTime } from '../../../protocol/units.ts'
+import type { CallOptions } from '../api.ts'
+import type { RoutesOf } from '../route.ts'
 
 export interface AlertsApi {
   /** Look at everything now. returns what is raised, the worst first. */

@@ -20,8 +20,8 @@ import type { PlacedExtent } from '../content/manifest-tree.ts'
 import { isListed } from '../shard-map/stripe-map.ts'
 import type { StripeMap } from '../shard-map/stripe-map.ts'
 import type { Clock } from '../world/world.ts'
-import type { HostedVolume } from './hosted-volume.ts'
-import { Walk } from './file-walk.ts'
+import type { HostedVolume } from '../volume/hosted-volume.ts'
+import { Walk } from '../volume/file-walk.ts'
 
 /** Progress is told after so many bytes. */
 const TELL_BYTES: number = 64 * MIB

@@ -1,8 +1,8 @@
 // Describes the memory of the node for status: each cache with its bound.
-import { CHUNK_CACHE_BYTES } from '../content/decoded-cache.ts'
-import { DIRTY_BYTES_ALL } from '../content/dirty-budget.ts'
-import type { MemoryStatus } from '../control/status.ts'
-import type { HostedVolumes } from '../volume/hosted-volumes.ts'
+import { CHUNK_CACHE_BYTES } from '../../content/decoded-cache.ts'
+import { DIRTY_BYTES_ALL } from '../../content/dirty-budget.ts'
+import type { MemoryStatus } from '../../control/status.ts'
+import type { HostedVolumes } from '../../volume/hosted-volumes.ts'
 
 /** ofProcess: as the operating system, and the index, tell of it. */
 export function memoryStatus(

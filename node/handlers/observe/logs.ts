@@ -1,8 +1,8 @@
 // The owner's calls about the log of the node.
-import { ShoalError } from '../../protocol/errors.ts'
-import type { LogsApi } from '../control/logs.ts'
-import { readLog, setLevel } from '../observe/log-reader.ts'
-import type { NodeParts } from './parts.ts'
+import { ShoalError } from '../../../protocol/errors.ts'
+import type { LogsApi } from '../../control/observe/logs.ts'
+import { readLog, setLevel } from '../../observe/log-reader.ts'
+import type { NodeParts } from '../parts.ts'
 
 export function logsApi({ logs, until }: NodeParts): LogsApi {
   const own = (): NonNullable<NodeParts['logs']> => {

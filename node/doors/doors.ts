@@ -1,0 +1,60 @@
+// The doors of a node: ways in for programs that are no Shoal node, each as config.yaml says. All
+// go through one gate. A door is a folder here, which turns a protocol into calls of NodeApi.
+import type { ShoalError } from '../../protocol/errors.ts'
+import type { DoorConfig } from '../config.ts'
+import type { NodeApi } from '../control/api.ts'
+import type { DoorStatus } from '../control/doors.ts'
+import type { Kv } from '../store/kv.ts'
+import type { WriteLog } from '../observe/log-events.ts'
+import type { World } from '../world/world.ts'
+import { Gate } from './gate.ts'
+import { OwnerToken } from './owner-token.ts'
+import type { OpenHttpDoor } from './http/http-door.ts'
+
+export interface NodeDoorsComponents {
+  readonly world: Pick<World, 'clock' | 'random'>
+  readonly kv: Kv
+  readonly log: WriteLog
+  readonly version: string
+  readonly settings: readonly DoorConfig[]
+}
+
+export class NodeDoors {
+  readonly token: OwnerToken
+  readonly #c: NodeDoorsComponents
+  readonly #open: { readonly kind: DoorConfig['kind']; readonly door: OpenHttpDoor }[] = []
+
+  constructor(components: NodeDoorsComponents) {
+    this.#c = components
+    this.token = new OwnerToken(components.kv, components.world.random)
+  }
+
+  /** throws ShoalError 'usage' where one cannot listen; then none is open. */
+  async start(api: NodeApi): Promise<void> {
+    const { world, log, version, settings } = this.#c
+    if (settings.length === 0) return
+    const { openHttpDoor } = await import('./http/http-door.ts')
+    const gate = new Gate({ ...world, token: this.token, log })
+    const onError = ({ message, stack }: ShoalError): void =>
+      log('door.failed', { door: 'http', message, stack })
+    const parts = { api, gate, clock: world.clock, version, onError }
+    try {
+      for (const { kind, ...at } of settings) {
+        const door = await openHttpDoor(parts, at)
+        this.#open.push({ kind, door })
+        log('door.open', { door: kind, url: door.url })
+      }
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map(({ door }) => door.close()))
+  }
+
+  list(): readonly DoorStatus[] {
+    return this.#open.map(({ kind, door: { url } }) => ({ kind, url }))
+  }
+}

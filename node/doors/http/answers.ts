@@ -1,0 +1,119 @@
+// Answers of the HTTP door: JSON, failures (RFC 9457), streams of bytes, lines and events.
+import { once } from 'node:events'
+import { asShoalError } from '../../../protocol/errors.ts'
+import type { ShoalError } from '../../../protocol/errors.ts'
+import { SECOND_MS } from '../../../protocol/units.ts'
+import { encodeJson } from '../../control/wire.ts'
+import { statusOf } from '../../control/status-code.ts'
+import type { Clock } from '../../world/world.ts'
+import type { ServerResponse } from 'node:http'
+
+/** A stream of events with nothing to say shows after so long that it is there. */
+const HEARTBEAT_MS: number = 15 * SECOND_MS
+
+/** For all: nothing that is served here is a page, whatever is in it. */
+const ALWAYS: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
+  'cache-control': 'private, no-cache',
+  'cross-origin-resource-policy': 'same-origin',
+}
+
+export type Headers = Readonly<Record<string, string | number>>
+
+function begin(response: ServerResponse, status: number, headers: Headers = {}): void {
+  response.writeHead(status, { ...ALWAYS, ...headers })
+}
+
+export function sendNothing(response: ServerResponse, status: number, headers: Headers = {}): void {
+  begin(response, status, headers)
+  response.end()
+}
+
+export function sendJson(
+  response: ServerResponse,
+  value: unknown,
+  { status = 200, type = 'application/json' }: { status?: number; type?: string } = {},
+): void {
+  const body = Buffer.from(encodeJson(value))
+  begin(response, status, { 'content-type': type, 'content-length': body.byteLength })
+  response.end(body)
+}
+
+/** Report a failure; a stream that has begun is broken off. */
+export function sendFailure(response: ServerResponse, error: ShoalError): void {
+  if (response.destroyed || response.writableEnded) return
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const status = error.code === 'EACCES' ? 401 : statusOf(error.code)
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer')
+  // What it sent and nobody read is not the next request.
+  response.setHeader('connection', 'close')
+  sendJson(response, problemOf(error, status), { status, type: 'application/problem+json' })
+}
+
+/** As RFC 9457 has it. */
+function problemOf({ code, message, permanent }: ShoalError, status: number): object {
+  return { type: `urn:shoal:error:${code}`, title: code, status, detail: message, code, permanent }
+}
+
+/** Send parts as they come; the first failure before any of them is a plain one. */
+export async function sendBytes(
+  response: ServerResponse,
+  {
+    status,
+    headers,
+    parts,
+  }: { status: number; headers: Headers; parts: AsyncIterable<Uint8Array | string> },
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const part of parts) {
+    signal.throwIfAborted()
+    if (!response.headersSent) begin(response, status, headers)
+    if (!response.write(part)) await once(response, 'drain', { signal })
+  }
+  if (!response.headersSent) begin(response, status, headers)
+  response.end()
+}
+
+/** Pages as lines of JSON, an item each; a failure after the first is a line of its own. */
+export async function* jsonLines(pages: AsyncIterable<readonly unknown[]>): AsyncGenerator<string> {
+  let hasBegun = false
+  try {
+    for await (const page of pages) {
+      if (page.length === 0) continue
+      hasBegun = true
+      yield page.map((item) => `${encodeJson(item)}\n`).join('')
+    }
+  } catch (thrown) {
+    const error = asShoalError(thrown)
+    if (!hasBegun) throw error
+    yield `${encodeJson({ problem: problemOf(error, statusOf(error.code)) })}\n`
+  }
+}
+
+/** Items as server-sent events, until the signal aborts. */
+export async function sendEvents(
+  response: ServerResponse,
+  pages: AsyncIterable<readonly { readonly kind: string }[]>,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  begin(response, 200, { 'content-type': 'text/event-stream' })
+  response.flushHeaders()
+  const beat = (): void => {
+    response.write(': still here\n\n')
+    timer = clock.timer(HEARTBEAT_MS, beat)
+  }
+  let timer = clock.timer(HEARTBEAT_MS, beat)
+  try {
+    for await (const page of pages) {
+      const text = page.map((item) => `event: ${item.kind}\ndata: ${encodeJson(item)}\n\n`).join('')
+      if (text !== '' && !response.write(text)) await once(response, 'drain', { signal })
+    }
+  } finally {
+    timer.cancel()
+    response.end()
+  }
+}

@@ -1,0 +1,199 @@
+// Files over HTTP (RFC 9110): /v1/files/VOLUME/PATH. A file is its bytes, with ranges and
+// conditions; a folder is a list in JSON, in pages.
+import { ShoalError, hasCode } from '../../../protocol/errors.ts'
+import type { NodeApi } from '../../control/api.ts'
+import type { FileStat } from '../../control/files.ts'
+import { sendBytes, sendJson, sendNothing } from './answers.ts'
+import { requestPath } from './request-path.ts'
+import type { RequestPath } from './request-path.ts'
+import type { Headers } from './answers.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+const NS_PER_MS = 1_000_000n
+
+/** A request about one path. */
+export interface FileRequest {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** After '/v1/files/', as it came. */
+  readonly rest: string
+  readonly query: URLSearchParams
+  readonly signal: AbortSignal
+}
+
+export async function serveFile(api: NodeApi, asked: FileRequest): Promise<void> {
+  const at = requestPath(asked.rest)
+  switch (asked.request.method) {
+    case 'GET':
+    case 'HEAD':
+      return get(api, at, asked)
+    case 'PUT':
+      return put(api, at, asked)
+    case 'DELETE':
+      return remove(api, at, asked)
+    default:
+      asked.response.setHeader('allow', 'GET, HEAD, PUT, DELETE')
+      throw new ShoalError('unsupported', `files have no ${asked.request.method}`)
+  }
+}
+
+async function get(
+  api: NodeApi,
+  { path, isFolder }: RequestPath,
+  asked: FileRequest,
+): Promise<void> {
+  const { request, response, query, signal } = asked
+  const version = query.get('version') ?? undefined
+  const stat = version === undefined ? await api.stat(path, { signal }) : undefined
+  if (query.has('stat') && stat !== undefined) return sendJson(response, stat)
+  if (stat?.kind === 'folder') return sendFolder(api, path, asked)
+  if (isFolder) throw new ShoalError('ENOTDIR', `${path}: is not a folder`)
+  const tag = stat?.tag === undefined ? undefined : `"${stat.tag}"`
+  checkMatch(request, path, tag)
+  const isKnown = tag !== undefined && hasTag(request.headers['if-none-match'], tag)
+  if (isKnown) return sendNothing(response, 304, { etag: tag })
+  const sizeBytes = stat?.sizeBytes
+  const isRangeOf = request.headers['if-range'] === undefined || request.headers['if-range'] === tag
+  const range =
+    isRangeOf && sizeBytes !== undefined ? rangeOf(request.headers.range, sizeBytes) : undefined
+  if (range === 'none')
+    return sendNothing(response, 416, { 'content-range': `bytes */${sizeBytes}` })
+  const found = await api.readFile(path, { version, signal, ...range })
+  // Somebody may have written meanwhile: what is sent is what is described.
+  if (found.stat.tag !== stat?.tag && version === undefined) {
+    await found.content[Symbol.asyncIterator]().return?.()
+    return get(api, { path, isFolder }, asked)
+  }
+  const end = (range?.offsetBytes ?? 0) + found.lengthBytes - 1
+  const headers: Headers = {
+    ...fileHeaders(found.stat),
+    'content-length': found.lengthBytes,
+    ...(range && { 'content-range': `bytes ${range.offsetBytes}-${end}/${found.stat.sizeBytes}` }),
+  }
+  const status = range === undefined ? 200 : 206
+  if (request.method === 'HEAD') {
+    await found.content[Symbol.asyncIterator]().return?.()
+    return sendNothing(response, status, headers)
+  }
+  await sendBytes(response, { status, headers, parts: found.content }, signal)
+}
+
+function fileHeaders({ tag, modifiedNs, mode }: FileStat): Headers {
+  return {
+    'content-type': 'application/octet-stream',
+    'content-disposition': 'attachment',
+    'accept-ranges': 'bytes',
+    'last-modified': new Date(Number(modifiedNs / NS_PER_MS)).toUTCString(),
+    'shoal-mode': mode.toString(8),
+    ...(tag !== undefined && { etag: `"${tag}"` }),
+  }
+}
+
+async function sendFolder(api: NodeApi, path: string, asked: FileRequest): Promise<void> {
+  const { query, response, signal } = asked
+  const limit = query.get('limit')
+  if (limit !== null && !/^\d{1,5}$/.test(limit))
+    throw new ShoalError('usage', '"limit" is a number of entries')
+  const page = await api.listPage(path, {
+    signal,
+    after: query.get('after') ?? undefined,
+    limit: limit === null ? undefined : Math.max(1, Number(limit)),
+  })
+  sendJson(response, page)
+}
+
+async function put(
+  api: NodeApi,
+  { path, isFolder }: RequestPath,
+  asked: FileRequest,
+): Promise<void> {
+  const { request, response, query, signal } = asked
+  if (isFolder) {
+    await api.makeFolder(path, { parents: true, signal })
+    request.resume()
+    return sendNothing(response, 201)
+  }
+  if (request.headers['content-range'] !== undefined)
+    throw new ShoalError('usage', 'a part of a file cannot be put: send the whole file')
+  if (query.get('parents') === 'true')
+    await api.makeFolder(path.slice(0, path.lastIndexOf('/') + 1), { parents: true, signal })
+  const before = await statIfThere(api, path, signal)
+  const attributes = { mode: modeOf(query), sizeBytes: lengthOf(request) }
+  const body = request as AsyncIterable<Uint8Array>
+  await api.writeFile(path, body, attributes, { ifTag: ifTagOf(request), signal })
+  const tag = (await statIfThere(api, path, signal))?.tag
+  sendNothing(response, before === undefined ? 201 : 204, {
+    ...(tag !== undefined && { etag: `"${tag}"` }),
+  })
+}
+
+async function remove(api: NodeApi, { path }: RequestPath, asked: FileRequest): Promise<void> {
+  const { request, response, query, signal } = asked
+  const recursive = query.get('recursive') === 'true'
+  await api.remove(path, { recursive, ifTag: ifTagOf(request), signal })
+  sendNothing(response, 204)
+}
+
+async function statIfThere(
+  api: NodeApi,
+  path: string,
+  signal: AbortSignal,
+): Promise<FileStat | undefined> {
+  try {
+    return await api.stat(path, { signal })
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+/** As Condition has it; several tags are more than one write can be about. */
+function ifTagOf({ headers }: IncomingMessage): string | undefined {
+  const { 'if-match': is, 'if-none-match': isNot } = headers
+  if (isNot !== undefined && isNot !== '*')
+    throw new ShoalError('usage', 'If-None-Match of a write is "*"')
+  if (isNot === '*') return ''
+  if (is === undefined || is === '*') return is
+  const [, tag] = /^"([\w-]{1,64})"$/.exec(is) ?? []
+  if (tag === undefined) throw new ShoalError('usage', 'If-Match of a write is one strong ETag')
+  return tag
+}
+
+function checkMatch({ headers }: IncomingMessage, path: string, tag: string | undefined): void {
+  const { 'if-match': match } = headers
+  if (match === undefined || (tag !== undefined && hasTag(match, tag))) return
+  throw new ShoalError('precondition', `${path}: has changed; look again`)
+}
+
+function hasTag(list: string | undefined, tag: string): boolean {
+  const tags = (list ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''))
+  return tags.includes('*') || tags.includes(tag)
+}
+
+type Range = { readonly offsetBytes: number; readonly lengthBytes: number }
+
+/** One range; several get the whole file, as RFC 9110 allows. 'none': it begins at its end. */
+function rangeOf(header: string | undefined, sizeBytes: number): Range | 'none' | undefined {
+  const [, first = '', last = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '') ?? []
+  if (first === '' && last === '') return undefined
+  if (first === '') {
+    const lengthBytes = Math.min(Number(last), sizeBytes)
+    return lengthBytes === 0 ? 'none' : { offsetBytes: sizeBytes - lengthBytes, lengthBytes }
+  }
+  const offsetBytes = Number(first)
+  const end = last === '' ? sizeBytes : Math.min(Number(last) + 1, sizeBytes)
+  if (offsetBytes >= sizeBytes) return 'none'
+  return end <= offsetBytes ? undefined : { offsetBytes, lengthBytes: end - offsetBytes }
+}
+
+function modeOf(query: URLSearchParams): number | undefined {
+  const text = query.get('mode')
+  if (text === null) return undefined
+  if (/^[0-7]{3,4}$/.test(text)) return Number.parseInt(text, 8)
+  throw new ShoalError('usage', '"mode" is in octal digits, such as 644')
+}
+
+function lengthOf({ headers }: IncomingMessage): number | undefined {
+  const length = headers['content-length']
+  return length === undefined ? undefined : Number(length)
+}

@@ -1,0 +1,12 @@
+// The owner's calls about doors.
+import type { DoorsApi } from '../control/doors.ts'
+import type { NodeParts } from './parts.ts'
+
+export function doorsApi({ doors }: NodeParts): DoorsApi {
+  return {
+    listDoors: () => Promise.resolve(doors.list()),
+    doorToken: async ({ renew = false } = {}) => ({
+      token: await (renew ? doors.token.renew() : doors.token.current()),
+    }),
+  }
+}
