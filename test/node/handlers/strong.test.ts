@@ -10,6 +10,11 @@ import type { ClusterNode } from '../../../simulations/cluster.ts'
 import type { Members } from './members.ts'
 
 const ROUNDS = 50
+const ROUNDS_OF_WRITES = 10
+
+async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text)
+}
 
 /** All who are connected know of it when this returns. */
 async function makeStrong({ nodes: [founder] }: Members): Promise<void> {
@@ -17,7 +22,7 @@ async function makeStrong({ nodes: [founder] }: Members): Promise<void> {
 }
 
 /** How many of these calls, all at once, succeeded; the others may fail with this code. */
-async function successes(calls: readonly Promise<unknown>[], code: 'EEXIST'): Promise<number> {
+async function successes(calls: readonly Promise<unknown>[], code: 'EEXIST' | 'precondition'): Promise<number> {
   const done = await Promise.allSettled(calls)
   for (const one of done)
     if (one.status === 'rejected' && !hasCode(one.reason, code)) throw one.reason
@@ -39,6 +44,25 @@ describe('a strong volume', { concurrency: false }, () => {
         const makers = onAll(members.nodes, (api) => api.makeFolder(`/lock ${round}`))
         assert.equal(await successes(makers, 'EEXIST'), 1, `round ${round}`)
       }
+    })
+  })
+
+  test('replaces a content on condition once, whichever of the nodes ask at once', async () => {
+    await withMembers(3, 1, async (members) => {
+      await makeStrong(members)
+      await members.nodes[0].ask((api) => put(api, '/count', '0'))
+      for (let round = 1; round <= ROUNDS_OF_WRITES; round++) {
+        const { tag } = await members.nodes[0].ask((api) => api.stat('/count'))
+        const writers = onAll(members.nodes, (api) =>
+          api.writeFile('/count', bytesOf(`${round}`), {}, { ifTag: tag }),
+        )
+        assert.equal(await successes(writers, 'precondition'), 1, `round ${round}`)
+        assert.equal(await members.nodes[1].ask((api) => textOf(api, '/count')), `${round}`)
+      }
+      const makers = onAll(members.nodes, (api) =>
+        api.writeFile('/new', bytesOf('x'), {}, { ifTag: '' }),
+      )
+      assert.equal(await successes(makers, 'precondition'), 1)
     })
   })
 
