@@ -14,6 +14,7 @@ import type { World } from './world/world.ts'
 import type { LogSource } from './observe/log-reader.ts'
 import type { NodeLog } from './observe/log.ts'
 import type { DoorConfig } from './config.ts'
+import type { Meter } from './metrics/meter.ts'
 import type { WriteLog } from './observe/log-events.ts'
 
 /** An open way in for the owner. */
@@ -39,6 +40,8 @@ export interface NodeComponents {
   readonly memory?: (() => MemoryStatus) | undefined
   /** Absent where nothing is run around backups (a simulation). */
   readonly runHook?: RunHook | undefined
+  /** Hears of the work of the node; absent: nobody measures it. */
+  readonly meter?: Meter | undefined
   /** Absent where nobody is told of alerts (a simulation). */
   readonly alerting?: Alerting | undefined
   /** How lines of its security log are sealed, in a home that is protected. */

@@ -47,16 +47,22 @@ export interface Config {
   /** Find and be found on the local network. */
   readonly mdns: boolean
   readonly alerts: AlertConfig
+  /** The address at which metrics and health are served, if they are (docs/metrics.md). */
+  readonly metrics: ListenAddress | undefined
   /** Ways in for other programs (docs/http.md). */
   readonly doors: readonly DoorConfig[]
   /** By the name of a backup: command lines that are run before and after. */
   readonly backups: Readonly<Record<string, BackupHooks>>
 }
 
-export interface DoorConfig {
-  readonly kind: 'http'
+/** An address of this machine; port 0: any. */
+export interface ListenAddress {
   readonly host: string
   readonly port: number
+}
+
+export interface DoorConfig extends ListenAddress {
+  readonly kind: 'http'
 }
 
 /** The targets of alerts, and of which conditions they are told (docs/alerts.md). */
@@ -87,6 +93,8 @@ export interface ConfigOptions {
   readonly listen?: readonly string[] | undefined
   readonly advertise?: readonly string[] | undefined
   readonly mdns?: boolean | undefined
+  /** HOST:PORT of this machine. */
+  readonly metrics?: string | undefined
 }
 
 const label = z.string().regex(MEMBER_NAME, {
@@ -134,7 +142,8 @@ const alerts = z.strictObject({
   off: z.array(conditionName).default([]),
   after: z.record(conditionName, z.string().transform(readDuration)).default({}),
 })
-const door = z.strictObject({ http: z.string().transform(readListen) })
+const listenHere = z.string().transform(readListen)
+const door = z.strictObject({ http: listenHere })
 const configSchema = z.strictObject({
   name: label,
   zone: label.optional(),
@@ -148,6 +157,7 @@ const configSchema = z.strictObject({
   listen: z.array(address).min(1, { error: 'needs at least one multiaddr' }),
   advertise: z.array(address).default([]),
   mdns: z.boolean({ error: 'must be true or false' }).default(true),
+  metrics: listenHere.optional(),
   doors: z.array(door).max(DOORS_MAX).default([]),
   alerts: alerts.default({ to: [], off: [], after: {} }),
   backups: z
@@ -161,6 +171,7 @@ const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
 #   repairRate: what repair and moving of shards may send and receive a second (5MB); left out: 64MiB
 #   cacheSize: what is fetched from other nodes to be read may take, beside the capacity (2GiB); left out: 1GiB
 #   listen, advertise: multiaddrs     mdns: find and be found on the local network
+#   metrics: 127.0.0.1:4180: where Prometheus finds metrics, and others whether it is well (docs/metrics.md)
 #   doors: [{http: 127.0.0.1:4190}]: ways in for programs of this machine (docs/http.md)
 #   alerts: {to: [...], off: [...], after: {...}}: who is told when something is wrong (docs/alerts.md)
 #   backups: {NAME: {before: COMMAND, after: COMMAND}}: what the shell runs around each run of a backup
@@ -218,7 +229,7 @@ function parseConfig(text: string, source: string): Config {
   }
   const result = configSchema.safeParse(document.toJS())
   if (result.success) {
-    const { capacity, repairRate, cacheSize, alerts: told, doors, ...others } = result.data
+    const { capacity, repairRate, cacheSize, alerts: told, doors, metrics, ...others } = result.data
     const sizes = {
       capacityBytes: capacity,
       repairBytesPerSecond: repairRate,
@@ -230,7 +241,8 @@ function parseConfig(text: string, source: string): Config {
       ...others,
       zone: others.zone,
       ...sizes,
-      doors: doors.map(({ http }) => http),
+      metrics,
+      doors: doors.map(({ http }) => ({ kind: 'http', ...http })),
       alerts: { targets, off, afterMs },
     }
   }
@@ -301,10 +313,10 @@ function readDuration(value: string, context: z.RefinementCtx): number {
 }
 
 /** An address of this machine alone: what goes over a network needs TLS, which is not there yet. */
-function readListen(text: string, context: z.RefinementCtx): DoorConfig {
+function readListen(text: string, context: z.RefinementCtx): ListenAddress {
   const [, host = '', port = ''] = /^(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})$/.exec(text) ?? []
   if (host !== '' && Number(port) <= PORT_MAX)
-    return { kind: 'http', host: host.replaceAll(/[[\]]/g, ''), port: Number(port) }
+    return { host: host.replaceAll(/[[\]]/g, ''), port: Number(port) }
   context.addIssue({
     code: 'custom',
     message:

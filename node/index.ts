@@ -5,7 +5,8 @@ import { identityFromSeed } from '../protocol/signed.ts'
 import { checkAlertConfig } from './alerts/node-alerts.ts'
 import type { Alerting } from './alerts/node-alerts.ts'
 import { readAlertConfig, readHooks } from './config.ts'
-import type { AlertConfig } from './config.ts'
+import type { AlertConfig, ListenAddress } from './config.ts'
+import type { Measuring } from './metrics/measure.ts'
 import { loadHome } from './home.ts'
 import type { AskSecret, Home } from './home.ts'
 import type { RunHook } from './backup/node-backups.ts'
@@ -27,6 +28,7 @@ import { Libp2pNetwork } from './world/libp2p/network.ts'
 import { runShellCommand } from './world/shell-command.ts'
 import { SystemRandom } from './world/random.ts'
 import { processMemory, processUse, releaseMemory } from './world/release-memory.ts'
+import type { World } from './world/world.ts'
 import { SystemTiers } from './world/tiers/tiers.ts'
 import type { WriteLog } from './observe/log-events.ts'
 
@@ -67,28 +69,22 @@ export async function createNode({
   const level = await LevelKv.open(join(folder, INDEX_FOLDER))
   const kv = home.key === undefined ? level : new SealedKv(level, home.key)
   try {
-    const { listen, advertise, mdns, name, zone, capacityBytes, cacheBytes, doors } = home.config
+    const { name, zone, capacityBytes, cacheBytes, doors } = home.config
     checkAlertConfig(home.config.alerts)
     const upkeep = { bytesPerSecond: home.config.repairBytesPerSecond }
-    await mkdir(join(folder, NETWORK_FOLDER), { recursive: true })
-    const network = await Libp2pNetwork.create({
-      seed: home.seed,
-      folder: join(folder, NETWORK_FOLDER),
-      listen,
-      announce: advertise,
-      mdns,
-      log,
-    })
-    const tiers = new SystemTiers({ clock, random }, { spoolFolder: join(folder, SPOOL_FOLDER) })
-    const world = { clock, random, disk, network, tiers }
+    const at = home.config.metrics
+    const measuring = at && (await import('./metrics/measure.ts')).measure(clock)
+    const outer = await outerWorld(home, { clock, random }, log)
+    const world = { clock, random, disk: measuring?.disk(disk) ?? disk, ...outer }
     const node = await Node.open(
       {
         world,
         kv,
         identity: identityFromSeed(home.seed),
         lines,
-        mounter: mountBy,
-        ...outside(folder, log),
+        mounter: measuring?.mounter(mountBy) ?? mountBy,
+        meter: measuring?.meter,
+        ...outside(folder, log, at && measuring && { at, measuring }),
         logs: { log: nodeLog, source },
         memory: () => ({ ...processMemory(), caches: [{ name: 'index', ...level.memory() }] }),
         found: found === undefined ? [] : [{ kind: 'home-mended', message: found }],
@@ -113,17 +109,47 @@ export async function createNode({
   }
 }
 
+/** The parts of the world that are beyond this machine. */
+async function outerWorld(
+  { folder, seed, config }: Home,
+  chance: { readonly clock: SystemClock; readonly random: SystemRandom },
+  log: WriteLog,
+): Promise<Pick<World, 'network' | 'tiers'>> {
+  const { listen, advertise: announce, mdns } = config
+  const networkFolder = join(folder, NETWORK_FOLDER)
+  await mkdir(networkFolder, { recursive: true })
+  const network = await Libp2pNetwork.create({
+    seed,
+    folder: networkFolder,
+    listen,
+    announce,
+    mdns,
+    log,
+  })
+  const tiers = new SystemTiers(chance, { spoolFolder: join(folder, SPOOL_FOLDER) })
+  return { network, tiers }
+}
+
 /** The ways out of the node, and into it. */
 function outside(
   folder: string,
   log: WriteLog,
+  metrics: { readonly at: ListenAddress; readonly measuring: Measuring } | undefined,
 ): Pick<NodeComponents, 'openDoor' | 'log' | 'runHook' | 'alerting'> {
   return {
-    openDoor: (api) =>
-      serveControl(api, {
+    openDoor: async (api) => {
+      const served = await metrics?.measuring.serve(api, metrics.at)
+      if (served !== undefined) log('metrics.open', { url: served.url })
+      const control = await serveControl(metrics?.measuring.api(api, 'control') ?? api, {
         socketPath: socketPathOf(folder),
         onError: (error) => log('control.failed', { message: error.message, stack: error.stack }),
-      }),
+      })
+      const close = async (): Promise<void> => {
+        await control.close()
+        await served?.close()
+      }
+      return { close }
+    },
     log,
     runHook: hooksOf(folder),
     alerting: alertingOf(folder),

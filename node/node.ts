@@ -34,6 +34,7 @@ import { AlertRecords } from './alerts/alert-records.ts'
 import { NodeAlerts } from './alerts/node-alerts.ts'
 import type { NodeAlertsComponents } from './alerts/node-alerts.ts'
 import { NodeDoors } from './doors/doors.ts'
+import { NO_METER } from './metrics/meter.ts'
 import { BackupJobs } from './backup/backup-jobs.ts'
 import { NodeBackups } from './backup/node-backups.ts'
 import type { NodeBackupsComponents, RunHook } from './backup/node-backups.ts'
@@ -277,7 +278,12 @@ export class Node implements LocalNode {
     })
     for (const event of components.found ?? []) security.record(event)
     const budgets = new PeerBudgets({ clock, security: security.record })
-    const network = new BudgetedNetwork({ network: world.network, budgets, clock })
+    const network = new BudgetedNetwork({
+      network: world.network,
+      budgets,
+      clock,
+      meter: components.meter ?? NO_METER,
+    })
     if (isCopy) {
       const message = 'this home was copied or restored: writing on as a new incarnation'
       security.record({ kind: 'home-copied', message })

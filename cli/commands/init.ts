@@ -10,6 +10,7 @@ export interface HomeOptions {
   readonly capacity?: string
   readonly repairRate?: string
   readonly cacheSize?: string
+  readonly metrics?: string
   readonly listen?: readonly string[]
   /** False by --no-mdns. */
   readonly mdns?: boolean
@@ -40,6 +41,7 @@ export function addHomeOptions(command: Command): Command {
     .option('--repair-rate <size>', 'repair traffic limit per second (default: 64MiB)')
     .option('--cache-size <size>', 'size limit of the read cache (default: 1GiB)')
     .option('--listen <multiaddr>', 'address to listen on; may be repeated', collect)
+    .option('--metrics <host:port>', 'serve metrics and health there, on this machine alone')
     .option('--no-mdns', 'disable peer discovery on the local network')
 }
 
@@ -53,6 +55,7 @@ export function homeOptions({
   repairRate,
   cacheSize,
   listen,
+  metrics,
   mdns,
 }: HomeOptions): HomeOptions {
   return {
@@ -62,6 +65,7 @@ export function homeOptions({
     ...(repairRate !== undefined && { repairRate }),
     ...(cacheSize !== undefined && { cacheSize }),
     ...(listen !== undefined && { listen }),
+    ...(metrics !== undefined && { metrics }),
     ...(mdns === false && { mdns }),
   }
 }

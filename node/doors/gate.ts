@@ -4,13 +4,12 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { Clock } from '../world/world.ts'
 import type { WriteLog } from '../observe/log-events.ts'
+import { isOwnHost } from '../world/own-host.ts'
 import type { OwnerToken } from './owner-token.ts'
 
 /** Whoever showed a wrong secret waits so long for the answer, up to so many at a time. */
 const WRONG_MS: number = SECOND_MS
 const WRONG_AT_ONCE_MAX = 32
-/** Names of this machine: others may lead here by a name server (DNS rebinding). */
-const OWN_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i
 
 export interface Visitor {
   readonly door: string
@@ -39,7 +38,7 @@ export class Gate {
   /** throws ShoalError 'EACCES', 'EPERM' for a page of another origin, 'EBUSY'. */
   async admit(visitor: Visitor): Promise<void> {
     const { host, origin, authorization = '' } = visitor
-    if (host === undefined || !OWN_HOST.test(host))
+    if (!isOwnHost(host))
       throw new ShoalError('EPERM', 'this door is for programs of this machine: ask for localhost')
     if (origin !== undefined && origin !== `http://${host}`)
       throw new ShoalError('EPERM', 'pages of other origins may ask nothing here')

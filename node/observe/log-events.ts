@@ -63,6 +63,7 @@ export const LOG_EVENTS = {
   'log.listener-failed': ['error', 'a part of this node failed at what was written'],
   'log.not-durable': ['error', 'the store could not make a write durable'],
   'log.stranded': ['error', 'the log of others goes on from a checkpoint that too few attest'],
+  'metrics.open': ['info', 'metrics are served'],
   'mount.write-lost': ['error', 'what was written to a mount may be lost'],
   'network.channel-aborted': ['debug', 'a channel was aborted'],
   'network.connection-refused': ['debug', 'a connection was refused'],

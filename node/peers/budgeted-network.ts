@@ -16,6 +16,7 @@ import type {
 } from '../world/world.ts'
 import { CHANNEL_BYTES } from './budget.ts'
 import type { PeerBudgets } from './budget.ts'
+import type { Meter } from '../metrics/meter.ts'
 
 /**
  * The cost of a message that no honest peer sends, in ms: its bytes are few, and a peer that sends
@@ -32,18 +33,21 @@ export interface BudgetedNetworkComponents {
   readonly network: Network
   readonly budgets: PeerBudgets
   readonly clock: Pick<Clock, 'now'>
+  readonly meter: Meter
 }
 
 export class BudgetedNetwork implements Network {
   readonly #network: Network
   readonly #budgets: PeerBudgets
   readonly #clock: Pick<Clock, 'now'>
+  readonly #meter: Meter
   #standing: (peer: PeerId) => Standing = () => 'member'
 
-  constructor({ network, budgets, clock }: BudgetedNetworkComponents) {
+  constructor({ network, budgets, clock, meter }: BudgetedNetworkComponents) {
     this.#network = network
     this.#budgets = budgets
     this.#clock = clock
+    this.#meter = meter
     network.onTraffic((peer, bytes) => budgets.spend(peer, 'signals', bytes))
     budgets.onCutOff(() => this.gate(this.#standing))
   }
@@ -79,7 +83,7 @@ export class BudgetedNetwork implements Network {
     budgets.spend(peer, 'signals', CHANNEL_BYTES)
     let bytes = 0
     try {
-      await serve(new CountingChannel(channel, (received) => (bytes += received)))
+      await serve(new CountingChannel(channel, this.#meter, (received) => (bytes += received)))
     } catch (error) {
       if (hasCode(error, 'malformed') || hasCode(error, 'bad-signature')) {
         budgets.spend(peer, 'bytes', bytes)
@@ -149,8 +153,8 @@ export class BudgetedNetwork implements Network {
     this.#network.onDiscover(listener)
   }
 
-  open(...args: Parameters<Network['open']>): Promise<Channel> {
-    return this.#network.open(...args)
+  async open(...args: Parameters<Network['open']>): Promise<Channel> {
+    return new CountingChannel(await this.#network.open(...args), this.#meter)
   }
 
   ping(...args: Parameters<Network['ping']>): Promise<number> {
@@ -178,14 +182,16 @@ export class BudgetedNetwork implements Network {
   }
 }
 
-/** A channel that tells how much was received. */
+/** A channel of which it is counted what was sent and received. */
 class CountingChannel implements Channel {
   readonly #channel: Channel
-  readonly #count: (bytes: number) => void
+  readonly #meter: Meter
+  readonly #onReceived: ((bytes: number) => void) | undefined
 
-  constructor(channel: Channel, count: (bytes: number) => void) {
+  constructor(channel: Channel, meter: Meter, onReceived?: (bytes: number) => void) {
     this.#channel = channel
-    this.#count = count
+    this.#meter = meter
+    this.#onReceived = onReceived
   }
 
   get peer(): PeerId {
@@ -197,18 +203,25 @@ class CountingChannel implements Channel {
   }
 
   send(...args: Parameters<Channel['send']>): Promise<void> {
+    for (const { byteLength } of args[0])
+      this.#meter.moved(this.peer, this.protocol, 'out', byteLength)
     return this.#channel.send(...args)
   }
 
   async receive(options: { signal: AbortSignal }): Promise<Uint8Array | undefined> {
     const frame = await this.#channel.receive(options)
-    this.#count(frame?.byteLength ?? 0)
+    this.#received(frame?.byteLength ?? 0)
     return frame
   }
 
   async receiveInto(into: Uint8Array, options: ReceiveIntoOptions): Promise<void> {
-    this.#count(into.byteLength)
+    this.#received(into.byteLength)
     await this.#channel.receiveInto(into, options)
+  }
+
+  #received(bytes: number): void {
+    this.#onReceived?.(bytes)
+    this.#meter.moved(this.peer, this.protocol, 'in', bytes)
   }
 
   close(): Promise<void> {

@@ -10,6 +10,7 @@ const PACKAGES = {
   ip: 'iproute2',
   make: 'make',
   'mkfs.ext4': 'e2fsprogs',
+  promtool: 'prometheus',
   python3: 'python3',
   rclone: 'rclone',
   rsync: 'rsync',

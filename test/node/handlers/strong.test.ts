@@ -22,7 +22,10 @@ async function makeStrong({ nodes: [founder] }: Members): Promise<void> {
 }
 
 /** How many of these calls, all at once, succeeded; the others may fail with this code. */
-async function successes(calls: readonly Promise<unknown>[], code: 'EEXIST' | 'precondition'): Promise<number> {
+async function successes(
+  calls: readonly Promise<unknown>[],
+  code: 'EEXIST' | 'precondition',
+): Promise<number> {
   const done = await Promise.allSettled(calls)
   for (const one of done)
     if (one.status === 'rejected' && !hasCode(one.reason, code)) throw one.reason

@@ -1,6 +1,7 @@
 // The cost of peers over a network is counted wherever it comes from, and useful work is free.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { NO_METER } from '../../../node/metrics/meter.ts'
 import { PeerBudgets } from '../../../node/peers/budget.ts'
 import { BudgetedNetwork } from '../../../node/peers/budgeted-network.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
@@ -33,7 +34,7 @@ function start() {
       return () => undefined
     },
   })
-  const network = new BudgetedNetwork({ network: inner, budgets, clock })
+  const network = new BudgetedNetwork({ meter: NO_METER, network: inner, budgets, clock })
   network.gate(() => 'member')
   return {
     clock,
