@@ -64,7 +64,7 @@ export class FileAccess {
     try {
       return await run(at, change)
     } finally {
-      await end(visit, options)
+      await this.#endWrite(visit, options)
     }
   }
 
@@ -78,8 +78,14 @@ export class FileAccess {
     try {
       yield* run(at, change)
     } finally {
-      await end(visit, options)
+      await this.#endWrite(visit, options)
     }
+  }
+
+  /** Programs of this machine see in its mounts what they were told is done. */
+  async #endWrite(visit: Visit, options: FileCallOptions): Promise<void> {
+    await this.#c.mounts.told(visit.hosted.volume.id)
+    await end(visit, options)
   }
 
   async #beginWrite(

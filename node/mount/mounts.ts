@@ -2,7 +2,9 @@
 // waits until what was written is durable, and is told if it is not; of a mount that somebody else
 // ends the node's log says it.
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import type { VolumeId } from '../../protocol/ids.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
+import { SECOND_MS } from '../../protocol/units.ts'
 import type { DriverName } from '../control/mounts.ts'
 import type { MountStatus } from '../control/status.ts'
 import type { FileContents } from '../volume/file-contents.ts'
@@ -20,6 +22,9 @@ import { SnapshotFolders } from './snapshot-folders.ts'
 import { WithSnapshots } from './with-snapshots.ts'
 import type { WriteLog } from '../observe/log-events.ts'
 
+/** Programs that read much hold the kernel up: whoever waits for it goes on after so long. */
+const TOLD_MS: number = SECOND_MS / 2
+
 /** Makes a kernel mount: a driver. */
 export type Mounter = (
   fileSystem: FileSystem,
@@ -28,6 +33,7 @@ export type Mounter = (
 ) => Promise<MountedFileSystem>
 
 interface MountedVolume {
+  readonly volume: VolumeId
   readonly status: () => MountStatus
   readonly mounted: MountedFileSystem
   /** Resolves when the mount is gone, and what was written is durable. */
@@ -78,6 +84,20 @@ export class Mounts {
     return [...this.#mounts.values()].map(({ status }) => status())
   }
 
+  /**
+   * Resolves when the mounts of a volume show what was changed so far; after TOLD_MS whatever the
+   * kernel does.
+   */
+  async told(volume: VolumeId): Promise<void> {
+    const mounts = [...this.#mounts.values()].filter((one) => one.volume === volume)
+    if (mounts.length === 0) return
+    const late = Promise.withResolvers<void>()
+    const timer = this.#c.clock.timer(TOLD_MS, late.resolve)
+    const all = Promise.all(mounts.map(({ mounted }) => mounted.invalidator.settled()))
+    await Promise.race([all, late.promise])
+    timer.cancel()
+  }
+
   /** throws ShoalError 'mount-failed', 'EBUSY'. */
   async mount(
     folder: string,
@@ -110,7 +130,7 @@ export class Mounts {
       this.#mounts.delete(folder)
       return fileSystem.close()
     })
-    this.#mounts.set(folder, { status, mounted, over })
+    this.#mounts.set(folder, { volume: namespace.volume.id, status, mounted, over })
     over.catch((error: unknown) => {
       const { code, message } = asShoalError(error)
       log('mount.write-lost', { folder, code, message })
