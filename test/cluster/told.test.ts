@@ -1,5 +1,5 @@
-// What a command of a machine has done is seen in its mount at once: the kernel, which keeps names
-// and attributes, was told before the command was answered.
+// A mount shows at once what a command of its machine has done: the kernel, which keeps names and
+// attributes, was told before the command was answered.
 import assert from 'node:assert/strict'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -10,6 +10,8 @@ import type { Headers } from './answers.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 const NS_PER_MS = 1_000_000n
+/** Somebody may write between a look at a file and its reading. */
+const READ_TRIES = 5
 
 /** A request about one path. */
 export interface FileRequest {
@@ -41,6 +43,7 @@ async function get(
   api: NodeApi,
   { path, isFolder }: RequestPath,
   asked: FileRequest,
+  triesLeft: number = READ_TRIES,
 ): Promise<void> {
   const { request, response, query, signal } = asked
   const version = query.get('version') ?? undefined
@@ -62,7 +65,8 @@ async function get(
   // Somebody may have written meanwhile: what is sent is what is described.
   if (found.stat.tag !== stat?.tag && version === undefined) {
     await found.content[Symbol.asyncIterator]().return?.()
-    return get(api, { path, isFolder }, asked)
+    if (triesLeft > 1) return get(api, { path, isFolder }, asked, triesLeft - 1)
+    throw new ShoalError('ESTALE', `${path}: is written all the time; ask again`)
   }
   const end = (range?.offsetBytes ?? 0) + found.lengthBytes - 1
   const headers: Headers = {
