@@ -52,7 +52,9 @@ describe('home', () => {
         listen: LISTEN,
         advertise: [],
         mdns: false,
-        alerts: { targets: [], off: [], afterMs: {} },
+        metrics: undefined,
+      doors: [],
+      alerts: { targets: [], off: [], afterMs: {} },
         backups: {},
       })
       assert.equal(made.seed.byteLength, 32)
