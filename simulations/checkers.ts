@@ -27,6 +27,8 @@ interface Patience {
   readonly lookMs: number
 }
 
+/** Looks at logs that are still to agree when all else has taken the time that there was. */
+const AGREE_LOOKS = 30
 const PATIENCE: Patience = { limitMs: 5 * MINUTE_MS, lookMs: 2 * SECOND_MS }
 
 /**
@@ -44,6 +46,8 @@ export async function quiesce(cluster: Cluster, patience: Patience = PATIENCE): 
   for (const node of members) {
     while (!(await seesAllFull(node)) && !isOver()) await clock.sleep(patience.lookMs)
   }
+  // What waited for stripes in vain has taken nothing from the logs.
+  const agreedMs = Math.max(deadlineMs, cluster.scheduler.nowMs + AGREE_LOOKS * patience.lookMs)
   let quietLooks = 0
   let before = ''
   while (quietLooks < LOOKS_QUIET) {
@@ -53,7 +57,7 @@ export async function quiesce(cluster: Cluster, patience: Patience = PATIENCE): 
     const isQuiet = heads.every((other) => other === first) && first === before
     quietLooks = isQuiet ? quietLooks + 1 : 0
     before = first
-    if (!isOver()) continue
+    if (cluster.scheduler.nowMs < agreedMs) continue
     const shown = members.map(({ name }, index) => `${name} ${heads[index] ?? ''}`)
     throw new CheckError(
       '30 nodes agree in the end',

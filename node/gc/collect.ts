@@ -202,7 +202,8 @@ export class Collector {
 
   /**
    * Whether another stripe with the chunk is the needed one: of several that surely have it, only
-   * the least is, the same on every node.
+   * the least is, the same on every node. Of a stripe of which nobody holds anything, another that
+   * lies in a cold tier takes the place: as one that was away may have said of a swept one.
    */
   async #isElsewhere(
     chunk: ChunkId,
@@ -211,6 +212,9 @@ export class Collector {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { map, dedupCheck, livenessOf } = this.#parts
+    const isEmpty = holdsNothing(map.stripe(id))
+    const isCold = (other: StripeId): boolean =>
+      isEmpty && (map.stripe(other)?.cold.length ?? 0) > 0
     const isWhole = (other: StripeId): boolean =>
       map
         .stripe(other)
@@ -218,14 +222,15 @@ export class Collector {
     const others = map
       .locations(chunk)
       .filter((one) => one.stripe !== id && !one.isCondemned && one.class === classText(cls))
-      .filter((one) => isWhole(one.stripe))
+      .filter(({ stripe }) => isWhole(stripe) || isCold(stripe))
     if (others.length === 0) return false
     const isRight = map.stripe(id)?.isCondemned === false && isSameClass(map.stripe(id)?.class, cls)
     for (const { stripe: other } of others) {
       const verified = dedupCheck.verified.verify(other, signal)
       const isTrue = await ignoreFailure(verified, UNVERIFIED)
       signal.throwIfAborted()
-      if (!isTrue || !(await dedupCheck.isAlive(other, signal))) continue
+      if (!isTrue) continue
+      if (!isCold(other) && !(await dedupCheck.isAlive(other, signal))) continue
       // This one may be false, or lost: then the other is needed, whichever is the least.
       if (!isRight || other < id || !(await this.#isSound(id, signal))) return true
     }
@@ -279,6 +284,11 @@ export function electedCollector(volume: Volume, clock: Clock): PeerId | undefin
     .filter(({ role }) => mayGiveUp(role))
     .toSorted((a, b) => (a.granted < b.granted ? -1 : 1))
   return writers[0]?.peer
+}
+
+/** Does nobody hold a shard of it, and no cold tier the whole? */
+function holdsNothing(stripe: MappedStripe | undefined): boolean {
+  return stripe?.cold.length === 0 && stripe.holders.every((peers) => peers.length === 0)
 }
 
 /** Bytes of all shards. */
