@@ -6,7 +6,8 @@
 // repair (repair.ts); reads from others (remote-read.ts), also without some of the holders
 // (degraded-read.ts); what homes take for it on their disks (space.ts); how soon a change shows
 // elsewhere (visible.ts); how soon the command and a node start (start.ts); what idle nodes take of
-// a core (idle.ts), and keep in memory after many small files (memory.ts); what large files cost in
+// a core (idle.ts), and keep in memory after many small files (memory.ts); what metrics cost
+// (metrics.ts); what large files cost in
 // processor time and memory (data-path.ts); Reed-Solomon beside a native library; and how costs
 // grow with what there is (growth.ts, in its small form). --mib N (1024), --files N (5000), --nodes
 // 1,3: sizes --only PART,...: some of PARTS --rounds N: all of it N times; three or more show how
@@ -68,6 +69,7 @@ const PARTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
   space: () => program(new URL('./space.ts', import.meta.url)),
   visible: () => program(new URL('./visible.ts', import.meta.url)),
   idle: () => program(new URL('./idle.ts', import.meta.url)),
+  metrics: () => program(new URL('./metrics.ts', import.meta.url)),
   memory: () => program(new URL('./memory.ts', import.meta.url)),
   mount: () => program(new URL('./mount.ts', import.meta.url)),
   cold: () =>

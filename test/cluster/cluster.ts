@@ -47,6 +47,7 @@ export interface StartOptions {
   readonly preload?: string | undefined
   /** Find and be found on the local network. */
   readonly mdns?: boolean | undefined
+  readonly metrics?: boolean | undefined
 }
 
 /** One node: its home stays over kill() and start(). */
@@ -91,12 +92,23 @@ export class TestNode {
   /** Run `up` and wait until it says that it is ready. */
   async start(start: StartOptions = {}): Promise<void> {
     assert(!this.isRunning, `${this.name} runs already`)
-    const { mount, driver, ticket, zone, capacity, heapMb, preload, mdns = false } = start
+    const {
+      mount,
+      driver,
+      ticket,
+      zone,
+      capacity,
+      heapMb,
+      preload,
+      mdns = false,
+      metrics = false,
+    } = start
     const listen = `/ip4/${this.#machine.address}/tcp/${await this.#port()}`
     const options = [
       `--name=${this.name}`,
       `--listen=${listen}`,
       ...(mdns ? [] : ['--no-mdns']),
+      ...(metrics ? ['--metrics', '127.0.0.1:0'] : []),
       ...(mount === undefined ? [] : ['--mount', mount]),
       ...(driver === undefined ? [] : ['--driver', driver]),
       ...(ticket === undefined ? [] : ['--join', '-']),
@@ -292,18 +304,19 @@ export class TestCluster implements AsyncDisposable {
     {
       mounts = false,
       mdns = false,
+      metrics = false,
       capacity,
-    }: { mounts?: boolean; mdns?: boolean; capacity?: string } = {},
+    }: { mounts?: boolean; mdns?: boolean; metrics?: boolean; capacity?: string } = {},
   ): Promise<TestCluster> {
     const cluster = await TestCluster.create()
     try {
       const first = cluster.node('n1')
-      await first.start({ capacity, mdns, mount: mounts ? first.mountFolder : undefined })
+      await first.start({ capacity, mdns, metrics, mount: mounts ? first.mountFolder : undefined })
       const ticket = count > 1 ? await first.invite('--uses', String(count - 1)) : undefined
       for (let number = 2; number <= count; number++) {
         const node = cluster.node(`n${number}`)
         const mount = mounts ? node.mountFolder : undefined
-        await node.start({ ticket, capacity, mdns, mount })
+        await node.start({ ticket, capacity, mdns, metrics, mount })
       }
       await cluster.connected()
       return cluster

@@ -53,8 +53,8 @@ describe('home', () => {
         advertise: [],
         mdns: false,
         metrics: undefined,
-      doors: [],
-      alerts: { targets: [], off: [], afterMs: {} },
+        doors: [],
+        alerts: { targets: [], off: [], afterMs: {} },
         backups: {},
       })
       assert.equal(made.seed.byteLength, 32)
