@@ -10,11 +10,24 @@ import { promisify } from 'node:util'
 import { ShoalError, asShoalError } from '../../protocol/errors.ts'
 import { jsonLine } from '../output.ts'
 import { readConfig } from '../../node/config.ts'
+import type { Config } from '../../node/config.ts'
 import type { Client } from '../../node/control/client.ts'
 import type { Finding } from './finding.ts'
 
 const run = promisify(execFile)
 const EVENTS_MAX = 1000
+const SHOWN_SETTINGS = [
+  'name',
+  'zone',
+  'capacityBytes',
+  'repairBytesPerSecond',
+  'cacheBytes',
+  'listen',
+  'advertise',
+  'mdns',
+  'metrics',
+  'doors',
+] as const satisfies readonly (keyof Config)[]
 const LOGS = ['node.log', 'node.log.old'] as const
 
 /** throws ShoalError 'EEXIST' over a file that is there. */
@@ -71,30 +84,12 @@ function machine(): object {
 
 /** Those that open nothing, one by one: a new setting is not in it by itself. */
 async function settings(home: string): Promise<object> {
-  const {
-    name,
-    zone,
-    capacityBytes,
-    repairBytesPerSecond,
-    cacheBytes,
-    listen,
-    advertise,
-    mdns,
-    alerts,
-    backups,
-  } = await readConfig(home)
-  const { targets, off, afterMs } = alerts
+  const config = await readConfig(home)
+  const { targets, off, afterMs } = config.alerts
   return {
-    name,
-    zone,
-    capacityBytes,
-    repairBytesPerSecond,
-    cacheBytes,
-    listen,
-    advertise,
-    mdns,
+    ...Object.fromEntries(SHOWN_SETTINGS.map((key) => [key, config[key]])),
     alerts: { targets: targets.map(({ label, least }) => ({ label, least })), off, afterMs },
-    backups: Object.keys(backups),
+    backups: Object.keys(config.backups),
   }
 }
 

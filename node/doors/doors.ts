@@ -6,10 +6,10 @@ import type { NodeApi } from '../control/api.ts'
 import type { DoorStatus } from '../control/doors.ts'
 import type { Kv } from '../store/kv.ts'
 import type { WriteLog } from '../observe/log-events.ts'
+import type { LocalServer } from '../world/local-server.ts'
 import type { World } from '../world/world.ts'
 import { Gate } from './gate.ts'
 import { OwnerToken } from './owner-token.ts'
-import type { OpenHttpDoor } from './http/http-door.ts'
 
 export interface NodeDoorsComponents {
   readonly world: Pick<World, 'clock' | 'random'>
@@ -22,7 +22,7 @@ export interface NodeDoorsComponents {
 export class NodeDoors {
   readonly token: OwnerToken
   readonly #c: NodeDoorsComponents
-  readonly #open: { readonly kind: DoorConfig['kind']; readonly door: OpenHttpDoor }[] = []
+  readonly #open: { readonly kind: DoorConfig['kind']; readonly door: LocalServer }[] = []
 
   constructor(components: NodeDoorsComponents) {
     this.#c = components

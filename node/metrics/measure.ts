@@ -7,7 +7,7 @@ import type { Clock, Disk } from '../world/world.ts'
 import { meteredCalls } from './metered-calls.ts'
 import { meteredDisk } from './metered-disk.ts'
 import type { Meter } from './meter.ts'
-import type { MetricsServer } from './metrics-server.ts'
+import type { LocalServer } from '../world/local-server.ts'
 import { NodeMetrics } from './node-metrics.ts'
 import { PrometheusMeter } from './prometheus.ts'
 
@@ -16,7 +16,7 @@ export interface Measuring {
   readonly disk: (disk: Disk) => Disk
   readonly mounter: (mounter: Mounter) => Mounter
   readonly api: (api: NodeApi, door: string) => NodeApi
-  readonly serve: (api: NodeApi, at: ListenAddress) => Promise<MetricsServer>
+  readonly serve: (api: NodeApi, at: ListenAddress) => Promise<LocalServer>
 }
 
 export function measure(clock: Clock): Measuring {

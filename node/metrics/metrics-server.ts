@@ -1,12 +1,12 @@
 // The server of metrics and health on this machine: /metrics for Prometheus, /healthz while the
 // process answers, /readyz once the node does its work. It takes no secret and tells no content:
 // sizes, counts, and the names of volumes and peers.
-import { once } from 'node:events'
-import { ShoalError, asShoalError } from '../../protocol/errors.ts'
+import { asShoalError } from '../../protocol/errors.ts'
 import { KIB, SECOND_MS } from '../../protocol/units.ts'
+import { listenHere } from '../world/local-server.ts'
+import type { LocalServer } from '../world/local-server.ts'
 import { isOwnHost } from '../world/own-host.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 
 /** Not imported: an import loads a WebSocket with it, 60 ms of a node's start. */
 const { createServer } = process.getBuiltinModule('node:http')
@@ -22,16 +22,11 @@ export interface MetricsSource {
   readonly unready: () => Promise<string | undefined>
 }
 
-export interface MetricsServer {
-  readonly url: string
-  close(): Promise<void>
-}
-
 /** throws ShoalError 'usage' naming the address. */
 export async function serveMetrics(
   source: MetricsSource,
-  { host, port }: { readonly host: string; readonly port: number },
-): Promise<MetricsServer> {
+  at: { readonly host: string; readonly port: number },
+): Promise<LocalServer> {
   const server = createServer(
     { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: SILENT_MS, requestTimeout: SILENT_MS },
     (request, response) => {
@@ -43,23 +38,7 @@ export async function serveMetrics(
   )
   server.maxConnections = CONNECTIONS_MAX
   server.setTimeout(SILENT_MS)
-  server.listen(port, host)
-  try {
-    await once(server, 'listening')
-  } catch (error) {
-    const { message } = error as Error
-    throw new ShoalError('usage', `metrics cannot be served on ${host}:${port}: ${message}`)
-  }
-  const shown = host.includes(':') ? `[${host}]` : host
-  return {
-    url: `http://${shown}:${(server.address() as AddressInfo).port}`,
-    async close() {
-      const closed = once(server, 'close')
-      server.close()
-      server.closeAllConnections()
-      await closed
-    },
-  }
+  return listenHere(server, at, 'metrics')
 }
 
 async function answer(

@@ -5,7 +5,7 @@ import type { Instant } from '../../protocol/units.ts'
 import type { NodeApi } from '../control/api.ts'
 import type { Clock } from '../world/world.ts'
 import { serveMetrics } from './metrics-server.ts'
-import type { MetricsServer } from './metrics-server.ts'
+import type { LocalServer } from '../world/local-server.ts'
 import { ProcessSamples } from './process-samples.ts'
 import type { PrometheusMeter } from './prometheus.ts'
 import { samplesOf } from './samples.ts'
@@ -26,7 +26,7 @@ export class NodeMetrics {
   }
 
   /** throws ShoalError 'usage' where it cannot listen. */
-  async serve(at: { readonly host: string; readonly port: number }): Promise<MetricsServer> {
+  async serve(at: { readonly host: string; readonly port: number }): Promise<LocalServer> {
     const server = await serveMetrics(
       {
         contentType: this.#meter.contentType,

@@ -1,9 +1,9 @@
 // The targets that are told of alerts: a command of this machine, a webhook, a mailbox. They are in
 // config.yaml of this machine alone; what is told is never part of a command line of a shell.
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { ShoalError, oneLine } from '../../protocol/errors.ts'
 import { HIDDEN_CHARS } from '../../protocol/hidden-chars.ts'
+import { runProgram } from './run-program.ts'
 
 const COMPLAINT_MAX = 300
 /** Chars of an argument of a program, or of a header of a mail. */
@@ -55,41 +55,19 @@ export async function sendAlert(
 
 /** The title is its last argument, the events are its input, a JSON text a line. */
 async function runCommand(
-  { command: [program = '', ...args], label }: AlertTarget & { kind: 'command' },
+  { command, label }: AlertTarget & { kind: 'command' },
   { title, events }: AlertMessage,
   signal: AbortSignal,
 ): Promise<void> {
-  const child = spawn(program, [...args, title], {
-    stdio: ['pipe', 'ignore', 'pipe'],
-    detached: true,
-  })
-  const end = (): void => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-    } catch {
-      // It has ended just now.
-    }
-  }
-  let said = ''
-  child.stderr.setEncoding('utf8')
-  child.stderr.on('data', (text: string) => (said = (said + text).slice(-COMPLAINT_MAX)))
-  // A program that does not read it is fine.
-  child.stdin.on('error', () => {})
-  child.stdin.end(events.map((event) => `${JSON.stringify(event)}\n`).join(''))
-  signal.addEventListener('abort', end, { once: true })
+  const input = events.map((event) => `${JSON.stringify(event)}\n`).join('')
+  let how: string | undefined
   try {
-    const [code, by] = (await once(child, 'close')) as [number | null, string | null]
-    signal.throwIfAborted()
-    if (code === 0) return
-    const how = code === null ? `was ended by ${by}` : `ended with ${code}`
-    throw failed(label, `${how}${said.trim() === '' ? '' : `: ${oneLine(said)}`}`)
+    how = await runProgram([...command, title], { input, signal, endBy: 'SIGKILL' })
   } catch (error) {
     signal.throwIfAborted()
-    if (error instanceof ShoalError) throw error
     throw failed(label, (error as Error).message)
-  } finally {
-    signal.removeEventListener('abort', end)
   }
+  if (how !== undefined) throw failed(label, how)
 }
 
 async function post(

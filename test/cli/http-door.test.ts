@@ -2,30 +2,18 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
-import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { asked } from './ask-http.ts'
 import { withPlace } from './shoal.ts'
-import type { IncomingMessage } from 'node:http'
+import type { Answer, Ask } from './ask-http.ts'
 import type { FileStat, FolderPage } from '../../node/control/files.ts'
 import type { Place } from './shoal.ts'
 
 const ALONE = ['--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0'] as const
 const NAME = '<img onerror=x> \\ü🐟'
 const CONNECTIONS = 300
-
-interface Answer {
-  readonly status: number
-  readonly headers: IncomingMessage['headers']
-  readonly text: string
-}
-
-interface Ask {
-  readonly method?: string
-  readonly headers?: Record<string, string>
-  readonly body?: string | Buffer
-}
 
 interface Door extends Place {
   readonly url: URL
@@ -52,28 +40,6 @@ async function withDoor(use: (door: Door) => Promise<void>): Promise<void> {
     } finally {
       await shoal('down')
     }
-  })
-}
-
-/** Not fetch: it would put a path in order, and sends no Host or Origin but its own. */
-function asked(
-  url: URL,
-  path: string,
-  { method = 'GET', headers = {}, body }: Ask,
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const sent = httpRequest({ host: url.hostname, port: url.port, path, method, headers })
-    sent.once('error', reject)
-    sent.once('response', (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (part: string) => (text += part))
-      response.once('error', reject)
-      response.once('end', () => {
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text })
-      })
-    })
-    sent.end(body)
   })
 }
 

@@ -1,40 +1,16 @@
 // The metrics of a real node, as Prometheus reads them, and its health.
 import assert from 'node:assert/strict'
-import { request as httpRequest } from 'node:http'
 import { readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { asked } from './ask-http.ts'
 import { withPlace } from './shoal.ts'
 import type { LogLine } from '../../node/control/observe/logs.ts'
 import type { Place } from './shoal.ts'
 
 const ALONE = ['--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0'] as const
 const CONNECTIONS = 64
-
-interface Answer {
-  readonly status: number
-  readonly text: string
-}
-
-function ask(
-  url: URL,
-  path: string,
-  method = 'GET',
-  headers: Record<string, string> = {},
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const sent = httpRequest({ host: url.hostname, port: url.port, path, method, headers })
-    sent.once('error', reject)
-    sent.once('response', (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (part: string) => (text += part))
-      response.once('end', () => resolve({ status: response.statusCode ?? 0, text }))
-    })
-    sent.end()
-  })
-}
 
 async function urlOf({ shoal }: Place): Promise<URL> {
   const { stdout } = await shoal('--json', 'logs')
@@ -57,18 +33,18 @@ describe('metrics of a node', () => {
       const { shoal, json, folder, home } = place
       await shoal('up', '--detach', '--metrics', '127.0.0.1:0', ...ALONE)
       const url = await urlOf(place)
-      const before = await ask(url, '/metrics')
+      const before = await asked(url, '/metrics')
       assert.equal(before.status, 200)
       await writeFile(join(folder, 'big'), Buffer.alloc(1_000_000, 'x'))
       await shoal('put', 'big', '/')
       const { ticket } = (await json('invite')) as { ticket: string }
       await shoal('get', '/nothing', join(folder, 'nothing'))
-      let after = await ask(url, '/metrics')
+      let after = await asked(url, '/metrics')
       // What was computed within a second is given again.
       while (
         !/^shoal_request_failures_total\{door="control",operation="stat"\} [1-9]/m.test(after.text)
       )
-        after = await ask(url, '/metrics')
+        after = await asked(url, '/metrics')
       assert.equal(valueOf(after.text, 'shoal_volume_file_bytes{volume="main"}'), 1_000_000)
       const written = 'shoal_disk_bytes_total{direction="written"}'
       assert.ok(valueOf(after.text, written) > valueOf(before.text, written))
@@ -78,11 +54,14 @@ describe('metrics of a node', () => {
       )
       const seed = (await readFile(join(home, 'identity.key'), 'utf8')).trim()
       for (const secret of [ticket, seed, '/big']) assert.ok(!after.text.includes(secret))
-      assert.deepEqual(await ask(url, '/healthz'), { status: 200, text: 'ok\n' })
-      assert.deepEqual(await ask(url, '/readyz'), { status: 200, text: 'ok\n' })
-      assert.equal((await ask(url, '/metrics', 'GET', { host: 'evil.example' })).status, 403)
-      assert.equal((await ask(url, '/metrics', 'POST')).status, 405)
-      assert.equal((await ask(url, '/../etc/passwd')).status, 404)
+      assert.equal((await asked(url, '/healthz')).text, 'ok\n')
+      assert.equal((await asked(url, '/readyz')).text, 'ok\n')
+      assert.equal(
+        (await asked(url, '/metrics', { headers: { host: 'evil.example' } })).status,
+        403,
+      )
+      assert.equal((await asked(url, '/metrics', { method: 'POST' })).status, 405)
+      assert.equal((await asked(url, '/../etc/passwd')).status, 404)
       const silent = Array.from({ length: CONNECTIONS }, () => {
         const socket = connect(Number(url.port), url.hostname)
         socket.on('error', () => {})
@@ -93,7 +72,7 @@ describe('metrics of a node', () => {
       )
       for (const socket of silent) socket.destroy()
       for (;;) {
-        const { status } = await ask(url, '/healthz').catch(() => ({ status: 0 }))
+        const { status } = await asked(url, '/healthz').catch(() => ({ status: 0 }))
         if (status === 200) break
       }
       // The address is kept; without it nothing is served.

@@ -1,8 +1,9 @@
 // The HTTP door: a server on this machine for programs that know the token of the owner. Limits
 // stand before anything is read: connections, headers, and how long a silent one is kept.
-import { once } from 'node:events'
 import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
 import { KIB, MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
+import { listenHere } from '../../world/local-server.ts'
+import type { LocalServer } from '../../world/local-server.ts'
 import type { Clock } from '../../world/world.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { Gate } from '../gate.ts'
@@ -12,7 +13,6 @@ import { serveFile } from './files.ts'
 import { describeApi } from './openapi.ts'
 import { requestPath } from './request-path.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 
 /** Not imported: an import loads a WebSocket with it, 60 ms of a node's start. */
 const { createServer } = process.getBuiltinModule('node:http')
@@ -31,17 +31,11 @@ export interface HttpDoorComponents {
   readonly onError: (error: ShoalError) => void
 }
 
-export interface OpenHttpDoor {
-  /** As others reach it. */
-  readonly url: string
-  close(): Promise<void>
-}
-
-/** throws ShoalError 'EADDRINUSE' and the like as 'usage', naming the address. */
+/** throws ShoalError 'usage' naming the address. */
 export async function openHttpDoor(
   components: HttpDoorComponents,
-  { host, port }: { readonly host: string; readonly port: number },
-): Promise<OpenHttpDoor> {
+  at: { readonly host: string; readonly port: number },
+): Promise<LocalServer> {
   const running = new Set<AbortController>()
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const controller = new AbortController()
@@ -69,24 +63,13 @@ export async function openHttpDoor(
   server.maxConnections = CONNECTIONS_MAX
   server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX
   server.setTimeout(SILENT_MS)
-  server.listen(port, host)
-  try {
-    await once(server, 'listening')
-  } catch (error) {
-    const { message } = error as Error
-    throw new ShoalError('usage', `the HTTP door cannot listen on ${host}:${port}: ${message}`)
-  }
-  const address = server.address() as AddressInfo
-  const shown = host.includes(':') ? `[${host}]` : host
+  const open = await listenHere(server, at, 'the HTTP door')
   return {
-    url: `http://${shown}:${address.port}`,
-    async close() {
-      const closed = once(server, 'close')
-      server.close()
+    url: open.url,
+    close: () => {
       for (const controller of running)
         controller.abort(new ShoalError('stopped', 'the node stops'))
-      server.closeAllConnections()
-      await closed
+      return open.close()
     },
   }
 }
