@@ -19,6 +19,8 @@ import type { WriteLog } from '../observe/log-events.ts'
 
 /** A peer that refused a shard is left alone so long. */
 const AVOID_MS: number = 30 * SECOND_MS
+/** Time for a connection to be made again that broke. */
+const RECONNECT_MS: number = 1 * SECOND_MS
 
 export interface StripePlacerParts extends DisperseParts {
   readonly placementQueue: PlacementQueue
@@ -67,17 +69,9 @@ export class StripePlacer {
     chunks: readonly UnplacedChunk[],
     { signal }: { signal: AbortSignal },
   ): Promise<PlaceOutcome> {
-    const { map, log, network, clock } = this.#parts
+    const { map, network } = this.#parts
     const known = this.#counted(stripe, chunks)
-    const given = await disperse(this.#parts, stripe, known, {
-      isAvoided: (peer) => this.#isAvoided(peer),
-      onRefused: (peer, error) => {
-        const { code, message } = asShoalError(error)
-        this.#avoided.set(peer, (clock.now() + AVOID_MS) as Instant)
-        log('transfer.shard-not-taken', { peer, stripe: stripe.id, code, message })
-      },
-      signal,
-    })
+    const given = await this.#disperse(stripe, known, signal)
     // Others may have found holders meanwhile, or have given the stripe up.
     const now = map.stripe(stripe.id)
     if (chunks.length === 0 && now?.isCondemned !== false) {
@@ -93,6 +87,33 @@ export class StripePlacer {
     if (isReadable && isNews) return this.#record(stripe, { all, given }, chunks)
     this.#dropOwn(stripe.id, given)
     return 'none'
+  }
+
+  /** As disperse(); a peer whose connection broke meanwhile is asked once more. */
+  async #disperse(
+    stripe: CodedStripe,
+    held: Holders,
+    signal: AbortSignal,
+  ): Promise<readonly Holding[]> {
+    const { log, clock } = this.#parts
+    const lost = new Set<PeerId>()
+    const once = (holders: Holders): Promise<readonly Holding[]> =>
+      disperse(this.#parts, stripe, holders, {
+        isAvoided: (peer) => this.#isAvoided(peer),
+        onRefused: (peer, error) => {
+          const { code, message } = asShoalError(error)
+          log('transfer.shard-not-taken', { peer, stripe: stripe.id, code, message })
+          if (code !== 'unreachable' || lost.has(peer))
+            this.#avoided.set(peer, (clock.now() + AVOID_MS) as Instant)
+          else lost.add(peer)
+        },
+        signal,
+      })
+    const first = await once(held)
+    const all = withGiven(held, first)
+    if (lost.size === 0 || countHeld(all) === all.length) return first
+    await clock.sleep(RECONNECT_MS, { signal })
+    return [...first, ...(await once(all))]
   }
 
   /** The holders of a stripe that count: nobody, while its chunks are here still. */

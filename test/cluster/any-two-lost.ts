@@ -48,6 +48,7 @@ export async function keepAllWithoutTwo(
     for (const name of packages.slice(0, half)) await cp(join(source, name), join(tree, name), copy)
     const rest = [...packages.slice(half), 'big file.bin'].map((name) => join(source, name))
     await cluster.converged()
+    await cluster.connected()
     await second.shoal('put', '--ack', 'placed', ...rest, '/tree')
     // All that this node wrote, through the mount too, is on its holders when one put with this ack
     // returns.

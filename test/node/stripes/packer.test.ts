@@ -147,6 +147,22 @@ describe('packer', () => {
     assert.equal(new Set(volume.stripes()[0]?.holders.flat()).size, 6)
   })
 
+  test('asks a peer again whose connection broke', async (t) => {
+    const volume = await open(t, 6, { redundancy: 'rs4+2' })
+    await keep(volume, 4, 100 * KIB)
+    const { group } = volume
+    group.refusals.set(peerOf(1), 'unreachable')
+    const sleeps = t.mock.method(group.clock, 'sleep', async () => group.refusals.clear())
+    await volume.packer.settle({ signal })
+    assert.equal(sleeps.mock.callCount(), 1)
+    assert.equal(new Set(volume.stripes()[0]?.holders.flat()).size, 6)
+
+    await keep(volume, 4, 101 * KIB)
+    group.refusals.set(peerOf(1), 'unreachable')
+    sleeps.mock.mockImplementation(async () => undefined)
+    await assert.rejects(volume.packer.settle({ signal }), { code: 'not-placed' })
+  })
+
   test('fills stripes in the order of writing, two at a time', async (t) => {
     const volume = await open(t, 3)
     const ids = await keep(volume, 14, CHUNK_PLAIN_MAX)
