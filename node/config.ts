@@ -49,7 +49,7 @@ export interface Config {
   readonly alerts: AlertConfig
   /** The address at which metrics and health are served, if they are (docs/metrics.md). */
   readonly metrics: ListenAddress | undefined
-  /** Ways in for other programs (docs/http.md). */
+  /** Ways in for other programs (docs/doors.md). */
   readonly doors: readonly DoorConfig[]
   /** By the name of a backup: command lines that are run before and after. */
   readonly backups: Readonly<Record<string, BackupHooks>>
@@ -61,8 +61,19 @@ export interface ListenAddress {
   readonly port: number
 }
 
-export interface DoorConfig extends ListenAddress {
-  readonly kind: 'http'
+/** A way in for programs that are no Shoal node. */
+export type DoorConfig = ListenAddress &
+  (
+    | { readonly kind: 'http' }
+    | ({ readonly kind: 's3'; readonly layout: 'path' | 'flat' } & DoorFolder)
+    | ({ readonly kind: 'webdav' } & DoorFolder)
+  )
+
+/** The part of the namespace that a door shows. */
+export interface DoorFolder {
+  /** Undefined: the default volume. */
+  readonly volume?: string | undefined
+  readonly path: string
 }
 
 /** The targets of alerts, and of which conditions they are told (docs/alerts.md). */
@@ -143,7 +154,40 @@ const alerts = z.strictObject({
   after: z.record(conditionName, z.string().transform(readDuration)).default({}),
 })
 const listenHere = z.string().transform(readListen)
-const door = z.strictObject({ http: listenHere })
+const doorFolder = {
+  listen: listenHere,
+  volume: label.optional(),
+  path: z.string().startsWith('/').default('/'),
+}
+const layout = z.enum(['path', 'flat']).default('path')
+/** The address of a door alone stands for an object that has it as `listen`. */
+const doorFields = (value: unknown): unknown =>
+  typeof value === 'string' ? { listen: value } : value
+const door = z
+  .strictObject({
+    http: z
+      .preprocess(doorFields, z.strictObject({ listen: listenHere }))
+      .transform(({ listen }): DoorConfig => ({ kind: 'http', ...listen }))
+      .optional(),
+    s3: z
+      .preprocess(doorFields, z.strictObject({ ...doorFolder, layout }))
+      .transform(({ listen, ...rest }): DoorConfig => ({ kind: 's3', ...listen, ...rest }))
+      .optional(),
+    webdav: z
+      .preprocess(doorFields, z.strictObject(doorFolder))
+      .transform(({ listen, ...rest }): DoorConfig => ({ kind: 'webdav', ...listen, ...rest }))
+      .optional(),
+  })
+  .transform((kinds, context): DoorConfig => {
+    const [one, ...more] = Object.values(kinds).filter((settings) => settings !== undefined)
+    if (one !== undefined && more.length === 0) return one
+    context.addIssue(
+      'must have one of "http: HOST:PORT", ' +
+        '"s3: {listen: HOST:PORT, volume: NAME, path: /FOLDER, layout: path|flat}", ' +
+        '"webdav: {listen: HOST:PORT, volume: NAME, path: /FOLDER}"',
+    )
+    return z.NEVER
+  })
 const configSchema = z.strictObject({
   name: label,
   zone: label.optional(),
@@ -172,7 +216,7 @@ const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
 #   cacheSize: what is fetched from other nodes to be read may take, beside the capacity (2GiB); left out: 1GiB
 #   listen, advertise: multiaddrs     mdns: find and be found on the local network
 #   metrics: 127.0.0.1:4180: where Prometheus finds metrics, and others whether it is well (docs/metrics.md)
-#   doors: [{http: 127.0.0.1:4190}]: ways in for programs of this machine (docs/http.md)
+#   doors: [{http: 127.0.0.1:4190}, {s3: ...}, {webdav: ...}]: ways in for other programs (docs/doors.md)
 #   alerts: {to: [...], off: [...], after: {...}}: who is told when something is wrong (docs/alerts.md)
 #   backups: {NAME: {before: COMMAND, after: COMMAND}}: what the shell runs around each run of a backup
 `
@@ -242,7 +286,7 @@ function parseConfig(text: string, source: string): Config {
       zone: others.zone,
       ...sizes,
       metrics,
-      doors: doors.map(({ http }) => ({ kind: 'http', ...http })),
+      doors,
       alerts: { targets, off, afterMs },
     }
   }

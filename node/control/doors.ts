@@ -19,7 +19,7 @@ export const doorsRoutes: RoutesOf<DoorsApi> = {
 }
 
 export interface DoorStatus {
-  readonly kind: 'http'
+  readonly kind: 'http' | 's3' | 'webdav'
   readonly url: string
 }
 

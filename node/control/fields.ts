@@ -3,7 +3,13 @@
 import { z } from 'zod'
 import { ESCAPE_CHARS } from '../../protocol/byte-text.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import { PATH_MAX, SESSION_TEXT_MAX } from '../../protocol/limits.ts'
+import {
+  PATH_MAX,
+  SESSION_TEXT_MAX,
+  XATTR_NAME_MAX,
+  XATTR_VALUE_MAX,
+} from '../../protocol/limits.ts'
+import { divCeil } from '../../protocol/units.ts'
 import type { AccessKey } from '../../protocol/cold/access-key.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Ack, FileCallOptions } from './files.ts'
@@ -24,6 +30,8 @@ export interface FieldTypes {
   readonly nanoseconds: z.ZodType<bigint>
   /** Policies by name. */
   readonly settings: z.ZodType<Readonly<Record<string, string>>>
+  /** Extended attributes: text in base64 by name, or null. */
+  readonly extended: z.ZodType<Readonly<Record<string, string | null>>>
   /** The key of an S3 server. */
   readonly accessKey: z.ZodType<AccessKey>
   readonly text: (lengthMin: number, lengthMax?: number) => z.ZodType<string>
@@ -57,6 +65,14 @@ export const nanosecondsText: z.ZodType<bigint> = z
   .transform(BigInt)
   .pipe(nanoseconds)
 
+const extended = z.record(
+  z.string().min(1).max(XATTR_NAME_MAX),
+  z
+    .base64()
+    .max(divCeil(XATTR_VALUE_MAX, 3) * 4)
+    .nullable(),
+)
+
 /** Fields of a JSON object. */
 const JSON_FIELDS: FieldTypes = {
   path: z
@@ -75,6 +91,7 @@ const JSON_FIELDS: FieldTypes = {
     secretAccessKey: label,
     sessionToken: z.string().min(1).max(TOKEN_MAX).optional(),
   }),
+  extended,
   settings: z.record(label, z.string().max(LABEL_MAX)),
   text: (lengthMin, lengthMax = Infinity) => z.string().min(lengthMin).max(lengthMax),
   integer,
@@ -82,6 +99,21 @@ const JSON_FIELDS: FieldTypes = {
   oneOf,
   many: (item, countMin, countMax) => z.array(item).min(countMin).max(countMax),
 }
+
+/** Of a query they are JSON, which has to fit into a head. */
+const EXTENDED_TEXT_MAX = 8192
+const extendedText = z
+  .string()
+  .max(EXTENDED_TEXT_MAX)
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown
+    } catch {
+      context.addIssue('must be JSON')
+      return z.NEVER
+    }
+  })
+  .pipe(extended)
 
 const integerText: FieldTypes['integer'] = (min, max) =>
   z
@@ -99,6 +131,7 @@ const QUERY_FIELDS: FieldTypes = {
     .optional(),
   wallTime: integerText(0).transform((ms) => ms as WallTime),
   nanoseconds: nanosecondsText,
+  extended: extendedText,
   integer: integerText,
   countOrAll: z
     .string()

@@ -62,7 +62,7 @@ export type Ack = 'none' | 'local' | 'copied' | 'placed'
 /** Files by path. */
 export interface FilesApi {
   /** Does not follow a symlink at the end of the path. throws 'ENOENT', 'ENOTDIR'. */
-  stat(path: string, options?: FileCallOptions & VersionOptions): Promise<FileStat>
+  stat(path: string, options?: FileCallOptions & VersionOptions & StatOptions): Promise<FileStat>
   /**
    * The entries of a folder in byte order of their names, in pages of bounded size. throws
    * 'ENOENT', 'ENOTDIR'.
@@ -133,8 +133,9 @@ export interface FilesApi {
 }
 
 export const filesRoutes: RoutesOf<FilesApi> = {
-  stat: fileCall(['path'], ({ path, text }) => ({
+  stat: fileCall(['path'], ({ path, text, flag }) => ({
     path,
+    extended: flag,
     version: text(1, VERSION_TEXT_MAX).optional(),
   })),
   list: route(
@@ -142,8 +143,9 @@ export const filesRoutes: RoutesOf<FilesApi> = {
     ['path'],
     ({ path, text }) => ({ path, version: text(1, VERSION_TEXT_MAX).optional() }),
   ),
-  listPage: fileCall(['path'], ({ path, text, integer }) => ({
+  listPage: fileCall(['path'], ({ path, text, integer, flag }) => ({
     path,
+    extended: flag,
     after: text(1, AFTER_TEXT_MAX).optional(),
     limit: integer(1, PAGE_ENTRIES_MAX).optional(),
   })),
@@ -163,8 +165,9 @@ export const filesRoutes: RoutesOf<FilesApi> = {
   writeFile: route(
     { answer: 'json', method: 'PUT', path: 'file', hasSession: true },
     ['path', 'content', '*'],
-    ({ path, integer, nanoseconds, ack, text }) => ({
+    ({ path, integer, nanoseconds, ack, text, extended }) => ({
       path,
+      extended: extended.optional(),
       ifTag: text(0, TAG_TEXT_MAX).optional(),
       mode: integer(0, MODE_MAX).optional(),
       modifiedNs: nanoseconds.optional(),
@@ -197,8 +200,9 @@ export const filesRoutes: RoutesOf<FilesApi> = {
     ['folder', 'content'],
     ({ path, ack }) => ({ folder: path, ack }),
   ),
-  setAttributes: fileCall(['path', '*'], ({ path, integer, nanoseconds }) => ({
+  setAttributes: fileCall(['path', '*'], ({ path, integer, nanoseconds, extended }) => ({
     path,
+    extended: extended.optional(),
     mode: integer(0, MODE_MAX).optional(),
     modifiedNs: nanoseconds.optional(),
   })),
@@ -227,6 +231,19 @@ export interface FileStat {
   readonly rdev?: number | undefined
   /** Another for each content of a file. Given by stat, readFile and listPage. */
   readonly tag?: string | undefined
+  /** Given by stat and listPage where they are asked for them. */
+  readonly extended?: ExtendedAttributes | undefined
+}
+
+/** Values in base64 by name, such as `user.color`. Only those of users, none that Shoal tells. */
+export type ExtendedAttributes = Readonly<Record<string, string>>
+
+/** null: it is removed. Others stay as they are. */
+export type ExtendedChanges = Readonly<Record<string, string | null>>
+
+export interface StatOptions {
+  /** Also the extended attributes of what is there now. */
+  readonly extended?: boolean | undefined
 }
 
 /** A part of a folder. */
@@ -236,7 +253,7 @@ export interface FolderPage {
   readonly next?: string | undefined
 }
 
-export interface PageOptions {
+export interface PageOptions extends StatOptions {
   /** `next` of the page before. Default: the first page. */
   readonly after?: string | undefined
   /** Entries at least, if there are so many; a few more where names collide. */
@@ -246,6 +263,7 @@ export interface PageOptions {
 export interface FileAttributes {
   readonly mode?: number | undefined
   readonly modifiedNs?: bigint | undefined
+  readonly extended?: ExtendedChanges | undefined
 }
 
 /** mode defaults to that of the file replaced, else 0o644; modifiedNs to now. */

@@ -1,13 +1,13 @@
 // The doors of a node: ways in for programs that are no Shoal node, each as config.yaml says. All
 // go through one gate. A door is a folder here, which turns a protocol into calls of NodeApi.
-import type { ShoalError } from '../../protocol/errors.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import type { DoorConfig } from '../config.ts'
 import type { NodeApi } from '../control/api.ts'
 import type { DoorStatus } from '../control/doors.ts'
 import type { Kv } from '../store/kv.ts'
 import type { WriteLog } from '../observe/log-events.ts'
 import type { LocalServer } from '../world/local-server.ts'
-import type { World } from '../world/world.ts'
+import type { Clock, Random, World } from '../world/world.ts'
 import { Gate } from './gate.ts'
 import { OwnerToken } from './owner-token.ts'
 
@@ -17,6 +17,15 @@ export interface NodeDoorsComponents {
   readonly log: WriteLog
   readonly version: string
   readonly settings: readonly DoorConfig[]
+}
+
+/** What each door is made of. */
+export interface DoorComponents {
+  readonly gate: Gate
+  readonly clock: Clock
+  readonly random: Random
+  readonly version: string
+  readonly onError: (error: ShoalError) => void
 }
 
 export class NodeDoors {
@@ -33,14 +42,13 @@ export class NodeDoors {
   async start(api: NodeApi): Promise<void> {
     const { world, log, version, settings } = this.#c
     if (settings.length === 0) return
-    const { openHttpDoor } = await import('./http/http-door.ts')
-    const gate = new Gate({ ...world, token: this.token, log })
-    const onError = ({ message, stack }: ShoalError): void =>
-      log('door.failed', { door: 'http', message, stack })
-    const parts = { api, gate, clock: world.clock, version, onError }
+    const gate = new Gate({ api, clock: world.clock, token: this.token, log })
     try {
-      for (const { kind, ...at } of settings) {
-        const door = await openHttpDoor(parts, at)
+      for (const one of settings) {
+        const { kind } = one
+        const onError = ({ message, stack }: ShoalError): void =>
+          log('door.failed', { door: kind, message, stack })
+        const door = await openDoor({ gate, ...world, version, onError }, one)
         this.#open.push({ kind, door })
         log('door.open', { door: kind, url: door.url })
       }
@@ -56,5 +64,17 @@ export class NodeDoors {
 
   list(): readonly DoorStatus[] {
     return this.#open.map(({ kind, door: { url } }) => ({ kind, url }))
+  }
+}
+
+/** A door costs nothing where there is none. throws ShoalError 'usage' naming the address. */
+async function openDoor(components: DoorComponents, settings: DoorConfig): Promise<LocalServer> {
+  switch (settings.kind) {
+    case 'http': {
+      const { openHttpDoor } = await import('./http/http-door.ts')
+      return openHttpDoor(components, settings)
+    }
+    default:
+      throw new ShoalError('unsupported', `there is no door ${settings.kind} yet`)
   }
 }

@@ -2,14 +2,18 @@
 // and of who sent it; the gate lets it in or says why not, before anything of it is read.
 import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
+import type { NodeApi } from '../control/api.ts'
 import type { Clock } from '../world/world.ts'
 import type { WriteLog } from '../observe/log-events.ts'
 import { isOwnHost } from '../world/own-host.ts'
 import type { OwnerToken } from './owner-token.ts'
+import type { DoorKey, Visit } from './visit.ts'
 
 /** Whoever showed a wrong secret waits so long for the answer, up to so many at a time. */
 const WRONG_MS: number = SECOND_MS
 const WRONG_AT_ONCE_MAX = 32
+/** The account, or id of a key, of who has the token of the node's owner. */
+const OWNER = 'owner'
 
 export interface Visitor {
   readonly door: string
@@ -18,10 +22,10 @@ export interface Visitor {
   /** Headers of HTTP, where the door speaks it. */
   readonly host?: string | undefined
   readonly origin?: string | undefined
-  readonly authorization?: string | undefined
 }
 
 export interface GateComponents {
+  readonly api: NodeApi
   readonly clock: Clock
   readonly token: OwnerToken
   readonly log: WriteLog
@@ -29,26 +33,50 @@ export interface GateComponents {
 
 export class Gate {
   readonly #c: GateComponents
+  readonly #owner: Visit
   #wrong = 0
 
   constructor(components: GateComponents) {
     this.#c = components
+    this.#owner = { who: OWNER, api: components.api }
   }
 
-  /** throws ShoalError 'EACCES', 'EPERM' for a page of another origin, 'EBUSY'. */
-  async admit(visitor: Visitor): Promise<void> {
-    const { host, origin, authorization = '' } = visitor
+  /**
+   * Refuse what a page of another origin asks, and what was sent to another name than one of this
+   * machine (DNS rebinding). throws ShoalError 'EPERM'.
+   */
+  checkOrigin({ host, origin }: Visitor): void {
     if (!isOwnHost(host))
       throw new ShoalError('EPERM', 'this door is for programs of this machine: ask for localhost')
     if (origin !== undefined && origin !== `http://${host}`)
       throw new ShoalError('EPERM', 'pages of other origins may ask nothing here')
-    const [, shown] = /^Bearer ([\w-]{1,256})$/.exec(authorization) ?? []
-    if (shown !== undefined && (await this.#c.token.opensWith(shown))) return
-    await this.#slowDown(visitor)
-    throw new ShoalError('EACCES', 'show the token of the owner: "shoal door token" prints it')
   }
 
-  async #slowDown({ door, address }: Visitor): Promise<void> {
+  /** authorization: the header. throws ShoalError 'EACCES', 'EBUSY'. */
+  async byToken(visitor: Visitor, authorization: string = ''): Promise<Visit> {
+    const [, shown] = /^Bearer ([\w-]{1,256})$/.exec(authorization) ?? []
+    if (shown !== undefined && (await this.#c.token.opensWith(shown))) return this.#owner
+    return this.refuse(visitor, 'show the token of the owner: "shoal door token" prints it')
+  }
+
+  /** throws ShoalError 'EACCES', 'EBUSY'. */
+  async byPassword(visitor: Visitor, login: string, password: string): Promise<Visit> {
+    const opens = await this.#c.token.opensWith(password)
+    if (login === OWNER && opens) return this.#owner
+    return this.refuse(visitor, 'the account or its password is wrong')
+  }
+
+  /**
+   * The key by which a request is signed; undefined: there is none of that id. The signature is the
+   * door's to check, and to refuse() where it is wrong.
+   */
+  async keyOf(id: string): Promise<DoorKey | undefined> {
+    if (id !== OWNER) return undefined
+    return { secret: await this.#c.token.current(), visit: this.#owner }
+  }
+
+  /** Slow down who showed a wrong secret. throws ShoalError 'EACCES' with the text, 'EBUSY'. */
+  async refuse({ door, address }: Visitor, text: string): Promise<never> {
     const { clock, log } = this.#c
     if (this.#wrong >= WRONG_AT_ONCE_MAX) throw new ShoalError('EBUSY', 'too many wrong secrets')
     this.#wrong++
@@ -58,5 +86,6 @@ export class Gate {
     } finally {
       this.#wrong--
     }
+    throw new ShoalError('EACCES', text)
   }
 }

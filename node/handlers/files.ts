@@ -89,7 +89,7 @@ function looking(access: FileAccess): Pick<FilesApi, 'stat' | 'list' | 'listPage
       access.read(path, options, ({ hosted, parts }) => {
         const snapshot = snapshotOf(options)
         return snapshot === undefined
-          ? hosted.files.stat(parts)
+          ? hosted.files.stat(parts, options)
           : hosted.snapshots.stat(parts, snapshot)
       }),
 

@@ -19,12 +19,12 @@ export class Xattrs {
   }
 
   /** Undefined if it is not set. cost: one read. */
-  get({ id }: ViewTarget, name: XattrName): Uint8Array | undefined {
+  get({ id }: Pick<ViewTarget, 'id'>, name: XattrName): Uint8Array | undefined {
     return readXattr(this.#volume.view, id, name)
   }
 
   /** Names of those that are set, in the order of their bytes. cost: one read. */
-  list({ id }: ViewTarget): readonly XattrName[] {
+  list({ id }: Pick<ViewTarget, 'id'>): readonly XattrName[] {
     return readXattrNames(this.#volume.view, id)
   }
 
@@ -32,7 +32,7 @@ export class Xattrs {
    * As setxattr(2), with its flags, of what is there. throws 'E2BIG', 'ENOSPC', 'EEXIST',
    * 'ENODATA'.
    */
-  set(target: ViewTarget, name: XattrName, value: Uint8Array, flags = 0): void {
+  set(target: Pick<ViewTarget, 'id'>, name: XattrName, value: Uint8Array, flags = 0): void {
     if (value.length > XATTR_VALUE_MAX)
       throw new ShoalError('E2BIG', `an extended attribute has at most ${XATTR_VALUE_MAX} bytes`)
     const isSet = this.get(target, name) !== undefined
@@ -44,7 +44,7 @@ export class Xattrs {
   }
 
   /** throws 'ENODATA' if it is not set. */
-  remove(target: ViewTarget, name: XattrName): void {
+  remove(target: Pick<ViewTarget, 'id'>, name: XattrName): void {
     if (this.get(target, name) === undefined) throw notSet(name)
     this.#volume.submit({ kind: 'xattr', id: target.id, name, value: undefined })
   }

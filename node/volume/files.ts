@@ -21,6 +21,7 @@ import type {
   NewSmallFile,
   PageOptions,
   ReadRange,
+  StatOptions,
 } from '../control/files.ts'
 import { contentSize } from '../content/content.ts'
 import type { Content } from '../content/content.ts'
@@ -30,10 +31,11 @@ import { contentOf } from './file-contents.ts'
 import type { ContentPlace, FileContents } from './file-contents.ts'
 import type { FileOwner } from '../world/world.ts'
 import { pagesOf } from '../world/paging.ts'
+import { extendedOf, setExtended } from './extended.ts'
 import { fileStat } from './file-stat.ts'
 import { checkTag, tagOf } from './file-tags.ts'
-import { pageEnd } from './paths.ts'
-import { formatPath } from './paths.ts'
+import { naming, namingEach } from './naming.ts'
+import { formatPath, pageEnd } from './paths.ts'
 import { writeSmallFiles } from './small-writes.ts'
 import type { SmallWritesParts } from './small-writes.ts'
 
@@ -41,7 +43,6 @@ const LIST_PAGE = 512
 /** Entries of a page of a listing that goes on later. */
 const PAGE_ENTRIES = 1000
 const DEFAULT_MODE = 0o644
-const STREAM_BYTES = 1024 * 1024
 
 /**
  * Makes a change, all of it or none: at once, or by consensus, for which `make` may run several
@@ -63,14 +64,14 @@ export class Files {
     this.#c = components
   }
 
-  stat(path: readonly string[]): FileStat {
+  stat(path: readonly string[], options: StatOptions = {}): FileStat {
     const target = this.#c.namespace.resolvePath(path)
-    return this.#tagged(path.length === 0 ? '/' : nameText(lastName(path)), target)
+    return this.#tagged(path.length === 0 ? '/' : nameText(lastName(path)), target, options)
   }
 
   async listPage(
     path: readonly string[],
-    { after, limit = PAGE_ENTRIES }: PageOptions,
+    { after, limit = PAGE_ENTRIES, extended }: PageOptions,
   ): Promise<FolderPage> {
     const from = after === undefined ? undefined : pageEnd(after)
     const entries: FileStat[] = []
@@ -80,7 +81,7 @@ export class Files {
       if (entries.length >= limit && key !== last)
         return { entries, next: last === undefined ? undefined : toHex(fromByteString(last)) }
       last = key
-      const stat = ifThere(() => this.#tagged(nameText(name), target))
+      const stat = ifThere(() => this.#tagged(nameText(name), target, { extended }))
       if (stat !== undefined) entries.push(stat)
     }
     return { entries }
@@ -243,17 +244,23 @@ export class Files {
   }
 
   setAttributes(path: readonly string[], attributes: FileAttributes): void {
-    const { mode, modifiedNs } = attributes
-    this.#c.namespace.setAttributes(this.#c.namespace.resolvePath(path), {
-      ...(mode === undefined ? {} : { mode }),
-      ...(modifiedNs === undefined ? {} : { modifiedNs }),
+    const { namespace } = this.#c
+    const { mode, modifiedNs, extended } = attributes
+    const target = namespace.resolvePath(path)
+    namespace.volume.atomically(() => {
+      if (mode !== undefined || modifiedNs !== undefined)
+        namespace.setAttributes(target, {
+          ...(mode === undefined ? {} : { mode }),
+          ...(modifiedNs === undefined ? {} : { modifiedNs }),
+        })
+      if (extended !== undefined) setExtended(namespace.xattrs, target, extended)
     })
   }
 
   #nameContent(
     path: readonly string[],
     content: Content,
-    { mode, modifiedNs, ifTag }: NewFile & Condition,
+    { mode, modifiedNs, extended = {}, ifTag }: NewFile & Condition,
   ): void {
     const { namespace, contents } = this.#c
     // Looked up again: the tree may have changed while the content came in.
@@ -266,11 +273,13 @@ export class Files {
       if (old !== undefined && namespace.attributes(old).kind === 'file') {
         contents.putVersion(old.id, content, contents.version(old).base, modified)
         if (mode !== undefined) namespace.setAttributes(old, { mode })
+        setExtended(namespace.xattrs, old, extended)
         return
       }
       if (old !== undefined) namespace.unlink(parent, name)
       const made = namespace.create(parent, name, { mode: mode ?? DEFAULT_MODE, ...this.#c.owner })
       contents.putVersion(made.id, content, [], modified)
+      setExtended(namespace.xattrs, made, extended)
     })
   }
 
@@ -330,9 +339,14 @@ export class Files {
     if (ifTag !== undefined) checkTag(this.#c.contents, target, { ifTag, shown: this.#shown(path) })
   }
 
-  #tagged(name: string, target: ViewTarget): FileStat {
+  #tagged(name: string, target: ViewTarget, { extended = false }: StatOptions = {}): FileStat {
+    const { namespace, contents } = this.#c
     const stat = this.#stat(name, target)
-    return stat.kind === 'file' ? { ...stat, tag: tagOf(this.#c.contents, target) } : stat
+    return {
+      ...stat,
+      ...(stat.kind === 'file' && { tag: tagOf(contents, target) }),
+      ...(extended && { extended: extendedOf(namespace.xattrs, target) }),
+    }
   }
 }
 
@@ -344,35 +358,6 @@ function ifThere<Result>(look: () => Result): Result | undefined {
     if (hasCode(error, 'ENOENT') || hasCode(error, 'ESTALE')) return undefined
     throw error
   }
-}
-
-/** Errors of the namespace know the name only: say the path. */
-function naming<Result>(shown: string, run: () => Result): Result {
-  try {
-    return run()
-  } catch (error) {
-    throw withPath(shown, error)
-  }
-}
-
-async function* namingEach(
-  shown: string,
-  source: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const part of source) {
-      for (let at = 0; at < part.length; at += STREAM_BYTES)
-        yield part.subarray(at, at + STREAM_BYTES)
-    }
-  } catch (error) {
-    throw withPath(shown, error)
-  }
-}
-
-function withPath(shown: string, error: unknown): unknown {
-  if (!(error instanceof ShoalError)) return error
-  const { code, message, permanent } = error
-  return new ShoalError(code, `${shown}: ${message}`, { cause: error, permanent })
 }
 
 /** The part of a range that a file of this size has. */

@@ -138,6 +138,19 @@ describe('the HTTP door', { concurrency: 2 }, () => {
       const post = (name: string, fields: object): Promise<Answer> =>
         ask(`/v1/calls/${name}`, { method: 'POST', body: JSON.stringify(fields) })
       assert.equal((await post('makeFolder', { path: 'main:/a' })).status, 200)
+      const color = { 'user.color': Buffer.from('blue').toString('base64') }
+      const paint = (extended: object): Promise<Answer> =>
+        post('setAttributes', { path: 'main:/a', extended })
+      assert.equal((await paint({ ...color, 'user.size': 'AA==' })).status, 200)
+      assert.equal((await paint({ 'user.size': null })).status, 200)
+      assert.equal((await paint({ 'security.selinux': 'AA==' })).status, 400)
+      assert.equal((await paint({ 'user.shoal.state': 'AA==' })).status, 400)
+      const painted = (await post('listPage', { path: 'main:/', extended: true })).text
+      const { entries } = JSON.parse(painted) as FolderPage
+      assert.deepEqual(
+        entries.map(({ extended }) => extended),
+        [color],
+      )
       const lines = (await post('list', { path: 'main:/' })).text.trimEnd().split('\n')
       assert.deepEqual(
         lines.map((line) => (JSON.parse(line) as FileStat).name),
@@ -245,7 +258,7 @@ describe('the HTTP door', { concurrency: 2 }, () => {
         await writeFile(file, `${await readFile(file, 'utf8')}doors: [{ http: "${address}" }]\n`)
         const { code, stderr } = await shoal('up', ...ALONE)
         assert.equal(code, 1)
-        assert.match(stderr, /doors\.0\.http must be an address of this machine alone/)
+        assert.match(stderr, /doors\.0\.http\.listen must be an address of this machine alone/)
       })
     }
   })

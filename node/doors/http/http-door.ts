@@ -4,9 +4,8 @@ import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
 import { KIB, MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
 import { listenHere } from '../../world/local-server.ts'
 import type { LocalServer } from '../../world/local-server.ts'
-import type { Clock } from '../../world/world.ts'
 import type { NodeApi } from '../../control/api.ts'
-import type { Gate } from '../gate.ts'
+import type { DoorComponents } from '../doors.ts'
 import { sendEvents, sendFailure, sendJson } from './answers.ts'
 import { serveCall } from './calls.ts'
 import { serveFile } from './files.ts'
@@ -23,17 +22,15 @@ const HEADERS_MS: number = 10 * SECOND_MS
 const SILENT_MS: number = 2 * MINUTE_MS
 const REQUESTS_PER_SOCKET_MAX = 10_000
 
-export interface HttpDoorComponents {
-  readonly api: NodeApi
-  readonly gate: Gate
-  readonly clock: Clock
-  readonly version: string
-  readonly onError: (error: ShoalError) => void
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly signal: AbortSignal
 }
 
 /** throws ShoalError 'usage' naming the address. */
 export async function openHttpDoor(
-  components: HttpDoorComponents,
+  components: DoorComponents,
   at: { readonly host: string; readonly port: number },
 ): Promise<LocalServer> {
   const running = new Set<AbortController>()
@@ -76,7 +73,7 @@ export async function openHttpDoor(
 
 /** Never rejects. */
 async function respond(
-  components: HttpDoorComponents,
+  components: DoorComponents,
   request: IncomingMessage,
   response: ServerResponse,
   signal: AbortSignal,
@@ -85,9 +82,11 @@ async function respond(
   try {
     const { host, origin, authorization } = request.headers
     const address = request.socket.remoteAddress ?? ''
-    await gate.admit({ door: 'http', address, host, origin, authorization })
+    const visitor = { door: 'http', address, host, origin }
+    gate.checkOrigin(visitor)
+    const { api } = await gate.byToken(visitor, authorization)
     if (request.headers.expect !== undefined) response.writeContinue()
-    await serve(components, request, response, signal)
+    await serve(api, components, { request, response, signal })
   } catch (thrown) {
     const error = asShoalError(signal.aborted ? signal.reason : thrown)
     if (error.code === 'internal') onError(error)
@@ -96,10 +95,9 @@ async function respond(
 }
 
 async function serve(
-  { api, clock, version }: HttpDoorComponents,
-  request: IncomingMessage,
-  response: ServerResponse,
-  signal: AbortSignal,
+  api: NodeApi,
+  { clock, version }: Pick<DoorComponents, 'clock' | 'version'>,
+  { request, response, signal }: Exchange,
 ): Promise<void> {
   // Not by URL, which takes dots and backslashes out of a path before anybody has seen them.
   const [path, search = ''] = splitOnce(request.url ?? '/', '?')

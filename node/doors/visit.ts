@@ -1,0 +1,15 @@
+// A visit to a door: who came in, and the calls that it may make.
+import type { NodeApi } from '../control/api.ts'
+
+export interface Visit {
+  /** For the log of what was done: 'owner', or an account or key of a volume. */
+  readonly who: string
+  /** Calls that it may not make fail with ShoalError 'EPERM'. */
+  readonly api: NodeApi
+}
+
+/** A key of a program that signs its requests (S3). */
+export interface DoorKey {
+  readonly secret: string
+  readonly visit: Visit
+}
