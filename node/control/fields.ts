@@ -100,7 +100,7 @@ const JSON_FIELDS: FieldTypes = {
   many: (item, countMin, countMax) => z.array(item).min(countMin).max(countMax),
 }
 
-/** Of a query they are JSON, which has to fit into a head. */
+/** Longest JSON of them in a query, which has to fit into a head. */
 const EXTENDED_TEXT_MAX = 8192
 const extendedText = z
   .string()
@@ -109,6 +109,7 @@ const extendedText = z
     try {
       return JSON.parse(text) as unknown
     } catch {
+      // It throws for nothing else.
       context.addIssue('must be JSON')
       return z.NEVER
     }

@@ -81,10 +81,10 @@ export interface FilesApi {
    */
   remove(path: string, options?: FileCallOptions & RemoveOptions): Promise<void>
   /**
-   * Rename, as rename(2): replaces a file or an empty folder at `to`. throws 'ENOENT', 'ENOTEMPTY',
-   * 'EISDIR', ...
+   * Rename, as mv(1): into a folder at `to`, else it replaces a file there. throws 'ENOENT',
+   * 'ENOTEMPTY', 'EISDIR', 'precondition', ...
    */
-  move(from: string, to: string, options?: FileCallOptions): Promise<void>
+  move(from: string, to: string, options?: FileCallOptions & MoveOptions): Promise<void>
   /**
    * Write a whole file, replacing a file or symlink of that name. Readers see the old version or
    * the whole new one; if `content` throws or the call is aborted, the old one stays. throws
@@ -161,7 +161,12 @@ export const filesRoutes: RoutesOf<FilesApi> = {
     ack,
     ifTag: text(0, TAG_TEXT_MAX).optional(),
   })),
-  move: fileCall(['from', 'to'], ({ path }) => ({ from: path, to: path })),
+  move: fileCall(['from', 'to'], ({ path, flag, text }) => ({
+    from: path,
+    to: path,
+    exact: flag,
+    ifTag: text(0, TAG_TEXT_MAX).optional(),
+  })),
   writeFile: route(
     { answer: 'json', method: 'PUT', path: 'file', hasSession: true },
     ['path', 'content', '*'],
@@ -289,6 +294,12 @@ export interface RemoveOptions extends Condition {
   readonly recursive?: boolean | undefined
   /** Default: 'local'. */
   readonly ack?: Ack | undefined
+}
+
+/** `ifTag` is about what is at `to`. */
+export interface MoveOptions extends Condition {
+  /** As rename(2): `to` is the new path even where a folder is, which is replaced if empty. */
+  readonly exact?: boolean | undefined
 }
 
 /** The file that a call is about; else it fails with 'precondition' and changes nothing. */

@@ -19,7 +19,7 @@ export interface NodeDoorsComponents {
   readonly settings: readonly DoorConfig[]
 }
 
-/** What each door is made of. */
+/** The parts that each door is made of. */
 export interface DoorComponents {
   readonly gate: Gate
   readonly clock: Clock
@@ -73,6 +73,10 @@ async function openDoor(components: DoorComponents, settings: DoorConfig): Promi
     case 'http': {
       const { openHttpDoor } = await import('./http/http-door.ts')
       return openHttpDoor(components, settings)
+    }
+    case 'webdav': {
+      const { openWebDavDoor } = await import('./webdav/webdav-door.ts')
+      return openWebDavDoor(components, settings)
     }
     default:
       throw new ShoalError('unsupported', `there is no door ${settings.kind} yet`)

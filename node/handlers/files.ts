@@ -45,7 +45,7 @@ export function filesApi(node: NodeParts): FilesApi {
             'cannot move between volumes; use "shoal get" and "shoal put"',
           )
         }
-        await change(() => source.hosted.files.move(source.parts, target.parts))
+        await change(() => source.hosted.files.move(source.parts, target.parts, options))
         await source.hosted.volume.commit()
       }),
 

@@ -17,6 +17,7 @@ import type {
   FileContent,
   FileStat,
   FolderPage,
+  MoveOptions,
   NewFile,
   NewSmallFile,
   PageOptions,
@@ -151,12 +152,17 @@ export class Files {
     })
   }
 
-  move(from: readonly string[], to: readonly string[]): void {
+  move(
+    from: readonly string[],
+    to: readonly string[],
+    { exact = false, ifTag }: MoveOptions = {},
+  ): void {
     const source = this.#place(from)
     let place = this.#place(to)
     const onto = this.#c.namespace.lookup(place.parent, place.name)
+    this.#checkTag(to, onto, ifTag)
     // As mv(1): into a folder that is there, under the same name.
-    if (onto?.kind === 'dir') place = { parent: onto.id, name: source.name }
+    if (onto?.kind === 'dir' && !exact) place = { parent: onto.id, name: source.name }
     naming(this.#shown(from), () =>
       this.#c.namespace.rename(source.parent, source.name, place.parent, place.name),
     )

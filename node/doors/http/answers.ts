@@ -1,4 +1,4 @@
-// Answers of the HTTP door: JSON, failures (RFC 9457), streams of bytes, lines and events.
+// Answers of the HTTP door: JSON, failures (RFC 9457), streams of lines and events.
 import { once } from 'node:events'
 import { asShoalError } from '../../../protocol/errors.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
@@ -6,29 +6,11 @@ import { SECOND_MS } from '../../../protocol/units.ts'
 import { encodeJson } from '../../control/wire.ts'
 import { statusOf } from '../../control/status-code.ts'
 import type { Clock } from '../../world/world.ts'
+import { begin } from '../web-answers.ts'
 import type { ServerResponse } from 'node:http'
 
 /** A stream of events with nothing to say shows after so long that it is there. */
 const HEARTBEAT_MS: number = 15 * SECOND_MS
-
-/** For all: nothing that is served here is a page, whatever is in it. */
-const ALWAYS: Readonly<Record<string, string>> = {
-  'x-content-type-options': 'nosniff',
-  'content-security-policy': "default-src 'none'; sandbox; frame-ancestors 'none'",
-  'cache-control': 'private, no-cache',
-  'cross-origin-resource-policy': 'same-origin',
-}
-
-export type Headers = Readonly<Record<string, string | number>>
-
-function begin(response: ServerResponse, status: number, headers: Headers = {}): void {
-  response.writeHead(status, { ...ALWAYS, ...headers })
-}
-
-export function sendNothing(response: ServerResponse, status: number, headers: Headers = {}): void {
-  begin(response, status, headers)
-  response.end()
-}
 
 export function sendJson(
   response: ServerResponse,
@@ -57,25 +39,6 @@ export function sendFailure(response: ServerResponse, error: ShoalError): void {
 /** As RFC 9457 has it. */
 function problemOf({ code, message, permanent }: ShoalError, status: number): object {
   return { type: `urn:shoal:error:${code}`, title: code, status, detail: message, code, permanent }
-}
-
-/** Send parts as they come; the first failure before any of them is a plain one. */
-export async function sendBytes(
-  response: ServerResponse,
-  {
-    status,
-    headers,
-    parts,
-  }: { status: number; headers: Headers; parts: AsyncIterable<Uint8Array | string> },
-  signal: AbortSignal,
-): Promise<void> {
-  for await (const part of parts) {
-    signal.throwIfAborted()
-    if (!response.headersSent) begin(response, status, headers)
-    if (!response.write(part)) await once(response, 'drain', { signal })
-  }
-  if (!response.headersSent) begin(response, status, headers)
-  response.end()
 }
 
 /** Pages as lines of JSON, an item each; a failure after the first is a line of its own. */

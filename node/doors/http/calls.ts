@@ -7,7 +7,8 @@ import { REQUEST_BYTES_MAX, decodeJson } from '../../control/wire.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { Call } from '../../control/calls.ts'
 import type { Route } from '../../control/route.ts'
-import { jsonLines, sendBytes, sendJson } from './answers.ts'
+import { sendBytes } from '../web-answers.ts'
+import { jsonLines, sendJson } from './answers.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /** The calls that are had here: bytes are had as files, and who stops a node is beside it. */

@@ -3,24 +3,20 @@
 import { ShoalError, hasCode } from '../../../protocol/errors.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { FileStat } from '../../control/files.ts'
-import { sendBytes, sendJson, sendNothing } from './answers.ts'
+import { sendFile } from '../send-file.ts'
+import { sendNothing } from '../web-answers.ts'
+import type { Headers } from '../web-answers.ts'
+import type { Exchange } from '../web-server.ts'
+import { sendJson } from './answers.ts'
 import { requestPath } from './request-path.ts'
 import type { RequestPath } from './request-path.ts'
-import type { Headers } from './answers.ts'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-
-const NS_PER_MS = 1_000_000n
-/** Somebody may write between a look at a file and its reading. */
-const READ_TRIES = 5
+import type { IncomingMessage } from 'node:http'
 
 /** A request about one path. */
-export interface FileRequest {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+export interface FileRequest extends Exchange {
   /** After '/v1/files/', as it came. */
   readonly rest: string
   readonly query: URLSearchParams
-  readonly signal: AbortSignal
 }
 
 export async function serveFile(api: NodeApi, asked: FileRequest): Promise<void> {
@@ -43,53 +39,21 @@ async function get(
   api: NodeApi,
   { path, isFolder }: RequestPath,
   asked: FileRequest,
-  triesLeft: number = READ_TRIES,
 ): Promise<void> {
-  const { request, response, query, signal } = asked
+  const { response, query, signal } = asked
   const version = query.get('version') ?? undefined
   const stat = version === undefined ? await api.stat(path, { signal }) : undefined
   if (query.has('stat') && stat !== undefined) return sendJson(response, stat)
   if (stat?.kind === 'folder') return sendFolder(api, path, asked)
   if (isFolder) throw new ShoalError('ENOTDIR', `${path}: is not a folder`)
-  const tag = stat?.tag === undefined ? undefined : `"${stat.tag}"`
-  checkMatch(request, path, tag)
-  const isKnown = tag !== undefined && hasTag(request.headers['if-none-match'], tag)
-  if (isKnown) return sendNothing(response, 304, { etag: tag })
-  const sizeBytes = stat?.sizeBytes
-  const isRangeOf = request.headers['if-range'] === undefined || request.headers['if-range'] === tag
-  const range =
-    isRangeOf && sizeBytes !== undefined ? rangeOf(request.headers.range, sizeBytes) : undefined
-  if (range === 'none')
-    return sendNothing(response, 416, { 'content-range': `bytes */${sizeBytes}` })
-  const found = await api.readFile(path, { version, signal, ...range })
-  // Somebody may have written meanwhile: what is sent is what is described.
-  if (found.stat.tag !== stat?.tag && version === undefined) {
-    await found.content[Symbol.asyncIterator]().return?.()
-    if (triesLeft > 1) return get(api, { path, isFolder }, asked, triesLeft - 1)
-    throw new ShoalError('ESTALE', `${path}: is written all the time; ask again`)
-  }
-  const end = (range?.offsetBytes ?? 0) + found.lengthBytes - 1
-  const headers: Headers = {
-    ...fileHeaders(found.stat),
-    'content-length': found.lengthBytes,
-    ...(range && { 'content-range': `bytes ${range.offsetBytes}-${end}/${found.stat.sizeBytes}` }),
-  }
-  const status = range === undefined ? 200 : 206
-  if (request.method === 'HEAD') {
-    await found.content[Symbol.asyncIterator]().return?.()
-    return sendNothing(response, status, headers)
-  }
-  await sendBytes(response, { status, headers, parts: found.content }, signal)
+  await sendFile(api, asked, { path, stat, version, headersOf })
 }
 
-function fileHeaders({ tag, modifiedNs, mode }: FileStat): Headers {
+function headersOf({ mode }: FileStat): Headers {
   return {
     'content-type': 'application/octet-stream',
     'content-disposition': 'attachment',
-    'accept-ranges': 'bytes',
-    'last-modified': new Date(Number(modifiedNs / NS_PER_MS)).toUTCString(),
     'shoal-mode': mode.toString(8),
-    ...(tag !== undefined && { etag: `"${tag}"` }),
   }
 }
 
@@ -161,33 +125,6 @@ function ifTagOf({ headers }: IncomingMessage): string | undefined {
   const [, tag] = /^"([\w-]{1,64})"$/.exec(is) ?? []
   if (tag === undefined) throw new ShoalError('usage', 'If-Match of a write is one strong ETag')
   return tag
-}
-
-function checkMatch({ headers }: IncomingMessage, path: string, tag: string | undefined): void {
-  const { 'if-match': match } = headers
-  if (match === undefined || (tag !== undefined && hasTag(match, tag))) return
-  throw new ShoalError('precondition', `${path}: has changed; look again`)
-}
-
-function hasTag(list: string | undefined, tag: string): boolean {
-  const tags = (list ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''))
-  return tags.includes('*') || tags.includes(tag)
-}
-
-type Range = { readonly offsetBytes: number; readonly lengthBytes: number }
-
-/** One range; several get the whole file, as RFC 9110 allows. 'none': it begins at its end. */
-function rangeOf(header: string | undefined, sizeBytes: number): Range | 'none' | undefined {
-  const [, first = '', last = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '') ?? []
-  if (first === '' && last === '') return undefined
-  if (first === '') {
-    const lengthBytes = Math.min(Number(last), sizeBytes)
-    return lengthBytes === 0 ? 'none' : { offsetBytes: sizeBytes - lengthBytes, lengthBytes }
-  }
-  const offsetBytes = Number(first)
-  const end = last === '' ? sizeBytes : Math.min(Number(last) + 1, sizeBytes)
-  if (offsetBytes >= sizeBytes) return 'none'
-  return end <= offsetBytes ? undefined : { offsetBytes, lengthBytes: end - offsetBytes }
 }
 
 function modeOf(query: URLSearchParams): number | undefined {

@@ -1,82 +1,28 @@
-// The HTTP door: a server on this machine for programs that know the token of the owner. Limits
-// stand before anything is read: connections, headers, and how long a silent one is kept.
+// The HTTP door: a server on this machine for programs that know the token of the owner.
 import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
-import { KIB, MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
-import { listenHere } from '../../world/local-server.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { DoorComponents } from '../doors.ts'
+import { openWebServer } from '../web-server.ts'
+import type { Exchange } from '../web-server.ts'
 import { sendEvents, sendFailure, sendJson } from './answers.ts'
 import { serveCall } from './calls.ts'
 import { serveFile } from './files.ts'
 import { describeApi } from './openapi.ts'
 import { requestPath } from './request-path.ts'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-
-/** Not imported: an import loads a WebSocket with it, 60 ms of a node's start. */
-const { createServer } = process.getBuiltinModule('node:http')
-
-const CONNECTIONS_MAX = 256
-const HEADER_BYTES_MAX: number = 16 * KIB
-const HEADERS_MS: number = 10 * SECOND_MS
-const SILENT_MS: number = 2 * MINUTE_MS
-const REQUESTS_PER_SOCKET_MAX = 10_000
-
-interface Exchange {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly signal: AbortSignal
-}
 
 /** throws ShoalError 'usage' naming the address. */
-export async function openHttpDoor(
+export function openHttpDoor(
   components: DoorComponents,
   at: { readonly host: string; readonly port: number },
 ): Promise<LocalServer> {
-  const running = new Set<AbortController>()
-  const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    const controller = new AbortController()
-    running.add(controller)
-    response.once('close', () => {
-      running.delete(controller)
-      controller.abort(new ShoalError('aborted', 'the client went away'))
-    })
-    void respond(components, request, response, controller.signal)
-  }
-  const server = createServer(
-    {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_MS,
-      requestTimeout: 0,
-      keepAliveTimeout: 5 * SECOND_MS,
-      // One length, one way to say it: nobody in between reads another request (smuggling).
-      insecureHTTPParser: false,
-      requireHostHeader: true,
-    },
-    answer,
-  )
-  // Who is not let in need not send what it has.
-  server.on('checkContinue', answer)
-  server.maxConnections = CONNECTIONS_MAX
-  server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX
-  server.setTimeout(SILENT_MS)
-  const open = await listenHere(server, at, 'the HTTP door')
-  return {
-    url: open.url,
-    close: () => {
-      for (const controller of running)
-        controller.abort(new ShoalError('stopped', 'the node stops'))
-      return open.close()
-    },
-  }
+  return openWebServer(at, 'the HTTP door', (exchange) => respond(components, exchange))
 }
 
 /** Never rejects. */
 async function respond(
   components: DoorComponents,
-  request: IncomingMessage,
-  response: ServerResponse,
-  signal: AbortSignal,
+  { request, response, signal }: Exchange,
 ): Promise<void> {
   const { gate, onError } = components
   try {

@@ -1,0 +1,96 @@
+// One file as the answer to GET or HEAD, whole or a part, and only if the conditions of the request
+// hold (RFC 9110, sections 13 and 14).
+import { ShoalError } from '../../protocol/errors.ts'
+import type { NodeApi } from '../control/api.ts'
+import type { FileStat } from '../control/files.ts'
+import { hasTag, rangeOf } from './ranges.ts'
+import { sendBytes, sendNothing } from './web-answers.ts'
+import type { Headers } from './web-answers.ts'
+import type { Exchange } from './web-server.ts'
+
+const NS_PER_SECOND = 1_000_000_000n
+const MS_PER_SECOND = 1000
+/** Somebody may write between a look at a file and its reading. */
+const READ_TRIES = 5
+
+export interface FileToSend {
+  readonly path: string
+  /** As it was looked at a moment ago; undefined: `version` is sent, whatever it is. */
+  readonly stat: FileStat | undefined
+  readonly version?: string | undefined
+  readonly headersOf: (stat: FileStat) => Headers
+}
+
+/** throws ShoalError 'precondition', and as NodeApi.readFile. */
+export async function sendFile(
+  api: NodeApi,
+  { request, response, signal }: Exchange,
+  file: FileToSend,
+  triesLeft: number = READ_TRIES,
+): Promise<void> {
+  const { path, stat, version, headersOf } = file
+  const tag = etagOf(stat)
+  checkMatch(request.headers, file)
+  if (isKnown(request.headers, stat)) return sendNothing(response, 304, { etag: tag ?? '' })
+  const { range: asked, 'if-range': rangeOnly } = request.headers
+  const isRangeOf = rangeOnly === undefined || rangeOnly === tag
+  const sizeBytes = stat?.sizeBytes
+  const range = isRangeOf && sizeBytes !== undefined ? rangeOf(asked, sizeBytes) : undefined
+  if (range === 'none')
+    return sendNothing(response, 416, { 'content-range': `bytes */${sizeBytes}` })
+  const found = await api.readFile(path, { version, signal, ...range })
+  // Somebody may have written meanwhile: what is sent is what is described.
+  if (found.stat.tag !== stat?.tag && version === undefined) {
+    await found.content[Symbol.asyncIterator]().return?.()
+    if (triesLeft === 1)
+      throw new ShoalError('ESTALE', `${path}: is written all the time; ask again`)
+    const again = { ...file, stat: await api.stat(path, { signal }) }
+    return sendFile(api, { request, response, signal }, again, triesLeft - 1)
+  }
+  const end = (range?.offsetBytes ?? 0) + found.lengthBytes - 1
+  const headers: Headers = {
+    'accept-ranges': 'bytes',
+    'last-modified': httpDate(found.stat),
+    ...(found.stat.tag !== undefined && { etag: `"${found.stat.tag}"` }),
+    ...headersOf(found.stat),
+    'content-length': found.lengthBytes,
+    ...(range && { 'content-range': `bytes ${range.offsetBytes}-${end}/${found.stat.sizeBytes}` }),
+  }
+  const status = range === undefined ? 200 : 206
+  if (request.method === 'HEAD') {
+    await found.content[Symbol.asyncIterator]().return?.()
+    return sendNothing(response, status, headers)
+  }
+  await sendBytes(response, { status, headers, parts: found.content }, signal)
+}
+
+/** In its quotes. */
+export function etagOf(stat: FileStat | undefined): string | undefined {
+  return stat?.tag === undefined ? undefined : `"${stat.tag}"`
+}
+
+/** As HTTP has it, in seconds. */
+export function httpDate({ modifiedNs }: FileStat): string {
+  return new Date(Number(modifiedNs / NS_PER_SECOND) * MS_PER_SECOND).toUTCString()
+}
+
+type ConditionHeaders = Exchange['request']['headers']
+
+function checkMatch(headers: ConditionHeaders, { path, stat }: FileToSend): void {
+  const { 'if-match': match, 'if-unmodified-since': since } = headers
+  const tag = etagOf(stat)
+  const isChanged =
+    match === undefined
+      ? stat !== undefined && since !== undefined && Date.parse(httpDate(stat)) > Date.parse(since)
+      : tag === undefined || !hasTag(match, tag)
+  if (isChanged) throw new ShoalError('precondition', `${path}: has changed; look again`)
+}
+
+/** The other end has this content already. */
+function isKnown(headers: ConditionHeaders, stat: FileStat | undefined): boolean {
+  const { 'if-none-match': known, 'if-modified-since': since } = headers
+  const tag = etagOf(stat)
+  if (stat === undefined || tag === undefined) return false
+  if (known !== undefined) return hasTag(known, tag)
+  return since !== undefined && Date.parse(httpDate(stat)) <= Date.parse(since)
+}

@@ -1,0 +1,141 @@
+// A request at the WebDAV door: who asks, about which place, and what its headers say (RFC 4918,
+// section 10).
+import { hasCode } from '../../../protocol/errors.ts'
+import { KIB, SECOND_MS } from '../../../protocol/units.ts'
+import type { DoorFolder } from '../../config.ts'
+import type { FileStat } from '../../control/files.ts'
+import type { NodeStatus } from '../../control/status.ts'
+import type { Clock, Random } from '../../world/world.ts'
+import { readBody } from '../read-body.ts'
+import type { Visit } from '../visit.ts'
+import type { Exchange } from '../web-server.ts'
+import { DavError } from './dav-error.ts'
+import { apiPath, davPath, hrefOf, isSameHost, placeKey } from './dav-path.ts'
+import type { DavPath } from './dav-path.ts'
+import type { Locks } from './locks.ts'
+import { parseXml } from './xml.ts'
+import type { XmlElement } from './xml.ts'
+
+const BODY_BYTES_MAX: number = 256 * KIB
+const BODY_MS: number = 30 * SECOND_MS
+
+export interface DavRequest extends Exchange, Visit {
+  readonly place: Place
+  /** The folder that the door shows. */
+  readonly folder: DoorFolder
+  readonly clock: Clock
+  readonly random: Pick<Random, 'bytes'>
+  readonly locks: Locks
+  /** Asked for once, however often it is told. */
+  readonly nodeStatus: () => Promise<NodeStatus>
+}
+
+/** A path with all that is called by it. */
+export interface Place extends DavPath {
+  /** For NodeApi. */
+  readonly path: string
+  /** For locks. */
+  readonly key: string
+  readonly href: string
+}
+
+export type Depth = 0 | 1 | 'infinity'
+
+export function placeOf(folder: DoorFolder, at: DavPath): Place {
+  const { parts } = at
+  return { ...at, path: apiPath(folder, parts), key: placeKey(parts), href: hrefOf(at) }
+}
+
+/** The folder that it is in; undefined: it is the root. */
+export function parentOf(folder: DoorFolder, { parts }: Place): Place | undefined {
+  if (parts.length === 0) return undefined
+  return placeOf(folder, { parts: parts.slice(0, -1), isFolder: true })
+}
+
+/** throws DavError 400. */
+export function depthOf({ request }: Exchange, otherwise: Depth): Depth {
+  const { depth } = request.headers
+  if (depth === undefined) return otherwise
+  switch (String(depth).toLowerCase()) {
+    case '0':
+      return 0
+    case '1':
+      return 1
+    case 'infinity':
+      return 'infinity'
+    default:
+      throw new DavError(400, 'Depth is 0, 1 or infinity')
+  }
+}
+
+/** May what is there be replaced? throws DavError 400. */
+export function isToOverwrite({ request }: Exchange): boolean {
+  const overwrite = headerOf(request, 'overwrite') ?? 'T'
+  if (/^[tf]$/i.test(overwrite)) return overwrite.toUpperCase() === 'T'
+  throw new DavError(400, 'Overwrite is T or F')
+}
+
+/** throws DavError 400, 502 for another server. */
+export function destinationOf({ request, folder }: DavRequest): Place {
+  const url = headerOf(request, 'destination')
+  if (url === undefined) throw new DavError(400, 'Destination is missing')
+  if (!isSameHost(url, request.headers.host))
+    throw new DavError(502, 'the destination is on another server')
+  return placeOf(folder, davPath(url))
+}
+
+export function headerOf({ headers }: Exchange['request'], name: string): string | undefined {
+  const value = headers[name]
+  return Array.isArray(value) ? value.join(', ') : value
+}
+
+/** The XML that it has, if any. throws DavError 400, ShoalError 'EFBIG', 'timeout'. */
+export async function readXml({
+  request,
+  clock,
+  signal,
+}: DavRequest): Promise<XmlElement | undefined> {
+  const late = clock.timeout(BODY_MS, signal)
+  const abort = (): void => {
+    request.destroy()
+  }
+  late.addEventListener('abort', abort)
+  try {
+    const bytes = await readBody(request as AsyncIterable<Uint8Array>, BODY_BYTES_MAX)
+    return bytes.length === 0 ? undefined : parseXml(bytes)
+  } finally {
+    late.removeEventListener('abort', abort)
+  }
+}
+
+/** throws DavError 415 for a request that has a body where none has a meaning. */
+export async function refuseBody({ request }: DavRequest): Promise<void> {
+  for await (const part of request as AsyncIterable<Uint8Array>)
+    if (part.length > 0) throw new DavError(415, `${request.method} has no body`)
+}
+
+export async function statIfThere(
+  { api, signal }: DavRequest,
+  { path }: Place,
+  options: { readonly extended?: boolean } = {},
+): Promise<FileStat | undefined> {
+  try {
+    return await api.stat(path, { ...options, signal })
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined
+    throw error
+  }
+}
+
+/** throws DavError 409 where there is no folder for a new file. */
+export async function checkParent(asked: DavRequest, place: Place): Promise<void> {
+  const parent = parentOf(asked.folder, place)
+  if (parent === undefined) return
+  const stat = await statIfThere(asked, parent)
+  if (stat?.kind !== 'folder') throw new DavError(409, `${parent.href}: is no folder`)
+}
+
+/** WebDAV has files and folders, and no way to say what a symlink or a device is. */
+export function isShown({ kind }: FileStat): boolean {
+  return kind === 'file' || kind === 'folder'
+}

@@ -1,0 +1,159 @@
+// PROPFIND (RFC 4918, section 9.1): properties of a place, and of what is in a folder page by page,
+// so that it takes as little memory for many as for few.
+import { ShoalError } from '../../../protocol/errors.ts'
+import type { FileStat } from '../../control/files.ts'
+import { sendBytes } from '../web-answers.ts'
+import { DavError } from './dav-error.ts'
+import { attributeOf, deadProperties } from './dead-properties.ts'
+import { depthOf, isShown, placeOf, readXml, statIfThere } from './dav-request.ts'
+import type { DavRequest } from './dav-request.ts'
+import { LIVE_PROPERTIES, livePropertyOf } from './live-properties.ts'
+import type { LiveProperty, Resource } from './live-properties.ts'
+import { XML_TYPE, multistatus, responseOf } from './multistatus.ts'
+import type { PropertyStatus } from './multistatus.ts'
+import { escapeXml } from './xml-text.ts'
+import { DAV, childNamed, elementsIn, emptyElement, isNamed, standingAlone } from './xml.ts'
+import type { XmlElement } from './xml.ts'
+
+const PAGE_ENTRIES = 500
+/** Properties that one request names. */
+const PROPERTIES_MAX = 256
+
+/** The properties that are asked for. */
+type Wanted =
+  | { readonly kind: 'names' }
+  /** All usual ones, and these. */
+  | { readonly kind: 'all'; readonly also: readonly XmlElement[] }
+  | { readonly kind: 'some'; readonly names: readonly XmlElement[] }
+
+export async function propfind(asked: DavRequest): Promise<void> {
+  const { place, response, signal } = asked
+  const depth = depthOf(asked, 'infinity')
+  const wanted = wantedBy(await readXml(asked))
+  if (depth === 'infinity')
+    throw new DavError(403, 'PROPFIND has a Depth of 0 or 1', { name: 'propfind-finite-depth' })
+  const hasDead = wanted.kind !== 'some' || wanted.names.some(mayBeDead)
+  const stat = await statIfThere(asked, place, { extended: hasDead })
+  if (stat === undefined || !isShown(stat))
+    throw new ShoalError('ENOENT', `${place.href}: nothing is there`)
+  const resources = inDepth(asked, stat, depth, hasDead)
+  const parts = multistatus(told(asked, resources, wanted))
+  await sendBytes(response, { status: 207, headers: { 'content-type': XML_TYPE }, parts }, signal)
+}
+
+async function* inDepth(
+  { api, place, folder, signal }: DavRequest,
+  stat: FileStat,
+  depth: 0 | 1,
+  extended: boolean,
+): AsyncGenerator<readonly Resource[]> {
+  const { parts } = place
+  const isFolder = stat.kind === 'folder'
+  yield [{ place: placeOf(folder, { parts, isFolder }), stat }]
+  if (depth === 0 || !isFolder) return
+  let after: string | undefined
+  do {
+    const page = await api.listPage(place.path, { after, extended, limit: PAGE_ENTRIES, signal })
+    yield page.entries.filter(isShown).map((entry) => ({
+      place: placeOf(folder, {
+        parts: [...parts, entry.name],
+        isFolder: entry.kind === 'folder',
+      }),
+      stat: entry,
+    }))
+    after = page.next
+  } while (after !== undefined)
+}
+
+async function* told(
+  asked: DavRequest,
+  pages: AsyncIterable<readonly Resource[]>,
+  wanted: Wanted,
+): AsyncGenerator<string> {
+  for await (const page of pages) {
+    const texts: string[] = []
+    for (const resource of page)
+      texts.push(responseOf(resource.place.href, await statusesOf(asked, resource, wanted)))
+    yield texts.join('')
+  }
+}
+
+async function statusesOf(
+  asked: DavRequest,
+  resource: Resource,
+  wanted: Wanted,
+): Promise<readonly PropertyStatus[]> {
+  const dead = deadProperties(resource.stat.extended)
+  if (wanted.kind === 'some') return statusesOfSome(asked, resource, dead, wanted.names)
+  const isNames = wanted.kind === 'names'
+  const live: string[] = []
+  for (const property of LIVE_PROPERTIES) {
+    if (!isNames && !property.isUsual) continue
+    if (property.isKept === true && dead.has(attributeOf(property))) continue
+    const content = await property.tell(resource, asked)
+    if (content !== undefined) live.push(elementFor(property, isNames ? '' : content))
+  }
+  const set = Array.from(dead.values(), isNames ? emptyElement : standingAlone)
+  const all: PropertyStatus = { status: 200, properties: [...live, ...set] }
+  if (isNames) return [all]
+  const also = wanted.also.filter(({ namespace, name }) => {
+    return livePropertyOf(namespace, name)?.isUsual !== true
+  })
+  return [all, ...(await statusesOfSome(asked, resource, dead, also))]
+}
+
+async function statusesOfSome(
+  asked: DavRequest,
+  resource: Resource,
+  dead: ReadonlyMap<string, XmlElement>,
+  names: readonly XmlElement[],
+): Promise<readonly PropertyStatus[]> {
+  const found: string[] = []
+  const missing: string[] = []
+  for (const name of names) {
+    const live = livePropertyOf(name.namespace, name.name)
+    const set = live === undefined || live.isKept === true ? dead.get(attributeOf(name)) : undefined
+    if (set !== undefined) {
+      found.push(standingAlone(set))
+      continue
+    }
+    const content = await live?.tell(resource, asked)
+    if (live !== undefined && content !== undefined) found.push(elementFor(live, content))
+    else missing.push(emptyElement(name))
+  }
+  return [
+    { status: 200, properties: found },
+    { status: 404, properties: missing },
+  ]
+}
+
+function elementFor({ namespace, name }: LiveProperty, content: string): string {
+  const tag = namespace === DAV ? `D:${name}` : `P:${name}`
+  const declared = namespace === DAV ? '' : ` xmlns:P="${escapeXml(namespace)}"`
+  return content === '' ? `<${tag}${declared}/>` : `<${tag}${declared}>${content}</${tag}>`
+}
+
+/** No body asks for all. throws DavError 400. */
+function wantedBy(body: XmlElement | undefined): Wanted {
+  if (body === undefined) return { kind: 'all', also: [] }
+  if (!isNamed(body, 'propfind')) throw new DavError(400, 'the body is no "propfind" of DAV:')
+  const prop = childNamed(body, 'prop')
+  const asked = [prop, childNamed(body, 'allprop'), childNamed(body, 'propname')]
+  if (asked.filter((one) => one !== undefined).length !== 1)
+    throw new DavError(400, '"propfind" has one of "prop", "allprop" and "propname"')
+  if (childNamed(body, 'propname') !== undefined) return { kind: 'names' }
+  if (prop !== undefined) return { kind: 'some', names: namesIn(prop) }
+  const include = childNamed(body, 'include')
+  return { kind: 'all', also: include === undefined ? [] : namesIn(include) }
+}
+
+function namesIn(element: XmlElement): readonly XmlElement[] {
+  const names = elementsIn(element)
+  if (names.length <= PROPERTIES_MAX) return names
+  throw new DavError(400, `a request names at most ${PROPERTIES_MAX} properties`)
+}
+
+function mayBeDead({ namespace, name }: XmlElement): boolean {
+  const live = livePropertyOf(namespace, name)
+  return live === undefined || live.isKept === true
+}

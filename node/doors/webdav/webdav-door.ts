@@ -1,0 +1,130 @@
+// The WebDAV door (RFC 4918, classes 1, 2 and 3): a folder of a volume for file managers and other
+// programs of this machine that show the name of an account and its password.
+import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
+import { MIB } from '../../../protocol/units.ts'
+import type { DoorFolder, ListenAddress } from '../../config.ts'
+import type { NodeStatus } from '../../control/status.ts'
+import type { LocalServer } from '../../world/local-server.ts'
+import type { DoorComponents } from '../doors.ts'
+import type { Visit } from '../visit.ts'
+import { begin, sendNothing } from '../web-answers.ts'
+import { openWebServer } from '../web-server.ts'
+import type { Exchange } from '../web-server.ts'
+import { davErrorBody, davStatus } from './dav-error.ts'
+import { davPath } from './dav-path.ts'
+import { placeOf } from './dav-request.ts'
+import type { DavRequest } from './dav-request.ts'
+import { get, makeFolder, put, remove } from './files.ts'
+import { lock, unlock } from './lock-methods.ts'
+import { Locks } from './locks.ts'
+import { XML_TYPE } from './multistatus.ts'
+import { propfind } from './propfind.ts'
+import { proppatch } from './proppatch.ts'
+import { transfer } from './transfer.ts'
+
+/** Up to so much that is on its way still is taken after a failure, so that the answer is read. */
+const UNREAD_BYTES_MAX: number = 8 * MIB
+const BASIC = 'Basic realm="Shoal", charset="UTF-8"'
+const CREDENTIALS = /^Basic +([A-Za-z0-9+/]{0,2048}={0,2})$/i
+
+const METHODS: Readonly<Record<string, (asked: DavRequest) => Promise<void>>> = {
+  OPTIONS: async ({ response }) => sendNothing(response, 200, { ...OFFERS, 'content-length': 0 }),
+  GET: get,
+  HEAD: get,
+  PUT: put,
+  DELETE: remove,
+  MKCOL: makeFolder,
+  COPY: (asked) => transfer(asked, false),
+  MOVE: (asked) => transfer(asked, true),
+  PROPFIND: propfind,
+  PROPPATCH: proppatch,
+  LOCK: lock,
+  UNLOCK: unlock,
+}
+
+const OFFERS: Readonly<Record<string, string>> = {
+  allow: Object.keys(METHODS).join(', '),
+  dav: '1, 2, 3',
+  // Without it Windows tries another protocol first.
+  'ms-author-via': 'DAV',
+}
+
+/** throws ShoalError 'usage' naming the address. */
+export function openWebDavDoor(
+  components: DoorComponents,
+  settings: ListenAddress & DoorFolder,
+): Promise<LocalServer> {
+  const locks = new Locks(components.clock, components.random)
+  return openWebServer(settings, 'the WebDAV door', (exchange) =>
+    respond(components, { settings, locks }, exchange),
+  )
+}
+
+interface Served {
+  readonly settings: DoorFolder
+  readonly locks: Locks
+}
+
+/** Never rejects. */
+async function respond(
+  components: DoorComponents,
+  { settings, locks }: Served,
+  exchange: Exchange,
+): Promise<void> {
+  const { request, response, signal } = exchange
+  try {
+    const visit = await visitOf(components, exchange)
+    const serve = METHODS[request.method ?? '']
+    if (serve === undefined) return sendNothing(response, 405, OFFERS)
+    const { api } = visit
+    let status: Promise<NodeStatus> | undefined
+    if (request.headers.expect !== undefined && serve !== put) response.writeContinue()
+    await serve({
+      ...exchange,
+      ...visit,
+      ...components,
+      locks,
+      folder: settings,
+      place: placeOf(settings, davPath(request.url ?? '/')),
+      nodeStatus: () => (status ??= api.status({ signal })),
+    })
+  } catch (thrown) {
+    const error = asShoalError(signal.aborted ? signal.reason : thrown)
+    if (error.code === 'internal') components.onError(error)
+    sendFailure(exchange, error)
+  }
+}
+
+/** throws ShoalError 'EACCES', 'EPERM', 'EBUSY'. */
+async function visitOf({ gate }: DoorComponents, { request }: Exchange): Promise<Visit> {
+  const { host, origin, authorization } = request.headers
+  const visitor = { door: 'webdav', address: request.socket.remoteAddress ?? '', host, origin }
+  gate.checkOrigin(visitor)
+  // Programs ask first without a password whether one is wanted: nobody has guessed anything yet.
+  if (authorization === undefined) throw new ShoalError('EACCES', 'an account is wanted')
+  const [, encoded = ''] = CREDENTIALS.exec(authorization) ?? []
+  const text = Buffer.from(encoded, 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  if (colon < 0) return gate.refuse(visitor, 'show the name of an account and its password')
+  return gate.byPassword(visitor, text.slice(0, colon), text.slice(colon + 1))
+}
+
+/** A stream that has begun is broken off. */
+function sendFailure({ request, response }: Exchange, error: ShoalError): void {
+  if (response.destroyed || response.writableEnded) return
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const status = davStatus(error)
+  if (status === 401) response.setHeader('www-authenticate', BASIC)
+  if (!request.complete) {
+    const isShort = Number(request.headers['content-length'] ?? Infinity) <= UNREAD_BYTES_MAX
+    if (isShort && request.headers.expect === undefined) request.resume()
+    // What it sent and nobody read is not the next request.
+    else response.setHeader('connection', 'close')
+  }
+  const body = Buffer.from(davErrorBody(error))
+  begin(response, status, { 'content-type': XML_TYPE, 'content-length': body.byteLength })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
