@@ -7,39 +7,25 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { asked } from './ask-http.ts'
 import { withPlace } from './shoal.ts'
+import { ALONE, answerTo, withDoor as withOpenDoor } from './with-door.ts'
 import type { Answer, Ask } from './ask-http.ts'
 import type { FileStat, FolderPage } from '../../node/control/files.ts'
-import type { Place } from './shoal.ts'
+import type { OpenDoor } from './with-door.ts'
 
-const ALONE = ['--no-mdns', '--listen', '/ip4/127.0.0.1/tcp/0'] as const
 const NAME = '<img onerror=x> \\ü🐟'
 const CONNECTIONS = 300
 
-interface Door extends Place {
-  readonly url: URL
-  readonly token: string
+interface Door extends OpenDoor {
   /** A request with the token, whose path is sent as it is. */
   readonly ask: (path: string, options?: Ask) => Promise<Answer>
 }
 
 async function withDoor(use: (door: Door) => Promise<void>): Promise<void> {
-  await withPlace(async (place) => {
-    const { shoal, json, home } = place
-    await shoal('init')
-    const file = join(home, 'config.yaml')
-    await writeFile(file, `${await readFile(file, 'utf8')}doors: [{ http: "127.0.0.1:0" }]\n`)
-    await shoal('up', '--detach', ...ALONE)
-    await shoal('volume', 'create', 'main')
-    const [door] = (await json('door', 'ls')) as readonly { readonly url: string }[]
-    const url = new URL(door?.url ?? '')
-    const { token } = (await json('door', 'token')) as { readonly token: string }
+  await withOpenDoor('{ http: "127.0.0.1:0" }', async (door) => {
+    const { url, token } = door
     const ask: Door['ask'] = (path, { headers = {}, ...options } = {}) =>
       asked(url, path, { ...options, headers: { authorization: `Bearer ${token}`, ...headers } })
-    try {
-      await use({ ...place, url, token, ask })
-    } finally {
-      await shoal('down')
-    }
+    await use({ ...door, ask })
   })
 }
 
@@ -263,15 +249,3 @@ describe('the HTTP door', { concurrency: 2 }, () => {
     }
   })
 })
-
-/** The answer to bytes that are no request of a client that is well. */
-async function answerTo(url: URL, bytes: string): Promise<string> {
-  const socket = connect(Number(url.port), url.hostname)
-  let text = ''
-  socket.setEncoding('utf8')
-  socket.on('data', (part: string) => (text += part))
-  socket.on('error', () => {})
-  socket.write(bytes)
-  await once(socket, 'close')
-  return text
-}

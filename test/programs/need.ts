@@ -4,12 +4,15 @@ import { spawnSync } from 'node:child_process'
 
 /** The package of Debian that has each program. */
 const PACKAGES = {
+  cadaver: 'cadaver',
   cc: 'gcc libc6-dev',
   fio: 'fio',
   git: 'git',
   ip: 'iproute2',
+  litmus: 'litmus',
   make: 'make',
   'mkfs.ext4': 'e2fsprogs',
+  'mount.davfs': 'davfs2',
   promtool: 'prometheus',
   python3: 'python3',
   rclone: 'rclone',

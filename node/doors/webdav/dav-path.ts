@@ -18,6 +18,7 @@ const ORIGIN = /^https?:\/\/([^/?#]*)/i
 const ENCODED = /%([0-9a-f]{2})/gi
 /** Bytes that are not encoded. */
 const UNRESERVED = /[^\w.~!*()-]/g
+const USER = /^[^@]*@/
 const DEFAULT_PORT = /:(80|443)$/
 
 /** url: a path, or an absolute URL, as it came: bytes. throws DavError 400. */
@@ -38,7 +39,8 @@ export function davPath(url: string): DavPath {
 /** Does a URL name the server that a request names? A path alone does. */
 export function isSameHost(url: string, host: string = ''): boolean {
   const [, named] = ORIGIN.exec(url) ?? []
-  const plain = (text: string): string => text.toLowerCase().replace(DEFAULT_PORT, '')
+  const plain = (text: string): string =>
+    text.toLowerCase().replace(USER, '').replace(DEFAULT_PORT, '')
   return named === undefined || plain(named) === plain(host)
 }
 

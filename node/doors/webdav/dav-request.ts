@@ -1,6 +1,6 @@
 // A request at the WebDAV door: who asks, about which place, and what its headers say (RFC 4918,
 // section 10).
-import { hasCode } from '../../../protocol/errors.ts'
+import { ShoalError, hasCode } from '../../../protocol/errors.ts'
 import { KIB, SECOND_MS } from '../../../protocol/units.ts'
 import type { DoorFolder } from '../../config.ts'
 import type { FileStat } from '../../control/files.ts'
@@ -79,7 +79,9 @@ export function isToOverwrite({ request }: Exchange): boolean {
 export function destinationOf({ request, folder }: DavRequest): Place {
   const url = headerOf(request, 'destination')
   if (url === undefined) throw new DavError(400, 'Destination is missing')
-  if (!isSameHost(url, request.headers.host))
+  // A server before the door may call it otherwise than the client calls that server.
+  const hosts = [request.headers.host, headerOf(request, 'x-forwarded-host')]
+  if (!hosts.some((host) => isSameHost(url, host)))
     throw new DavError(502, 'the destination is on another server')
   return placeOf(folder, davPath(url))
 }
@@ -90,21 +92,15 @@ export function headerOf({ headers }: Exchange['request'], name: string): string
 }
 
 /** The XML that it has, if any. throws DavError 400, ShoalError 'EFBIG', 'timeout'. */
-export async function readXml({
-  request,
-  clock,
-  signal,
-}: DavRequest): Promise<XmlElement | undefined> {
-  const late = clock.timeout(BODY_MS, signal)
-  const abort = (): void => {
-    request.destroy()
-  }
-  late.addEventListener('abort', abort)
+export async function readXml({ request, clock }: DavRequest): Promise<XmlElement | undefined> {
+  const late = clock.timer(BODY_MS, () =>
+    request.destroy(new ShoalError('timeout', 'the request took too long')),
+  )
   try {
     const bytes = await readBody(request as AsyncIterable<Uint8Array>, BODY_BYTES_MAX)
     return bytes.length === 0 ? undefined : parseXml(bytes)
   } finally {
-    late.removeEventListener('abort', abort)
+    late.cancel()
   }
 }
 

@@ -1,7 +1,7 @@
 // Files and folders at the WebDAV door: read, written whole, made and removed.
 import { ShoalError } from '../../../protocol/errors.ts'
 import { sendFile } from '../send-file.ts'
-import { sendNothing } from '../web-answers.ts'
+import { begin, sendNothing } from '../web-answers.ts'
 import { checkConditions, checkLocks, checkLocksOfName, checkLocksOfTree } from './conditions.ts'
 import { DavError } from './dav-error.ts'
 import { checkParent, depthOf, headerOf, isShown, refuseBody, statIfThere } from './dav-request.ts'
@@ -18,9 +18,7 @@ export async function get(asked: DavRequest): Promise<void> {
     throw new ShoalError('ENOENT', `${place.href}: nothing is there`)
   if (stat.kind === 'folder') {
     const text = 'A folder: open it with a program that speaks WebDAV.\n'
-    response.setHeader('content-type', 'text/plain')
-    response.setHeader('content-length', text.length)
-    response.writeHead(200)
+    begin(response, 200, { 'content-type': 'text/plain', 'content-length': text.length })
     response.end(asked.request.method === 'HEAD' ? undefined : text)
     return
   }

@@ -27,24 +27,28 @@ const UNREAD_BYTES_MAX: number = 8 * MIB
 const BASIC = 'Basic realm="Shoal", charset="UTF-8"'
 const CREDENTIALS = /^Basic +([A-Za-z0-9+/]{0,2048}={0,2})$/i
 
-const METHODS: Readonly<Record<string, (asked: DavRequest) => Promise<void>>> = {
-  OPTIONS: async ({ response }) => sendNothing(response, 200, { ...OFFERS, 'content-length': 0 }),
-  GET: get,
-  HEAD: get,
-  PUT: put,
-  DELETE: remove,
-  MKCOL: makeFolder,
-  COPY: (asked) => transfer(asked, false),
-  MOVE: (asked) => transfer(asked, true),
-  PROPFIND: propfind,
-  PROPPATCH: proppatch,
-  LOCK: lock,
-  UNLOCK: unlock,
-}
+const METHODS: ReadonlyMap<string, (asked: DavRequest) => Promise<void>> = new Map(
+  Object.entries({
+    OPTIONS: async ({ response }: DavRequest) =>
+      sendNothing(response, 200, { ...OFFERS, 'content-length': 0 }),
+    GET: get,
+    HEAD: get,
+    PUT: put,
+    DELETE: remove,
+    MKCOL: makeFolder,
+    COPY: (asked: DavRequest) => transfer(asked, false),
+    MOVE: (asked: DavRequest) => transfer(asked, true),
+    PROPFIND: propfind,
+    PROPPATCH: proppatch,
+    LOCK: lock,
+    UNLOCK: unlock,
+  }),
+)
 
 const OFFERS: Readonly<Record<string, string>> = {
-  allow: Object.keys(METHODS).join(', '),
-  dav: '1, 2, 3',
+  allow: Array.from(METHODS.keys()).join(', '),
+  // The name of Apache's properties says that a file can be made executable.
+  dav: '1, 2, 3, <http://apache.org/dav/propset/fs/1>',
   // Without it Windows tries another protocol first.
   'ms-author-via': 'DAV',
 }
@@ -74,7 +78,7 @@ async function respond(
   const { request, response, signal } = exchange
   try {
     const visit = await visitOf(components, exchange)
-    const serve = METHODS[request.method ?? '']
+    const serve = METHODS.get(request.method ?? '')
     if (serve === undefined) return sendNothing(response, 405, OFFERS)
     const { api } = visit
     let status: Promise<NodeStatus> | undefined

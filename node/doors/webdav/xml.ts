@@ -12,6 +12,8 @@ const DEPTH_MAX = 64
 const ELEMENTS_MAX = 10_000
 /** Prefixes that an element knows. */
 const PREFIXES_MAX = 64
+/** A name in a failure is cut to so many. */
+const SHOWN_CHARS = 40
 
 export interface XmlElement {
   /** With its prefix, as it came. */
@@ -54,9 +56,11 @@ export function parseXml(bytes: Uint8Array): XmlElement {
   const text = decode(bytes)
   if (DECLARATION.test(text)) throw wrong('declares a document type or entities')
   if (!isXmlText(text)) throw wrong('has characters that XML has none of')
-  const roots = parse(text.replaceAll(/\r\n?/g, '\n')).filter((node) => !('#text' in node))
+  const roots = parse(text.replaceAll(/\r\n?/g, '\n')).filter((node) => !isSpace(node['#text']))
   const [root, ...others] = roots
-  if (root === undefined || others.length > 0) throw wrong('has not one root')
+  // It forgets text after the last tag.
+  const hasMore = !text.trimEnd().endsWith('>')
+  if (root === undefined || others.length > 0 || hasMore) throw wrong('has not one root')
   const reading: Reading = { elements: 0 }
   const prefixes = new Map([
     ['', ''],
@@ -114,6 +118,10 @@ function written(element: XmlElement, more: readonly (readonly [string, string])
   const content = contentText(element)
   const { tag } = element
   return content === '' ? `<${tag}${attributes}/>` : `<${tag}${attributes}>${content}</${tag}>`
+}
+
+function isSpace(text: unknown): boolean {
+  return typeof text === 'string' && text.trim() === ''
 }
 
 function decode(bytes: Uint8Array): string {
@@ -204,7 +212,7 @@ function resolveTag(
   const name = tag.slice(colon + 1)
   const namespace = prefixes.get(colon < 0 ? '' : tag.slice(0, colon))
   if (namespace === undefined || colon === 0 || !NAME.test(name))
-    throw wrong(`has "${tag}", whose prefix stands for nothing`)
+    throw wrong(`has "${tag.slice(0, SHOWN_CHARS)}", whose prefix stands for nothing`)
   return { namespace, name }
 }
 
