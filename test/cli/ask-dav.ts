@@ -59,3 +59,25 @@ export function inEach(xml: string, name: string): readonly string[] {
 export function hrefsIn(xml: string): readonly string[] {
   return inEach(xml, 'response').map((response) => inEach(response, 'href')[0] ?? '')
 }
+
+/** The content of a file, or the status if there is none. */
+export async function textAt({ dav }: DavDoor, path: string): Promise<string> {
+  const { status, text } = await dav('GET', path)
+  return status === 200 ? text : String(status)
+}
+
+/** The status of each of some requests, one after the other. */
+export async function statuses(
+  { dav }: DavDoor,
+  requests: readonly (readonly [string, string, Parameters<DavDoor['dav']>[2]?])[],
+): Promise<readonly number[]> {
+  const found: number[] = []
+  for (const [method, path, options] of requests)
+    found.push((await dav(method, path, options)).status)
+  return found
+}
+
+/** The body of a PROPFIND. */
+export function prop(...names: readonly string[]): string {
+  return `<D:propfind xmlns:D="DAV:"><D:prop>${names.map((name) => `<D:${name}/>`).join('')}</D:prop></D:propfind>`
+}

@@ -5,8 +5,8 @@ import { ShoalError } from '../../../protocol/errors.ts'
 import type { FileStat } from '../../control/files.ts'
 import { hasTag } from '../ranges.ts'
 import { etagOf, httpDate } from '../send-file.ts'
-import { davPath, isSameHost } from './dav-path.ts'
-import { headerOf, parentOf, placeOf, statIfThere } from './dav-request.ts'
+import { davPath } from './dav-path.ts'
+import { headerOf, isOfDoor, parentOf, placeOf, statIfThere } from './dav-request.ts'
 import type { DavRequest, Place } from './dav-request.ts'
 import { parseIf, tokensIn } from './if-header.ts'
 import type { IfCondition, IfList } from './if-header.ts'
@@ -110,7 +110,7 @@ async function holdsOne(
       if (conditions.every((one) => holds(asked, asked.place, stat, one))) return true
       continue
     }
-    if (!isSameHost(resource, asked.request.headers.host)) continue
+    if (!isOfDoor(asked.request, resource)) continue
     const place = placeOf(asked.folder, davPath(resource))
     const needsStat = conditions.some(({ kind }) => kind === 'etag')
     const there = needsStat ? await statIfThere(asked, place) : undefined

@@ -37,13 +37,35 @@ export interface Place extends DavPath {
   /** For locks. */
   readonly key: string
   readonly href: string
+  /** Below a folder `.snapshots`: what was there then, to be read alone. */
+  readonly past: Past | undefined
 }
+
+/** The folder of all snapshots, or `version` as NodeApi has it, of one. */
+export type Past = { readonly kind: 'all' } | { readonly kind: 'one'; readonly version: string }
+
+export const SNAPSHOTS = '.snapshots'
 
 export type Depth = 0 | 1 | 'infinity'
 
 export function placeOf(folder: DoorFolder, at: DavPath): Place {
   const { parts } = at
-  return { ...at, path: apiPath(folder, parts), key: placeKey(parts), href: hrefOf(at) }
+  const begin = parts.indexOf(SNAPSHOTS)
+  const name = parts[begin + 1]
+  const present = begin < 0 ? parts : [...parts.slice(0, begin), ...parts.slice(begin + 2)]
+  const one: Past = name === undefined ? { kind: 'all' } : { kind: 'one', version: `@${name}` }
+  return {
+    ...at,
+    path: apiPath(folder, present),
+    key: placeKey(parts),
+    href: hrefOf(at),
+    past: begin < 0 ? undefined : one,
+  }
+}
+
+/** For calls of NodeApi that read. */
+export function versionOf({ past }: Place): string | undefined {
+  return past?.kind === 'one' ? past.version : undefined
 }
 
 /** The folder that it is in; undefined: it is the root. */
@@ -79,11 +101,21 @@ export function isToOverwrite({ request }: Exchange): boolean {
 export function destinationOf({ request, folder }: DavRequest): Place {
   const url = headerOf(request, 'destination')
   if (url === undefined) throw new DavError(400, 'Destination is missing')
-  // A server before the door may call it otherwise than the client calls that server.
+  if (!isOfDoor(request, url)) throw new DavError(502, 'the destination is on another server')
+  const place = placeOf(folder, davPath(url))
+  checkPresent(place)
+  return place
+}
+
+/** Is a URL one of this door? A server before it may call it otherwise than its client does. */
+export function isOfDoor(request: Exchange['request'], url: string): boolean {
   const hosts = [request.headers.host, headerOf(request, 'x-forwarded-host')]
-  if (!hosts.some((host) => isSameHost(url, host)))
-    throw new DavError(502, 'the destination is on another server')
-  return placeOf(folder, davPath(url))
+  return hosts.some((host) => isSameHost(url, host))
+}
+
+/** throws DavError 403 for what was there in a snapshot. */
+export function checkPresent({ past, href }: Place): void {
+  if (past !== undefined) throw new DavError(403, `${href}: a snapshot is not changed`)
 }
 
 export function headerOf({ headers }: Exchange['request'], name: string): string | undefined {
@@ -112,11 +144,12 @@ export async function refuseBody({ request }: DavRequest): Promise<void> {
 
 export async function statIfThere(
   { api, signal }: DavRequest,
-  { path }: Place,
+  place: Place,
   options: { readonly extended?: boolean } = {},
 ): Promise<FileStat | undefined> {
   try {
-    return await api.stat(path, { ...options, signal })
+    const stat = await api.stat(place.path, { ...options, version: versionOf(place), signal })
+    return place.past?.kind === 'all' && stat.kind !== 'folder' ? undefined : stat
   } catch (error) {
     if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined
     throw error

@@ -4,7 +4,15 @@ import { sendFile } from '../send-file.ts'
 import { begin, sendNothing } from '../web-answers.ts'
 import { checkConditions, checkLocks, checkLocksOfName, checkLocksOfTree } from './conditions.ts'
 import { DavError } from './dav-error.ts'
-import { checkParent, depthOf, headerOf, isShown, refuseBody, statIfThere } from './dav-request.ts'
+import {
+  checkParent,
+  depthOf,
+  headerOf,
+  isShown,
+  refuseBody,
+  statIfThere,
+  versionOf,
+} from './dav-request.ts'
 import type { DavRequest } from './dav-request.ts'
 import { contentTypeOf } from './live-properties.ts'
 
@@ -25,6 +33,7 @@ export async function get(asked: DavRequest): Promise<void> {
   await sendFile(api, asked, {
     path: place.path,
     stat,
+    version: versionOf(place),
     headersOf: (found) => ({
       'content-type': contentTypeOf(found),
       'content-disposition': 'attachment',

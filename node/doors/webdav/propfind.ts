@@ -5,7 +5,7 @@ import type { FileStat } from '../../control/files.ts'
 import { sendBytes } from '../web-answers.ts'
 import { DavError } from './dav-error.ts'
 import { attributeOf, deadProperties } from './dead-properties.ts'
-import { depthOf, isShown, placeOf, readXml, statIfThere } from './dav-request.ts'
+import { SNAPSHOTS, depthOf, isShown, placeOf, readXml, statIfThere } from './dav-request.ts'
 import type { DavRequest } from './dav-request.ts'
 import { LIVE_PROPERTIES, livePropertyOf } from './live-properties.ts'
 import type { LiveProperty, Resource } from './live-properties.ts'
@@ -42,25 +42,52 @@ export async function propfind(asked: DavRequest): Promise<void> {
 }
 
 async function* inDepth(
-  { api, place, folder, signal }: DavRequest,
+  asked: DavRequest,
   stat: FileStat,
   depth: 0 | 1,
   extended: boolean,
 ): AsyncGenerator<readonly Resource[]> {
+  const { place, folder } = asked
   const { parts } = place
   const isFolder = stat.kind === 'folder'
   yield [{ place: placeOf(folder, { parts, isFolder }), stat }]
   if (depth === 0 || !isFolder) return
-  let after: string | undefined
-  do {
-    const page = await api.listPage(place.path, { after, extended, limit: PAGE_ENTRIES, signal })
-    yield page.entries.filter(isShown).map((entry) => ({
+  for await (const entries of entriesIn(asked, extended)) {
+    yield entries.filter(isListed).map((entry) => ({
       place: placeOf(folder, {
         parts: [...parts, entry.name],
         isFolder: entry.kind === 'folder',
       }),
       stat: entry,
     }))
+  }
+}
+
+/** A file or folder that the user made by the name of snapshots cannot be had. */
+function isListed(stat: FileStat): boolean {
+  return isShown(stat) && stat.name !== SNAPSHOTS
+}
+
+/** The pages of a folder, as it is or was; or a folder for each snapshot. */
+async function* entriesIn(
+  asked: DavRequest,
+  extended: boolean,
+): AsyncGenerator<readonly FileStat[]> {
+  const { api, place, folder, signal } = asked
+  if (place.past?.kind === 'one')
+    return yield* api.list(place.path, { version: place.past.version, signal })
+  if (place.past?.kind === 'all') {
+    for (const { name } of await api.listSnapshots({ volume: folder.volume, signal })) {
+      const at = placeOf(folder, { parts: [...place.parts, name], isFolder: true })
+      const then = await statIfThere(asked, at)
+      if (then !== undefined) yield [{ ...then, name }]
+    }
+    return
+  }
+  let after: string | undefined
+  do {
+    const page = await api.listPage(place.path, { after, extended, limit: PAGE_ENTRIES, signal })
+    yield page.entries
     after = page.next
   } while (after !== undefined)
 }

@@ -16,6 +16,7 @@ import {
   isToOverwrite,
   placeOf,
   statIfThere,
+  versionOf,
 } from './dav-request.ts'
 import type { DavRequest, Place } from './dav-request.ts'
 
@@ -80,7 +81,8 @@ async function copy(asked: DavRequest, to: Place, there: FileStat | undefined): 
 }
 
 async function clone({ api, signal }: DavRequest, from: Place, to: Place): Promise<void> {
-  for await (const _ of api.clone(from.path, to.path, { signal })) continue
+  const version = versionOf(from)
+  for await (const _ of api.clone(from.path, to.path, { version, signal })) continue
 }
 
 /** The folder alone, with its properties. */
@@ -92,7 +94,7 @@ async function copyAlone(
 ): Promise<void> {
   const { api, place, signal } = asked
   if (there !== undefined) await api.remove(to.path, { recursive: true, signal })
-  const { extended } = await api.stat(place.path, { extended: true, signal })
+  const { extended } = (await statIfThere(asked, place, { extended: true })) ?? {}
   await api.makeFolder(to.path, { mode, signal })
   await api.setAttributes(to.path, { extended: deadAttributes(extended) }, { signal })
 }

@@ -12,7 +12,7 @@ import { openWebServer } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
 import { davErrorBody, davStatus } from './dav-error.ts'
 import { davPath } from './dav-path.ts'
-import { placeOf } from './dav-request.ts'
+import { checkPresent, placeOf } from './dav-request.ts'
 import type { DavRequest } from './dav-request.ts'
 import { get, makeFolder, put, remove } from './files.ts'
 import { lock, unlock } from './lock-methods.ts'
@@ -44,6 +44,9 @@ const METHODS: ReadonlyMap<string, (asked: DavRequest) => Promise<void>> = new M
     UNLOCK: unlock,
   }),
 )
+
+/** Methods that change nothing at the place that they are about. */
+const READING: ReadonlySet<string> = new Set(['OPTIONS', 'GET', 'HEAD', 'PROPFIND', 'COPY'])
 
 const OFFERS: Readonly<Record<string, string>> = {
   allow: Array.from(METHODS.keys()).join(', '),
@@ -81,6 +84,8 @@ async function respond(
     const serve = METHODS.get(request.method ?? '')
     if (serve === undefined) return sendNothing(response, 405, OFFERS)
     const { api } = visit
+    const place = placeOf(settings, davPath(request.url ?? '/'))
+    if (!READING.has(request.method ?? '')) checkPresent(place)
     let status: Promise<NodeStatus> | undefined
     if (request.headers.expect !== undefined && serve !== put) response.writeContinue()
     await serve({
@@ -89,7 +94,7 @@ async function respond(
       ...components,
       locks,
       folder: settings,
-      place: placeOf(settings, davPath(request.url ?? '/')),
+      place,
       nodeStatus: () => (status ??= api.status({ signal })),
     })
   } catch (thrown) {
