@@ -15,7 +15,7 @@ const READ_TRIES = 5
 
 export interface FileToSend {
   readonly path: string
-  /** As it was looked at a moment ago; undefined: `version` is sent, whatever it is. */
+  /** As it was looked at a moment ago; undefined: what is sent is not said otherwise. */
   readonly stat: FileStat | undefined
   readonly version?: string | undefined
   readonly headersOf: (stat: FileStat) => Headers
@@ -40,7 +40,7 @@ export async function sendFile(
     return sendNothing(response, 416, { 'content-range': `bytes */${sizeBytes}` })
   const found = await api.readFile(path, { version, signal, ...range })
   // Somebody may have written meanwhile: what is sent is what is described.
-  if (found.stat.tag !== stat?.tag && version === undefined) {
+  if (stat !== undefined && found.stat.tag !== stat.tag && version === undefined) {
     await found.content[Symbol.asyncIterator]().return?.()
     if (triesLeft === 1)
       throw new ShoalError('ESTALE', `${path}: is written all the time; ask again`)
@@ -75,6 +75,19 @@ export function httpDate({ modifiedNs }: FileStat): string {
 }
 
 type ConditionHeaders = Exchange['request']['headers']
+
+/** Has it no condition and no range, so that what there is is sent, whatever it is? */
+export function isPlain(headers: ConditionHeaders): boolean {
+  return ASKING.every((name) => headers[name] === undefined)
+}
+
+const ASKING: readonly (keyof ConditionHeaders)[] = [
+  'range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+]
 
 function checkMatch(headers: ConditionHeaders, { path, stat }: FileToSend): void {
   const { 'if-match': match, 'if-unmodified-since': since } = headers

@@ -37,7 +37,8 @@ export async function openWebServer(
     running.add(controller)
     response.once('close', () => {
       running.delete(controller)
-      controller.abort(new ShoalError('aborted', 'the client went away'))
+      if (!response.writableFinished)
+        controller.abort(new ShoalError('aborted', 'the client went away'))
     })
     void answer({ request, response, signal: controller.signal })
   }

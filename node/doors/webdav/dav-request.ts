@@ -4,7 +4,6 @@ import { ShoalError, hasCode } from '../../../protocol/errors.ts'
 import { KIB, SECOND_MS } from '../../../protocol/units.ts'
 import type { DoorFolder } from '../../config.ts'
 import type { FileStat } from '../../control/files.ts'
-import type { NodeStatus } from '../../control/status.ts'
 import type { Clock, Random } from '../../world/world.ts'
 import { readBody } from '../read-body.ts'
 import type { Visit } from '../visit.ts'
@@ -26,8 +25,6 @@ export interface DavRequest extends Exchange, Visit {
   readonly clock: Clock
   readonly random: Pick<Random, 'bytes'>
   readonly locks: Locks
-  /** Asked for once, however often it is told. */
-  readonly nodeStatus: () => Promise<NodeStatus>
 }
 
 /** A path with all that is called by it. */
@@ -60,6 +57,20 @@ export function placeOf(folder: DoorFolder, at: DavPath): Place {
     key: placeKey(parts),
     href: hrefOf(at),
     past: begin < 0 ? undefined : one,
+  }
+}
+
+/** The place of a name in a folder. cost: that of the name alone, as long listings need it. */
+export function childOf(folder: DoorFolder, parent: Place, name: string, isFolder: boolean): Place {
+  const parts = [...parent.parts, name]
+  if (parent.past?.kind === 'all' || name === SNAPSHOTS) return placeOf(folder, { parts, isFolder })
+  return {
+    parts,
+    isFolder,
+    path: `${parent.path}${parent.path.endsWith('/') ? '' : '/'}${name}`,
+    key: `${parent.key}${placeKey([name])}`,
+    href: `${parent.href.replace(/\/$/, '')}${hrefOf({ parts: [name], isFolder })}`,
+    past: parent.past,
   }
 }
 

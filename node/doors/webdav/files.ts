@@ -1,7 +1,9 @@
 // Files and folders at the WebDAV door: read, written whole, made and removed.
-import { ShoalError } from '../../../protocol/errors.ts'
-import { sendFile } from '../send-file.ts'
+import { ShoalError, hasCode } from '../../../protocol/errors.ts'
+import type { FileStat } from '../../control/files.ts'
+import { isPlain, sendFile } from '../send-file.ts'
 import { begin, sendNothing } from '../web-answers.ts'
+import type { Headers } from '../web-answers.ts'
 import { checkConditions, checkLocks, checkLocksOfName, checkLocksOfTree } from './conditions.ts'
 import { DavError } from './dav-error.ts'
 import {
@@ -20,25 +22,30 @@ const NS_PER_SECOND = 1_000_000_000n
 
 /** GET and HEAD. */
 export async function get(asked: DavRequest): Promise<void> {
-  const { api, place, response } = asked
-  const stat = await statIfThere(asked, place)
-  if (stat === undefined || !isShown(stat) || (place.isFolder && stat.kind === 'file'))
+  const { api, place, request } = asked
+  // Of most requests one look is enough.
+  const isOne = isPlain(request.headers) && !place.isFolder && place.past === undefined
+  const stat = isOne ? undefined : await statIfThere(asked, place)
+  if (stat?.kind === 'folder') return sendFolder(asked)
+  if (!isOne && (place.isFolder || stat === undefined || !isShown(stat)))
     throw new ShoalError('ENOENT', `${place.href}: nothing is there`)
-  if (stat.kind === 'folder') {
-    const text = 'A folder: open it with a program that speaks WebDAV.\n'
-    begin(response, 200, { 'content-type': 'text/plain', 'content-length': text.length })
-    response.end(asked.request.method === 'HEAD' ? undefined : text)
-    return
+  const { path } = place
+  try {
+    await sendFile(api, asked, { path, stat, version: versionOf(place), headersOf })
+  } catch (error) {
+    if (hasCode(error, 'EISDIR')) return sendFolder(asked)
+    throw error
   }
-  await sendFile(api, asked, {
-    path: place.path,
-    stat,
-    version: versionOf(place),
-    headersOf: (found) => ({
-      'content-type': contentTypeOf(found),
-      'content-disposition': 'attachment',
-    }),
-  })
+}
+
+function headersOf(stat: FileStat): Headers {
+  return { 'content-type': contentTypeOf(stat), 'content-disposition': 'attachment' }
+}
+
+function sendFolder({ request, response }: DavRequest): void {
+  const text = 'A folder: open it with a program that speaks WebDAV.\n'
+  begin(response, 200, { 'content-type': 'text/plain', 'content-length': text.length })
+  response.end(request.method === 'HEAD' ? undefined : text)
 }
 
 export async function put(asked: DavRequest): Promise<void> {

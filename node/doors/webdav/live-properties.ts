@@ -2,6 +2,7 @@
 import { plainText } from '../../../protocol/byte-text.ts'
 import { SECOND_MS } from '../../../protocol/units.ts'
 import type { FileStat } from '../../control/files.ts'
+import type { NodeStatus } from '../../control/status.ts'
 import { etagOf, httpDate } from '../send-file.ts'
 import type { DavRequest, Place } from './dav-request.ts'
 import type { Lock } from './locks.ts'
@@ -20,6 +21,12 @@ export interface Resource {
   readonly stat: FileStat
 }
 
+/** The parts of a request of which properties are told. */
+export interface Telling extends Pick<DavRequest, 'locks' | 'folder'> {
+  /** As the node told it; undefined: nothing was asked of which it tells. */
+  readonly status: NodeStatus | undefined
+}
+
 export interface LiveProperty {
   readonly namespace: string
   readonly name: string
@@ -28,10 +35,7 @@ export interface LiveProperty {
   /** Clients may set it; then it is kept as they did. */
   readonly isKept?: boolean
   /** The content of its element; undefined: it has no such property. */
-  readonly tell: (
-    resource: Resource,
-    asked: DavRequest,
-  ) => string | undefined | Promise<string | undefined>
+  readonly tell: (resource: Resource, asked: Telling) => string | undefined
 }
 
 const SUPPORTED_LOCKS = ['exclusive', 'shared']
@@ -53,6 +57,9 @@ const usual = (name: string, tell: LiveProperty['tell']): LiveProperty => ({
   isUsual: true,
   tell,
 })
+
+const QUOTA_AVAILABLE = 'quota-available-bytes'
+const QUOTA_USED = 'quota-used-bytes'
 
 export const LIVE_PROPERTIES: readonly LiveProperty[] = [
   usual('resourcetype', ({ stat }) => (stat.kind === 'folder' ? '<D:collection/>' : '')),
@@ -78,11 +85,8 @@ export const LIVE_PROPERTIES: readonly LiveProperty[] = [
     isUsual: true,
     tell: onlyOfFiles(({ mode }) => ((mode & EXECUTABLE) === 0 ? 'F' : 'T')),
   },
-  {
-    ...usual('quota-available-bytes', (at, asked) => quota(at, asked, 'available')),
-    isUsual: false,
-  },
-  { ...usual('quota-used-bytes', (at, asked) => quota(at, asked, 'used')), isUsual: false },
+  { ...usual(QUOTA_AVAILABLE, (at, asked) => quota(at, asked, 'available')), isUsual: false },
+  { ...usual(QUOTA_USED, (at, asked) => quota(at, asked, 'used')), isUsual: false },
 ]
 
 const BY_NAME: ReadonlyMap<string, LiveProperty> = new Map(
@@ -91,6 +95,11 @@ const BY_NAME: ReadonlyMap<string, LiveProperty> = new Map(
 
 export function livePropertyOf(namespace: string, name: string): LiveProperty | undefined {
   return BY_NAME.get(`${namespace} ${name}`)
+}
+
+/** Is it told of the status of the node? */
+export function isQuota({ namespace, name }: Pick<LiveProperty, 'namespace' | 'name'>): boolean {
+  return namespace === DAV && (name === QUOTA_AVAILABLE || name === QUOTA_USED)
 }
 
 /** The same mode with the bits by which it may be run set or not. */
@@ -123,13 +132,13 @@ function shownName({ parts }: Place): string {
   return plainText(name) ?? name
 }
 
-async function quota(
+function quota(
   { stat }: Resource,
-  { folder, nodeStatus }: DavRequest,
+  { folder, status }: Telling,
   which: 'available' | 'used',
-): Promise<string | undefined> {
-  if (stat.kind !== 'folder') return undefined
-  const { node, volumes } = await nodeStatus()
+): string | undefined {
+  if (stat.kind !== 'folder' || status === undefined) return undefined
+  const { node, volumes } = status
   if (which === 'available') return String(node.freeBytes)
   const { volume: wanted } = folder
   const volume = volumes.find(({ name, id, isDefault }) =>

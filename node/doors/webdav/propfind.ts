@@ -5,10 +5,19 @@ import type { FileStat } from '../../control/files.ts'
 import { sendBytes } from '../web-answers.ts'
 import { DavError } from './dav-error.ts'
 import { attributeOf, deadProperties } from './dead-properties.ts'
-import { SNAPSHOTS, depthOf, isShown, placeOf, readXml, statIfThere } from './dav-request.ts'
+import type { PropertyName } from './dead-properties.ts'
+import {
+  SNAPSHOTS,
+  childOf,
+  depthOf,
+  isShown,
+  placeOf,
+  readXml,
+  statIfThere,
+} from './dav-request.ts'
 import type { DavRequest } from './dav-request.ts'
-import { LIVE_PROPERTIES, livePropertyOf } from './live-properties.ts'
-import type { LiveProperty, Resource } from './live-properties.ts'
+import { LIVE_PROPERTIES, isQuota, livePropertyOf } from './live-properties.ts'
+import type { LiveProperty, Resource, Telling } from './live-properties.ts'
 import { XML_TYPE, multistatus, responseOf } from './multistatus.ts'
 import type { PropertyStatus } from './multistatus.ts'
 import { escapeXml } from './xml-text.ts'
@@ -36,8 +45,10 @@ export async function propfind(asked: DavRequest): Promise<void> {
   const stat = await statIfThere(asked, place, { extended: hasDead })
   if (stat === undefined || !isShown(stat))
     throw new ShoalError('ENOENT', `${place.href}: nothing is there`)
+  const names = wanted.kind === 'some' ? wanted.names : wanted.kind === 'all' ? wanted.also : []
+  const status = names.some(isQuota) ? await asked.api.status({ signal }) : undefined
   const resources = inDepth(asked, stat, depth, hasDead)
-  const parts = multistatus(told(asked, resources, wanted))
+  const parts = multistatus(told({ ...asked, status }, resources, wanted))
   await sendBytes(response, { status: 207, headers: { 'content-type': XML_TYPE }, parts }, signal)
 }
 
@@ -50,14 +61,12 @@ async function* inDepth(
   const { place, folder } = asked
   const { parts } = place
   const isFolder = stat.kind === 'folder'
-  yield [{ place: placeOf(folder, { parts, isFolder }), stat }]
+  const self = placeOf(folder, { parts, isFolder })
+  yield [{ place: self, stat }]
   if (depth === 0 || !isFolder) return
   for await (const entries of entriesIn(asked, extended)) {
     yield entries.filter(isListed).map((entry) => ({
-      place: placeOf(folder, {
-        parts: [...parts, entry.name],
-        isFolder: entry.kind === 'folder',
-      }),
+      place: childOf(folder, self, entry.name, entry.kind === 'folder'),
       stat: entry,
     }))
   }
@@ -93,31 +102,26 @@ async function* entriesIn(
 }
 
 async function* told(
-  asked: DavRequest,
+  asked: Telling,
   pages: AsyncIterable<readonly Resource[]>,
   wanted: Wanted,
 ): AsyncGenerator<string> {
   for await (const page of pages) {
-    const texts: string[] = []
-    for (const resource of page)
-      texts.push(responseOf(resource.place.href, await statusesOf(asked, resource, wanted)))
-    yield texts.join('')
+    yield page
+      .map((resource) => responseOf(resource.place.href, statusesOf(asked, resource, wanted)))
+      .join('')
   }
 }
 
-async function statusesOf(
-  asked: DavRequest,
-  resource: Resource,
-  wanted: Wanted,
-): Promise<readonly PropertyStatus[]> {
+function statusesOf(asked: Telling, resource: Resource, wanted: Wanted): readonly PropertyStatus[] {
   const dead = deadProperties(resource.stat.extended)
   if (wanted.kind === 'some') return statusesOfSome(asked, resource, dead, wanted.names)
   const isNames = wanted.kind === 'names'
   const live: string[] = []
   for (const property of LIVE_PROPERTIES) {
     if (!isNames && !property.isUsual) continue
-    if (property.isKept === true && dead.has(attributeOf(property))) continue
-    const content = await property.tell(resource, asked)
+    if (property.isKept === true && setAs(dead, property) !== undefined) continue
+    const content = property.tell(resource, asked)
     if (content !== undefined) live.push(elementFor(property, isNames ? '' : content))
   }
   const set = Array.from(dead.values(), isNames ? emptyElement : standingAlone)
@@ -126,25 +130,25 @@ async function statusesOf(
   const also = wanted.also.filter(({ namespace, name }) => {
     return livePropertyOf(namespace, name)?.isUsual !== true
   })
-  return [all, ...(await statusesOfSome(asked, resource, dead, also))]
+  return [all, ...statusesOfSome(asked, resource, dead, also)]
 }
 
-async function statusesOfSome(
-  asked: DavRequest,
+function statusesOfSome(
+  asked: Telling,
   resource: Resource,
   dead: ReadonlyMap<string, XmlElement>,
   names: readonly XmlElement[],
-): Promise<readonly PropertyStatus[]> {
+): readonly PropertyStatus[] {
   const found: string[] = []
   const missing: string[] = []
   for (const name of names) {
     const live = livePropertyOf(name.namespace, name.name)
-    const set = live === undefined || live.isKept === true ? dead.get(attributeOf(name)) : undefined
+    const set = live === undefined || live.isKept === true ? setAs(dead, name) : undefined
     if (set !== undefined) {
       found.push(standingAlone(set))
       continue
     }
-    const content = await live?.tell(resource, asked)
+    const content = live?.tell(resource, asked)
     if (live !== undefined && content !== undefined) found.push(elementFor(live, content))
     else missing.push(emptyElement(name))
   }
@@ -152,6 +156,12 @@ async function statusesOfSome(
     { status: 200, properties: found },
     { status: 404, properties: missing },
   ]
+}
+
+/** The property as a client has set it. */
+function setAs(dead: ReadonlyMap<string, XmlElement>, name: PropertyName): XmlElement | undefined {
+  // Most files have none, and to hash names takes time.
+  return dead.size === 0 ? undefined : dead.get(attributeOf(name))
 }
 
 function elementFor({ namespace, name }: LiveProperty, content: string): string {

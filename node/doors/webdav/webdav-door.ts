@@ -3,7 +3,6 @@
 import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
 import { MIB } from '../../../protocol/units.ts'
 import type { DoorFolder, ListenAddress } from '../../config.ts'
-import type { NodeStatus } from '../../control/status.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { DoorComponents } from '../doors.ts'
 import type { Visit } from '../visit.ts'
@@ -83,10 +82,8 @@ async function respond(
     const visit = await visitOf(components, exchange)
     const serve = METHODS.get(request.method ?? '')
     if (serve === undefined) return sendNothing(response, 405, OFFERS)
-    const { api } = visit
     const place = placeOf(settings, davPath(request.url ?? '/'))
     if (!READING.has(request.method ?? '')) checkPresent(place)
-    let status: Promise<NodeStatus> | undefined
     if (request.headers.expect !== undefined && serve !== put) response.writeContinue()
     await serve({
       ...exchange,
@@ -95,7 +92,6 @@ async function respond(
       locks,
       folder: settings,
       place,
-      nodeStatus: () => (status ??= api.status({ signal })),
     })
   } catch (thrown) {
     const error = asShoalError(signal.aborted ? signal.reason : thrown)
