@@ -4,6 +4,7 @@
 import { archiveTargets } from './targets/archives.ts'
 import { coldTargets } from './targets/cold.ts'
 import { contentTargets } from './targets/content.ts'
+import { doorTargets } from './targets/doors.ts'
 import { encodingTargets } from './targets/encodings.ts'
 import { logTargets } from './targets/log.ts'
 import { machineTargets } from './targets/machine.ts'
@@ -20,4 +21,5 @@ export const TARGETS: readonly Target[] = [
   ...coldTargets,
   ...archiveTargets,
   ...machineTargets,
+  ...doorTargets,
 ]

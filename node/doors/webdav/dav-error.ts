@@ -37,6 +37,8 @@ export function davStatus(thrown: unknown): number {
       return 404
     case 'E2BIG':
       return 507
+    case 'EBUSY':
+      return 503
     case 'unsupported':
       return 501
     default:
