@@ -261,7 +261,10 @@ export interface FolderPage {
 export interface PageOptions extends StatOptions {
   /** `next` of the page before. Default: the first page. */
   readonly after?: string | undefined
-  /** Entries at least, if there are so many; a few more where names collide. */
+  /**
+   * Entries at least, if there are so many; a few more where names collide, and fewer where their
+   * extended attributes are long.
+   */
   readonly limit?: number | undefined
 }
 

@@ -5,6 +5,7 @@ import { textBytes } from '../../protocol/byte-text.ts'
 import { fromByteString, toHex } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { NodeId } from '../../protocol/ids.ts'
+import { MIB } from '../../protocol/units.ts'
 import { SYMLINK_MAX } from '../../protocol/limits.ts'
 import { nameFromText, nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
@@ -43,6 +44,8 @@ import type { SmallWritesParts } from './small-writes.ts'
 const LIST_PAGE = 512
 /** Entries of a page of a listing that goes on later. */
 const PAGE_ENTRIES = 1000
+/** Values of their extended attributes, which any member sets: a page ends after so much. */
+const PAGE_CHARS: number = 2 * MIB
 const DEFAULT_MODE = 0o644
 
 /**
@@ -77,13 +80,16 @@ export class Files {
     const from = after === undefined ? undefined : pageEnd(after)
     const entries: FileStat[] = []
     let last: ByteString | undefined
+    let room = PAGE_CHARS
     for await (const { name, target, key } of this.#c.namespace.list(this.#dirAt(path), from)) {
       // Those of one key come together.
-      if (entries.length >= limit && key !== last)
+      if ((entries.length >= limit || room < 0) && key !== last)
         return { entries, next: last === undefined ? undefined : toHex(fromByteString(last)) }
       last = key
       const stat = ifThere(() => this.#tagged(nameText(name), target, { extended }))
-      if (stat !== undefined) entries.push(stat)
+      if (stat === undefined) continue
+      entries.push(stat)
+      for (const value of Object.values(stat.extended ?? {})) room -= value.length
     }
     return { entries }
   }

@@ -176,6 +176,16 @@ describe('the WebDAV door', { concurrency: 2 }, () => {
       assert.match((await run('maybe')).text, / 409 /)
       const long = `<D:set><D:prop><Z:long>${'x'.repeat(70_000)}</Z:long></D:prop></D:set>`
       assert.match((await dav('PROPPATCH', '/f/copy', { body: update(long) })).text, / 507 /)
+      // Many long ones are too much for a file, and end a page of a listing.
+      const outcomes: boolean[] = []
+      for (let i = 0; i < 17; i++) {
+        const one = `<D:set><D:prop><Z:p${i}>${'x'.repeat(49_000)}</Z:p${i}></D:prop></D:set>`
+        outcomes.push(/ 507 /.test((await dav('PROPPATCH', '/f', { body: update(one) })).text))
+      }
+      assert.equal(outcomes.indexOf(true), 16)
+      for (const path of ['/f1', '/f2', '/f3', '/f4']) await dav('COPY', '/f', to(path))
+      const hrefs = hrefsIn((await dav('PROPFIND', '/', { depth: '1' })).text)
+      assert.deepEqual(hrefs, ['/', '/f/', '/f1/', '/f2/', '/f3/', '/f4/', '/g/', '/h/'])
     })
   })
 

@@ -5,13 +5,16 @@
 import { toHex, utf8 } from '../../../protocol/bytes.ts'
 import { sha256 } from '../../../protocol/hash.ts'
 import { XATTRS_MAX, XATTR_VALUE_MAX } from '../../../protocol/limits.ts'
-import type { ExtendedAttributes } from '../../control/files.ts'
+import { MIB } from '../../../protocol/units.ts'
+import type { ExtendedAttributes, ExtendedChanges } from '../../control/files.ts'
 import { DavError } from './dav-error.ts'
 import { parseXml, standingAlone } from './xml.ts'
 import type { XmlElement } from './xml.ts'
 
 const PREFIX = 'user.webdav.'
 const HASH_CHARS = 32
+/** All properties of one file, as their attributes have them: they are read at each listing. */
+const BASE64_CHARS_MAX: number = MIB
 
 /** The name of a property. */
 export type PropertyName = Pick<XmlElement, 'namespace' | 'name'>
@@ -31,14 +34,16 @@ export function attributeValue(property: XmlElement): string {
 
 /**
  * The elements of all that are set, by their attributes. Whoever has a mount can set an attribute
- * to anything: what is no element of that name is not shown.
+ * to anything: what is no element of that name is not shown, nor what is more than a file may have.
  */
 export function deadProperties(
   attributes: ExtendedAttributes = {},
 ): ReadonlyMap<string, XmlElement> {
   const found = new Map<string, XmlElement>()
-  for (const [name, value] of Object.entries(attributes)) {
-    if (!name.startsWith(PREFIX)) continue
+  let room = BASE64_CHARS_MAX
+  for (const [name, value] of Object.entries(deadAttributes(attributes))) {
+    room -= value.length
+    if (room < 0) break
     const element = elementIn(Buffer.from(value, 'base64'))
     if (element !== undefined && attributeOf(element) === name) found.set(name, element)
   }
@@ -60,8 +65,13 @@ function elementIn(bytes: Uint8Array): XmlElement | undefined {
 }
 
 /** throws DavError 507 where a file would have more than it may. */
-export function checkRoom(attributes: ExtendedAttributes, changes: readonly string[]): void {
-  const names = new Set([...Object.keys(attributes), ...changes])
-  if (names.size > XATTRS_MAX)
+export function checkRoom(attributes: ExtendedAttributes, changes: ExtendedChanges): void {
+  const kept = Object.entries({ ...attributes, ...changes }).flatMap(([name, value]) =>
+    value === null ? [] : [[name, value] as const],
+  )
+  if (kept.length > XATTRS_MAX)
     throw new DavError(507, `a file has at most ${XATTRS_MAX} extended attributes`)
+  const own = Object.values(deadAttributes(Object.fromEntries(kept)))
+  if (own.reduce((sum, { length }) => sum + length, 0) > BASE64_CHARS_MAX)
+    throw new DavError(507, 'the file has as many properties as it may')
 }

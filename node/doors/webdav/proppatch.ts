@@ -62,10 +62,7 @@ async function changeAll(
   }
   if (failures.size > 0) return failedWith(changes, failures)
   try {
-    const set = Object.entries(outcome.extended).flatMap(([name, value]) =>
-      value === null ? [] : [name],
-    )
-    checkRoom(stat.extended ?? {}, set)
+    checkRoom(stat.extended ?? {}, outcome.extended)
     await api.setAttributes(place.path, outcome, { signal })
     return [{ status: 200, properties: changes.map(({ property }) => emptyElement(property)) }]
   } catch (error) {
