@@ -2,19 +2,22 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { inEach, withDavDoor } from '../cli/ask-dav.ts'
+import { hrefsIn, inEach, withDavDoor } from '../cli/ask-dav.ts'
 import type { DavDoor } from '../cli/ask-dav.ts'
-import { need } from './need.ts'
+import { skip } from '../mount/mounted.ts'
+import { need, needAll } from './need.ts'
 
+needAll(skip)
 need('litmus', 'cadaver', 'rclone', 'mount.davfs')
 
 const LITMUS_TESTS = 104
 const BIG_BYTES = 20_000_000
+const ROUNDS = 20
 const NAMES = [
   'a',
   'b c',
@@ -154,6 +157,34 @@ describe('the WebDAV door', { timeout: 300_000 }, () => {
       const found = (await dav('PROPFIND', '/new', { depth: '0' })).text
       assert.match(found, />T<\/P:executable>/)
       assert.equal(inEach(found, 'lockdiscovery')[0], '', 'it has given its locks back')
+    })
+  })
+
+  test('the door and a mount see at once what the other wrote', async () => {
+    await withDavDoor(async ({ shoal, folder, dav }) => {
+      const mount = join(folder, 'mount')
+      await mkdir(mount)
+      const { code, stderr } = await shoal('mount', mount)
+      assert.equal(code, 0, stderr)
+      for (let i = 0; i < ROUNDS; i++) {
+        const [here, there] = [join(mount, 'a'), '/a']
+        await dav('PUT', there, { body: `door ${i}` })
+        assert.equal(await readFile(here, 'utf8'), `door ${i}`)
+        await writeFile(here, `mount ${i}`)
+        assert.equal((await dav('GET', there)).text, `mount ${i}`)
+        await dav('MOVE', there, { headers: { destination: `/moved ${i}` } })
+        assert.deepEqual(await readdir(mount), [`moved ${i}`])
+        await rm(join(mount, `moved ${i}`))
+        assert.equal((await dav('GET', `/moved%20${i}`)).status, 404)
+      }
+      // A symlink is not shown; a name that is no UTF-8 is.
+      await symlink('a', join(mount, 'link'))
+      await writeFile(Buffer.concat([Buffer.from(`${mount}/`), Buffer.from([0xff])]), 'bytes')
+      const listed = (await dav('PROPFIND', '/', { depth: '1' })).text
+      assert.deepEqual(hrefsIn(listed), ['/', '/%FF'])
+      assert.match(listed, /<D:displayname>\\xff</)
+      assert.equal((await dav('GET', '/%FF')).text, 'bytes')
+      await shoal('unmount', mount)
     })
   })
 })

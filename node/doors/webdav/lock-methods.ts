@@ -3,6 +3,7 @@ import { ShoalError, hasCode } from '../../../protocol/errors.ts'
 import { utf8 } from '../../../protocol/bytes.ts'
 import { KIB } from '../../../protocol/units.ts'
 import { begin, sendNothing } from '../web-answers.ts'
+import type { Headers } from '../web-answers.ts'
 import { checkConditions, checkLocksOfName } from './conditions.ts'
 import { DavError } from './dav-error.ts'
 import { checkParent, depthOf, headerOf, readXml } from './dav-request.ts'
@@ -28,7 +29,7 @@ export async function lock(asked: DavRequest): Promise<void> {
       throw new DavError(400, 'a lock is refreshed with its token in If')
     const anew = locks.refresh(place, token, who, timeoutMs)
     if (anew === undefined) throw new ShoalError('precondition', 'there is no such lock here')
-    return sendLock(asked, 200, anew)
+    return sendLock(asked, 200, anew, {})
   }
   const { isShared, owner } = wantedBy(body)
   const depth = depthOf(asked, 'infinity')
@@ -45,7 +46,7 @@ export async function lock(asked: DavRequest): Promise<void> {
     locks.release(place, made.token, who)
     throw error
   }
-  sendLock(asked, isNew ? 201 : 200, made)
+  sendLock(asked, isNew ? 201 : 200, made, { 'lock-token': `<${made.token}>` })
 }
 
 /** A lock of what is not there yet makes an empty file of it. */
@@ -89,10 +90,10 @@ function wantedBy(body: XmlElement): { readonly isShared: boolean; readonly owne
   return { isShared, owner }
 }
 
-function sendLock({ response }: DavRequest, status: number, made: Lock): void {
+function sendLock({ response }: DavRequest, status: number, made: Lock, headers: Headers): void {
   const text =
     '<?xml version="1.0" encoding="utf-8"?>\n<D:prop xmlns:D="DAV:"><D:lockdiscovery>' +
     `${activeLocks([made])}</D:lockdiscovery></D:prop>\n`
-  begin(response, status, { 'content-type': XML_TYPE, 'lock-token': `<${made.token}>` })
+  begin(response, status, { 'content-type': XML_TYPE, ...headers })
   response.end(text)
 }

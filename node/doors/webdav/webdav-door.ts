@@ -82,7 +82,9 @@ async function respond(
     const visit = await visitOf(components, exchange)
     const serve = METHODS.get(request.method ?? '')
     if (serve === undefined) return sendNothing(response, 405, OFFERS)
-    const place = placeOf(settings, davPath(request.url ?? '/'))
+    // OPTIONS may be of the whole server.
+    const url = request.method === 'OPTIONS' && request.url === '*' ? '/' : (request.url ?? '/')
+    const place = placeOf(settings, davPath(url))
     if (!READING.has(request.method ?? '')) checkPresent(place)
     if (request.headers.expect !== undefined && serve !== put) response.writeContinue()
     await serve({
