@@ -4,9 +4,12 @@ import { spawnSync } from 'node:child_process'
 
 /** The package of Debian that has each program. */
 const PACKAGES = {
+  '/usr/libexec/gvfsd-dav': 'gvfs gvfs-backends',
   cadaver: 'cadaver',
   cc: 'gcc libc6-dev',
+  'dbus-run-session': 'dbus',
   fio: 'fio',
+  gio: 'libglib2.0-bin',
   git: 'git',
   ip: 'iproute2',
   litmus: 'litmus',

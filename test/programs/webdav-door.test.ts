@@ -14,6 +14,7 @@ import { need, needAll } from './need.ts'
 
 needAll(skip)
 need('litmus', 'cadaver', 'rclone', 'mount.davfs')
+need('gio', '/usr/libexec/gvfsd-dav', 'dbus-run-session')
 
 const LITMUS_TESTS = 104
 const BIG_BYTES = 20_000_000
@@ -157,6 +158,33 @@ describe('the WebDAV door', { timeout: 300_000 }, () => {
       const found = (await dav('PROPFIND', '/new', { depth: '0' })).text
       assert.match(found, />T<\/P:executable>/)
       assert.equal(inEach(found, 'lockdiscovery')[0], '', 'it has given its locks back')
+    })
+  })
+
+  test('GNOME lists, copies, moves, renames and removes', async () => {
+    await withDavDoor(async ({ url, token, folder, dav }) => {
+      const root = `dav://owner@${url.host}`
+      await writeFile(join(folder, 'from here'), 'from GNOME')
+      const script = [
+        'set -e',
+        `echo "$PASSWORD" | gio mount ${root}/`,
+        `gio copy 'from here' '${root}/ä b'`,
+        `gio mkdir ${root}/folder`,
+        `gio move '${root}/ä b' '${root}/folder/%2541'`,
+        `gio rename ${root}/folder other`,
+        `gio copy ${root}/other/%2541 ${root}/other/too`,
+        `gio list -a standard::size ${root}/other`,
+        `gio cat ${root}/other/too`,
+        `gio remove ${root}/other/too`,
+        `gio mount -u ${root}/`,
+      ]
+      const env = { ...process.env, HOME: folder, XDG_RUNTIME_DIR: folder, PASSWORD: token }
+      const argv = ['--', 'sh', '-c', script.join('\n')]
+      const { stdout } = await run('dbus-run-session', argv, { cwd: folder, env })
+      assert.match(stdout, /%41\t10\t\(regular\)/)
+      assert.match(stdout, /too\t10\t.*from GNOME/s)
+      const left = (await dav('PROPFIND', '/other', { depth: '1' })).text
+      assert.deepEqual(hrefsIn(left), ['/other/', '/other/%2541'])
     })
   })
 
