@@ -1,4 +1,5 @@
 // Asks a WebDAV door as clients do, and takes its answers apart.
+import { after, before } from 'node:test'
 import { asked } from './ask-http.ts'
 import { withDoor } from './with-door.ts'
 import type { Answer, Ask } from './ask-http.ts'
@@ -32,6 +33,30 @@ export async function withDavDoor(use: (door: DavDoor) => Promise<void>): Promis
       })
     await use({ ...door, dav })
   })
+}
+
+/** One door for the tests of a file, one after the other: each finds its folder empty. */
+export function oneDavDoor(): (use: (door: DavDoor) => Promise<void>) => Promise<void> {
+  const opened = Promise.withResolvers<DavDoor>()
+  const ended = Promise.withResolvers<void>()
+  let running: Promise<void> = Promise.resolve()
+  before(async () => {
+    running = withDavDoor(async (door) => {
+      opened.resolve(door)
+      await ended.promise
+    })
+    await Promise.race([opened.promise, running])
+  })
+  after(async () => {
+    ended.resolve()
+    await running
+  })
+  return async (use) => {
+    const door = await opened.promise
+    await use(door)
+    const { text } = await door.dav('PROPFIND', '/', { depth: '1' })
+    for (const href of hrefsIn(text).slice(1)) await door.dav('DELETE', href)
+  }
 }
 
 export function basic(login: string, password: string): string {

@@ -2,7 +2,7 @@
 // the headers and bodies that they send, of which some are peculiar.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { basic, withDavDoor } from './ask-dav.ts'
+import { basic, oneDavDoor } from './ask-dav.ts'
 import { answerTo } from './with-door.ts'
 import type { DavDoor } from './ask-dav.ts'
 
@@ -174,12 +174,14 @@ const GNOME: readonly Step[] = [
   [['DELETE /two.txt'], '', /^HTTP\/1\.1 204 /],
 ]
 
-describe('clients of the WebDAV door', { concurrency: 2 }, () => {
+describe('clients of the WebDAV door', () => {
+  const inDoor = oneDavDoor()
+
   for (const [name, agent, steps] of [
     ['Finder of macOS', 'WebDAVFS/3.0.0 (03008000) Darwin/22.6.0 (x86_64)', FINDER],
     ['Explorer of Windows', 'Microsoft-WebDAV-MiniRedir/10.0.19045', EXPLORER],
     ['Files of GNOME', 'gvfs/1.50.3', GNOME],
   ] as const)
     test(`${name} gets the answers that it goes on with`, () =>
-      withDavDoor((door) => follow(door, agent, steps)))
+      inDoor((door) => follow(door, agent, steps)))
 })

@@ -12,7 +12,7 @@ import {
   statuses,
   textAt,
   tokenOf,
-  withDavDoor,
+  oneDavDoor,
 } from './ask-dav.ts'
 import type { Answer } from './ask-http.ts'
 
@@ -20,9 +20,43 @@ const MANY = 1200
 const update = (inner: string): string =>
   `<D:propertyupdate xmlns:D="DAV:" xmlns:Z="urn:z">${inner}</D:propertyupdate>`
 
-describe('the WebDAV door', { concurrency: 2 }, () => {
+describe('the WebDAV door', () => {
+  const inDoor = oneDavDoor()
+
+  test('folders are listed page by page, and no deeper than one level', async () => {
+    await inDoor(async (door) => {
+      const { dav, shoal, folder } = door
+      await mkdir(join(folder, 'many'))
+      for (let i = 0; i < MANY; i++) await writeFile(join(folder, 'many', `f${i}`), 'x')
+      await shoal('put', join(folder, 'many'), '/')
+      const listed = await dav('PROPFIND', '/many/', { depth: '1', body: prop('getcontentlength') })
+      assert.equal(listed.status, 207)
+      assert.deepEqual(
+        hrefsIn(listed.text).toSorted(),
+        ['/many/', ...Array.from({ length: MANY }, (_, i) => `/many/f${i}`)].toSorted(),
+      )
+      for (const depth of ['infinity', '1, 0', '2']) {
+        const { status, text } = await dav('PROPFIND', '/many', { depth })
+        assert.equal(status, depth === 'infinity' ? 403 : 400)
+        if (depth === 'infinity') assert.match(text, /<D:propfind-finite-depth>/)
+      }
+      assert.equal((await dav('PROPFIND', '/many')).status, 403)
+      const all = (await dav('PROPFIND', '/', { depth: '0' })).text
+      for (const name of ['resourcetype', 'displayname', 'supportedlock', 'lockdiscovery'])
+        assert.equal(inEach(all, name).length, 1, name)
+      assert.equal(inEach(all, 'quota-used-bytes').length, 0)
+      const quota = await dav('PROPFIND', '/', {
+        depth: '0',
+        body: prop('quota-used-bytes', 'quota-available-bytes', 'getetag'),
+      })
+      assert.equal(inEach(quota.text, 'quota-used-bytes')[0], String(MANY))
+      assert.match(inEach(quota.text, 'quota-available-bytes')[0] ?? '', /^\d{6,}$/)
+      assert.match(quota.text, /<D:getetag xmlns:D="DAV:"\/><\/D:prop><D:status>HTTP\/1.1 404 /)
+    })
+  })
+
   test('files: whole and in parts, replaced on condition, whatever their names are', async () => {
-    await withDavDoor(async (door) => {
+    await inDoor(async (door) => {
       const { dav, json } = door
       const at = String.raw`/d/%FF%20back\x41slash&%3C%C3%BC`
       const made = await statuses(door, [
@@ -87,40 +121,8 @@ describe('the WebDAV door', { concurrency: 2 }, () => {
     })
   })
 
-  test('folders are listed page by page, and no deeper than one level', async () => {
-    await withDavDoor(async (door) => {
-      const { dav, shoal, folder } = door
-      await mkdir(join(folder, 'many'))
-      for (let i = 0; i < MANY; i++) await writeFile(join(folder, 'many', `f${i}`), 'x')
-      await shoal('put', join(folder, 'many'), '/')
-      const listed = await dav('PROPFIND', '/many/', { depth: '1', body: prop('getcontentlength') })
-      assert.equal(listed.status, 207)
-      assert.deepEqual(
-        hrefsIn(listed.text).toSorted(),
-        ['/many/', ...Array.from({ length: MANY }, (_, i) => `/many/f${i}`)].toSorted(),
-      )
-      for (const depth of ['infinity', '1, 0', '2']) {
-        const { status, text } = await dav('PROPFIND', '/many', { depth })
-        assert.equal(status, depth === 'infinity' ? 403 : 400)
-        if (depth === 'infinity') assert.match(text, /<D:propfind-finite-depth>/)
-      }
-      assert.equal((await dav('PROPFIND', '/many')).status, 403)
-      const all = (await dav('PROPFIND', '/', { depth: '0' })).text
-      for (const name of ['resourcetype', 'displayname', 'supportedlock', 'lockdiscovery'])
-        assert.equal(inEach(all, name).length, 1, name)
-      assert.equal(inEach(all, 'quota-used-bytes').length, 0)
-      const quota = await dav('PROPFIND', '/', {
-        depth: '0',
-        body: prop('quota-used-bytes', 'quota-available-bytes', 'getetag'),
-      })
-      assert.equal(inEach(quota.text, 'quota-used-bytes')[0], String(MANY))
-      assert.match(inEach(quota.text, 'quota-available-bytes')[0] ?? '', /^\d{6,}$/)
-      assert.match(quota.text, /<D:getetag xmlns:D="DAV:"\/><\/D:prop><D:status>HTTP\/1.1 404 /)
-    })
-  })
-
   test('properties are set all or none, and go with what they are of', async () => {
-    await withDavDoor(async (door) => {
+    await inDoor(async (door) => {
       const { dav, shoal } = door
       await dav('PUT', '/a', { body: 'a' })
       const value = '<Z:color xml:lang="de" Z:x="1">b<i xmlns="">l&amp;</i>au</Z:color>'
@@ -190,7 +192,7 @@ describe('the WebDAV door', { concurrency: 2 }, () => {
   })
 
   test('what is copied or moved replaces what is there, and is never put into it', async () => {
-    await withDavDoor(async (door) => {
+    await inDoor(async (door) => {
       const { dav, url } = door
       for (const path of ['/a', '/a/in', '/b', '/b/old', '/c']) await dav('MKCOL', path)
       await dav('PUT', '/a/in/f', { body: 'f' })
@@ -235,7 +237,7 @@ describe('the WebDAV door', { concurrency: 2 }, () => {
   })
 
   test('snapshots are listed nowhere, and read where they are asked for', async () => {
-    await withDavDoor(async (door) => {
+    await inDoor(async (door) => {
       const { dav, shoal } = door
       await dav('MKCOL', '/d')
       await dav('PUT', '/d/f', { body: 'then' })
@@ -270,7 +272,7 @@ describe('the WebDAV door', { concurrency: 2 }, () => {
   })
 
   test('locks keep others out until they are given back', async () => {
-    await withDavDoor(async (door) => {
+    await inDoor(async (door) => {
       const { dav } = door
       const lock = (path: string, scope: 'exclusive' | 'shared', depth = '0'): Promise<Answer> =>
         dav('LOCK', path, { depth, body: lockInfo(scope), headers: { timeout: 'Second-300' } })

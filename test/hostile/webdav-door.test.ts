@@ -4,15 +4,17 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
-import { basic, lockInfo, prop, statuses, textAt, withDavDoor } from '../cli/ask-dav.ts'
+import { basic, lockInfo, prop, statuses, textAt, oneDavDoor } from '../cli/ask-dav.ts'
 import { asked } from '../cli/ask-http.ts'
 import { answerTo } from '../cli/with-door.ts'
 
 const LOCKS = 1100
 
-describe('the WebDAV door', { concurrency: 2 }, () => {
+describe('the WebDAV door', () => {
+  const inDoor = oneDavDoor()
+
   test('nobody comes in without the password, from another page, or under another name', async () => {
-    await withDavDoor(async ({ url, token, dav }) => {
+    await inDoor(async ({ url, token, dav }) => {
       const open = await asked(url, '/', { method: 'OPTIONS' })
       assert.deepEqual(
         [open.status, open.headers['www-authenticate']],
@@ -49,7 +51,7 @@ describe('the WebDAV door', { concurrency: 2 }, () => {
   })
 
   test('requests are what they say, lead nowhere else, and are not too much', async () => {
-    await withDavDoor(async (door) => {
+    await inDoor(async (door) => {
       const { dav, url, token } = door
       await dav('PUT', '/a', { body: 'a' })
       for (const path of [
@@ -99,7 +101,7 @@ describe('the WebDAV door', { concurrency: 2 }, () => {
   })
 
   test('who takes locks without end, or is slow, keeps nobody out', async () => {
-    await withDavDoor(async (door) => {
+    await inDoor(async (door) => {
       const { dav, url, token } = door
       const taken = new Map<number, number>()
       for (let i = 0; i < LOCKS; i++) {
