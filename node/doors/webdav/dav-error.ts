@@ -27,8 +27,6 @@ export function davStatus(thrown: unknown): number {
   if (thrown instanceof DavError) return thrown.status
   const { code } = asShoalError(thrown)
   switch (code) {
-    case 'EACCES':
-      return 401
     case 'EISDIR':
       return 405
     case 'EINVAL':

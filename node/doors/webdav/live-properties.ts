@@ -5,7 +5,7 @@ import type { FileStat } from '../../control/files.ts'
 import type { NodeStatus } from '../../control/status.ts'
 import { etagOf, httpDate } from '../send-file.ts'
 import type { DavRequest, Place } from './dav-request.ts'
-import type { Lock } from './locks.ts'
+import type { Lock, Locks } from './locks.ts'
 import { escapeXml } from './xml-text.ts'
 import { DAV } from './xml.ts'
 
@@ -78,7 +78,7 @@ export const LIVE_PROPERTIES: readonly LiveProperty[] = [
     onlyOfFiles((stat) => escapeXml(etagOf(stat) ?? '')),
   ),
   usual('supportedlock', () => SUPPORTED_LOCKS),
-  usual('lockdiscovery', ({ place }, { locks }) => activeLocks(locks.covering(place))),
+  usual('lockdiscovery', ({ place }, { locks }) => activeLocks(locks, locks.covering(place))),
   {
     namespace: APACHE,
     name: 'executable',
@@ -112,18 +112,20 @@ export function contentTypeOf({ kind }: FileStat): string {
   return kind === 'folder' ? 'httpd/unix-directory' : 'application/octet-stream'
 }
 
-/** As lockdiscovery has them. */
-export function activeLocks(locks: readonly Lock[]): string {
-  return locks
-    .map(
-      ({ isShared, isDeep, owner, timeoutMs, token, place }) =>
+/** Some locks, as lockdiscovery has them. */
+export function activeLocks(locks: Locks, shown: readonly Lock[]): string {
+  return shown
+    .map((lock) => {
+      const { isShared, isDeep, owner, token, place } = lock
+      return (
         '<D:activelock><D:locktype><D:write/></D:locktype>' +
         `<D:lockscope><D:${isShared ? 'shared' : 'exclusive'}/></D:lockscope>` +
         `<D:depth>${isDeep ? 'infinity' : '0'}</D:depth>${owner}` +
-        `<D:timeout>Second-${Math.round(timeoutMs / SECOND_MS)}</D:timeout>` +
+        `<D:timeout>Second-${Math.ceil(locks.leftMs(lock) / SECOND_MS)}</D:timeout>` +
         `<D:locktoken><D:href>${escapeXml(token)}</D:href></D:locktoken>` +
-        `<D:lockroot><D:href>${escapeXml(place.href)}</D:href></D:lockroot></D:activelock>`,
-    )
+        `<D:lockroot><D:href>${escapeXml(place.href)}</D:href></D:lockroot></D:activelock>`
+      )
+    })
     .join('')
 }
 

@@ -90,10 +90,15 @@ function wantedBy(body: XmlElement): { readonly isShared: boolean; readonly owne
   return { isShared, owner }
 }
 
-function sendLock({ response }: DavRequest, status: number, made: Lock, headers: Headers): void {
+function sendLock(
+  { response, locks }: DavRequest,
+  status: number,
+  made: Lock,
+  headers: Headers,
+): void {
   const text =
     '<?xml version="1.0" encoding="utf-8"?>\n<D:prop xmlns:D="DAV:"><D:lockdiscovery>' +
-    `${activeLocks([made])}</D:lockdiscovery></D:prop>\n`
+    `${activeLocks(locks, [made])}</D:lockdiscovery></D:prop>\n`
   begin(response, status, { 'content-type': XML_TYPE, ...headers })
   response.end(text)
 }

@@ -25,20 +25,19 @@ export interface Lock {
   readonly isShared: boolean
   /** It covers all below a folder. */
   readonly isDeep: boolean
+  /** The time that it was given. */
   readonly timeoutMs: number
-}
-
-export type NewLock = Omit<Lock, 'token'>
-
-interface Held extends Lock {
+  /** The time that it runs out, of the clock. */
   readonly endsMs: number
 }
+
+export type NewLock = Omit<Lock, 'token' | 'endsMs'>
 
 export class Locks {
   readonly #clock: Pick<Clock, 'now'>
   readonly #random: Pick<Random, 'bytes'>
   /** By the key of their place; in time, by age. */
-  readonly #held = new Map<string, readonly Held[]>()
+  readonly #held = new Map<string, readonly Lock[]>()
 
   constructor(clock: Pick<Clock, 'now'>, random: Pick<Random, 'bytes'>) {
     this.#clock = clock
@@ -70,6 +69,11 @@ export class Locks {
     return anew
   }
 
+  /** The time that is left of one. */
+  leftMs({ endsMs }: Lock): number {
+    return Math.max(0, endsMs - this.#clock.now())
+  }
+
   /** False if there is none of that token on the place. throws ShoalError 'EPERM'. */
   release(place: Place, token: string, who: string): boolean {
     const lock = this.covering(place).find((one) => one.token === token)
@@ -80,14 +84,14 @@ export class Locks {
   }
 
   /** Those taken at a place. */
-  at({ key }: Place): readonly Held[] {
+  at({ key }: Place): readonly Lock[] {
     const held = this.#held.get(key) ?? []
     const now = this.#clock.now()
     return held.filter(({ endsMs }) => endsMs > now)
   }
 
   /** Those that cover a place: taken at it, or above it with all below. */
-  covering(place: Place): readonly Held[] {
+  covering(place: Place): readonly Lock[] {
     if (this.#held.size === 0) return []
     const found = [...this.at(place)]
     for (let key = place.key; key !== '';) {
@@ -100,7 +104,7 @@ export class Locks {
   }
 
   /** Those taken below a place. cost: all there are. */
-  below({ key }: Place): readonly Held[] {
+  below({ key }: Place): readonly Lock[] {
     return this.#all().filter(({ place }) => place.key.startsWith(`${key}/`))
   }
 
@@ -109,7 +113,7 @@ export class Locks {
     for (const lock of [...this.at(place), ...this.below(place)]) this.#drop(lock)
   }
 
-  #until(lock: Lock): Held {
+  #until(lock: Omit<Lock, 'endsMs'>): Lock {
     return { ...lock, endsMs: this.#clock.now() + lock.timeoutMs }
   }
 
@@ -120,7 +124,7 @@ export class Locks {
   }
 
   /** Those that have run out are gone after it. */
-  #all(): readonly Held[] {
+  #all(): readonly Lock[] {
     const now = this.#clock.now()
     return Array.from(this.#held).flatMap(([key, held]) => {
       const left = held.filter(({ endsMs }) => endsMs > now)

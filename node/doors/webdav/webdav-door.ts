@@ -1,6 +1,7 @@
 // The WebDAV door (RFC 4918, classes 1, 2 and 3): a folder of a volume for file managers and other
 // programs of this machine that show the name of an account and its password.
-import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
+import { asShoalError, hasCode } from '../../../protocol/errors.ts'
+import type { ShoalError } from '../../../protocol/errors.ts'
 import { MIB } from '../../../protocol/units.ts'
 import type { DoorFolder, ListenAddress } from '../../config.ts'
 import type { LocalServer } from '../../world/local-server.ts'
@@ -9,7 +10,7 @@ import type { Visit } from '../visit.ts'
 import { begin, sendNothing } from '../web-answers.ts'
 import { openWebServer } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
-import { davErrorBody, davStatus } from './dav-error.ts'
+import { DavError, davErrorBody, davStatus } from './dav-error.ts'
 import { davPath } from './dav-path.ts'
 import { checkPresent, placeOf } from './dav-request.ts'
 import type { DavRequest } from './dav-request.ts'
@@ -102,18 +103,24 @@ async function respond(
   }
 }
 
-/** throws ShoalError 'EACCES', 'EPERM', 'EBUSY'. */
+/** throws DavError 401, ShoalError 'EPERM', 'EBUSY'. */
 async function visitOf({ gate }: DoorComponents, { request }: Exchange): Promise<Visit> {
   const { host, origin, authorization } = request.headers
   const visitor = { door: 'webdav', address: request.socket.remoteAddress ?? '', host, origin }
   gate.checkOrigin(visitor)
   // Programs ask first without a password whether one is wanted: nobody has guessed anything yet.
-  if (authorization === undefined) throw new ShoalError('EACCES', 'an account is wanted')
+  if (authorization === undefined) throw new DavError(401, 'an account is wanted')
   const [, encoded = ''] = CREDENTIALS.exec(authorization) ?? []
   const text = Buffer.from(encoded, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  if (colon < 0) return gate.refuse(visitor, 'show the name of an account and its password')
-  return gate.byPassword(visitor, text.slice(0, colon), text.slice(colon + 1))
+  try {
+    if (colon < 0) return await gate.refuse(visitor, 'show an account and its password')
+    return await gate.byPassword(visitor, text.slice(0, colon), text.slice(colon + 1))
+  } catch (error) {
+    // Who is let in and may not do something is not asked for another password.
+    if (hasCode(error, 'EACCES')) throw new DavError(401, error.message)
+    throw error
+  }
 }
 
 /** A stream that has begun is broken off. */
