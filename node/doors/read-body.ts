@@ -1,4 +1,4 @@
-// The body of a request that is read before it is understood: bounded in length and in time.
+// The body of a request that is read before it is understood: bounded in length.
 import { ShoalError } from '../../protocol/errors.ts'
 import { concatBytes } from '../../protocol/bytes.ts'
 

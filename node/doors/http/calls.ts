@@ -7,6 +7,7 @@ import { REQUEST_BYTES_MAX, decodeJson } from '../../control/wire.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { Call } from '../../control/calls.ts'
 import type { Route } from '../../control/route.ts'
+import { readBody } from '../read-body.ts'
 import { sendBytes } from '../web-answers.ts'
 import { jsonLines, sendJson } from './answers.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -48,17 +49,10 @@ export async function serveCall(
 
 /** Nothing is an object without fields. */
 async function readJson(request: IncomingMessage): Promise<unknown> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of request as AsyncIterable<Uint8Array>) {
-    length += part.byteLength
-    if (length > REQUEST_BYTES_MAX)
-      throw new ShoalError('EFBIG', `the request is longer than ${REQUEST_BYTES_MAX} bytes`)
-    parts.push(part)
-  }
-  if (length === 0) return {}
+  const bytes = await readBody(request as AsyncIterable<Uint8Array>, REQUEST_BYTES_MAX)
+  if (bytes.length === 0) return {}
   try {
-    return decodeJson(Buffer.concat(parts).toString('utf8'))
+    return decodeJson(Buffer.from(bytes).toString('utf8'))
   } catch (cause) {
     throw new ShoalError('malformed', 'the request is not JSON', { cause })
   }

@@ -56,15 +56,16 @@ function checkApart(from: Place, to: Place, isShallow: boolean): void {
   throw new DavError(403, `${to.href}: is ${from.href}, or one is in the other`)
 }
 
+/** Not broken off when the client goes: nothing would be there. */
 async function move(
-  { api, place, signal }: DavRequest,
+  { api, place }: DavRequest,
   stat: FileStat,
   to: Place,
   there: FileStat | undefined,
 ): Promise<void> {
   const isSwap = there !== undefined && stat.kind === 'file' && there.kind !== 'folder'
-  if (there !== undefined && !isSwap) await api.remove(to.path, { recursive: true, signal })
-  await api.move(place.path, to.path, { exact: true, ifTag: isSwap ? undefined : '', signal })
+  if (there !== undefined && !isSwap) await api.remove(to.path, { recursive: true })
+  await api.move(place.path, to.path, { exact: true, ifTag: isSwap ? undefined : '' })
 }
 
 async function copy(asked: DavRequest, to: Place, there: FileStat | undefined): Promise<void> {
