@@ -121,6 +121,9 @@ export const TIER_NAME_MAX = 64
 /** Below this much data a stripe is copies (k = 1). */
 export const STRIPE_COPIES_BELOW: number = 64 * KIB
 
+/** Chars of a path that an account is granted. */
+export const GRANT_PATH_MAX = 800
+
 /** A token of a session: over a thousand heads. */
 export const SESSION_TEXT_MAX: number = 64 * KIB
 
