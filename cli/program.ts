@@ -4,6 +4,9 @@ import { Command, CommanderError } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { errorBody } from '../node/control/wire.ts'
 import { ShoalError } from '../protocol/errors.ts'
+import { addGrant, addRevoke } from './accounts/grant.ts'
+import { addGroup } from './accounts/group.ts'
+import { addUser } from './accounts/user.ts'
 import { addDoor } from './commands/door.ts'
 import { addLogs } from './observe/logs.ts'
 import { addAlerts } from './observe/alerts.ts'
@@ -89,6 +92,10 @@ const COMMANDS = [
   addBackup,
   addRecover,
   addDoor,
+  addUser,
+  addGroup,
+  addGrant,
+  addRevoke,
   addMount,
   addUnmount,
   addScrub,

@@ -63,10 +63,26 @@ export async function readNewSecret(
       'usage',
       `provide --passphrase-file or $${FILE_VARIABLE}, or run this on a terminal`,
     )
-  const first = await prompt(context, 'New passphrase: ')
-  const second = await prompt(context, 'Repeat the passphrase: ')
+  return promptTwice(context, 'passphrase')
+}
+
+/** The new password of an account, from a file or asked for twice. */
+export async function readNewPassword(
+  context: Context,
+  { passwordFile }: { readonly passwordFile?: string | undefined },
+): Promise<string> {
+  if (passwordFile !== undefined)
+    return Buffer.from(withoutLineEnd(await readFile(passwordFile))).toString('utf8')
+  if (!process.stdin.isTTY)
+    throw new ShoalError('usage', 'provide --password-file, or run this on a terminal')
+  return Buffer.from(await promptTwice(context, 'password')).toString('utf8')
+}
+
+async function promptTwice(context: Context, word: string): Promise<Uint8Array> {
+  const first = await prompt(context, `New ${word}: `)
+  const second = await prompt(context, `Repeat the ${word}: `)
   if (Buffer.compare(first, second) !== 0)
-    throw new ShoalError('usage', 'the passphrases do not match')
+    throw new ShoalError('usage', `the ${word}s do not match`)
   return first
 }
 

@@ -30,6 +30,7 @@ import { Tickets } from './peers/tickets.ts'
 import { Swarm } from './sync/swarm.ts'
 import type { SwarmComponents } from './sync/swarm.ts'
 import { Quarantine } from './repair/quarantine.ts'
+import { NodeAccounts } from './accounts/node-accounts.ts'
 import { AlertRecords } from './alerts/alert-records.ts'
 import { NodeAlerts } from './alerts/node-alerts.ts'
 import type { NodeAlertsComponents } from './alerts/node-alerts.ts'
@@ -128,26 +129,19 @@ export class Node implements LocalNode {
     const mounts = (this.#mounts = new Mounts({ clock, mounter: components.mounter, store, log }))
     const roundTrips = new RoundTrips(world)
     const exchange = (this.#exchange = new Exchange({ world, hosted, log }))
-    const doors = (this.#doors = this.#doorsOf(options))
+    const accounts = this.#accountsOf(swarm)
+    const doors = (this.#doors = this.#doorsOf(options, accounts))
     const alerts = (this.#alerts = this.#alertsBy(alertRecords, name))
     const ofPeers = { tickets, joining, detector, budgets, roundTrips, swarm, security, witness }
-    const ofData = {
-      space,
-      volumes,
-      hosted,
-      upkeep,
-      cold,
-      backups,
-      mounts,
-      exchange,
-      alerts,
-      doors,
-    }
+    const ofData = { space, volumes, hosted, upkeep, cold, backups, mounts, exchange }
     this.api = ownersApi(
       {
         world,
         ...ofPeers,
         ...ofData,
+        accounts,
+        alerts,
+        doors,
         memory,
         logs: components.logs,
         until: (signal) => this.#until(signal),
@@ -199,9 +193,18 @@ export class Node implements LocalNode {
     return new NodeBackups({ world, jobs, volumeOf, snapshotsOf, runHook, log }, { name })
   }
 
-  #doorsOf({ version, doors: settings = [] }: NodeOptions): NodeDoors {
+  #accountsOf(swarm: Swarm): NodeAccounts {
+    return new NodeAccounts({
+      ...this.#c.world,
+      volumes: this.#volumes,
+      heardMs: ({ beacons }, peer) =>
+        Math.max(swarm.news(peer)?.lastSeenMs ?? 0, beacons.of(peer)?.heardMs ?? 0),
+    })
+  }
+
+  #doorsOf({ version, doors: settings = [] }: NodeOptions, accounts: NodeAccounts): NodeDoors {
     const { world, kv, log } = this.#c
-    return new NodeDoors({ world, kv, log, version, settings })
+    return new NodeDoors({ world, kv, log, version, settings, accounts, volumes: this.#volumes })
   }
 
   #alertsBy(records: AlertRecords, name: string): NodeAlerts {
@@ -382,7 +385,6 @@ function hostedBy(volumes: Volumes, hosted: HostedVolumes): NodeBackupsComponent
   }
 }
 
-/** The members that are waited for, and how long. */
 function watched(volumes: Volumes): readonly Watched[] {
   return volumes.all().map(({ volume }) => ({
     peers: volume.membership.nodes().map(({ peer }) => peer),

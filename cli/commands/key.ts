@@ -1,5 +1,7 @@
-// `shoal key`: the home of a node sealed at rest, under a passphrase or a credential of systemd.
+// `shoal key`: keys of programs that come in by doors, and the home of a node sealed at rest, under
+// a passphrase or a credential of systemd.
 import { ShoalError } from '../../protocol/errors.ts'
+import { addAccessKeys } from '../accounts/access-keys.ts'
 import { PASSPHRASE_FILE_HELP, readNewSecret, readSecret } from '../secret.ts'
 import type { Command } from 'commander'
 import type { Protection } from '../../node/protection.ts'
@@ -17,8 +19,12 @@ interface ProtectOptions extends SecretOptions {
 export function addKey(program: Command, context: Context): void {
   const key = program
     .command('key')
-    .description("encrypt the node's home at rest with a passphrase or credential")
-    .addHelpText('after', '\nExample:\n  shoal key protect')
+    .description("manage keys of programs, and encrypt the node's home at rest")
+    .addHelpText(
+      'after',
+      '\nExamples:\n  shoal key create backup --door s3 --path /backup\n  shoal key protect',
+    )
+  addAccessKeys(key, context)
   addStatus(key, context)
   addProtect(key, context)
   addUnprotect(key, context)

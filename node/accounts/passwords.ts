@@ -6,6 +6,7 @@ import type { Argon2Parameters } from 'node:crypto'
 import { utf8 } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import PQueue from 'p-queue'
+import type { Random } from '../world/world.ts'
 
 const MEMORY_KIB = 19_456
 const PASSES = 2
@@ -24,14 +25,11 @@ export class Passwords {
   readonly #queue = new PQueue({ concurrency: AT_ONCE })
 
   /** salt: SALT_BYTES of chance. throws ShoalError 'usage' for a password that is too short. */
-  async verifierOf(
-    password: string,
-    randomBytes: (count: number) => Uint8Array,
-  ): Promise<Uint8Array> {
+  async verifierOf(password: string, random: Pick<Random, 'bytes'>): Promise<Uint8Array> {
     const { length } = password
     if (length < PASSWORD_MIN || length > PASSWORD_MAX)
       throw new ShoalError('usage', `a password has ${PASSWORD_MIN} to ${PASSWORD_MAX} characters`)
-    const salt = randomBytes(SALT_BYTES)
+    const salt = random.bytes(SALT_BYTES)
     return Buffer.concat([salt, await this.#hash(password, salt)])
   }
 

@@ -6,6 +6,7 @@
 // text. Where `volume` is optional it is a name or an id, and the default volume if left out. A
 // `peer` is a name, an id, or the unique beginning or end of an id. Times of files are nanoseconds
 // since the Unix epoch, as bigint (decimal text in JSON).
+import type { AccountsApi } from './accounts.ts'
 import type { AlertsApi } from './observe/alerts.ts'
 import type { BackupsApi } from './backups.ts'
 import type { ClonesApi } from './clones.ts'
@@ -66,6 +67,7 @@ export interface NodeApi
     PinsApi,
     ColdApi,
     BackupsApi,
+    AccountsApi,
     AlertsApi,
     LogsApi,
     DoorsApi,

@@ -1,5 +1,6 @@
 // The table of routes: all calls of NodeApi, by name. The client (client.ts), the server
 // (server.ts) and the check of requests (calls.ts) are derived from it.
+import { accountsRoutes } from './accounts.ts'
 import { alertsRoutes } from './observe/alerts.ts'
 import { backupsRoutes } from './backups.ts'
 import { clonesRoutes } from './clones.ts'
@@ -46,6 +47,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...pinsRoutes,
   ...coldRoutes,
   ...backupsRoutes,
+  ...accountsRoutes,
   ...alertsRoutes,
   ...logsRoutes,
   ...doorsRoutes,

@@ -1,9 +1,11 @@
 // The doors of a node: ways in for programs that are no Shoal node, each as config.yaml says. All
 // go through one gate. A door is a folder here, which turns a protocol into calls of NodeApi.
 import { ShoalError } from '../../protocol/errors.ts'
+import type { NodeAccounts } from '../accounts/node-accounts.ts'
 import type { DoorConfig } from '../config.ts'
 import type { NodeApi } from '../control/api.ts'
 import type { DoorStatus } from '../control/doors.ts'
+import type { Volumes } from '../log/volumes.ts'
 import type { Kv } from '../store/kv.ts'
 import type { WriteLog } from '../observe/log-events.ts'
 import type { LocalServer } from '../world/local-server.ts'
@@ -17,6 +19,8 @@ export interface NodeDoorsComponents {
   readonly log: WriteLog
   readonly version: string
   readonly settings: readonly DoorConfig[]
+  readonly accounts: NodeAccounts
+  readonly volumes: Pick<Volumes, 'find'>
 }
 
 /** The parts that each door is made of. */
@@ -40,9 +44,10 @@ export class NodeDoors {
 
   /** throws ShoalError 'usage' where one cannot listen; then none is open. */
   async start(api: NodeApi): Promise<void> {
-    const { world, log, version, settings } = this.#c
+    const { world, version, settings, ...others } = this.#c
+    const { log } = others
     if (settings.length === 0) return
-    const gate = new Gate({ api, clock: world.clock, token: this.token, log })
+    const gate = new Gate({ ...others, api, clock: world.clock, token: this.token })
     try {
       for (const one of settings) {
         const { kind } = one

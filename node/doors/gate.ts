@@ -1,13 +1,18 @@
 // The gate of all doors: who may come in. A door says what a request shows of where it comes from
 // and of who sent it; the gate lets it in or says why not, before anything of it is read.
 import { ShoalError } from '../../protocol/errors.ts'
+import type { VolumeId } from '../../protocol/ids.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import type { NodeApi } from '../control/api.ts'
+import type { Volumes } from '../log/volumes.ts'
 import type { Clock } from '../world/world.ts'
 import type { WriteLog } from '../observe/log-events.ts'
 import { isOwnHost } from '../world/own-host.ts'
+import type { Entrant, NodeAccounts } from '../accounts/node-accounts.ts'
+import { limitedApi } from './limited-api.ts'
 import type { OwnerToken } from './owner-token.ts'
 import type { DoorKey, Visit } from './visit.ts'
+import { WrongSecrets } from './wrong-secrets.ts'
 
 /** Whoever showed a wrong secret waits so long for the answer, up to so many at a time. */
 const WRONG_MS: number = SECOND_MS
@@ -28,17 +33,21 @@ export interface GateComponents {
   readonly api: NodeApi
   readonly clock: Clock
   readonly token: OwnerToken
+  readonly accounts: NodeAccounts
+  readonly volumes: Pick<Volumes, 'find'>
   readonly log: WriteLog
 }
 
 export class Gate {
   readonly #c: GateComponents
   readonly #owner: Visit
+  readonly #guessed: WrongSecrets
   #wrong = 0
 
   constructor(components: GateComponents) {
     this.#c = components
     this.#owner = { who: OWNER, api: components.api }
+    this.#guessed = new WrongSecrets(components.clock)
   }
 
   /**
@@ -59,28 +68,61 @@ export class Gate {
     return this.refuse(visitor, 'show the token of the owner: "shoal door token" prints it')
   }
 
-  /** throws ShoalError 'EACCES', 'EBUSY'. */
+  /** login: 'owner', NAME@VOLUME or the id of a key. throws ShoalError 'EACCES', 'EBUSY'. */
   async byPassword(visitor: Visitor, login: string, password: string): Promise<Visit> {
-    const opens = await this.#c.token.opensWith(password)
-    if (login === OWNER && opens) return this.#owner
-    return this.refuse(visitor, 'the account or its password is wrong')
+    const { address } = visitor
+    this.#guessed.check(login, address)
+    const visit = await this.#visitBy(visitor, login, password)
+    if (visit === undefined) {
+      this.#guessed.wrong(login, address)
+      return this.refuse(visitor, 'the account or its password is wrong', login)
+    }
+    this.#guessed.right(login, address)
+    return visit
   }
 
   /**
-   * The key by which a request is signed; undefined: there is none of that id. The signature is the
-   * door's to check, and to refuse() where it is wrong.
+   * The key by which a request is signed; undefined: none of that id comes in here. The signature
+   * is the door's to check, and to refuse() where it is wrong.
    */
-  async keyOf(id: string): Promise<DoorKey | undefined> {
-    if (id !== OWNER) return undefined
-    return { secret: await this.#c.token.current(), visit: this.#owner }
+  async keyOf({ door }: Visitor, id: string): Promise<DoorKey | undefined> {
+    if (id === OWNER) return { secret: await this.#c.token.current(), visit: this.#owner }
+    const entrant = this.#c.accounts.find(id)
+    const { secret, account } = entrant ?? {}
+    if (entrant === undefined || secret === undefined || account?.record.kind !== 'key')
+      return undefined
+    if (!opens(entrant, door)) return undefined
+    return { secret: Buffer.from(secret).toString(), visit: this.#visitOf(entrant) }
+  }
+
+  async #visitBy({ door }: Visitor, login: string, password: string): Promise<Visit | undefined> {
+    const { token, accounts } = this.#c
+    if (login === OWNER) return (await token.opensWith(password)) ? this.#owner : undefined
+    const entrant = await accounts.byPassword(login, password)
+    return entrant !== undefined && opens(entrant, door) ? this.#visitOf(entrant) : undefined
+  }
+
+  #visitOf({ login, named: { name, volume }, account: { record } }: Entrant): Visit {
+    const { api, accounts, volumes } = this.#c
+    const grants = (): Entrant['grants'] => {
+      const now = accounts.find(login)
+      const isSame =
+        now?.account.record.generation === record.generation &&
+        now.account.record.round === record.round
+      if (isSame) return now.grants
+      throw new ShoalError('EACCES', `${login} was removed, or has another secret by now`)
+    }
+    const volumeOf = (text: string | undefined): VolumeId => volumes.find(text).volume.id
+    const limits = { login, volume: volume.id, volumeName: name, grants, volumeOf }
+    return { who: login, api: limitedApi(api, limits) }
   }
 
   /** Slow down who showed a wrong secret. throws ShoalError 'EACCES' with the text, 'EBUSY'. */
-  async refuse({ door, address }: Visitor, text: string): Promise<never> {
+  async refuse({ door, address }: Visitor, text: string, who?: string): Promise<never> {
     const { clock, log } = this.#c
     if (this.#wrong >= WRONG_AT_ONCE_MAX) throw new ShoalError('EBUSY', 'too many wrong secrets')
     this.#wrong++
-    log('door.refused', { door, address })
+    log('door.refused', { door, address, who })
     try {
       await clock.sleep(WRONG_MS)
     } finally {
@@ -88,4 +130,9 @@ export class Gate {
     }
     throw new ShoalError('EACCES', text)
   }
+}
+
+/** Is a key for this kind of door? */
+function opens({ account: { record } }: Entrant, door: string): boolean {
+  return record.door === undefined || record.door === door
 }

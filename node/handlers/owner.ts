@@ -6,6 +6,7 @@ import type { NodeApi } from '../control/api.ts'
 import type { NodeStatus } from '../control/status.ts'
 import { memoryStatus } from './observe/memory.ts'
 import type { WallTime } from '../../protocol/units.ts'
+import { accountsApi } from './accounts.ts'
 import { alertsApi } from './observe/alerts.ts'
 import { backupsApi } from './backups.ts'
 import { clonesApi } from './clones.ts'
@@ -69,6 +70,7 @@ export function ownersApi(
     ...recoveryApi(parts),
     ...securityApi(parts),
     ...ticketsApi(parts),
+    ...accountsApi(parts),
     ...alertsApi(parts),
     ...logsApi(parts),
     ...doorsApi(parts),

@@ -12,6 +12,7 @@ import type { Joining } from '../peers/join.ts'
 import type { RoundTrips } from '../peers/round-trips.ts'
 import type { SecurityWitness } from '../peers/security-witness.ts'
 import type { Tickets } from '../peers/tickets.ts'
+import type { NodeAccounts } from '../accounts/node-accounts.ts'
 import type { NodeAlerts } from '../alerts/node-alerts.ts'
 import type { NodeDoors } from '../doors/doors.ts'
 import type { NodeBackups } from '../backup/node-backups.ts'
@@ -38,6 +39,7 @@ export interface NodeParts {
   readonly upkeep: NodeUpkeep
   readonly cold: NodeCold
   readonly backups: NodeBackups
+  readonly accounts: NodeAccounts
   readonly alerts: NodeAlerts
   readonly doors: NodeDoors
   readonly mounts: Mounts

@@ -1,6 +1,7 @@
 // Records those events of a volume's log in the security log of a node that concern security:
 // roles, removals, policies and tiers, as they become known here; and those that its checkpoints
 // show.
+import { accountText } from '../../protocol/accounts/describe.ts'
 import { tierOfPolicy } from '../../protocol/cold/definition.ts'
 import { policyText } from '../../protocol/tree/retention.ts'
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
@@ -67,6 +68,8 @@ function describe(
           op.peer === author ? `${by} left` : `${membership.nameOf(op.peer)} was removed by ${by}`,
       }
     case 'policy': {
+      const account = accountText(op, (peer) => membership.nameOf(peer))
+      if (account !== undefined) return { kind: 'account-set', message: `${by} ${account}` }
       const tier = tierOfPolicy(op.key)
       const value = op.value.slice(0, VALUE_MAX)
       const more = policyText(op.key, membership.state.retention, volume.time.now())

@@ -81,6 +81,8 @@ const MASS_LOSS: Setting = {
 
 /** For how long a member that nobody hears of keeps the log from being cut. */
 const AWAY: Setting = duration('away', '30d', '12h')
+/** After how long alone a machine lets nobody in by an account. */
+const ACCOUNTS_OFFLINE: Setting = duration('accounts-offline', '24h', '4h')
 /** After how long a silence a peer's shards are made anew on others. */
 const GRACE: Setting = duration('grace', '24h', '30m')
 /** How long holders keep shards that were given up, where space is not short. */
@@ -138,6 +140,7 @@ const SETTINGS = {
   history: HISTORY,
   versions: VERSIONS,
   relief: RELIEF,
+  'accounts-offline': ACCOUNTS_OFFLINE,
   away: AWAY,
   grace: GRACE,
   trash: TRASH,
@@ -295,6 +298,11 @@ export function massLossShareOf(volume: Volume): number | undefined {
 /** How long a member that is away is waited for. */
 export function awayMsOf(volume: Volume): number {
   return durationOf(valueOf(volume, 'away')) ?? 0
+}
+
+/** After how long alone a machine lets nobody in by an account. */
+export function offlineMsOf(volume: Volume): number {
+  return durationOf(valueOf(volume, 'accounts-offline')) ?? 0
 }
 
 /** How long shards that nobody needs are kept, lest that was a mistake. */

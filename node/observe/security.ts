@@ -3,6 +3,7 @@ import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 
 /** The kind of event, in words that scripts can rely on. */
 export type SecurityEventKind =
+  | 'account-set' // an admin changed who may come in by doors
   | 'attested-twice' // a member attests two states at one cut
   | 'checkpoint-differs' // what was announced is not what this node has
   | 'snapshot-differs' // the same of a snapshot

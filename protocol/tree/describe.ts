@@ -1,6 +1,7 @@
 // Describes the ops of an entry in words: pure text of ops and of the names that the reader's
 // replica knows. An op that only completes another of its entry (the content and the mode of a new
 // file) is part of that one's change.
+import { accountText } from '../accounts/describe.ts'
 import { assertNever } from '../errors.ts'
 import type { NodeId, PeerId } from '../ids.ts'
 import type { Dot } from '../clock/dot.ts'
@@ -320,6 +321,8 @@ function attributesText({ mode, uid, gid, ...times }: AttributeValues): string {
 
 /** Members by their names, as people set them. */
 function policyText({ key, value }: Extract<Op, { kind: 'policy' }>, names: HistoryNames): string {
+  const account = accountText({ key, value }, (peer) => names.member(peer))
+  if (account !== undefined) return account
   const [, drained] = /^drain:(.+)$/.exec(key) ?? []
   if (drained !== undefined) {
     const name = names.member(drained as PeerId)
