@@ -19,6 +19,8 @@ const WRONG_MS: number = SECOND_MS
 const WRONG_AT_ONCE_MAX = 32
 /** The account, or id of a key, of who has the token of the node's owner. */
 const OWNER = 'owner'
+const BEARER = /^Bearer ([\w-]{1,256})$/i
+const BASIC = /^Basic +([A-Za-z0-9+/]{1,4096}={0,2}) *$/i
 
 export interface Visitor {
   readonly door: string
@@ -61,11 +63,20 @@ export class Gate {
       throw new ShoalError('EPERM', 'pages of other origins may ask nothing here')
   }
 
-  /** authorization: the header. throws ShoalError 'EACCES', 'EBUSY'. */
-  async byToken(visitor: Visitor, authorization: string = ''): Promise<Visit> {
-    const [, shown] = /^Bearer ([\w-]{1,256})$/.exec(authorization) ?? []
+  /**
+   * authorization: the header of HTTP, with a token or with login and password (RFC 7617). throws
+   * ShoalError 'EACCES', 'EBUSY'.
+   */
+  async byHeader(visitor: Visitor, authorization: string = ''): Promise<Visit> {
+    const [, encoded] = BASIC.exec(authorization) ?? []
+    if (encoded !== undefined) {
+      const text = Buffer.from(encoded, 'base64').toString('utf8')
+      const colon = text.indexOf(':')
+      if (colon >= 0) return this.byPassword(visitor, text.slice(0, colon), text.slice(colon + 1))
+    }
+    const [, shown] = BEARER.exec(authorization) ?? []
     if (shown !== undefined && (await this.#c.token.opensWith(shown))) return this.#owner
-    return this.refuse(visitor, 'show the token of the owner: "shoal door token" prints it')
+    return this.refuse(visitor, 'show the token of the owner, or login and password of an account')
   }
 
   /** login: 'owner', NAME@VOLUME or the id of a key. throws ShoalError 'EACCES', 'EBUSY'. */
@@ -73,19 +84,19 @@ export class Gate {
     const { address } = visitor
     this.#guessed.check(login, address)
     const visit = await this.#visitBy(visitor, login, password)
-    if (visit === undefined) {
-      this.#guessed.wrong(login, address)
+    if (visit === undefined)
       return this.refuse(visitor, 'the account or its password is wrong', login)
-    }
     this.#guessed.right(login, address)
     return visit
   }
 
   /**
    * The key by which a request is signed; undefined: none of that id comes in here. The signature
-   * is the door's to check, and to refuse() where it is wrong.
+   * is the door's to check, and to refuse() where it is wrong. throws ShoalError 'EBUSY' after
+   * many of those.
    */
-  async keyOf({ door }: Visitor, id: string): Promise<DoorKey | undefined> {
+  async keyOf({ door, address }: Visitor, id: string): Promise<DoorKey | undefined> {
+    this.#guessed.check(id, address)
     if (id === OWNER) return { secret: await this.#c.token.current(), visit: this.#owner }
     const entrant = this.#c.accounts.find(id)
     const { secret, account } = entrant ?? {}
@@ -117,11 +128,12 @@ export class Gate {
     return { who: login, api: limitedApi(api, limits) }
   }
 
-  /** Slow down who showed a wrong secret. throws ShoalError 'EACCES' with the text, 'EBUSY'. */
+  /** Slow down who showed a wrong secret, of `who` as it says. throws ShoalError 'EACCES' with the text, 'EBUSY'. */
   async refuse({ door, address }: Visitor, text: string, who?: string): Promise<never> {
     const { clock, log } = this.#c
     if (this.#wrong >= WRONG_AT_ONCE_MAX) throw new ShoalError('EBUSY', 'too many wrong secrets')
     this.#wrong++
+    if (who !== undefined) this.#guessed.wrong(who, address)
     log('door.refused', { door, address, who })
     try {
       await clock.sleep(WRONG_MS)

@@ -212,7 +212,10 @@ class Judge {
   place(text: string): Place {
     const { volume, parts } = parsePath(text)
     this.checkVolume(volume)
-    const path = formatPath(parts.map((part) => byteText(textBytes(part))))
+    // Taken apart anew: a name may have had bytes that are a slash or dots.
+    const { parts: plain } = parsePath(formatPath(parts.map((part) => byteText(textBytes(part)))))
+    if (plain.length !== parts.length) throw new ShoalError('usage', `${text}: no name has a slash`)
+    const path = formatPath(plain)
     return { path, text: `${this.#limits.volumeName}:${path}` }
   }
 

@@ -30,7 +30,7 @@ async function respond(
     const address = request.socket.remoteAddress ?? ''
     const visitor = { door: 'http', address, host, origin }
     gate.checkOrigin(visitor)
-    const { api } = await gate.byToken(visitor, authorization)
+    const { api } = await gate.byHeader(visitor, authorization)
     if (request.headers.expect !== undefined) response.writeContinue()
     await serve(api, components, { request, response, signal })
   } catch (thrown) {

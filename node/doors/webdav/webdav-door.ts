@@ -25,7 +25,6 @@ import { transfer } from './transfer.ts'
 /** Up to so much that is on its way still is taken after a failure, so that the answer is read. */
 const UNREAD_BYTES_MAX: number = 8 * MIB
 const BASIC = 'Basic realm="Shoal", charset="UTF-8"'
-const CREDENTIALS = /^Basic +([A-Za-z0-9+/]{0,2048}={0,2})$/i
 
 const METHODS: ReadonlyMap<string, (asked: DavRequest) => Promise<void>> = new Map(
   Object.entries({
@@ -110,12 +109,8 @@ async function visitOf({ gate }: DoorComponents, { request }: Exchange): Promise
   gate.checkOrigin(visitor)
   // Programs ask first without a password whether one is wanted: nobody has guessed anything yet.
   if (authorization === undefined) throw new DavError(401, 'an account is wanted')
-  const [, encoded = ''] = CREDENTIALS.exec(authorization) ?? []
-  const text = Buffer.from(encoded, 'base64').toString('utf8')
-  const colon = text.indexOf(':')
   try {
-    if (colon < 0) return await gate.refuse(visitor, 'show an account and its password')
-    return await gate.byPassword(visitor, text.slice(0, colon), text.slice(colon + 1))
+    return await gate.byHeader(visitor, authorization)
   } catch (error) {
     // Who is let in and may not do something is not asked for another password.
     if (hasCode(error, 'EACCES')) throw new DavError(401, error.message)
