@@ -127,7 +127,7 @@ export class VolumeAccounts {
       throw new ShoalError('usage', `${name} is a group: it has no password`)
     const record = { ...account.record, round: this.#token() }
     const gone = [...account.secrets.keys()].filter((peer) => !secret.on.includes(peer))
-    const next = { ...account, record }
+    const next = { ...account, record, secrets: new Map() }
     await this.#set(next, [
       [accountPolicy(name), encodeAccount(record)],
       ...this.#sealed(next, secret),
@@ -181,8 +181,16 @@ export class VolumeAccounts {
       const isConcerned =
         account === changed || account.record.groups.some((group) => group === changed.name)
       if (!isConcerned) continue
-      for (const peer of account.secrets.keys()) this.#checkServer(accounts, account, peer)
+      for (const peer of account.secrets.keys())
+        if (this.#servesNow(account.name, peer)) this.#checkServer(accounts, account, peer)
     }
+  }
+
+  /** One that may not serve it as it is has closed it already, and keeps nothing from being changed. */
+  #servesNow(name: string, peer: PeerId): boolean {
+    const [accounts, role] = [this.all(), this.#volume.membership.roleOf(peer)]
+    const account = accounts.get(name)
+    return account === undefined || mayServe(role, verbsOf(grantsOf(accounts, account)))
   }
 
   /** throws ShoalError 'EPERM' naming the machine. */
