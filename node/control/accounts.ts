@@ -12,7 +12,7 @@ import type { RoutesOf } from './route.ts'
 
 export const PASSWORD_TEXT_MAX = 1024
 const MACHINES_MAX = 64
-const GROUPS_MAX = 16
+const GROUPS_MAX = 8
 
 /**
  * Every one throws 'no-such-volume'; those that change something 'EPERM' on a node that is no admin,

@@ -39,7 +39,7 @@ const NAME = /^[a-z0-9][a-z0-9_.-]{0,62}$/
 const KEY_ID = /^SHOAL[A-Z2-7]{23}$/
 const TOKEN = /^[0-9a-f]{16}$/
 const KINDS: readonly AccountKind[] = ['user', 'group', 'key']
-const GROUPS_MAX = 16
+const GROUPS_MAX = 8
 const LABEL = /^[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}$/
 const FIELDS: readonly string[] = [
   'kind',
