@@ -18,10 +18,10 @@ import type { Clock, Random } from '../world/world.ts'
 import { Passwords, VERIFIER_BYTES } from './passwords.ts'
 import { VolumeAccounts } from './volume-accounts.ts'
 
-/** Of the id of a key: those that tell its volume, and those of chance. */
+/** Bytes in the id of a key: those that tell its volume, and those of chance. */
 const VOLUME_BYTES = 5
 const CHANCE_BYTES = 9
-/** Of the secret of a key. */
+/** Bytes of the secret of a key. */
 const SECRET_BYTES = 30
 /** Right passwords are known again for a while: clients show theirs with each request. */
 const KNOWN_MAX = 256
@@ -51,7 +51,7 @@ export class NodeAccounts {
   readonly #c: NodeAccountsComponents
   readonly #ofVolumes = new WeakMap<Volume, VolumeAccounts>()
   readonly #known: LRUCache<string, true>
-  /** Of this process alone: what is kept of right passwords is worth nothing without. */
+  /** A secret of this process: what is kept of right passwords is worth nothing without. */
   readonly #pepper: Uint8Array
   /** Against which the passwords of nobody are checked. */
   readonly #nobody: Uint8Array
@@ -106,7 +106,7 @@ export class NodeAccounts {
     return clock.wall() - lastMs > offlineMsOf(volume)
   }
 
-  /** Who comes in by a password, or by the secret of a key; in the same time for nobody. */
+  /** Let in by a password, or by the secret of a key; in the same time for nobody. */
   async byPassword(login: string, password: string): Promise<Entrant | undefined> {
     const entrant = this.find(login)
     const { secret, account } = entrant ?? {}
@@ -149,7 +149,7 @@ export class NodeAccounts {
   }
 }
 
-/** What the ids of the keys of a volume begin with. */
+/** Begins the ids of the keys of a volume. */
 function tagOf(volume: VolumeId): Uint8Array {
   return sha256(utf8(volume)).subarray(0, VOLUME_BYTES)
 }

@@ -1,6 +1,5 @@
-// What a password is checked against: argon2id (RFC 9106) with the parameters that OWASP names as
-// its least, so that a small machine serves many. Never more than a few at a time, for each takes
-// its memory.
+// Verifiers of passwords: argon2id (RFC 9106) with the parameters that OWASP names as its least, so
+// that a small machine serves many. Never more than a few at a time, for each takes its memory.
 import { timingSafeEqual } from 'node:crypto'
 import type { Argon2Parameters } from 'node:crypto'
 import { utf8 } from '../../protocol/bytes.ts'
@@ -16,7 +15,7 @@ const AT_ONCE = 2
 /** More wait in vain. */
 const WAITING_MAX = 64
 export const PASSWORD_MIN = 8
-export const PASSWORD_MAX = 1024
+const PASSWORD_MAX = 1024
 
 /** Salt and hash. */
 export const VERIFIER_BYTES: number = SALT_BYTES + HASH_BYTES

@@ -135,7 +135,7 @@ export class VolumeAccounts {
     ])
   }
 
-  /** verbs: all that it may do there and below from now on; none: what it was granted is revoked. */
+  /** verbs: all that it may do there and below from now on; none: that is revoked. */
   async grant(name: string, path: string, verbs: readonly Verb[]): Promise<void> {
     const account = this.find(name)
     const others = account.grants.filter((grant) => grant.path !== path)
@@ -186,7 +186,7 @@ export class VolumeAccounts {
     }
   }
 
-  /** One that may not serve it as it is has closed it already, and keeps nothing from being changed. */
+  /** One that may not serve it as it is has closed it already: it keeps nothing from changing. */
   #servesNow(name: string, peer: PeerId): boolean {
     const [accounts, role] = [this.all(), this.#volume.membership.roleOf(peer)]
     const account = accounts.get(name)
@@ -221,7 +221,7 @@ export class VolumeAccounts {
   }
 }
 
-/** What a secret is for, so that none passes for that of another account. */
+/** Begins a sealed secret: says what it is for, so that none passes for that of another account. */
 function headOf(volume: VolumeId, name: string, round: string): Uint8Array {
   return utf8(`${volume} ${name} ${round}\n`)
 }

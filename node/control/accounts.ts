@@ -10,16 +10,16 @@ import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions, VolumeCallOptions } from './api.ts'
 import type { RoutesOf } from './route.ts'
 
-export const PASSWORD_TEXT_MAX = 1024
+const PASSWORD_TEXT_MAX = 1024
 const MACHINES_MAX = 64
 const GROUPS_MAX = 8
 
 /**
- * Every one throws 'no-such-volume'; those that change something 'EPERM' on a node that is no admin,
- * or where a machine that is to hold a secret may itself do less than the account.
+ * Every one throws 'no-such-volume'; those that change something 'EPERM' on a node that is no
+ * admin, or where a machine that is to hold a secret may itself do less than the account.
  */
 export interface AccountsApi {
-  /** Of a volume, or of all; in order of their names. */
+  /** Lists those of a volume, or of all, in order of their names. */
   listAccounts(options?: VolumeCallOptions): Promise<readonly AccountInfo[]>
   /** throws 'EEXIST', 'usage', 'ENOENT' for a group. */
   addUser(name: string, password: string, options?: NewUser): Promise<AccountInfo>
@@ -37,7 +37,7 @@ export interface AccountsApi {
     groups: readonly string[],
     options?: VolumeCallOptions,
   ): Promise<AccountInfo>
-  /** What an account may do at a path of its volume and below from now on; nothing: revoked. */
+  /** Set what an account may do at a path of its volume and below; nothing: it is revoked. */
   setGrant(
     name: string,
     path: string,
@@ -94,7 +94,7 @@ export interface ServedOptions extends VolumeCallOptions {
 
 export interface NewUser extends ServedOptions {
   readonly groups?: readonly string[] | undefined
-  /** Where it is granted the verbs. Default: nowhere. */
+  /** The path at which it is granted the verbs. Default: none. */
   readonly path?: string | undefined
   /** Default: all. */
   readonly verbs?: readonly Verb[] | undefined

@@ -128,7 +128,10 @@ export class Gate {
     return { who: login, api: limitedApi(api, limits) }
   }
 
-  /** Slow down who showed a wrong secret, of `who` as it says. throws ShoalError 'EACCES' with the text, 'EBUSY'. */
+  /**
+   * Slow down who showed a wrong secret, of `who` as it says. throws ShoalError 'EACCES' with the
+   * text, 'EBUSY'.
+   */
   async refuse({ door, address }: Visitor, text: string, who?: string): Promise<never> {
     const { clock, log } = this.#c
     if (this.#wrong >= WRONG_AT_ONCE_MAX) throw new ShoalError('EBUSY', 'too many wrong secrets')

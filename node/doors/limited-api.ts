@@ -16,7 +16,7 @@ import { formatPath, parsePath } from '../volume/paths.ts'
 /** Permission bits that make a program run as somebody else. */
 const MODE_OTHERS = 0o6000
 
-/** What an account may do, and where. */
+/** The rights of an account. */
 export interface Limits {
   readonly login: string
   readonly volume: VolumeId
@@ -265,7 +265,7 @@ class Judge {
     return at.text
   }
 
-  /** Of the entries of a folder those that are granted, or lead there. */
+  /** The entries of a folder that are granted, or lead there. */
   shown(folder: Place, entries: readonly FileStat[]): readonly FileStat[] {
     if (this.may('read', folder)) return entries
     const base = folder.path === '/' ? '' : folder.path

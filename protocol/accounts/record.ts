@@ -2,9 +2,9 @@
 // of some node. An admin says so by policies, which are kept for good and verified one by one:
 //   account:NAME                what it is, as JSON; empty once it is removed
 //   account-grant:NAME:/PATH    the verbs that it has there and below; empty once they are revoked
-//   account-secret:NAME:PEER    what it shows its secret against, sealed to a machine that serves it
-// An account that is made again has another generation, and a secret that is replaced another round:
-// grants and secrets of those before do not count.
+//   account-secret:NAME:PEER    its secret, or its verifier, sealed to a machine that serves it
+// An account that is made again has another generation, and a secret that is replaced another
+// round: grants and secrets of those before do not count.
 import { fromHex, toHex } from '../bytes.ts'
 import { ShoalError } from '../errors.ts'
 import { parsePeerId } from '../ids.ts'
@@ -16,17 +16,17 @@ import type { Verb } from './verbs.ts'
 
 export type AccountKind = 'user' | 'group' | 'key'
 
-/** What an admin says of an account. */
+/** The account itself, as an admin says it. */
 export interface AccountRecord {
   readonly kind: AccountKind
   readonly generation: string
-  /** Of the secrets that count; absent: it has none. */
+  /** The round of the secrets that count; absent: it has none. */
   readonly round?: string
   /** Groups whose grants it has too. */
   readonly groups: readonly string[]
-  /** Of a key: what it is for, in a word. */
+  /** The purpose of a key, in a word. */
   readonly label?: string
-  /** Of a key: the kind of door that it opens; absent: every one. */
+  /** The kind of door that a key opens; absent: every one. */
   readonly door?: string
   readonly expiresMs?: WallTime
 }
@@ -91,7 +91,7 @@ export function encodeSecret(round: string, sealed: Uint8Array): string {
   return `${round} ${toHex(sealed)}`
 }
 
-/** What a policy says of an account; undefined: it is of something else, or says nothing. */
+/** A statement of a policy about an account. */
 export type AccountFact =
   | { readonly kind: 'account'; readonly name: string; readonly record: AccountRecord }
   | {
@@ -138,6 +138,7 @@ function secretFact(rest: string, value: string): AccountFact | undefined {
   try {
     return { kind: 'secret', name, peer: parsePeerId(peer), round, sealed: fromHex(text) }
   } catch {
+    // It is no id or no hexadecimal, as only who means nothing by it writes it.
     return undefined
   }
 }
@@ -148,6 +149,7 @@ function decodeAccount(text: string): AccountRecord | undefined {
   try {
     value = JSON.parse(text)
   } catch {
+    // JSON.parse throws for nothing else than text that is none.
     return undefined
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined

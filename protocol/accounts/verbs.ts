@@ -19,7 +19,7 @@ export function isVerb(text: string): text is Verb {
   return VERBS.some((verb) => verb === text)
 }
 
-/** Who may replace may also make anew; who may write is not by that able to read. */
+/** Replacing includes making anew; writing does not include reading. */
 export function includesVerb(verbs: readonly Verb[], wanted: Verb): boolean {
   return verbs.includes(wanted) || (wanted === 'add' && verbs.includes('write'))
 }

@@ -1,5 +1,5 @@
-// Who would be more than their account: at each door beyond what was granted, with a secret from
-// the disk of a machine that may do less, by entries that grant it, and after all was revoked.
+// Those who would be more than their account: at each door beyond what was granted, with a secret
+// from the disk of a machine that may do less, by entries that grant it, and after all was revoked.
 import assert from 'node:assert/strict'
 import { appendFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -121,7 +121,7 @@ test('each verb opens what it says at each door, below its path alone', async ()
       ['COPY', '/b/x', to('/a/z')],
       ['COPY', '/a/x', to('/b/y')],
     ] as const)
-      assert.equal(await statusAt('webdav', key, ask), 403, ask.join(' '))
+      assert.equal(await statusAt('webdav', key, ask), 403, JSON.stringify(ask))
   const http = doors.get('http')
   assert.ok(http)
   for (const call of ['invite', 'createKey', 'listAccounts', 'doorToken', 'setVolume', 'mount']) {

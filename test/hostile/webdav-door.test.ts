@@ -26,12 +26,7 @@ describe('the WebDAV door', () => {
         ['1, 2, 3, <http://apache.org/dav/propset/fs/1>', 'DAV'],
       )
       const began = performance.now()
-      const wrong = [
-        basic('owner', `${token}x`),
-        basic('other', token),
-        basic('', ''),
-        'Basic %%',
-      ]
+      const wrong = [basic('owner', `${token}x`), basic('other', token), basic('', ''), 'Basic %%']
       const answers = await Promise.all(
         wrong.map((authorization) => asked(url, '/', { headers: { authorization } })),
       )

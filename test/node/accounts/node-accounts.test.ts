@@ -1,5 +1,5 @@
-// Who comes in at a node by an account: by a password or a key, while the machine hears of others,
-// and by nothing that was replaced.
+// People and programs that come in at a node by an account: by a password or a key, while the
+// machine hears of others, and by nothing that was replaced.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { NodeAccounts } from '../../../node/accounts/node-accounts.ts'
@@ -56,7 +56,7 @@ describe('accounts of a node', () => {
     assert.equal(await comesIn('anna@main', PASSWORD), true, 'known again')
     assert.equal(await comesIn(`anna@${bench.replica.volume.id}`, PASSWORD), true)
     for (const [login, password] of [
-      ['anna@main', 'correct horsf'],
+      ['anna@main', 'correct house'],
       ['anna@main', ''],
       ['anna@main', 'x'.repeat(5000)],
       ['anna', PASSWORD],

@@ -100,17 +100,20 @@ const CALLS: Readonly<Record<string, (api: NodeApi, at: string) => unknown>> = {
   move: (api, at) => api.move(at, at),
   clone: (api, at) => api.clone(at, at),
 }
-const READ = [
-  ...['stat', 'list', 'listPage', 'readFile', 'readSmallFiles'],
-  ...['listConflicts', 'showConflict', 'listVersions', 'findVersion', 'listRemoved'],
-]
-const ADD = ['stat', 'makeFolder', 'writeFile']
-const WRITE = [
+const READ = words(
+  'stat list listPage readFile readSmallFiles listConflicts showConflict listVersions',
+  'findVersion listRemoved',
+)
+const ADD = words('stat makeFolder writeFile')
+const WRITE = words(
   ...ADD,
-  ...['replace', 'makeSymlink', 'remove', 'setAttributes', 'keepConflict', 'undelete', 'restore'],
-  'move',
-]
+  'replace makeSymlink remove setAttributes keepConflict undelete restore move',
+)
 const ALLOWED: Readonly<Record<Verb, readonly string[]>> = { read: READ, add: ADD, write: WRITE }
+
+function words(...texts: readonly string[]): readonly string[] {
+  return texts.flatMap((text) => text.split(' '))
+}
 
 describe('the calls of an account', () => {
   for (const verb of VERBS)

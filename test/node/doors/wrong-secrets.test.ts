@@ -1,4 +1,4 @@
-// Who guesses is slowed down, by name and by address, and nobody else is kept out for long.
+// Guessing is slowed down, by name and by address, and nobody else is kept out for long.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WrongSecrets } from '../../../node/doors/wrong-secrets.ts'
