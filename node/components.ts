@@ -13,7 +13,7 @@ import type { LineSeal } from './world/home-key.ts'
 import type { World } from './world/world.ts'
 import type { LogSource } from './observe/log-reader.ts'
 import type { NodeLog } from './observe/log.ts'
-import type { DoorConfig } from './config.ts'
+import type { DoorConfig } from './door-config.ts'
 import type { Meter } from './metrics/meter.ts'
 import type { WriteLog } from './observe/log-events.ts'
 

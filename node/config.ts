@@ -9,6 +9,8 @@ import { MEMBER_NAME } from '../protocol/membership/names.ts'
 import { durationOf } from '../protocol/duration.ts'
 import { parseSize } from '../protocol/size.ts'
 import { GIB, MIB } from '../protocol/units.ts'
+import { doorSchema, listenHere } from './door-config.ts'
+import type { DoorConfig, ListenAddress } from './door-config.ts'
 import type { AlertTarget } from './world/alert-targets.ts'
 import { CONFIG_FILE } from './world/home-files.ts'
 import { writeDurably } from './world/write-durably.ts'
@@ -16,7 +18,6 @@ import { writeDurably } from './world/write-durably.ts'
 /** Chars of a command line. */
 const LINE_MAX = 4096
 const DOORS_MAX = 8
-const PORT_MAX = 65_535
 const ALERT_TARGETS_MAX = 20
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000
@@ -53,27 +54,6 @@ export interface Config {
   readonly doors: readonly DoorConfig[]
   /** By the name of a backup: command lines that are run before and after. */
   readonly backups: Readonly<Record<string, BackupHooks>>
-}
-
-/** An address of this machine; port 0: any. */
-export interface ListenAddress {
-  readonly host: string
-  readonly port: number
-}
-
-/** A way in for programs that are no Shoal node. */
-export type DoorConfig = ListenAddress &
-  (
-    | { readonly kind: 'http' }
-    | ({ readonly kind: 's3'; readonly layout: 'path' | 'flat' } & DoorFolder)
-    | ({ readonly kind: 'webdav' } & DoorFolder)
-  )
-
-/** The part of the namespace that a door shows. */
-export interface DoorFolder {
-  /** Undefined: the default volume. */
-  readonly volume?: string | undefined
-  readonly path: string
 }
 
 /** The targets of alerts, and of which conditions they are told (docs/alerts.md). */
@@ -153,41 +133,6 @@ const alerts = z.strictObject({
   off: z.array(conditionName).default([]),
   after: z.record(conditionName, z.string().transform(readDuration)).default({}),
 })
-const listenHere = z.string().transform(readListen)
-const doorFolder = {
-  listen: listenHere,
-  volume: label.optional(),
-  path: z.string().startsWith('/').default('/'),
-}
-const layout = z.enum(['path', 'flat']).default('path')
-/** The address of a door alone stands for an object that has it as `listen`. */
-const doorFields = (value: unknown): unknown =>
-  typeof value === 'string' ? { listen: value } : value
-const door = z
-  .strictObject({
-    http: z
-      .preprocess(doorFields, z.strictObject({ listen: listenHere }))
-      .transform(({ listen }): DoorConfig => ({ kind: 'http', ...listen }))
-      .optional(),
-    s3: z
-      .preprocess(doorFields, z.strictObject({ ...doorFolder, layout }))
-      .transform(({ listen, ...rest }): DoorConfig => ({ kind: 's3', ...listen, ...rest }))
-      .optional(),
-    webdav: z
-      .preprocess(doorFields, z.strictObject(doorFolder))
-      .transform(({ listen, ...rest }): DoorConfig => ({ kind: 'webdav', ...listen, ...rest }))
-      .optional(),
-  })
-  .transform((kinds, context): DoorConfig => {
-    const [one, ...more] = Object.values(kinds).filter((settings) => settings !== undefined)
-    if (one !== undefined && more.length === 0) return one
-    context.addIssue(
-      'must have one of "http: HOST:PORT", ' +
-        '"s3: {listen: HOST:PORT, volume: NAME, path: /FOLDER, layout: path|flat}", ' +
-        '"webdav: {listen: HOST:PORT, volume: NAME, path: /FOLDER}"',
-    )
-    return z.NEVER
-  })
 const configSchema = z.strictObject({
   name: label,
   zone: label.optional(),
@@ -202,7 +147,7 @@ const configSchema = z.strictObject({
   advertise: z.array(address).default([]),
   mdns: z.boolean({ error: 'must be true or false' }).default(true),
   metrics: listenHere.optional(),
-  doors: z.array(door).max(DOORS_MAX).default([]),
+  doors: z.array(doorSchema).max(DOORS_MAX).default([]),
   alerts: alerts.default({ to: [], off: [], after: {} }),
   backups: z
     .record(label, z.strictObject({ before: line.optional(), after: line.optional() }))
@@ -353,20 +298,6 @@ function readDuration(value: string, context: z.RefinementCtx): number {
   const ms = durationOf(value)
   if (ms !== undefined) return ms
   context.addIssue({ code: 'custom', message: 'must be a time such as 30s, 10m, 24h or 7d' })
-  return z.NEVER
-}
-
-/** An address of this machine alone: what goes over a network needs TLS, which is not there yet. */
-function readListen(text: string, context: z.RefinementCtx): ListenAddress {
-  const [, host = '', port = ''] = /^(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})$/.exec(text) ?? []
-  if (host !== '' && Number(port) <= PORT_MAX)
-    return { host: host.replaceAll(/[[\]]/g, ''), port: Number(port) }
-  context.addIssue({
-    code: 'custom',
-    message:
-      'must be an address of this machine alone, such as 127.0.0.1:4190; for others ' +
-      'put a server with TLS before it, or forward the port by ssh',
-  })
   return z.NEVER
 }
 

@@ -47,6 +47,7 @@ const PROTOCOL_DOORS: ReadonlySet<string> = new Set(
 const NODE_FLOORS: readonly (readonly string[])[] = [
   ['jobs'],
   ['world'],
+  ['door-config.ts'],
   ['config.ts'],
   ['home.ts'],
   ['store'],

@@ -26,7 +26,7 @@ Example:
       context.print(doors, () =>
         doors.length === 0
           ? 'No door is open: see "doors" in config.yaml of this home.'
-          : table(doors.map(({ kind, url }) => [kind, url])),
+          : table(doors.map(({ kind, url, fingerprint = '' }) => [kind, url, fingerprint])),
       )
     })
   door

@@ -21,6 +21,8 @@ export const doorsRoutes: RoutesOf<DoorsApi> = {
 export interface DoorStatus {
   readonly kind: 'http' | 's3' | 'webdav'
   readonly url: string
+  /** SHA-256 of its certificate, where it has one. */
+  readonly fingerprint?: string | undefined
 }
 
 export interface DoorToken {

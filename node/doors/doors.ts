@@ -2,7 +2,7 @@
 // go through one gate. A door is a folder here, which turns a protocol into calls of NodeApi.
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeAccounts } from '../accounts/node-accounts.ts'
-import type { DoorConfig } from '../config.ts'
+import type { DoorConfig } from '../door-config.ts'
 import type { NodeApi } from '../control/api.ts'
 import type { DoorStatus } from '../control/doors.ts'
 import type { Volumes } from '../log/volumes.ts'
@@ -12,6 +12,9 @@ import type { LocalServer } from '../world/local-server.ts'
 import type { Clock, Random, World } from '../world/world.ts'
 import { Gate } from './gate.ts'
 import { OwnerToken } from './owner-token.ts'
+import { DoorTls } from './tls.ts'
+import { openWebServer } from './web-server.ts'
+import type { Exchange } from './web-server.ts'
 
 export interface NodeDoorsComponents {
   readonly world: Pick<World, 'clock' | 'random'>
@@ -30,12 +33,26 @@ export interface DoorComponents {
   readonly random: Random
   readonly version: string
   readonly onError: (error: ShoalError) => void
+  /**
+   * Listen where the settings say, for requests that `answer` answers; it never rejects. what: is
+   * served there, for errors.
+   */
+  readonly serve: (
+    what: string,
+    answer: (exchange: Exchange) => Promise<void>,
+  ) => Promise<LocalServer>
+}
+
+interface OpenDoor {
+  readonly kind: DoorConfig['kind']
+  readonly door: LocalServer
+  readonly tls: DoorTls | undefined
 }
 
 export class NodeDoors {
   readonly token: OwnerToken
   readonly #c: NodeDoorsComponents
-  readonly #open: { readonly kind: DoorConfig['kind']; readonly door: LocalServer }[] = []
+  readonly #open: OpenDoor[] = []
 
   constructor(components: NodeDoorsComponents) {
     this.#c = components
@@ -44,7 +61,7 @@ export class NodeDoors {
 
   /** throws ShoalError 'usage' where one cannot listen; then none is open. */
   async start(api: NodeApi): Promise<void> {
-    const { world, version, settings, ...others } = this.#c
+    const { world, version, settings, kv, ...others } = this.#c
     const { log } = others
     if (settings.length === 0) return
     const gate = new Gate({ ...others, api, clock: world.clock, token: this.token })
@@ -53,8 +70,11 @@ export class NodeDoors {
         const { kind } = one
         const onError = ({ message, stack }: ShoalError): void =>
           log('door.failed', { door: kind, message, stack })
-        const door = await openDoor({ gate, ...world, version, onError }, one)
-        this.#open.push({ kind, door })
+        const tls = one.tls && (await DoorTls.open({ kv, clock: world.clock, onError }, one.tls))
+        const serve: DoorComponents['serve'] = (what, answer) =>
+          openWebServer({ ...one, tls }, what, answer)
+        const door = await openDoor({ gate, ...world, version, onError, serve }, one)
+        this.#open.push({ kind, door, tls })
         log('door.open', { door: kind, url: door.url })
       }
     } catch (error) {
@@ -68,7 +88,11 @@ export class NodeDoors {
   }
 
   list(): readonly DoorStatus[] {
-    return this.#open.map(({ kind, door: { url } }) => ({ kind, url }))
+    return this.#open.map(({ kind, door: { url }, tls }) => ({
+      kind,
+      url,
+      fingerprint: tls?.fingerprint,
+    }))
   }
 }
 
@@ -77,7 +101,7 @@ async function openDoor(components: DoorComponents, settings: DoorConfig): Promi
   switch (settings.kind) {
     case 'http': {
       const { openHttpDoor } = await import('./http/http-door.ts')
-      return openHttpDoor(components, settings)
+      return openHttpDoor(components)
     }
     case 'webdav': {
       const { openWebDavDoor } = await import('./webdav/webdav-door.ts')

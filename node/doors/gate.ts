@@ -29,6 +29,8 @@ export interface Visitor {
   /** Headers of HTTP, where the door speaks it. */
   readonly host?: string | undefined
   readonly origin?: string | undefined
+  /** It came by TLS. */
+  readonly isSecure: boolean
 }
 
 export interface GateComponents {
@@ -56,10 +58,11 @@ export class Gate {
    * Refuse what a page of another origin asks, and what was sent to another name than one of this
    * machine (DNS rebinding). throws ShoalError 'EPERM'.
    */
-  checkOrigin({ host, origin }: Visitor): void {
-    if (!isOwnHost(host))
+  checkOrigin({ host, origin, isSecure }: Visitor): void {
+    // By TLS a page that was led here by its name server finds no certificate of its name.
+    if (!isSecure && !isOwnHost(host))
       throw new ShoalError('EPERM', 'this door is for programs of this machine: ask for localhost')
-    if (origin !== undefined && origin !== `http://${host}`)
+    if (origin !== undefined && origin !== `${isSecure ? 'https' : 'http'}://${host}`)
       throw new ShoalError('EPERM', 'pages of other origins may ask nothing here')
   }
 

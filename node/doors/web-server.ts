@@ -4,12 +4,19 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { KIB, MINUTE_MS, SECOND_MS } from '../../protocol/units.ts'
 import { listenHere } from '../world/local-server.ts'
 import type { LocalServer } from '../world/local-server.ts'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { ListenAddress } from '../door-config.ts'
+import type { Visitor } from './gate.ts'
+import type { DoorTls } from './tls.ts'
 
 /** Not imported: an import loads a WebSocket with it, 60 ms of a node's start. */
 const { createServer } = process.getBuiltinModule('node:http')
+const { createServer: createTlsServer } = process.getBuiltinModule('node:https')
 
 const CONNECTIONS_MAX = 256
+/** From one address of another machine. */
+const CONNECTIONS_OF_ONE_MAX = 64
 const HEADER_BYTES_MAX: number = 16 * KIB
 const HEADERS_MS: number = 10 * SECOND_MS
 const SILENT_MS: number = 2 * MINUTE_MS
@@ -22,12 +29,19 @@ export interface Exchange {
   readonly signal: AbortSignal
 }
 
+/** The visitor that a request is of. */
+export function visitorOf(door: string, { headers, socket }: IncomingMessage): Visitor {
+  const { host, origin } = headers
+  const isSecure = 'encrypted' in socket
+  return { door, address: socket.remoteAddress ?? '', host, origin, isSecure }
+}
+
 /**
  * Listen for requests, each of which `answer` answers; it never rejects. what: is served there,
  * for errors. throws ShoalError 'usage' naming the address.
  */
 export async function openWebServer(
-  at: { readonly host: string; readonly port: number },
+  at: ListenAddress & { readonly tls: DoorTls | undefined },
   what: string,
   answer: (exchange: Exchange) => Promise<void>,
 ): Promise<LocalServer> {
@@ -42,24 +56,13 @@ export async function openWebServer(
     })
     void answer({ request, response, signal: controller.signal })
   }
-  const server = createServer(
-    {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_MS,
-      requestTimeout: 0,
-      keepAliveTimeout: 5 * SECOND_MS,
-      // One length, one way to say it: nobody in between reads another request (smuggling).
-      insecureHTTPParser: false,
-      requireHostHeader: true,
-    },
-    begin,
-  )
+  const server = serverOf(at.tls, begin)
   // Who is not let in need not send what it has.
   server.on('checkContinue', begin)
   server.maxConnections = CONNECTIONS_MAX
   server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX
   server.setTimeout(SILENT_MS)
-  const open = await listenHere(server, at, what)
+  const open = await listenHere(server, at, what, at.tls === undefined ? 'http' : 'https')
   return {
     url: open.url,
     close: () => {
@@ -68,4 +71,43 @@ export async function openWebServer(
       return open.close()
     },
   }
+}
+
+function serverOf(
+  tls: DoorTls | undefined,
+  begin: (request: IncomingMessage, response: ServerResponse) => void,
+): Server {
+  const options = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: HEADERS_MS,
+    requestTimeout: 0,
+    keepAliveTimeout: 5 * SECOND_MS,
+    // One length, one way to say it: nobody in between reads another request (smuggling).
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+  }
+  if (tls === undefined) return createServer(options, begin)
+  const handshakeTimeout = HEADERS_MS
+  const server = createTlsServer({ ...options, ...tls.current, handshakeTimeout }, begin)
+  const connected = new Map<string, number>()
+  server.on('connection', async (socket: Socket) => {
+    countIn(connected, socket)
+    // Whoever connects next is shown it.
+    const renewed = await tls.renewed()
+    if (renewed !== undefined) server.setSecureContext(renewed)
+  })
+  return server
+}
+
+/** No machine takes all connections for itself. */
+function countIn(connected: Map<string, number>, socket: Socket): void {
+  const { remoteAddress: address = '' } = socket
+  const count = (connected.get(address) ?? 0) + 1
+  connected.set(address, count)
+  socket.once('close', () => {
+    const left = (connected.get(address) ?? 1) - 1
+    if (left > 0) connected.set(address, left)
+    else connected.delete(address)
+  })
+  if (count > CONNECTIONS_OF_ONE_MAX) socket.destroy()
 }

@@ -1,6 +1,6 @@
 // Puts the parts of a node under measurement: its disk, its mounts, the API at its doors; and
 // serves what is measured. Loaded only where metrics are wanted.
-import type { ListenAddress } from '../config.ts'
+import type { ListenAddress } from '../door-config.ts'
 import type { NodeApi } from '../control/api.ts'
 import type { Mounter } from '../mount/mounts.ts'
 import type { Clock, Disk } from '../world/world.ts'

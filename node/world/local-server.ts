@@ -16,6 +16,7 @@ export async function listenHere(
   server: Server,
   { host, port }: { readonly host: string; readonly port: number },
   what: string,
+  scheme: 'http' | 'https' = 'http',
 ): Promise<LocalServer> {
   server.listen(port, host)
   try {
@@ -26,7 +27,7 @@ export async function listenHere(
   }
   const shown = host.includes(':') ? `[${host}]` : host
   return {
-    url: `http://${shown}:${(server.address() as AddressInfo).port}`,
+    url: `${scheme}://${shown}:${(server.address() as AddressInfo).port}`,
     async close() {
       const closed = once(server, 'close')
       server.close()

@@ -3,7 +3,7 @@ import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { DoorComponents } from '../doors.ts'
-import { openWebServer } from '../web-server.ts'
+import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
 import { sendEvents, sendFailure, sendJson } from './answers.ts'
 import { serveCall } from './calls.ts'
@@ -12,11 +12,8 @@ import { describeApi } from './openapi.ts'
 import { requestPath } from './request-path.ts'
 
 /** throws ShoalError 'usage' naming the address. */
-export function openHttpDoor(
-  components: DoorComponents,
-  at: { readonly host: string; readonly port: number },
-): Promise<LocalServer> {
-  return openWebServer(at, 'the HTTP door', (exchange) => respond(components, exchange))
+export function openHttpDoor(components: DoorComponents): Promise<LocalServer> {
+  return components.serve('the HTTP door', (exchange) => respond(components, exchange))
 }
 
 /** Never rejects. */
@@ -26,11 +23,9 @@ async function respond(
 ): Promise<void> {
   const { gate, onError } = components
   try {
-    const { host, origin, authorization } = request.headers
-    const address = request.socket.remoteAddress ?? ''
-    const visitor = { door: 'http', address, host, origin }
+    const visitor = visitorOf('http', request)
     gate.checkOrigin(visitor)
-    const { api } = await gate.byHeader(visitor, authorization)
+    const { api } = await gate.byHeader(visitor, request.headers.authorization)
     if (request.headers.expect !== undefined) response.writeContinue()
     await serve(api, components, { request, response, signal })
   } catch (thrown) {

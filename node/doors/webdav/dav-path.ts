@@ -4,7 +4,7 @@
 import { byteText, plainText, textBytes } from '../../../protocol/byte-text.ts'
 import { toHex, fromByteString } from '../../../protocol/bytes.ts'
 import type { ByteString } from '../../../protocol/bytes.ts'
-import type { DoorFolder } from '../../config.ts'
+import type { DoorFolder } from '../../door-config.ts'
 import { DavError } from './dav-error.ts'
 
 export interface DavPath {

@@ -2,7 +2,7 @@
 // section 10).
 import { ShoalError, hasCode } from '../../../protocol/errors.ts'
 import { KIB, SECOND_MS } from '../../../protocol/units.ts'
-import type { DoorFolder } from '../../config.ts'
+import type { DoorFolder } from '../../door-config.ts'
 import type { FileStat } from '../../control/files.ts'
 import type { Clock, Random } from '../../world/world.ts'
 import { readBody } from '../read-body.ts'

@@ -3,12 +3,12 @@
 import { asShoalError, hasCode } from '../../../protocol/errors.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
 import { MIB } from '../../../protocol/units.ts'
-import type { DoorFolder, ListenAddress } from '../../config.ts'
+import type { DoorFolder } from '../../door-config.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { DoorComponents } from '../doors.ts'
 import type { Visit } from '../visit.ts'
 import { begin, sendNothing } from '../web-answers.ts'
-import { openWebServer } from '../web-server.ts'
+import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
 import { DavError, davErrorBody, davStatus } from './dav-error.ts'
 import { davPath } from './dav-path.ts'
@@ -58,10 +58,10 @@ const OFFERS: Readonly<Record<string, string>> = {
 /** throws ShoalError 'usage' naming the address. */
 export function openWebDavDoor(
   components: DoorComponents,
-  settings: ListenAddress & DoorFolder,
+  settings: DoorFolder,
 ): Promise<LocalServer> {
   const locks = new Locks(components.clock, components.random)
-  return openWebServer(settings, 'the WebDAV door', (exchange) =>
+  return components.serve('the WebDAV door', (exchange) =>
     respond(components, { settings, locks }, exchange),
   )
 }
@@ -104,8 +104,8 @@ async function respond(
 
 /** throws DavError 401, ShoalError 'EPERM', 'EBUSY'. */
 async function visitOf({ gate }: DoorComponents, { request }: Exchange): Promise<Visit> {
-  const { host, origin, authorization } = request.headers
-  const visitor = { door: 'webdav', address: request.socket.remoteAddress ?? '', host, origin }
+  const { authorization } = request.headers
+  const visitor = visitorOf('webdav', request)
   gate.checkOrigin(visitor)
   // Programs ask first without a password whether one is wanted: nobody has guessed anything yet.
   if (authorization === undefined) throw new DavError(401, 'an account is wanted')
