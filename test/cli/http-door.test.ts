@@ -244,7 +244,10 @@ describe('the HTTP door', { concurrency: 2 }, () => {
         await writeFile(file, `${await readFile(file, 'utf8')}doors: [{ http: "${address}" }]\n`)
         const { code, stderr } = await shoal('up', ...ALONE)
         assert.equal(code, 1)
-        assert.match(stderr, /doors\.0\.http must listen on this machine alone, such as .*, or have "tls"/)
+        assert.match(
+          stderr,
+          /doors\.0\.http must listen on this machine alone, such as .*, or have "tls"/,
+        )
       })
     }
   })
