@@ -1,6 +1,6 @@
 // The doors of a node: ways in for programs that are no Shoal node, each as config.yaml says. All
 // go through one gate. A door is a folder here, which turns a protocol into calls of NodeApi.
-import { ShoalError } from '../../protocol/errors.ts'
+import type { ShoalError } from '../../protocol/errors.ts'
 import type { NodeAccounts } from '../accounts/node-accounts.ts'
 import type { DoorConfig } from '../door-config.ts'
 import type { NodeApi } from '../control/api.ts'
@@ -107,7 +107,9 @@ async function openDoor(components: DoorComponents, settings: DoorConfig): Promi
       const { openWebDavDoor } = await import('./webdav/webdav-door.ts')
       return openWebDavDoor(components, settings)
     }
-    default:
-      throw new ShoalError('unsupported', `there is no door ${settings.kind} yet`)
+    case 's3': {
+      const { openS3Door } = await import('./s3/s3-door.ts')
+      return openS3Door(components, settings)
+    }
   }
 }

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 /** The package of Debian that has each program. */
 const PACKAGES = {
   '/usr/libexec/gvfsd-dav': 'gvfs gvfs-backends',
+  aws: 'awscli',
   cadaver: 'cadaver',
   cc: 'gcc libc6-dev',
   'dbus-run-session': 'dbus',
@@ -19,7 +20,10 @@ const PACKAGES = {
   promtool: 'prometheus',
   python3: 'python3',
   rclone: 'rclone',
+  restic: 'restic',
   rsync: 'rsync',
+  s3cmd: 's3cmd',
+  s3fs: 's3fs',
   strace: 'strace',
   'stress-ng': 'stress-ng',
 } as const

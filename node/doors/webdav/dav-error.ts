@@ -2,7 +2,7 @@
 // met.
 import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
 import { statusOf } from '../../control/status-code.ts'
-import { escapeXml } from './xml-text.ts'
+import { escapeXml } from '../xml/xml-text.ts'
 
 /** A name of DAV:, with what it is about. */
 export interface UnmetCondition {

@@ -12,8 +12,8 @@ import { DavError } from './dav-error.ts'
 import { apiPath, davPath, hrefOf, isSameHost, placeKey } from './dav-path.ts'
 import type { DavPath } from './dav-path.ts'
 import type { Locks } from './locks.ts'
-import { parseXml } from './xml.ts'
-import type { XmlElement } from './xml.ts'
+import { parseXml } from '../xml/xml.ts'
+import type { XmlElement } from '../xml/xml.ts'
 
 const BODY_BYTES_MAX: number = 256 * KIB
 const BODY_MS: number = 30 * SECOND_MS

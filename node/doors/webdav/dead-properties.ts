@@ -8,8 +8,8 @@ import { XATTRS_MAX, XATTR_VALUE_MAX } from '../../../protocol/limits.ts'
 import { MIB } from '../../../protocol/units.ts'
 import type { ExtendedAttributes, ExtendedChanges } from '../../control/files.ts'
 import { DavError } from './dav-error.ts'
-import { parseXml, standingAlone } from './xml.ts'
-import type { XmlElement } from './xml.ts'
+import { parseXml, standingAlone } from '../xml/xml.ts'
+import type { XmlElement } from '../xml/xml.ts'
 
 const PREFIX = 'user.webdav.'
 const HASH_CHARS = 32

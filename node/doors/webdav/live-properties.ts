@@ -6,8 +6,8 @@ import type { NodeStatus } from '../../control/status.ts'
 import { etagOf, httpDate } from '../send-file.ts'
 import type { DavRequest, Place } from './dav-request.ts'
 import type { Lock, Locks } from './locks.ts'
-import { escapeXml } from './xml-text.ts'
-import { DAV } from './xml.ts'
+import { escapeXml } from '../xml/xml-text.ts'
+import { DAV } from '../xml/xml.ts'
 
 /** The namespace of the property `executable` of Apache, which davfs2 and cadaver ask for. */
 export const APACHE = 'http://apache.org/dav/props/'

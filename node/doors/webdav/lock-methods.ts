@@ -12,8 +12,8 @@ import { activeLocks } from './live-properties.ts'
 import { timeoutOf } from './locks.ts'
 import type { Lock } from './locks.ts'
 import { XML_TYPE } from './multistatus.ts'
-import { childNamed, isNamed, standingAlone } from './xml.ts'
-import type { XmlElement } from './xml.ts'
+import { childNamed, isNamed, standingAlone } from '../xml/xml.ts'
+import type { XmlElement } from '../xml/xml.ts'
 
 /** Longest `owner`, by which a client says whose a lock is. */
 const OWNER_BYTES_MAX: number = 4 * KIB

@@ -1,5 +1,5 @@
 // Answers about several places or properties: 207 (RFC 4918, section 13), sent as it is made.
-import { escapeXml } from './xml-text.ts'
+import { escapeXml } from '../xml/xml-text.ts'
 
 const { STATUS_CODES } = process.getBuiltinModule('node:http')
 

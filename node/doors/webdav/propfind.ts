@@ -20,9 +20,9 @@ import { LIVE_PROPERTIES, isQuota, livePropertyOf } from './live-properties.ts'
 import type { LiveProperty, Resource, Telling } from './live-properties.ts'
 import { XML_TYPE, multistatus, responseOf } from './multistatus.ts'
 import type { PropertyStatus } from './multistatus.ts'
-import { escapeXml } from './xml-text.ts'
-import { DAV, childNamed, elementsIn, emptyElement, isNamed, standingAlone } from './xml.ts'
-import type { XmlElement } from './xml.ts'
+import { escapeXml } from '../xml/xml-text.ts'
+import { DAV, childNamed, elementsIn, emptyElement, isNamed, standingAlone } from '../xml/xml.ts'
+import type { XmlElement } from '../xml/xml.ts'
 
 const PAGE_ENTRIES = 500
 /** Properties that one request names. */

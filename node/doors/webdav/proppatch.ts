@@ -11,8 +11,8 @@ import type { DavRequest } from './dav-request.ts'
 import { APACHE, livePropertyOf, withExecutable } from './live-properties.ts'
 import { XML_TYPE, multistatus, responseOf } from './multistatus.ts'
 import type { PropertyStatus } from './multistatus.ts'
-import { childNamed, elementsIn, emptyElement, isNamed, textIn } from './xml.ts'
-import type { XmlElement } from './xml.ts'
+import { childNamed, elementsIn, emptyElement, isNamed, textIn } from '../xml/xml.ts'
+import type { XmlElement } from '../xml/xml.ts'
 
 /** Properties that one request changes. */
 const CHANGES_MAX = 256

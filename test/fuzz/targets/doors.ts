@@ -1,7 +1,9 @@
 // Parsers of what programs send to the doors.
 import { davPath, hrefOf } from '../../../node/doors/webdav/dav-path.ts'
 import { parseIf } from '../../../node/doors/webdav/if-header.ts'
-import { parseXml, standingAlone } from '../../../node/doors/webdav/xml.ts'
+import { parseXml, standingAlone } from '../../../node/doors/xml/xml.ts'
+import { parseUrl } from '../../../node/doors/s3/authenticate.ts'
+import { ATTRIBUTE, metadataOf } from '../../../node/doors/s3/metadata.ts'
 import { utf8 } from '../../../protocol/bytes.ts'
 import type { Target } from '../watch.ts'
 
@@ -20,7 +22,7 @@ export const doorTargets: readonly Target[] = [
     // What is kept of it is read again, and must be as good.
     run: (input) => parseXml(utf8(standingAlone(parseXml(input)))),
     honest: () => XML.map(utf8),
-    codes: ['usage'],
+    codes: ['malformed'],
   },
   {
     name: 'webdav-if',
@@ -33,5 +35,24 @@ export const doorTargets: readonly Target[] = [
     run: (input) => davPath(hrefOf(davPath(textOf(input)))),
     honest: () => ['/a%20b/%ff/', 'http://h:1/%C3%BC?x'].map(utf8),
     codes: ['usage'],
+  },
+  {
+    name: 's3-url',
+    run: (input) => parseUrl(textOf(input)),
+    honest: () => ['/b/k%20?list-type=2&prefix=%C3%BC', '/?x'].map(utf8),
+    codes: ['usage'],
+  },
+  {
+    name: 's3-metadata',
+    run: (input) => {
+      const extended = { [ATTRIBUTE]: Buffer.from(input).toString('base64') }
+      metadataOf({ extended, sizeBytes: 1, modifiedNs: 2n })
+    },
+    honest: () => [
+      utf8(
+        '{"etag":"aa","headers":{"content-type":"a/b"},"user":{"k":"v"},"tags":[["a","b"]],"size":1,"modified":"2"}',
+      ),
+    ],
+    codes: [],
   },
 ]

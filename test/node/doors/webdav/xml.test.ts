@@ -3,16 +3,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { DavError } from '../../../../node/doors/webdav/dav-error.ts'
+import { hasCode } from '../../../../protocol/errors.ts'
 import {
   emptyElement,
   elementsIn,
   parseXml,
   standingAlone,
   textIn,
-} from '../../../../node/doors/webdav/xml.ts'
-import type { XmlElement } from '../../../../node/doors/webdav/xml.ts'
-import { escapeXml, isXmlText } from '../../../../node/doors/webdav/xml-text.ts'
+} from '../../../../node/doors/xml/xml.ts'
+import type { XmlElement } from '../../../../node/doors/xml/xml.ts'
+import { escapeXml, isXmlText } from '../../../../node/doors/xml/xml-text.ts'
 
 const read = (text: string): XmlElement => parseXml(Buffer.from(text))
 
@@ -100,7 +100,7 @@ describe('XML of requests', () => {
             const found = parseXml(bytes)
             assert.deepEqual(meaning(read(standingAlone(found))), meaning(found))
           } catch (error) {
-            assert.ok(error instanceof DavError && error.status === 400, String(error))
+            assert.ok(hasCode(error, 'malformed'), String(error))
           }
         },
       ),
@@ -136,9 +136,11 @@ describe('XML of requests', () => {
       '<:a/>',
       '<__proto__/>',
     ])
-      assert.throws(() => read(wrong), { status: 400 }, wrong)
-    assert.throws(() => parseXml(Buffer.from([0x3c, 0x61, 0xff, 0x2f, 0x3e])), { status: 400 })
-    assert.throws(() => parseXml(Buffer.from('<a/>', 'utf16le')), { status: 400 })
+      assert.throws(() => read(wrong), { code: 'malformed' }, wrong)
+    assert.throws(() => parseXml(Buffer.from([0x3c, 0x61, 0xff, 0x2f, 0x3e])), {
+      code: 'malformed',
+    })
+    assert.throws(() => parseXml(Buffer.from('<a/>', 'utf16le')), { code: 'malformed' })
   })
 
   test('bombs are refused before they are anything', () => {
@@ -157,6 +159,6 @@ describe('XML of requests', () => {
       `<a>${'&'.repeat(200_000)}</a>`,
       `<a ${"b='".repeat(60_000)}`,
     ])
-      assert.throws(() => read(bomb), { status: 400 }, bomb.slice(0, 40))
+      assert.throws(() => read(bomb), { code: 'malformed' }, bomb.slice(0, 40))
   })
 })

@@ -2,7 +2,7 @@
 // prefixes stand for, so that a part of it can be kept by itself. Refused: what is not well-formed,
 // declarations of documents and of entities (bombs, files of this machine), what nests deeply.
 import { XMLParser, XMLValidator } from 'fast-xml-parser'
-import { DavError } from './dav-error.ts'
+import { ShoalError } from '../../../protocol/errors.ts'
 import { escapeXml, isXmlText } from './xml-text.ts'
 
 export const DAV = 'DAV:'
@@ -51,8 +51,8 @@ const parser = new XMLParser({
 const DECLARATION = /<!(?!--|\[CDATA\[)/
 const NAME = /^[\p{L}_][\p{L}\p{N}\p{M}_.·-]*$/u
 
-/** The root of a document. throws DavError 400. */
-export function parseXml(bytes: Uint8Array): XmlElement {
+/** The root of a document of at most so many elements. throws ShoalError 'malformed'. */
+export function parseXml(bytes: Uint8Array, elementsMax: number = ELEMENTS_MAX): XmlElement {
   const text = decode(bytes)
   if (DECLARATION.test(text)) throw wrong('declares a document type or entities')
   if (!isXmlText(text)) throw wrong('has characters that XML has none of')
@@ -61,7 +61,7 @@ export function parseXml(bytes: Uint8Array): XmlElement {
   // It forgets text after the last tag.
   const hasMore = !text.trimEnd().endsWith('>')
   if (root === undefined || others.length > 0 || hasMore) throw wrong('has not one root')
-  const reading: Reading = { elements: 0 }
+  const reading: Reading = { elements: 0, elementsMax }
   const prefixes = new Map([
     ['', ''],
     ['xml', XML],
@@ -145,6 +145,7 @@ function parse(text: string): readonly Parsed[] {
 
 interface Reading {
   elements: number
+  readonly elementsMax: number
 }
 
 function elementOf(
@@ -152,7 +153,7 @@ function elementOf(
   around: Pick<XmlElement, 'prefixes' | 'language'>,
   reading: Reading,
 ): XmlElement {
-  if (++reading.elements > ELEMENTS_MAX) throw wrong('has too many elements')
+  if (++reading.elements > reading.elementsMax) throw wrong('has too many elements')
   const [tag] = Object.keys(node).filter((key) => key !== ':@')
   if (tag === undefined) throw wrong('has an element without a name')
   const attributes = new Map(
@@ -257,6 +258,6 @@ function charOf(reference: string): string | undefined {
   return code > CODE_POINT_MAX ? undefined : String.fromCodePoint(code)
 }
 
-function wrong(how: string): DavError {
-  return new DavError(400, `the XML of the request ${how}`)
+function wrong(how: string): ShoalError {
+  return new ShoalError('malformed', `the XML of the request ${how}`)
 }

@@ -1,0 +1,149 @@
+// Copies of objects. One shares its content with what it is a copy of, and shows when it is whole.
+import { hasCode } from '../../../protocol/errors.ts'
+import type { ByteString } from '../../../protocol/bytes.ts'
+import { toHex } from '../../../protocol/bytes.ts'
+import { createHash } from 'node:crypto'
+import { ignoreFailure } from '../../world/ignore-failure.ts'
+import { rangeOf } from '../ranges.ts'
+import { startChecksum } from './checksums.ts'
+import { ATTRIBUTE, encodeMetadata } from './metadata.ts'
+import { newMetadata, refuseUnknown } from './new-metadata.ts'
+import { findUpload, partNumberOf, writePart } from './multipart.ts'
+import { checkRead, findObject, isKnown, isMarkerKey, writeCondition } from './objects.ts'
+import { S3Error, invalid } from './s3-error.ts'
+import {
+  bucketPath,
+  checkBucket,
+  element,
+  freshTime,
+  headerOf,
+  isoTime,
+  objectPath,
+  sendXml,
+} from './s3-request.ts'
+import type { S3Request } from './s3-request.ts'
+import { UPLOADS } from './keys.ts'
+import { uriDecode } from './sigv4.ts'
+
+const SPARE_BYTES = 12
+const CONDITIONS = 'x-amz-copy-source-'
+
+export async function copyObject(asked: S3Request): Promise<void> {
+  const { api, bucket, key, random, signal } = asked
+  refuseUnknown(asked)
+  const source = sourceOf(asked)
+  const found = await findSource(asked, source)
+  await checkBucket(asked)
+  if (isMarkerKey(asked) || found.stat.kind === 'folder')
+    throw new S3Error('KeyConflict', 409, 'a folder is not copied: put its key')
+  const directive = headerOf(asked, 'x-amz-metadata-directive') ?? 'COPY'
+  const replaces = directive === 'REPLACE'
+  const isItself = source.bucket === bucket && source.key === key
+  if (isItself && !replaces)
+    throw invalid('an object is copied to itself for other metadata alone', 'InvalidRequest')
+  const given = newMetadata(asked)
+  const tags =
+    headerOf(asked, 'x-amz-tagging-directive') === 'REPLACE' ? given.tags : found.metadata.tags
+  const { etag, checksum, parts } = found.metadata
+  const kept = replaces ? given : found.metadata
+  const metadata = { ...kept, tags, etag, checksum, parts }
+  const modifiedNs = freshTime(asked)
+  const { sizeBytes } = found.stat
+  const extended = { [ATTRIBUTE]: encodeMetadata(metadata, { sizeBytes, modifiedNs }) }
+  const ifTag = await writeCondition(asked)
+  const to = objectPath(asked, bucket, key)
+  if (isItself) await api.setAttributes(to, { modifiedNs, extended }, { signal })
+  else {
+    const folder = `${bucketPath(asked, bucket)}/${UPLOADS}`
+    await api.makeFolder(folder, { parents: true, signal })
+    const spare = `${folder}/copy-${toHex(random.bytes(SPARE_BYTES))}`
+    for await (const _ of api.clone(found.path, spare, { signal })) continue
+    try {
+      await api.setAttributes(spare, { modifiedNs, extended }, { signal })
+      await moveInto(asked, spare, to, ifTag)
+    } catch (error) {
+      await ignoreFailure(api.remove(spare), 'what failed is told')
+      throw error
+    }
+  }
+  sendXml(
+    asked,
+    'CopyObjectResult',
+    element('LastModified', isoTime({ modifiedNs })) + element('ETag', `"${etag}"`),
+  )
+}
+
+async function moveInto(
+  { api, signal }: S3Request,
+  spare: string,
+  to: string,
+  ifTag: string | undefined,
+): Promise<void> {
+  try {
+    await api.move(spare, to, { exact: true, ifTag, signal })
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error
+    await api.makeFolder(to.slice(0, to.lastIndexOf('/')), { parents: true, signal })
+    await api.move(spare, to, { exact: true, ifTag, signal })
+  }
+}
+
+/** UploadPartCopy. */
+export async function copyPart(asked: S3Request): Promise<void> {
+  const { api, signal } = asked
+  const number = partNumberOf(asked)
+  const upload = await findUpload(asked)
+  const { stat, path } = await findSource(asked, sourceOf(asked))
+  const said = headerOf(asked, 'x-amz-copy-source-range')
+  const range = said === undefined ? undefined : rangeOf(said, stat.sizeBytes)
+  const [, last = ''] = /^bytes=\d+-(\d+)$/.exec(said ?? '') ?? []
+  if (said !== undefined && (range === undefined || last === ''))
+    throw invalid('x-amz-copy-source-range is bytes=FIRST-LAST')
+  if (range === 'none' || (last !== '' && Number(last) >= stat.sizeBytes))
+    throw new S3Error('InvalidRange', 416, 'the range is not within the object')
+  const found = await api.readFile(path, { signal, ...range })
+  const [md5, crc] = [createHash('md5'), startChecksum('CRC32')]
+  const seen = { sizeBytes: 0, md5: Buffer.alloc(0), checksum: undefined }
+  const parts = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const part of found.content) {
+      seen.sizeBytes += part.length
+      md5.update(part)
+      crc.update(part)
+      yield part
+    }
+    seen.md5 = md5.digest()
+  }
+  const etag = await writePart(asked, upload, { number, parts: parts(), seen })
+  sendXml(
+    asked,
+    'CopyPartResult',
+    element('LastModified', new Date(asked.clock.wall()).toISOString()) +
+      element('ETag', `"${etag}"`),
+  )
+}
+
+interface Source {
+  readonly bucket: string
+  readonly key: ByteString
+}
+
+/** throws S3Error. */
+function sourceOf(asked: S3Request): Source {
+  const text = headerOf(asked, 'x-amz-copy-source') ?? ''
+  const [path = '', version] = text.split('?versionId=')
+  if (version !== undefined && version !== 'null')
+    throw new S3Error('NoSuchVersion', 404, 'there is no such version')
+  const decoded = uriDecode(path.replace(/^\//, ''))
+  const slash = decoded?.indexOf('/') ?? -1
+  if (decoded === undefined || slash <= 0) throw invalid('x-amz-copy-source is BUCKET/KEY')
+  return { bucket: decoded.slice(0, slash), key: decoded.slice(slash + 1) as ByteString }
+}
+
+async function findSource(asked: S3Request, source: Source): ReturnType<typeof findObject> {
+  const found = await findObject(asked, source)
+  const etag = `"${found.metadata.etag}"`
+  checkRead(asked, found.stat, etag, CONDITIONS)
+  if (isKnown(asked, found.stat, etag, CONDITIONS))
+    throw new S3Error('PreconditionFailed', 412, 'a condition on the source does not hold')
+  return found
+}

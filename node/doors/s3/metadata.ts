@@ -1,0 +1,133 @@
+// The part of an object that is not its bytes, in one extended attribute. Any member may set that,
+// so it is read field by field; and it counts only for the content it was written with: whoever
+// writes the file otherwise gives it another time or size.
+import type { FileStat } from '../../control/files.ts'
+import type { ChecksumName } from './checksums.ts'
+import { isChecksumName } from './checksums.ts'
+
+export const ATTRIBUTE = 'user.s3'
+/** Bytes of all metadata that a user gives. */
+export const USER_BYTES_MAX = 2048
+const KEPT_HEADERS = [
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'expires',
+] as const
+const VISIBLE = /^[\t\x20-\x7e\x80-\xff]*$/
+const TOKEN = /^[\w!#$%&'*+.^`|~-]{1,256}$/
+const TEXTS_MAX = 256
+
+export type KeptHeader = (typeof KEPT_HEADERS)[number]
+type Texts = Readonly<Record<string, string>>
+
+export interface ObjectMetadata {
+  /** Without quotes. */
+  readonly etag: string
+  readonly headers: Texts
+  /** By name, in lower case, without `x-amz-meta-`. */
+  readonly user: Texts
+  readonly tags: readonly (readonly [key: string, value: string])[]
+  readonly checksum?:
+    { readonly name: ChecksumName; readonly value: string; readonly isFull: boolean } | undefined
+  readonly parts?: number | undefined
+}
+
+/** As much of a file as tells of it. */
+export type DescribedFile = Pick<FileStat, 'extended' | 'tag' | 'sizeBytes' | 'modifiedNs'>
+
+/** The content that it is of. */
+interface ContentMark {
+  readonly sizeBytes: number
+  readonly modifiedNs: bigint
+}
+
+export const NO_METADATA: ObjectMetadata = { etag: '', headers: {}, user: {}, tags: [] }
+
+export function keptHeaders(of: (name: string) => string | undefined): Texts {
+  return Object.fromEntries(
+    KEPT_HEADERS.flatMap((name) => {
+      const value = of(name)
+      return value === undefined || value === '' ? [] : [[name, value]]
+    }),
+  )
+}
+
+export function isKeptHeader(name: string): name is KeptHeader {
+  return KEPT_HEADERS.some((kept) => kept === name)
+}
+
+/** As an extended attribute has it. */
+export function encodeMetadata(metadata: ObjectMetadata, mark: ContentMark): string {
+  const { sizeBytes: size, modifiedNs } = mark
+  const text = JSON.stringify({ ...metadata, size, modified: `${modifiedNs}` })
+  return Buffer.from(text).toString('base64')
+}
+
+/** The metadata of an object, also of one that was written otherwise. */
+export function metadataOf(stat: DescribedFile): ObjectMetadata {
+  const opaque = `${stat.tag ?? ''}-0`
+  const fields = fieldsOf(stat)
+  if (fields === undefined) return { ...NO_METADATA, etag: opaque }
+  const { etag, headers, user, tags, checksum, parts, size, modified } = fields
+  const isOfThis = size === stat.sizeBytes && modified === `${stat.modifiedNs}`
+  return {
+    etag: isOfThis && typeof etag === 'string' && /^[\w-]{1,64}$/.test(etag) ? etag : opaque,
+    headers: textsOf(headers, (name) => isKeptHeader(name)),
+    user: textsOf(user, (name) => TOKEN.test(name)),
+    tags: tagsOf(tags),
+    ...(isOfThis && isCount(parts) && { parts }),
+    ...(isOfThis && { checksum: checksumOf(checksum) }),
+  }
+}
+
+/** Was this folder made by a key that ends with a slash? */
+export function hasMarker({ extended }: FileStat): boolean {
+  return extended !== undefined && Object.hasOwn(extended, ATTRIBUTE)
+}
+
+function fieldsOf({ extended }: DescribedFile): Readonly<Record<string, unknown>> | undefined {
+  const value = extended !== undefined && Object.hasOwn(extended, ATTRIBUTE) && extended[ATTRIBUTE]
+  if (value === undefined || value === false) return undefined
+  try {
+    const read: unknown = JSON.parse(Buffer.from(value, 'base64').toString('utf8'))
+    return isObject(read) ? read : undefined
+  } catch {
+    // Somebody else's, or damaged: it says nothing.
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) > 0
+}
+
+function textsOf(value: unknown, isName: (name: string) => boolean): Texts {
+  if (!isObject(value)) return {}
+  const pairs = Object.entries(value).filter(
+    ([name, text]) => isName(name) && typeof text === 'string' && VISIBLE.test(text),
+  )
+  return Object.fromEntries(pairs.slice(0, TEXTS_MAX)) as Texts
+}
+
+function tagsOf(value: unknown): ObjectMetadata['tags'] {
+  if (!Array.isArray(value)) return []
+  return value.filter(
+    (pair): pair is [string, string] =>
+      Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === 'string'),
+  )
+}
+
+function checksumOf(value: unknown): ObjectMetadata['checksum'] {
+  if (!isObject(value)) return undefined
+  const { name, value: text, isFull } = value
+  if (typeof name !== 'string' || !isChecksumName(name)) return undefined
+  if (typeof text !== 'string' || !/^[A-Za-z0-9+/=-]{1,100}$/.test(text)) return undefined
+  return { name, value: text, isFull: isFull === true }
+}

@@ -1,0 +1,286 @@
+// Objects: written whole, read whole or in part, looked at, and removed. An object is a file, and a
+// write of it what a write of a file is: who reads sees the old one or all of the new.
+import { ShoalError, hasCode } from '../../../protocol/errors.ts'
+import type { FileStat } from '../../control/files.ts'
+import { httpDate } from '../send-file.ts'
+import { hasTag, rangeOf } from '../ranges.ts'
+import { sendBytes, sendNothing } from '../web-answers.ts'
+import type { Headers } from '../web-answers.ts'
+import { checksumHeader } from './checksums.ts'
+import { ATTRIBUTE, encodeMetadata, hasMarker, isKeptHeader, metadataOf } from './metadata.ts'
+import type { ObjectMetadata } from './metadata.ts'
+import { newMetadata } from './new-metadata.ts'
+import { payloadOf } from './payload.ts'
+import { S3Error, invalid, noSuchKey } from './s3-error.ts'
+import {
+  bucketPath,
+  checkBucket,
+  freshTime,
+  headerOf,
+  objectPath,
+  statIfThere,
+} from './s3-request.ts'
+import type { S3Request } from './s3-request.ts'
+
+const PLACE_TRIES = 5
+const OVERRIDE = 'response-'
+
+/** A key of a bucket of paths that ends with a slash is a folder. */
+export function isMarkerKey({ place, key }: S3Request): boolean {
+  return place.layout === 'path' && key.endsWith('/')
+}
+
+export async function putObject(asked: S3Request): Promise<void> {
+  const { response } = asked
+  if (isMarkerKey(asked)) return putMarker(asked)
+  const payload = payloadOf(asked)
+  const metadata = newMetadata(asked)
+  const ifTag = await writeCondition(asked)
+  const modifiedNs = freshTime(asked)
+  const extended: Record<string, string> = {}
+  let etag = ''
+  const content = async function* (): AsyncGenerator<Uint8Array> {
+    yield* payload.parts
+    const { md5, sizeBytes, checksum } = payload.seen
+    etag = md5.toString('hex')
+    const whole = { ...metadata, etag, checksum: checksum && { ...checksum, isFull: true } }
+    // Looked at when all of it has come.
+    extended[ATTRIBUTE] = encodeMetadata(whole, { sizeBytes, modifiedNs })
+  }
+  if (asked.request.headers.expect !== undefined) response.writeContinue()
+  const { sizeBytes } = payload
+  await writeObject(asked, content, { sizeBytes, modifiedNs, extended, ifTag })
+  const { checksum } = payload.seen
+  sendNothing(response, 200, {
+    etag: `"${etag}"`,
+    ...(checksum && { [checksumHeader(checksum.name)]: checksum.value }),
+  })
+}
+
+export interface ObjectToWrite {
+  readonly sizeBytes: number | undefined
+  readonly modifiedNs: bigint
+  readonly extended: Record<string, string>
+  readonly ifTag: string | undefined
+}
+
+/** Folders that it needs are made. content: is asked once for each try, and read at one alone. */
+export async function writeObject(
+  asked: S3Request,
+  content: () => AsyncIterable<Uint8Array>,
+  { ifTag, ...attributes }: ObjectToWrite,
+): Promise<void> {
+  const { api, bucket, key, signal } = asked
+  const path = objectPath(asked, bucket, key)
+  const folder = path.slice(0, path.lastIndexOf('/'))
+  for (let tries = 1; ; tries++) {
+    try {
+      return await api.writeFile(path, content(), attributes, { ifTag, signal })
+    } catch (error) {
+      // Nothing has been read yet where there is no folder for it.
+      if (!hasCode(error, 'ENOENT') || tries === PLACE_TRIES) throw error
+      await checkBucket(asked)
+      await api.makeFolder(folder, { parents: true, signal })
+    }
+  }
+}
+
+async function putMarker(asked: S3Request): Promise<void> {
+  const { api, bucket, key, response, signal } = asked
+  const payload = payloadOf(asked)
+  for await (const part of payload.parts)
+    if (part.length > 0)
+      throw new S3Error('KeyConflict', 409, 'a key with a slash at its end is a folder here: empty')
+  await checkBucket(asked)
+  const path = objectPath(asked, bucket, key)
+  const etag = payload.seen.md5.toString('hex')
+  await api.makeFolder(path, { parents: true, signal })
+  const { sizeBytes, modifiedNs } = await api.stat(path, { signal })
+  const value = encodeMetadata({ ...newMetadata(asked), etag }, { sizeBytes, modifiedNs })
+  await api.setAttributes(path, { extended: { [ATTRIBUTE]: value } }, { signal })
+  sendNothing(response, 200, { etag: `"${etag}"` })
+}
+
+/** As Condition has it. throws S3Error 412 and 404. */
+export async function writeCondition(asked: S3Request): Promise<string | undefined> {
+  const isNot = headerOf(asked, 'if-none-match')
+  const is = headerOf(asked, 'if-match')
+  if (isNot !== undefined) {
+    if (isNot !== '*') throw new S3Error('NotImplemented', 501, 'If-None-Match of a write is "*"')
+    return ''
+  }
+  if (is === undefined) return undefined
+  const stat = await statIfThere(asked, objectPath(asked, asked.bucket, asked.key))
+  if (stat?.kind !== 'file') throw noSuchKey()
+  if (!hasTag(is, `"${metadataOf(stat).etag}"`) && !hasTag(is, metadataOf(stat).etag))
+    throw precondition()
+  return stat.tag
+}
+
+function precondition(): S3Error {
+  return new S3Error('PreconditionFailed', 412, 'a condition of the request does not hold')
+}
+
+/** The object of a key. throws S3Error 404. */
+export async function findObject(
+  asked: S3Request,
+  { bucket, key }: Pick<S3Request, 'bucket' | 'key'> = asked,
+): Promise<{ readonly stat: FileStat; readonly metadata: ObjectMetadata; readonly path: string }> {
+  const path = objectPath(asked, bucket, key)
+  const stat = await statIfThere(asked, path)
+  const isMarker = isMarkerKey({ ...asked, key })
+  if (stat === undefined || stat.kind !== (isMarker ? 'folder' : 'file')) {
+    await checkBucket(asked, bucket)
+    throw noSuchKey()
+  }
+  return { stat: isMarker ? { ...stat, sizeBytes: 0 } : stat, metadata: metadataOf(stat), path }
+}
+
+/** GET and HEAD. */
+export async function getObject(asked: S3Request): Promise<void> {
+  const { api, request, response, signal, query } = asked
+  const { stat, metadata, path } = await findObject(asked)
+  const etag = `"${metadata.etag}"`
+  checkRead(asked, stat, etag)
+  if (isKnown(asked, stat, etag)) return sendNothing(response, 304, { etag })
+  const partNumber = query.get('partNumber')
+  if (partNumber !== undefined && (partNumber !== '1' || metadata.parts !== undefined))
+    throw new S3Error('InvalidPartNumber', 416, 'the parts of an object are not kept apart')
+  const range = rangeOf(headerOf(asked, 'range'), stat.sizeBytes)
+  if (range === 'none')
+    throw new S3Error('InvalidRange', 416, 'the range begins after the end of the object')
+  const headers: Headers = {
+    ...objectHeaders(asked, stat, metadata),
+    'content-length': range?.lengthBytes ?? stat.sizeBytes,
+    ...(range && {
+      'content-range': `bytes ${range.offsetBytes}-${range.offsetBytes + range.lengthBytes - 1}/${stat.sizeBytes}`,
+    }),
+  }
+  const status = range === undefined ? 200 : 206
+  if (request.method === 'HEAD' || stat.kind === 'folder' || stat.sizeBytes === 0)
+    return sendNothing(response, status, headers)
+  const found = await api.readFile(path, { signal, ...range })
+  if (found.stat.tag !== stat.tag) {
+    await found.content[Symbol.asyncIterator]().return?.()
+    return getObject(asked)
+  }
+  await sendBytes(response, { status, headers, parts: found.content }, signal)
+}
+
+function objectHeaders(asked: S3Request, stat: FileStat, metadata: ObjectMetadata): Headers {
+  const { headers, user, tags, checksum, etag, parts } = metadata
+  const overridden = [...asked.query].flatMap(([name, value]) => {
+    const header = name.toLowerCase().slice(OVERRIDE.length)
+    return name.startsWith(OVERRIDE) && isKeptHeader(header) ? [[header, value]] : []
+  })
+  const isWhole = headerOf(asked, 'range') === undefined
+  const wantsSum = headerOf(asked, 'x-amz-checksum-mode')?.toUpperCase() === 'ENABLED' && isWhole
+  return {
+    'content-type': 'binary/octet-stream',
+    'accept-ranges': 'bytes',
+    'last-modified': httpDate(stat),
+    etag: `"${etag}"`,
+    ...headers,
+    ...Object.fromEntries(overridden),
+    ...Object.fromEntries(
+      Object.entries(user).map(([name, value]) => [`x-amz-meta-${name}`, value]),
+    ),
+    ...(tags.length > 0 && { 'x-amz-tagging-count': tags.length }),
+    ...(parts !== undefined && asked.query.has('partNumber') && { 'x-amz-mp-parts-count': parts }),
+    ...(wantsSum &&
+      checksum && {
+        [checksumHeader(checksum.name)]: checksum.value,
+        'x-amz-checksum-type': checksum.isFull ? 'FULL_OBJECT' : 'COMPOSITE',
+      }),
+  }
+}
+
+/** throws S3Error 412. prefix: that of the conditions on the source of a copy. */
+export function checkRead(asked: S3Request, stat: FileStat, etag: string, prefix = ''): void {
+  const match = headerOf(asked, `${prefix}if-match`)
+  const since = headerOf(asked, `${prefix}if-unmodified-since`)
+  const isChanged =
+    match === undefined
+      ? since !== undefined && Date.parse(httpDate(stat)) > Date.parse(since)
+      : !hasEtag(match, etag)
+  if (isChanged) throw precondition()
+}
+
+/** Has the other end this content already? */
+export function isKnown(asked: S3Request, stat: FileStat, etag: string, prefix = ''): boolean {
+  const known = headerOf(asked, `${prefix}if-none-match`)
+  if (known !== undefined) return hasEtag(known, etag)
+  const since = headerOf(asked, `${prefix}if-modified-since`)
+  return since !== undefined && Date.parse(httpDate(stat)) <= Date.parse(since)
+}
+
+/** Quotes are left out by some. */
+function hasEtag(list: string, etag: string): boolean {
+  return hasTag(list, etag) || hasTag(list, etag.slice(1, -1))
+}
+
+export async function deleteObject(asked: S3Request): Promise<void> {
+  await checkBucket(asked)
+  await removeKey(asked)
+  sendNothing(asked.response, 204)
+}
+
+/** No failure where nothing is. throws S3Error 412 where If-Match does not hold. */
+export async function removeKey(asked: S3Request): Promise<void> {
+  const { api, bucket, key, signal } = asked
+  const path = objectPath(asked, bucket, key)
+  if (isMarkerKey(asked)) return removeMarker(asked, path)
+  const ifTag = headerOf(asked, 'if-match') === undefined ? '*' : await writeCondition(asked)
+  try {
+    await api.remove(path, { ifTag, signal })
+  } catch (error) {
+    if (ifTag !== '*' || !isAbsent(error)) throw error
+    return
+  }
+  await removeEmptyAbove(asked, path)
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof ShoalError && ['ENOENT', 'ENOTDIR', 'precondition'].includes(error.code)
+}
+
+async function removeMarker(asked: S3Request, path: string): Promise<void> {
+  const { api, signal } = asked
+  const stat = await statIfThere(asked, path)
+  if (stat?.kind !== 'folder') return
+  try {
+    await api.remove(path, { signal })
+  } catch (error) {
+    if (!hasCode(error, 'ENOTEMPTY')) throw error
+    if (hasMarker(stat))
+      await api.setAttributes(path, { extended: { [ATTRIBUTE]: null } }, { signal })
+    return
+  }
+  await removeEmptyAbove(asked, path)
+}
+
+/** Folders that were there for keys alone go with the last of them. */
+async function removeEmptyAbove(asked: S3Request, path: string): Promise<void> {
+  const { api, bucket, signal } = asked
+  const top = bucketPath(asked, bucket)
+  for (let at = above(path); at.length > top.length; at = above(at)) {
+    const stat = await statIfThere(asked, at)
+    if (stat?.kind !== 'folder' || hasMarker(stat)) return
+    try {
+      await api.remove(at, { signal })
+    } catch (error) {
+      if (error instanceof ShoalError) return
+      throw error
+    }
+  }
+}
+
+function above(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'))
+}
+
+export function checkVersion({ query }: S3Request): void {
+  const version = query.get('versionId')
+  if (version !== undefined && version !== 'null' && version !== '')
+    throw invalid('there is no such version', 'NoSuchVersion')
+}

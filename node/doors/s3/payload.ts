@@ -1,0 +1,124 @@
+// The body of a request as the bytes that it says: taken out of chunks, and checked against each
+// hash and checksum that came with it, before its writer takes the last of it to be the last.
+import { createHash } from 'node:crypto'
+import { isChecksumName, checksumHeader, checksumOfHeader, startChecksum } from './checksums.ts'
+import type { ChecksumName } from './checksums.ts'
+import { chunkedBody } from './chunked-body.ts'
+import { S3Error, invalid } from './s3-error.ts'
+import { isSameSignature } from './sigv4.ts'
+import { headerOf } from './s3-request.ts'
+import type { S3Request } from './s3-request.ts'
+
+const SHA256 = /^[0-9a-f]{64}$/
+const STREAMING = 'STREAMING-'
+const SIGNED = 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD'
+const TRAILER = '-TRAILER'
+const KNOWN: ReadonlySet<string> = new Set([
+  SIGNED,
+  SIGNED + TRAILER,
+  `STREAMING-UNSIGNED-PAYLOAD${TRAILER}`,
+])
+
+/** Sums over a body, once it has ended. */
+export interface Seen {
+  sizeBytes: number
+  md5: Buffer
+  checksum: { readonly name: ChecksumName; readonly value: string } | undefined
+}
+
+export interface Payload {
+  readonly parts: AsyncIterable<Uint8Array>
+  /** As it was said; undefined: it was not. */
+  readonly sizeBytes: number | undefined
+  /** Whole after the last part. */
+  readonly seen: Seen
+}
+
+/** throws S3Error; and its parts do. */
+export function payloadOf(asked: S3Request): Payload {
+  const { payload } = asked.auth
+  const isStreaming = payload.startsWith(STREAMING)
+  if (isStreaming ? !KNOWN.has(payload) : payload !== 'UNSIGNED-PAYLOAD' && !SHA256.test(payload))
+    throw invalid('x-amz-content-sha256 is none')
+  const said = isStreaming
+    ? headerOf(asked, 'x-amz-decoded-content-length')
+    : headerOf(asked, 'content-length')
+  if (said === undefined && isStreaming)
+    throw new S3Error('MissingContentLength', 411, 'x-amz-decoded-content-length is missing')
+  if (said === undefined && asked.request.method === 'PUT' && !isStreaming)
+    throw new S3Error('MissingContentLength', 411, 'Content-Length is missing')
+  const sizeBytes = said !== undefined && /^\d{1,15}$/.test(said) ? Number(said) : undefined
+  const seen: Seen = { sizeBytes: 0, md5: Buffer.alloc(0), checksum: undefined }
+  return { parts: checkedParts(asked, seen, sizeBytes), sizeBytes, seen }
+}
+
+async function* checkedParts(
+  asked: S3Request,
+  seen: Seen,
+  sizeBytes: number | undefined,
+): AsyncGenerator<Uint8Array> {
+  const { payload } = asked.auth
+  const md5 = createHash('md5')
+  const sha256 = SHA256.test(payload) ? createHash('sha256') : undefined
+  const trailers = new Map<string, string>()
+  const name = checksumAsked(asked)
+  const running = name && startChecksum(name)
+  for await (const part of bodyOf(asked, trailers)) {
+    seen.sizeBytes += part.length
+    if (sizeBytes !== undefined && seen.sizeBytes > sizeBytes)
+      throw invalid('the body is longer than it was said to be', 'IncompleteBody')
+    md5.update(part)
+    sha256?.update(part)
+    running?.update(part)
+    yield part
+  }
+  if (sizeBytes !== undefined && seen.sizeBytes !== sizeBytes)
+    throw invalid('the body is shorter than it was said to be', 'IncompleteBody')
+  seen.md5 = md5.digest()
+  if (sha256 !== undefined && !isSameSignature(sha256.digest('hex'), payload))
+    throw invalid('the body has not the hash that was signed', 'XAmzContentSHA256Mismatch')
+  checkMd5(asked, seen.md5)
+  if (name === undefined || running === undefined) return
+  const value = await running.digest()
+  const header = checksumHeader(name)
+  const shown = headerOf(asked, header) ?? trailers.get(header)
+  if (shown !== undefined && shown !== value)
+    throw invalid(`the body has not the ${name} that was said`, 'BadDigest')
+  seen.checksum = { name, value }
+}
+
+function bodyOf(asked: S3Request, trailers: Map<string, string>): AsyncIterable<Uint8Array> {
+  const { request, auth } = asked
+  const body = request as AsyncIterable<Uint8Array>
+  if (!auth.payload.startsWith(STREAMING)) return body
+  return chunkedBody(body, {
+    signing: auth.payload.startsWith(SIGNED) ? auth.signing : undefined,
+    hasTrailers: auth.payload.endsWith(TRAILER),
+    onTrailers: (found) => {
+      for (const [name, value] of found) trailers.set(name, value)
+    },
+  })
+}
+
+/** One that a header or trailer gives, or that is only named. throws S3Error for several. */
+function checksumAsked(asked: S3Request): ChecksumName | undefined {
+  const named = headerOf(asked, 'x-amz-sdk-checksum-algorithm')?.toUpperCase()
+  const trailer = checksumOfHeader(headerOf(asked, 'x-amz-trailer') ?? '')
+  const given = Object.keys(asked.request.headers).flatMap((name) => checksumOfHeader(name) ?? [])
+  if (given.length > 1) throw invalid('there is more than one checksum', 'InvalidRequest')
+  if (
+    given[0] !== undefined &&
+    !/^[A-Za-z0-9+/]{2,88}={0,2}$/.test(headerOf(asked, checksumHeader(given[0])) ?? '')
+  )
+    throw invalid('the checksum is not in base64', 'InvalidRequest')
+  return given[0] ?? trailer ?? (named !== undefined && isChecksumName(named) ? named : undefined)
+}
+
+function checkMd5(asked: S3Request, md5: Buffer): void {
+  const shown = headerOf(asked, 'content-md5')
+  if (shown === undefined) return
+  const bytes = Buffer.from(shown, 'base64')
+  if (bytes.length !== md5.length || bytes.toString('base64') !== shown.trim())
+    throw invalid('Content-MD5 is none', 'InvalidDigest')
+  if (!bytes.equals(md5)) throw invalid('the body has another MD5', 'BadDigest')
+}

@@ -1,0 +1,171 @@
+// A request at the S3 door that was let in, and what all kinds of them look at.
+import { byteText } from '../../../protocol/byte-text.ts'
+import type { ByteString } from '../../../protocol/bytes.ts'
+import { hasCode } from '../../../protocol/errors.ts'
+import type { NodeApi } from '../../control/api.ts'
+import type { FileStat } from '../../control/files.ts'
+import type { Clock } from '../../world/world.ts'
+import { readBody } from '../read-body.ts'
+import { begin } from '../web-answers.ts'
+import type { Headers } from '../web-answers.ts'
+import type { Exchange } from '../web-server.ts'
+import { elementsIn, parseXml, textIn } from '../xml/xml.ts'
+import type { XmlElement } from '../xml/xml.ts'
+import { escapeXml } from '../xml/xml-text.ts'
+import type { Random } from '../../world/world.ts'
+import type { Authenticated } from './authenticate.ts'
+import { partsOf } from './keys.ts'
+import type { Layout } from './keys.ts'
+import { invalid, S3Error } from './s3-error.ts'
+
+const XML_BYTES_MAX: number = 4 * 1024 * 1024
+const ELEMENTS_MAX = 60_000
+const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
+/** Names of folders that show as buckets; new ones are as S3 has them. */
+const BUCKET = /^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/
+const NEW_BUCKET = /^(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
+const NS_PER_MS = 1_000_000n
+
+export interface S3Place {
+  /** The folder of the door, as NodeApi takes it, without a slash at its end. */
+  readonly root: string
+  readonly layout: Layout
+}
+
+export interface S3Request extends Exchange {
+  readonly api: NodeApi
+  readonly who: string
+  readonly place: S3Place
+  readonly clock: Clock
+  readonly random: Random
+  readonly auth: Pick<Authenticated, 'payload' | 'signing'>
+  readonly query: ReadonlyMap<string, string>
+  /** '' is none. */
+  readonly bucket: string
+  /** Bytes, each a char; '' is none. */
+  readonly key: ByteString
+}
+
+export function bucketPath({ place }: Pick<S3Request, 'place'>, bucket: string): string {
+  if (!BUCKET.test(bucket)) throw new S3Error('InvalidBucketName', 400, 'no bucket has such a name')
+  return `${place.root}/${bucket}`
+}
+
+export function isBucketName(name: string): boolean {
+  return BUCKET.test(name)
+}
+
+export function checkNewBucket(name: string): void {
+  if (!NEW_BUCKET.test(name))
+    throw new S3Error(
+      'InvalidBucketName',
+      400,
+      'a bucket has 3 to 63 small letters, digits, "." and "-"',
+    )
+}
+
+export function objectPath(
+  asked: Pick<S3Request, 'place'>,
+  bucket: string,
+  key: ByteString,
+): string {
+  return [bucketPath(asked, bucket), ...partsOf(asked.place.layout, key)].join('/')
+}
+
+/** Undefined where nothing is. */
+export async function statIfThere(
+  { api, signal }: Pick<S3Request, 'api' | 'signal'>,
+  path: string,
+): Promise<FileStat | undefined> {
+  try {
+    return await api.stat(path, { signal, extended: true })
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined
+    throw error
+  }
+}
+
+/** throws S3Error 'NoSuchBucket'. */
+export async function checkBucket(asked: S3Request, bucket: string = asked.bucket): Promise<void> {
+  const stat = await statIfThere(asked, bucketPath(asked, bucket))
+  if (stat?.kind !== 'folder') throw new S3Error('NoSuchBucket', 404, 'there is no such bucket')
+}
+
+export function headerOf({ request }: Pick<Exchange, 'request'>, name: string): string | undefined {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value.join(',') : value
+}
+
+/** A number in the query. throws S3Error. */
+export function countOf(
+  { query }: S3Request,
+  name: string,
+  byDefault: number,
+  most: number,
+): number {
+  const text = query.get(name)
+  if (text === undefined || text === '') return byDefault
+  if (!/^\d{1,10}$/.test(text)) throw invalid(`${name} is a number`)
+  return Math.min(Number(text), most)
+}
+
+/** Bytes as text for XML. */
+export function shownKey(key: ByteString, encoding: string | undefined): string {
+  if (encoding !== 'url') return escapeXml(byteText(key))
+  return key.replaceAll(/[^A-Za-z0-9_.~/-]/g, (byte) => {
+    return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+  })
+}
+
+/** The root of a body of XML. throws S3Error 'MalformedXML'. */
+export async function xmlBody(parts: AsyncIterable<Uint8Array>, name: string): Promise<XmlElement> {
+  const bytes = await readBody(parts, XML_BYTES_MAX)
+  try {
+    const root = parseXml(bytes, ELEMENTS_MAX)
+    if (root.name === name) return root
+  } catch (error) {
+    if (!hasCode(error, 'malformed')) throw error
+  }
+  throw new S3Error('MalformedXML', 400, `the body is no ${name}`)
+}
+
+export function childrenNamed(element: XmlElement, name: string): readonly XmlElement[] {
+  return elementsIn(element).filter((child) => child.name === name)
+}
+
+export function childText(element: XmlElement, name: string): string | undefined {
+  const [child] = childrenNamed(element, name)
+  return child && textIn(child)
+}
+
+export function sendXml(
+  { response }: Exchange,
+  name: string,
+  content: string,
+  headers: Headers = {},
+): void {
+  const body = Buffer.from(
+    `<?xml version="1.0" encoding="UTF-8"?>\n<${name} xmlns="${NAMESPACE}">${content}</${name}>`,
+  )
+  begin(response, 200, {
+    'content-type': 'application/xml',
+    'content-length': body.length,
+    ...headers,
+  })
+  response.end(body)
+}
+
+export function element(name: string, text: string | number | undefined): string {
+  return text === undefined ? '' : `<${name}>${escapeXml(`${text}`)}</${name}>`
+}
+
+export function isoTime({ modifiedNs }: Pick<FileStat, 'modifiedNs'>): string {
+  return new Date(Number(modifiedNs / NS_PER_MS)).toISOString()
+}
+
+/** A time for what is written now, which no other has: it ties metadata to content. */
+export function freshTime({ clock, random }: Pick<S3Request, 'clock' | 'random'>): bigint {
+  const [a = 0, b = 0, c = 0] = random.bytes(3)
+  const within = BigInt(((a << 16) | (b << 8) | c) % 1_000_000)
+  return BigInt(clock.wall()) * NS_PER_MS + within
+}

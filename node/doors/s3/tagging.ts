@@ -1,0 +1,41 @@
+// Tags of objects: a part of their metadata, which is changed without a new version of the object.
+import { sendNothing } from '../web-answers.ts'
+import { ATTRIBUTE, encodeMetadata } from './metadata.ts'
+import type { ObjectMetadata } from './metadata.ts'
+import { checkTags } from './new-metadata.ts'
+import { findObject } from './objects.ts'
+import { payloadOf } from './payload.ts'
+import { S3Error } from './s3-error.ts'
+import { childText, childrenNamed, element, sendXml, xmlBody } from './s3-request.ts'
+import type { S3Request } from './s3-request.ts'
+
+export async function getTagging(asked: S3Request): Promise<void> {
+  const { metadata } = await findObject(asked)
+  const tags = metadata.tags.map(
+    ([key, value]) => `<Tag>${element('Key', key)}${element('Value', value)}</Tag>`,
+  )
+  sendXml(asked, 'Tagging', `<TagSet>${tags.join('')}</TagSet>`)
+}
+
+export async function putTagging(asked: S3Request): Promise<void> {
+  const root = await xmlBody(payloadOf(asked).parts, 'Tagging')
+  const [set] = childrenNamed(root, 'TagSet')
+  if (set === undefined) throw new S3Error('MalformedXML', 400, 'the body is no Tagging')
+  const pairs = childrenNamed(set, 'Tag').map(
+    (tag) => [childText(tag, 'Key') ?? '', childText(tag, 'Value') ?? ''] as const,
+  )
+  await setTags(asked, checkTags(pairs))
+  sendNothing(asked.response, 200)
+}
+
+export async function deleteTagging(asked: S3Request): Promise<void> {
+  await setTags(asked, [])
+  sendNothing(asked.response, 204)
+}
+
+async function setTags(asked: S3Request, tags: ObjectMetadata['tags']): Promise<void> {
+  const { api, signal } = asked
+  const { stat, metadata, path } = await findObject(asked)
+  const value = encodeMetadata({ ...metadata, tags }, stat)
+  await api.setAttributes(path, { extended: { [ATTRIBUTE]: value } }, { signal })
+}
