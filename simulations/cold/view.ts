@@ -5,7 +5,7 @@
 import type { ByteString } from '../../protocol/bytes.ts'
 import type { Keep } from '../../protocol/cold/definition.ts'
 import type { StripeId } from '../../protocol/ids.ts'
-import { STAMP_ZERO } from '../../protocol/clock/dot.ts'
+import { STAMP_ZERO, stampHlc } from '../../protocol/clock/dot.ts'
 import type { Stamp } from '../../protocol/clock/dot.ts'
 import { formatClass } from '../../protocol/placement/redundancy.ts'
 import { decodeStripeHeader, stripeIdOf } from '../../protocol/stripe/stripe.ts'
@@ -17,6 +17,7 @@ import {
   isCondemned,
   isLive,
   isSwept,
+  oblivionOf,
   withCold,
   withCondemned,
   withRecorded,
@@ -35,12 +36,15 @@ export class StripeView {
     value: DEFAULT_KEEP,
     stamp: STAMP_ZERO,
   }
+  /** The greatest that was ever heard. */
+  #newest: Stamp = STAMP_ZERO
 
   get keep(): Keep {
     return this.#keep.value
   }
 
   apply(op: Op, stamp: Stamp): void {
+    if (stamp > this.#newest) this.#newest = stamp
     switch (op.kind) {
       case 'stripe': {
         const { k, m, shardBytes, class: cls } = decodeStripeHeader(op.header)
@@ -97,6 +101,14 @@ export class StripeView {
   /** Somebody looked, and said that nobody needs it; nobody objected. */
   isSwept(id: StripeId): boolean {
     return isSwept(this.#record(id))
+  }
+
+  /**
+   * Was it swept so long ago that a node may have forgotten all that was said of it? That takes a
+   * log that is stable up to a clock that allows it: here the newest clock is taken for that.
+   */
+  isForgotten(id: StripeId): boolean {
+    return oblivionOf(this.#record(id), stampHlc(this.#newest))?.isGone === true
   }
 
   isCondemned(id: StripeId): boolean {

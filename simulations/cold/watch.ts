@@ -1,7 +1,8 @@
 // Watches what nodes write down about stripes and a cold tier, and what becomes of their bytes, as
 // it happens:
 //   a word that the tier holds a stripe is said when every byte of it lies there; one that it does
-//   no more, when peers do while a word says so of a stripe in use, its object stays, whole
+//   no more, when peers do
+//   while a word says so of a stripe that may be in use again, its object stays, whole
 //   shards are given up only of what truly lies in the tier, when all members have heard of that,
 //   and down to the floor no disk lets go of what can then be read neither from disks nor from the
 //   tier
@@ -213,7 +214,7 @@ export class ColdWatch {
     if (now === undefined) this.#sighted('pack removed')
     for (const [stripe, offset] of this.#packs.get(pack) ?? []) {
       const isNamed = this.#union.coldCopies(stripe).some((copy) => copy.pack === pack)
-      if (!isNamed || !this.#union.isLive(stripe)) continue
+      if (!isNamed || !this.#union.isLive(stripe) || this.#union.isForgotten(stripe)) continue
       if (now !== undefined && this.#truth.isIn(now, stripe, offset)) continue
       const how = now === undefined ? 'removed' : 'overwritten with something else'
       const what = `pack ${pack} is ${how}, in which ${stripe} is said to lie`
