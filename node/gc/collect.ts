@@ -202,8 +202,9 @@ export class Collector {
 
   /**
    * Whether another stripe with the chunk is the needed one: of several that surely have it, only
-   * the least is, the same on every node. Of a stripe of which nobody holds anything, another that
-   * lies in a cold tier takes the place: as one that was away may have said of a swept one.
+   * the least is, the same on every node. Of a stripe of which nobody holds anything, another of
+   * which a cold tier shows the chunk takes the place: as one that was away may have said of a
+   * swept one.
    */
   async #isElsewhere(
     chunk: ChunkId,
@@ -230,7 +231,10 @@ export class Collector {
       const isTrue = await ignoreFailure(verified, UNVERIFIED)
       signal.throwIfAborted()
       if (!isTrue) continue
-      if (!isCold(other) && !(await dedupCheck.isAlive(other, signal))) continue
+      const isThere = isWhole(other)
+        ? await dedupCheck.isAlive(other, signal)
+        : await dedupCheck.tierShows(other, chunk, signal)
+      if (!isThere) continue
       // This one may be false, or lost: then the other is needed, whichever is the least.
       if (!isRight || other < id || !(await this.#isSound(id, signal))) return true
     }

@@ -139,6 +139,17 @@ export class DedupCheck {
     return untilAborted(asking, signal)
   }
 
+  /**
+   * Does a tier that is said to hold the stripe give just this chunk of it? One that gives it in
+   * hours only is taken at its word.
+   */
+  async tierShows(id: StripeId, chunk: ChunkId, signal: AbortSignal): Promise<boolean> {
+    const stripe = this.#parts.map.stripe(id)
+    const index = stripe?.header.chunks.findIndex((one) => one.id === chunk) ?? -1
+    if (stripe === undefined || stripe.isCondemned || index < 0) return false
+    return untilAborted(this.#isInTier(stripe, index), signal)
+  }
+
   /** Have holders of all its shards, none of them twice, just shown them, or do so now? */
   async isWhole(id: StripeId, signal: AbortSignal): Promise<boolean> {
     const known = this.#alive.get(id)
@@ -185,9 +196,13 @@ export class DedupCheck {
     const stripe = this.#parts.map.stripe(id)
     if (stripe === undefined || stripe.isCondemned) return false
     const isShown = await this.#isShown(id, stripe, stripe.header.k)
-    const isAlive = isShown || (await this.#isInTier(stripe))
+    const isAlive = isShown || (await this.#isInTier(stripe, this.#anyChunk(stripe)))
     this.#note(id, { isAlive, isWhole: false })
     return isAlive
+  }
+
+  #anyChunk({ header }: MappedStripe): number {
+    return Math.floor(this.#parts.random.number() * header.chunks.length)
   }
 
   /** Does each of so many holders, none of them twice, show a leaf of its shard? */
@@ -237,15 +252,13 @@ export class DedupCheck {
   }
 
   /**
-   * Does a tier give a chunk of it, as it should be? One that gives it in hours only is taken at
+   * Does a tier give this chunk of it, as it should be? One that gives it in hours only is taken at
    * its word.
    */
-  async #isInTier(stripe: MappedStripe): Promise<boolean> {
-    const { cold, random, clock } = this.#parts
+  async #isInTier({ header, cold: copies }: MappedStripe, index: number): Promise<boolean> {
+    const { cold, clock } = this.#parts
     if (cold === undefined) return false
-    const { header } = stripe
-    const index = Math.floor(random.number() * header.chunks.length)
-    for (const copy of stripe.cold) {
+    for (const copy of copies) {
       const found = await cold
         .shows(header, copy, index, clock.timeout(ANSWER_MS))
         .catch(() => 'unreachable')
