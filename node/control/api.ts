@@ -31,6 +31,7 @@ import type { UpkeepApi } from './upkeep.ts'
 import type { LeavingApi } from './leaving.ts'
 import type { VersionsApi } from './versions.ts'
 import type { VolumesApi } from './volumes.ts'
+import type { WatchApi } from './observe/watch.ts'
 
 /**
  * Cancels the call: it rejects with 'aborted' and leaves nothing half done that a reader could see.
@@ -71,6 +72,7 @@ export interface NodeApi
     AlertsApi,
     LogsApi,
     DoorsApi,
+    WatchApi,
     RecoveryApi,
     SecurityApi,
     TicketsApi,

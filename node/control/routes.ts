@@ -25,6 +25,7 @@ import { ticketsRoutes } from './tickets.ts'
 import { upkeepRoutes } from './upkeep.ts'
 import { versionsRoutes } from './versions.ts'
 import { volumesRoutes } from './volumes.ts'
+import { watchRoutes } from './observe/watch.ts'
 import type { NodeApi } from './api.ts'
 import type { RoutesOf } from './route.ts'
 
@@ -51,6 +52,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...alertsRoutes,
   ...logsRoutes,
   ...doorsRoutes,
+  ...watchRoutes,
   ...recoveryRoutes,
   ...securityRoutes,
   ...ticketsRoutes,

@@ -11,6 +11,7 @@ import { isOwnHost } from '../world/own-host.ts'
 import type { Entrant, NodeAccounts } from '../accounts/node-accounts.ts'
 import { limitedApi } from './limited-api.ts'
 import type { OwnerToken } from './owner-token.ts'
+import type { SessionSecrets, Sessions } from './sessions.ts'
 import type { DoorKey, Visit } from './visit.ts'
 import { WrongSecrets } from './wrong-secrets.ts'
 
@@ -37,6 +38,7 @@ export interface GateComponents {
   readonly api: NodeApi
   readonly clock: Clock
   readonly token: OwnerToken
+  readonly sessions: Sessions
   readonly accounts: NodeAccounts
   readonly volumes: Pick<Volumes, 'find'>
   readonly log: WriteLog
@@ -91,6 +93,30 @@ export class Gate {
       return this.refuse(visitor, 'the account or its password is wrong', login)
     this.#guessed.right(login, address)
     return visit
+  }
+
+  /** A code by which a page begins a session of the owner. */
+  newCode(): string {
+    return this.#c.sessions.newCode(this.#owner)
+  }
+
+  /** throws ShoalError 'EACCES', 'EBUSY'. */
+  async beginSession(visitor: Visitor, code: string): Promise<SessionSecrets> {
+    const begun = this.#c.sessions.begin(code)
+    if (begun !== undefined) return begun
+    return this.refuse(visitor, 'this link was used or is too old: "shoal console" prints another')
+  }
+
+  /** throws ShoalError 'EACCES'. */
+  bySession(secrets: SessionSecrets): Visit {
+    const visit = this.#c.sessions.visitOf(secrets)
+    // No need to slow anybody down: nobody guesses 64 bytes.
+    if (visit !== undefined) return visit
+    throw new ShoalError('EACCES', 'the session has ended: "shoal console" prints a new link')
+  }
+
+  endSession(secrets: SessionSecrets): void {
+    this.#c.sessions.end(secrets)
   }
 
   /**

@@ -29,6 +29,7 @@ import { peersApi } from './peers.ts'
 import { pinsApi } from './pins.ts'
 import { recoveryApi } from './recovery.ts'
 import { securityApi } from './observe/security.ts'
+import { watchApi } from './observe/watch.ts'
 import { ticketsApi } from './tickets.ts'
 import { upkeepApi, garbageApi } from './upkeep.ts'
 import { volumesApi } from './volumes.ts'
@@ -75,7 +76,8 @@ export function ownersApi(
     ...logsApi(parts),
     ...doorsApi(parts),
   }
-  return { ...nouns, stop, status: () => describeNode(parts, self, nouns) }
+  const status = (): Promise<NodeStatus> => describeNode(parts, self, nouns)
+  return { ...nouns, stop, status, ...watchApi(parts, { ...nouns, status }) }
 }
 
 /** The status of everything. */

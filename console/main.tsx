@@ -1,0 +1,6 @@
+// The console: the page of a node for its owner. Starts it.
+import { render } from 'preact'
+import { App } from './app.tsx'
+
+const root = document.querySelector('#console')
+if (root !== null) render(<App />, root)

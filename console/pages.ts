@@ -1,0 +1,36 @@
+// The pages of the console, in the order of their list, and which of them an address names.
+import { Overview } from './pages/overview.tsx'
+import { TEXT } from './texts.ts'
+import type { ComponentType } from 'preact'
+import type { Shown } from './live.ts'
+
+export interface PageProps {
+  readonly seen: Shown
+  /** The parts of the address after the page's name, decoded. */
+  readonly rest: readonly string[]
+}
+
+export interface Page {
+  readonly path: string
+  readonly name: string
+  readonly Page: ComponentType<PageProps>
+}
+
+const OVERVIEW: Page = { path: '', name: TEXT.nav.home, Page: Overview }
+
+export const PAGES: readonly Page[] = [OVERVIEW]
+
+/** hash: as the address has it, '#/files/main/docs'. */
+export function pageOf(hash: string): { readonly page: Page; readonly rest: readonly string[] } {
+  const [path = '', ...rest] = hash.replace(/^#\/?/, '').split('/').map(decode)
+  const page = PAGES.find((one) => one.path === path)
+  return page === undefined ? { page: OVERVIEW, rest: [] } : { page, rest: rest.filter(Boolean) }
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part // it names nothing then, and that is said
+  }
+}
