@@ -12,7 +12,7 @@ const RETRY_MS = 500
 const RETRY_MS_MAX = 10_000
 
 /** A failure that the node tells of, or that keeps it from telling. */
-export class Failure extends Error {
+class Failure extends Error {
   /** As the API has it; 'offline' where the node does not answer. */
   readonly code: string
 
@@ -75,7 +75,7 @@ export async function call<Name extends Single>(
 }
 
 /** Make a call that is answered in pages: its items as they come. throws Failure. */
-export async function* items<Name extends Paged>(
+async function* items<Name extends Paged>(
   name: Name,
   fields: Fields = {},
   signal?: AbortSignal,
@@ -146,11 +146,6 @@ async function failureOf(response: Response): Promise<Failure> {
   } catch {
     return new Failure('internal', TEXT.noAnswer(response.status))
   }
-}
-
-/** The address of a file or folder: each part of its path encoded by itself. */
-export function fileUrl(volume: string, path: readonly string[]): string {
-  return `/v1/files/${[volume, ...path].map(encodeURIComponent).join('/')}`
 }
 
 /**

@@ -1,5 +1,8 @@
 // The pages of the console, in the order of their list, and which of them an address names.
+import { Files } from './pages/files.tsx'
+import { MachinesPage } from './pages/machines.tsx'
 import { Overview } from './pages/overview.tsx'
+import { Volumes } from './pages/volumes.tsx'
 import { TEXT } from './texts.ts'
 import type { ComponentType } from 'preact'
 import type { Shown } from './live.ts'
@@ -18,7 +21,12 @@ export interface Page {
 
 const OVERVIEW: Page = { path: '', name: TEXT.nav.home, Page: Overview }
 
-export const PAGES: readonly Page[] = [OVERVIEW]
+export const PAGES: readonly Page[] = [
+  OVERVIEW,
+  { path: 'files', name: TEXT.nav.files, Page: Files },
+  { path: 'machines', name: TEXT.nav.machines, Page: MachinesPage },
+  { path: 'volumes', name: TEXT.nav.volumes, Page: Volumes },
+]
 
 /** hash: as the address has it, '#/files/main/docs'. */
 export function pageOf(hash: string): { readonly page: Page; readonly rest: readonly string[] } {

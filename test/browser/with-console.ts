@@ -29,7 +29,7 @@ export async function withNodes(
   names: readonly string[],
   use: (nodes: readonly Member[]) => Promise<void>,
 ): Promise<void> {
-  await atPlaces(names, [], async (nodes) => {
+  await withMachines(names, async (nodes) => {
     const [first] = nodes
     if (first === undefined) return use(nodes)
     await first.shoal('volume', 'create', 'main')
@@ -38,11 +38,11 @@ export async function withNodes(
   })
 }
 
-/** Nodes that run, each by itself. */
-async function atPlaces(
+/** Nodes that run, each by itself and with nothing in it. */
+export async function withMachines(
   names: readonly string[],
-  up: readonly Member[],
   use: (nodes: readonly Member[]) => Promise<void>,
+  up: readonly Member[] = [],
 ): Promise<void> {
   const [name, ...rest] = names
   if (name === undefined) return use(up)
@@ -50,14 +50,18 @@ async function atPlaces(
     await place.shoal('init', '--name', name)
     const file = join(place.home, 'config.yaml')
     await writeFile(file, `${await readFile(file, 'utf8')}doors: [{ http: "127.0.0.1:0" }]\n`)
-    const { code, stderr } = await place.shoal('up', '--detach', ...ALONE)
-    if (code !== 0) throw new Error(stderr)
+    await start(place)
     try {
-      await atPlaces(rest, [...up, { ...place, name }], use)
+      await withMachines(rest, use, [...up, { ...place, name }])
     } finally {
       await place.shoal('down')
     }
   })
+}
+
+export async function start(node: Place): Promise<void> {
+  const { code, stderr } = await node.shoal('up', '--detach', ...ALONE)
+  if (code !== 0) throw new Error(stderr)
 }
 
 async function joinBy(inviter: Place, node: Place): Promise<void> {
