@@ -75,7 +75,7 @@ export async function call<Name extends Single>(
 }
 
 /** Make a call that is answered in pages: its items as they come. throws Failure. */
-async function* items<Name extends Paged>(
+export async function* items<Name extends Paged>(
   name: Name,
   fields: Fields = {},
   signal?: AbortSignal,

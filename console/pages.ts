@@ -1,7 +1,11 @@
 // The pages of the console, in the order of their list, and which of them an address names.
+import { Cold } from './pages/cold.tsx'
 import { Files } from './pages/files.tsx'
+import { Jobs } from './pages/jobs.tsx'
+import { Log } from './pages/log.tsx'
 import { MachinesPage } from './pages/machines.tsx'
 import { Overview } from './pages/overview.tsx'
+import { Settings } from './pages/settings.tsx'
 import { Volumes } from './pages/volumes.tsx'
 import { TEXT } from './texts.ts'
 import type { ComponentType } from 'preact'
@@ -26,6 +30,10 @@ export const PAGES: readonly Page[] = [
   { path: 'files', name: TEXT.nav.files, Page: Files },
   { path: 'machines', name: TEXT.nav.machines, Page: MachinesPage },
   { path: 'volumes', name: TEXT.nav.volumes, Page: Volumes },
+  { path: 'cold', name: TEXT.nav.cold, Page: Cold },
+  { path: 'jobs', name: TEXT.nav.jobs, Page: Jobs },
+  { path: 'log', name: TEXT.nav.log, Page: Log },
+  { path: 'settings', name: TEXT.nav.settings, Page: Settings },
 ]
 
 /** hash: as the address has it, '#/files/main/docs'. */

@@ -104,6 +104,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/control/files.ts',
   'node/control/garbage.ts',
   'node/control/history.ts',
+  'node/control/holders.ts',
   'node/control/leaving.ts',
   'node/control/observe/logs.ts',
   'node/control/losses.ts',

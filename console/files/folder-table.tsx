@@ -10,7 +10,7 @@ import type { Wire } from '../wire.ts'
 
 export type Entry = Wire<FileStat>
 
-export type EntryAction = 'download' | 'rename' | 'versions' | 'remove'
+export type EntryAction = 'download' | 'rename' | 'versions' | 'holders' | 'remove'
 
 export interface FolderTableProps {
   readonly place: Place
@@ -90,6 +90,6 @@ function Row({
 
 const ACTIONS: Readonly<Record<'folder' | 'file' | 'other', readonly EntryAction[]>> = {
   folder: ['download', 'rename', 'remove'],
-  file: ['download', 'rename', 'versions', 'remove'],
+  file: ['download', 'rename', 'versions', 'holders', 'remove'],
   other: ['rename', 'remove'],
 }

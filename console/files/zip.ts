@@ -14,14 +14,14 @@ const FLAGS = 0x0800
 const VERSION = 45
 
 interface Entry {
-  readonly name: Uint8Array
+  readonly name: Uint8Array<ArrayBuffer>
   readonly crc: number
   readonly size: number
   readonly offset: number
 }
 
 export class Zip {
-  readonly #parts: BlobPart[] = []
+  readonly #parts: (Uint8Array<ArrayBuffer> | Blob)[] = []
   readonly #entries: Entry[] = []
   #offset = 0
 
@@ -45,9 +45,9 @@ export class Zip {
     return new Blob(this.#parts, { type: 'application/zip' })
   }
 
-  #put(...parts: readonly (Uint8Array | Blob)[]): void {
+  #put(...parts: readonly (Uint8Array<ArrayBuffer> | Blob)[]): void {
     for (const part of parts) {
-      this.#parts.push(part as BlobPart)
+      this.#parts.push(part)
       this.#offset += part instanceof Blob ? part.size : part.byteLength
     }
   }
@@ -64,7 +64,7 @@ async function crcOf(content: Blob): Promise<number> {
 }
 
 /** Always with sizes in 64 bits: one way to write is enough. */
-function sizesOf(sizes: readonly number[]): Uint8Array {
+function sizesOf(sizes: readonly number[]): Uint8Array<ArrayBuffer> {
   const view = new DataView(new ArrayBuffer(4 + 8 * sizes.length))
   view.setUint16(0, 1, true)
   view.setUint16(2, 8 * sizes.length, true)
@@ -74,7 +74,7 @@ function sizesOf(sizes: readonly number[]): Uint8Array {
 
 type Field = readonly [bytes: 2 | 4 | 8, value: number]
 
-function fields(...all: readonly Field[]): Uint8Array {
+function fields(...all: readonly Field[]): Uint8Array<ArrayBuffer> {
   const view = new DataView(new ArrayBuffer(all.reduce((sum, [bytes]) => sum + bytes, 0)))
   let at = 0
   for (const [bytes, value] of all) {
@@ -101,11 +101,11 @@ function commonOf({ crc, name }: Entry, extraBytes: number): readonly Field[] {
   return [[2, VERSION], ...made, [4, crc], ...sizes, [2, name.byteLength], [2, extraBytes]]
 }
 
-function headOf(entry: Entry): Uint8Array {
+function headOf(entry: Entry): Uint8Array<ArrayBuffer> {
   return fields([4, 0x04034b50], ...commonOf(entry, 20))
 }
 
-function directoryHeadOf(entry: Entry): Uint8Array {
+function directoryHeadOf(entry: Entry): Uint8Array<ArrayBuffer> {
   const rest: readonly Field[] = [
     [2, 0],
     [2, 0],
@@ -117,7 +117,7 @@ function directoryHeadOf(entry: Entry): Uint8Array {
 }
 
 /** The ends of both kinds of archives, and where the first is. */
-function endOf(count: number, begin: number, length: number): Uint8Array {
+function endOf(count: number, begin: number, length: number): Uint8Array<ArrayBuffer> {
   return fields(
     [4, 0x06064b50],
     [8, 44],

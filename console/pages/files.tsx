@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks'
 import { call } from '../client.ts'
 import { downloadFile, downloadFolder } from '../files/download.ts'
 import { FolderTable } from '../files/folder-table.tsx'
+import { Holders } from '../files/holders.tsx'
 import { Removed, Versions } from '../files/past.tsx'
 import { inside, nameOf, pageUrl, pathText } from '../files/place.ts'
 import { UploadArea } from '../files/upload-area.tsx'
@@ -21,7 +22,7 @@ import type { PageProps } from '../pages.ts'
 const PAGE_ENTRIES = 200
 
 type Open =
-  | { readonly what: 'rename' | 'versions'; readonly name: string }
+  | { readonly what: 'rename' | 'versions' | 'holders'; readonly name: string }
   | { readonly what: 'folder' | 'removed' }
 
 export function Files({ seen, rest }: PageProps): JSX.Element {
@@ -84,7 +85,7 @@ function Folder({ place, heads }: { readonly place: Place; readonly heads: strin
   const { value, error, reload } = useLoaded(load, [after, heads])
   const close = (): void => setOpen(undefined)
   const act = (entry: Entry, action: EntryAction): Promise<void> => {
-    if (action === 'rename' || action === 'versions') {
+    if (action === 'rename' || action === 'versions' || action === 'holders') {
       setOpen({ what: action, name: entry.name })
       return Promise.resolve()
     }
@@ -184,6 +185,7 @@ function OpenDialog({
       {open.what === 'versions' && (
         <Versions place={inside(place, open.name)} onClose={close} onChanged={reload} />
       )}
+      {open.what === 'holders' && <Holders place={inside(place, open.name)} onClose={close} />}
       {open.what === 'removed' && <Removed place={place} onClose={close} onChanged={reload} />}
     </>
   )

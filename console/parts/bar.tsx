@@ -33,14 +33,17 @@ export function Bar({ parts }: { readonly parts: readonly Part[] }): JSX.Element
 
 /** How much of a whole is used: it turns to a warning when little is left. */
 export function Fill({
+  isPlain = false,
   used,
   whole,
 }: {
   readonly used: number
   readonly whole: number
+  /** To have much is no warning. */
+  readonly isPlain?: boolean
 }): JSX.Element {
   const part = whole === 0 ? 0 : Math.min(1, used / whole)
-  const kind = part > 0.95 ? 'lost' : part > 0.85 ? 'degraded' : 'used'
+  const kind = isPlain ? 'used' : part > 0.95 ? 'lost' : part > 0.85 ? 'degraded' : 'used'
   return (
     <svg class="fill" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden>
       <rect class="empty" width={WIDTH} height={HEIGHT} />

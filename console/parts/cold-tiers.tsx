@@ -1,5 +1,8 @@
-// The cold tiers of volumes, in short.
+// The cold tiers of all volumes, in short.
+import { call } from '../client.ts'
 import { shown } from '../format.ts'
+import { useLoaded } from '../live.ts'
+import { TierLine } from './tier-line.tsx'
 import { TEXT } from '../texts.ts'
 import type { JSX } from 'preact'
 import type { Shown } from '../live.ts'
@@ -9,15 +12,27 @@ export function ColdTiers({
 }: {
   readonly volumes: Shown['status']['volumes']
 }): JSX.Element {
-  const some = volumes.filter(({ cold, tiersToTrust, tierFailures = [] }) => {
-    return cold.copied + cold.only + tiersToTrust.length + tierFailures.length > 0
-  })
-  if (some.length === 0) return <p>{TEXT.cold.none}</p>
+  const names = volumes.filter(({ role }) => role !== 'keeper').map(({ name }) => name)
+  const { value, error } = useLoaded(
+    async () =>
+      (
+        await Promise.all(
+          names.map(async (volume) =>
+            (await call('listTiers', { volume })).map((tier) => ({ volume, tier })),
+          ),
+        )
+      ).flat(),
+    [names.join('/')],
+  )
+  if (error !== undefined) return <p class="bad">{error.message}</p>
+  if (value === undefined) return <p>{TEXT.loading}</p>
+  if (value.length === 0) return <p>{TEXT.cold.none}</p>
   return (
-    <ul class="plain-list">
-      {some.map(({ id, name, cold }) => (
-        <li key={id}>
-          {shown(name)}: {TEXT.redundancy.cold(cold.copied + cold.only)}
+    <ul class="list tall">
+      {value.map(({ volume, tier }) => (
+        <li key={`${volume} ${tier.name}`}>
+          {names.length > 1 && <p class="quiet">{shown(volume)}</p>}
+          <TierLine tier={tier} />
         </li>
       ))}
     </ul>

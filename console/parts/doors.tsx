@@ -1,6 +1,7 @@
 // The doors that are open, and who uses them.
 import { call } from '../client.ts'
 import { useLoaded } from '../live.ts'
+import { TEXT } from '../texts.ts'
 import type { JSX } from 'preact'
 
 export function Doors(): JSX.Element {
@@ -8,9 +9,10 @@ export function Doors(): JSX.Element {
   if (error !== undefined) return <p class="bad">{error.message}</p>
   return (
     <ul class="plain-list">
-      {value.map(({ kind, url }) => (
+      {value.length === 0 && <li>{TEXT.doors.none}</li>}
+      {value.map(({ kind, url, sessions, refused = 0, failed = 0 }) => (
         <li key={url}>
-          {kind}: {url}
+          {kind}: {url} <span class="quiet">{TEXT.doors.counts(sessions, refused, failed)}</span>
         </li>
       ))}
     </ul>

@@ -38,9 +38,11 @@ export function Transfers({ minutes }: { readonly minutes: Minutes }): JSX.Eleme
     sizes.observe(element)
     const theme = matchMedia('(prefers-color-scheme: dark)')
     theme.addEventListener('change', draw)
+    addEventListener('shoal-theme', draw)
     return () => {
       sizes.disconnect()
       theme.removeEventListener('change', draw)
+      removeEventListener('shoal-theme', draw)
       plot.current?.destroy()
       plot.current = undefined
     }

@@ -16,6 +16,7 @@ import type { DoorsApi } from './doors.ts'
 import type { ExchangeApi } from './exchange.ts'
 import type { FilesApi } from './files.ts'
 import type { GarbageApi } from './garbage.ts'
+import type { HoldersApi } from './holders.ts'
 import type { HistoryApi } from './history.ts'
 import type { LogsApi } from './observe/logs.ts'
 import type { LossesApi } from './losses.ts'
@@ -73,6 +74,7 @@ export interface NodeApi
     LogsApi,
     DoorsApi,
     WatchApi,
+    HoldersApi,
     RecoveryApi,
     SecurityApi,
     TicketsApi,

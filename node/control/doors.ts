@@ -30,6 +30,11 @@ export interface DoorStatus {
   readonly url: string
   /** SHA-256 of its certificate, where it has one. */
   readonly fingerprint?: string | undefined
+  /** Since it is open: visitors that were refused, and requests that the node failed at. */
+  readonly refused?: number | undefined
+  readonly failed?: number | undefined
+  /** Pages that people are signed in at; undefined where a door has none. */
+  readonly sessions?: number | undefined
 }
 
 export interface ConsoleLink {

@@ -10,6 +10,7 @@ import { doorsRoutes } from './doors.ts'
 import { exchangeRoutes } from './exchange.ts'
 import { filesRoutes } from './files.ts'
 import { garbageRoutes } from './garbage.ts'
+import { holdersRoutes } from './holders.ts'
 import { historyRoutes } from './history.ts'
 import { leavingRoutes } from './leaving.ts'
 import { logsRoutes } from './observe/logs.ts'
@@ -53,6 +54,7 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...logsRoutes,
   ...doorsRoutes,
   ...watchRoutes,
+  ...holdersRoutes,
   ...recoveryRoutes,
   ...securityRoutes,
   ...ticketsRoutes,

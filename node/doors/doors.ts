@@ -50,6 +50,7 @@ interface OpenDoor {
   readonly kind: DoorConfig['kind']
   readonly door: LocalServer
   readonly tls: DoorTls | undefined
+  readonly failed: { readonly count: number }
 }
 
 /** The console is there unless something else listens so; then at any free port. */
@@ -108,14 +109,17 @@ export class NodeDoors {
   async #openOne(gate: Gate, settings: DoorConfig): Promise<LocalServer> {
     const { world, kv, log, version } = this.#c
     const { kind } = settings
-    const onError = ({ message, stack }: ShoalError): void =>
+    const failed = { count: 0 }
+    const onError = ({ message, stack }: ShoalError): void => {
+      failed.count++
       log('door.failed', { door: kind, message, stack })
+    }
     const { clock } = world
     const tls = settings.tls && (await DoorTls.open({ kv, clock, onError }, settings.tls))
     const serve: DoorComponents['serve'] = (what, answer) =>
       openWebServer({ ...settings, tls }, what, answer)
     const door = await openDoor({ gate, ...world, version, onError, serve }, settings)
-    this.#open.push({ kind, door, tls })
+    this.#open.push({ kind, door, tls, failed })
     log('door.open', { door: kind, url: door.url })
     return door
   }
@@ -126,10 +130,13 @@ export class NodeDoors {
   }
 
   list(): readonly DoorStatus[] {
-    return this.#open.map(({ kind, door: { url }, tls }) => ({
+    return this.#open.map(({ kind, door: { url }, tls, failed }) => ({
       kind,
       url,
       fingerprint: tls?.fingerprint,
+      failed: failed.count,
+      refused: this.#gate?.refused.get(kind) ?? 0,
+      ...(kind === 'http' && { sessions: this.#sessions.count }),
     }))
   }
 }

@@ -49,6 +49,8 @@ export class Gate {
   readonly #owner: Visit
   readonly #guessed: WrongSecrets
   #wrong = 0
+  /** By kind of door, how many were refused. */
+  readonly refused: Map<string, number> = new Map()
 
   constructor(components: GateComponents) {
     this.#c = components
@@ -165,6 +167,7 @@ export class Gate {
     const { clock, log } = this.#c
     if (this.#wrong >= WRONG_AT_ONCE_MAX) throw new ShoalError('EBUSY', 'too many wrong secrets')
     this.#wrong++
+    this.refused.set(door, (this.refused.get(door) ?? 0) + 1)
     if (who !== undefined) this.#guessed.wrong(who, address)
     log('door.refused', { door, address, who })
     try {

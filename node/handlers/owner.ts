@@ -16,6 +16,7 @@ import { doorsApi } from './doors.ts'
 import { exchangeApi } from './exchange.ts'
 import { filesApi } from './files.ts'
 import { wholeBytesOf } from './observe/health.ts'
+import { holdersApi } from './holders.ts'
 import { historyApi } from './history.ts'
 import { logsApi } from './observe/logs.ts'
 import { lossesApi } from './losses.ts'
@@ -58,6 +59,7 @@ export function ownersApi(
     ...conflictsApi(parts),
     ...exchangeApi(parts),
     ...historyApi(parts),
+    ...holdersApi(parts),
     ...versionsApi(parts),
     ...lossesApi(parts),
     ...snapshotsApi(parts),

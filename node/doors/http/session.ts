@@ -26,18 +26,19 @@ export async function serveSession(
   checkSite(request)
   const name = cookieName(request)
   const shown = secretsOf(request)
+  const secure = visitor.isSecure ? '; Secure' : ''
+  const attributes = `Path=/v1/; HttpOnly; SameSite=Strict${secure}`
   switch (request.method) {
     case 'POST': {
       const begun = await gate.beginSession(visitor, await codeOf(request))
       // Whoever had set a cookie before has no part in what begins.
       if (shown !== undefined) gate.endSession(shown)
-      const cookie = `${name}=${begun.cookie}; Path=/v1/; HttpOnly; SameSite=Strict`
-      response.setHeader('set-cookie', cookie)
+      response.setHeader('set-cookie', `${name}=${begun.cookie}; ${attributes}`)
       return sendJson(response, { page: begun.page })
     }
     case 'DELETE':
       if (shown !== undefined) gate.endSession(shown)
-      response.setHeader('set-cookie', `${name}=; Path=/v1/; HttpOnly; SameSite=Strict; Max-Age=0`)
+      response.setHeader('set-cookie', `${name}=; ${attributes}; Max-Age=0`)
       return sendNothing(response, 204)
     default:
       response.setHeader('allow', 'POST, DELETE')
