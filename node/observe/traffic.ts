@@ -44,10 +44,9 @@ export class Traffic {
     this.#clock = clock
   }
 
-  /** Counts what moves, and tells the other meter of all. */
-  meter(other: Meter): Meter {
+  /** Counts what moves, and tells the other meter. */
+  meter(other: Pick<Meter, 'moved'>): Pick<Meter, 'moved'> {
     return {
-      ...other,
       moved: (peer, protocol, direction, bytes) => {
         this.#moved(peer, direction, bytes)
         other.moved(peer, protocol, direction, bytes)
