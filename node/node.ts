@@ -21,6 +21,7 @@ import { Detector } from './peers/detector.ts'
 import type { Watched } from './peers/detector.ts'
 import { PeerBudgets } from './peers/budget.ts'
 import { BudgetedNetwork } from './peers/budgeted-network.ts'
+import { CountedTiers } from './observe/counted-tiers.ts'
 import { Traffic } from './observe/traffic.ts'
 import { SecurityLog } from './observe/security-log.ts'
 import { Joining } from './peers/join.ts'
@@ -306,7 +307,8 @@ export class Node implements LocalNode {
       isMember: (peer) => volumes.all().some(({ volume }) => volume.membership.member(peer)),
     })
     await record()
-    const budgeted = { ...components, world: { ...world, network } }
+    const tiers = new CountedTiers(world.tiers, (bytes) => traffic.countCold(bytes))
+    const budgeted = { ...components, world: { ...world, network, tiers } }
     const backupJobs = await BackupJobs.load(kv)
     const alertRecords = await AlertRecords.load(kv)
     const records = { security, witness, backupJobs, alertRecords, traffic }

@@ -16,6 +16,7 @@ const LINES = [
   { key: 'inBytes', label: TEXT.transfers.in, color: '--in' },
   { key: 'outBytes', label: TEXT.transfers.out, color: '--out' },
   { key: 'repairedBytes', label: TEXT.transfers.repair, color: '--repaired' },
+  { key: 'coldBytes', label: TEXT.transfers.cold, color: '--in-tier' },
 ] as const
 
 export function Transfers({ minutes }: { readonly minutes: Minutes }): JSX.Element {

@@ -123,7 +123,7 @@ export const OVERVIEW_TEXT = {
     in: 'received',
     out: 'sent',
     repair: 'repaired',
-    cold: 'to cold storage',
+    cold: 'cold storage',
     nothing: 'Nothing was moved in the last hour.',
     chart: (received: string, sent: string): string =>
       `Transfers by minute: ${received} received and ${sent} sent in the last hour`,

@@ -18,6 +18,8 @@ export interface MinuteOfTraffic {
   readonly outBytes: number
   /** Shards that this node made anew or moved in it. */
   readonly repairedBytes: number
+  /** To cold tiers and from them. */
+  readonly coldBytes: number
 }
 
 /** Bytes a second, over one to two minutes. */
@@ -31,9 +33,15 @@ interface Counts {
   outBytes: number
 }
 
+interface Minute extends Counts {
+  readonly minute: number
+  repairedBytes: number
+  coldBytes: number
+}
+
 export class Traffic {
   readonly #clock: Pick<Clock, 'wall'>
-  #minutes: (Counts & { readonly minute: number; repairedBytes: number })[] = []
+  #minutes: Minute[] = []
   #now = new Map<PeerId, Counts>()
   #before = new Map<PeerId, Counts>()
   #repairedBytes = 0
@@ -52,6 +60,11 @@ export class Traffic {
         other.moved(peer, protocol, direction, bytes)
       },
     }
+  }
+
+  /** Bytes went to a cold tier, or came from it. */
+  countCold(bytes: number): void {
+    this.#current().coldBytes += bytes
   }
 
   /** Those in which something moved, the oldest first. */
@@ -81,7 +94,7 @@ export class Traffic {
     if (this.#now.size < PEERS_MAX || this.#now.has(peer)) this.#now.set(peer, ofPeer)
   }
 
-  #current(): Counts {
+  #current(): Minute {
     const minute = Math.floor(this.#clock.wall() / MINUTE_MS)
     const last = this.#minutes.at(-1)
     if (last !== undefined) {
@@ -92,7 +105,7 @@ export class Traffic {
     if (last?.minute === minute) return last
     this.#before = last?.minute === minute - 1 ? this.#now : new Map()
     this.#now = new Map()
-    const next = { minute, inBytes: 0, outBytes: 0, repairedBytes: 0 }
+    const next = { minute, inBytes: 0, outBytes: 0, repairedBytes: 0, coldBytes: 0 }
     // A clock that was put back leaves none that are yet to come.
     const kept = this.#minutes.filter((one) => one.minute < minute && one.minute > minute - MINUTES)
     this.#minutes = [...kept, next]

@@ -20,6 +20,7 @@ describe('traffic', () => {
       meter.moved(PEER, 'shard', 'in', minute)
       meter.moved(PEER, 'shard', 'out', 2 * minute)
       repaired += 5
+      traffic.countCold(7)
       meter.moved(PEER, 'shard', 'out', 0)
       now += MINUTE_MS
     }
@@ -30,6 +31,7 @@ describe('traffic', () => {
       inBytes: 89,
       outBytes: 178,
       repairedBytes: 5,
+      coldBytes: 7,
     })
     now -= 30 * MINUTE_MS
     assert.ok(traffic.minutes().every(({ atMs }) => atMs <= now))
