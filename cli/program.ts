@@ -15,6 +15,7 @@ import { addBackup } from './backup/backup.ts'
 import { addCat } from './commands/cat.ts'
 import { addCold } from './commands/cold.ts'
 import { addCompletion } from './commands/completion.ts'
+import { addConsole } from './commands/console.ts'
 import { addConflicts } from './commands/conflicts.ts'
 import { addDown } from './commands/down.ts'
 import { addEvents } from './observe/events.ts'
@@ -92,6 +93,7 @@ const COMMANDS = [
   addBackup,
   addRecover,
   addDoor,
+  addConsole,
   addUser,
   addGroup,
   addGrant,

@@ -21,6 +21,8 @@ import { Detector } from './peers/detector.ts'
 import type { Watched } from './peers/detector.ts'
 import { PeerBudgets } from './peers/budget.ts'
 import { BudgetedNetwork } from './peers/budgeted-network.ts'
+import { CountedTiers } from './observe/counted-tiers.ts'
+import { Traffic } from './observe/traffic.ts'
 import { SecurityLog } from './observe/security-log.ts'
 import { Joining } from './peers/join.ts'
 import { RoundTrips } from './peers/round-trips.ts'
@@ -58,6 +60,7 @@ interface Opened {
   readonly witness: SecurityWitness
   readonly backupJobs: BackupJobs
   readonly alertRecords: AlertRecords
+  readonly traffic: Traffic
 }
 
 export class Node implements LocalNode {
@@ -91,8 +94,9 @@ export class Node implements LocalNode {
   private constructor(
     components: NodeComponents,
     options: NodeOptions,
-    { store, volumes, starts, budgets, security, witness, backupJobs, alertRecords }: Opened,
+    { backupJobs, alertRecords, traffic, ...opened }: Opened,
   ) {
+    const { store, volumes, starts, budgets, security, witness } = opened
     this.#c = components
     this.#store = store
     this.#volumes = volumes
@@ -122,6 +126,7 @@ export class Node implements LocalNode {
       { ...shared, volumes, hosted, detector, quarantine },
       options.upkeep,
     ))
+    traffic.repaired = () => upkeep.writtenBytes
     const isOnline = peers.isOnline.bind(peers)
     const cold = (this.#cold = new NodeCold({ ...shared, hosted, isOnline, upkeep }))
     const backups = (this.#backups = this.#backupsOf(backupJobs, name))
@@ -134,14 +139,13 @@ export class Node implements LocalNode {
     const alerts = (this.#alerts = this.#alertsBy(alertRecords, name))
     const ofPeers = { tickets, joining, detector, budgets, roundTrips, swarm, security, witness }
     const ofData = { space, volumes, hosted, upkeep, cold, backups, mounts, exchange }
+    const forPeople = { accounts, alerts, doors, traffic }
     this.api = ownersApi(
       {
         world,
         ...ofPeers,
         ...ofData,
-        accounts,
-        alerts,
-        doors,
+        ...forPeople,
         memory,
         logs: components.logs,
         until: (signal) => this.#until(signal),
@@ -281,11 +285,12 @@ export class Node implements LocalNode {
     })
     for (const event of components.found ?? []) security.record(event)
     const budgets = new PeerBudgets({ clock, security: security.record })
+    const traffic = new Traffic(clock)
     const network = new BudgetedNetwork({
       network: world.network,
       budgets,
       clock,
-      meter: components.meter ?? NO_METER,
+      meter: traffic.meter(components.meter ?? NO_METER),
     })
     if (isCopy) {
       const message = 'this home was copied or restored: writing on as a new incarnation'
@@ -302,11 +307,12 @@ export class Node implements LocalNode {
       isMember: (peer) => volumes.all().some(({ volume }) => volume.membership.member(peer)),
     })
     await record()
-    const budgeted = { ...components, world: { ...world, network } }
+    const tiers = new CountedTiers(world.tiers, (bytes) => traffic.countCold(bytes))
+    const budgeted = { ...components, world: { ...world, network, tiers } }
     const backupJobs = await BackupJobs.load(kv)
     const alertRecords = await AlertRecords.load(kv)
-    const opened = { store, volumes, starts, budgets, security, witness, backupJobs, alertRecords }
-    return new Node(budgeted, options, opened)
+    const records = { security, witness, backupJobs, alertRecords, traffic }
+    return new Node(budgeted, options, { store, volumes, starts, budgets, ...records })
   }
 
   async start(): Promise<void> {

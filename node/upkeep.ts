@@ -146,6 +146,14 @@ export class NodeUpkeep {
     return upkeep
   }
 
+  /** Bytes of shards made anew, moved or coded anew since the start. */
+  get writtenBytes(): number {
+    return Array.from(this.#upkeeps.values(), (one) => one.report()).reduce(
+      (sum, { repairedBytes, movedBytes }) => sum + repairedBytes + movedBytes,
+      0,
+    )
+  }
+
   /** The faults of files that the last pass over all of them found. */
   faultsOf(hosted: HostedVolume): Pick<VolumeGc, 'falseFiles' | 'fault'> | undefined {
     return this.#garbage.get(hosted)

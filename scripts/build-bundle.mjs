@@ -4,7 +4,9 @@
 // thread are files there, beside the WASM kernels and the source maps. setup.mjs runs this, with
 // the pinned Node, when there is no bundle of the sources as they are.
 import {
+  appendFileSync,
   copyFileSync,
+  cpSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -22,14 +24,18 @@ import { BUNDLING } from './bundling.ts'
 
 /** How a bundle is made. */
 const OWN = ['scripts/build-bundle.mjs', 'scripts/bundling.ts']
+/** The page that the HTTP door serves: its scripts are bundled, the others are as they are. */
+const PAGE = ['index.html', 'console.css', 'icon.svg']
+const CHART_STYLE = 'node_modules/uplot/dist/uPlot.min.css'
 const KERNELS = ['protocol/kernels/galois.wasm', 'protocol/kernels/gear.wasm']
 /** Older bundles stay for a while: nodes that run from one have yet to load parts of it. */
 const KEPT = 3
 
 /** A thread that is started by the name of its file. */
 const THREAD = /new URL\('\.\/([\w-]+)\.ts', import\.meta\.url\)/g
-/** Right in a bundle as it is: a kernel beside the file, and a package. */
-const PORTABLE = /new URL\(`\$\{name\}\.wasm`, import\.meta\.url\)|import\.meta\.resolve\('[a-z]/g
+/** Right in a bundle as it is: a kernel or the page beside the file, and a package. */
+const PORTABLE =
+  /new URL\('console\/', import\.meta\.url\)|new URL\('\.\.\/\.\.\/\.\.\/dist\/console\/', import\.meta\.url\)|new URL\(`\$\{name\}\.wasm`, import\.meta\.url\)|import\.meta\.resolve\('[a-z]/g
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** Path -> size and modification time, as they were before it was read. */
@@ -66,6 +72,28 @@ async function build() {
   await bundle.close()
   for (const name of readdirSync(folder).filter((one) => one.endsWith('.js.map'))) indexLines(name)
   for (const path of KERNELS) copyFileSync(join(root, path), join(folder, basename(path)))
+  await buildConsole()
+}
+
+/** Beside the bundle, and where a node that runs from its sources finds it. */
+async function buildConsole() {
+  const into = join(folder, 'console')
+  const bundle = await rolldown({
+    cwd: root,
+    input: { console: 'console/main.tsx' },
+    platform: 'browser',
+    plugins: [{ name: 'sources', load: noteSource }],
+  })
+  await bundle.write({ dir: into, entryFileNames: '[name].js', minify: true, comments: false })
+  await bundle.close()
+  for (const name of PAGE) {
+    note(join('console', name))
+    copyFileSync(join(root, 'console', name), join(into, name))
+  }
+  appendFileSync(join(into, 'console.css'), readFileSync(join(root, CHART_STYLE)))
+  const shared = join(root, BUNDLES, 'console')
+  rmSync(shared, { recursive: true, force: true })
+  cpSync(into, shared, { recursive: true })
 }
 
 /** Finds each line in the mappings of a source map, once for all who read it. */

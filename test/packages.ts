@@ -18,6 +18,8 @@ import { pathToFileURL } from 'node:url'
 import { BUNDLING, NATIVE } from '../scripts/bundling.ts'
 
 const ROOT = join(import.meta.dirname, '..')
+/** Programs for tests that start a browser; they find files of their own, as native ones do. */
+const FOR_BROWSERS = ['playwright-core', 'axe-core']
 const CACHE = join(ROOT, 'node_modules', '.cache')
 const FOLDER = join(CACHE, 'packages')
 const LIST = 'packages.json'
@@ -70,7 +72,7 @@ function importedNames(): readonly string[] {
   const names = new Set<string>()
   for (const file of globSync('{cli,node,protocol,simulations,test}/**/*.ts', { cwd: ROOT }))
     for (const [, name = ''] of readFileSync(join(ROOT, file), 'utf8').matchAll(IMPORT))
-      if (!NATIVE.includes(name) && isPackage(name)) names.add(name)
+      if (![...NATIVE, ...FOR_BROWSERS].includes(name) && isPackage(name)) names.add(name)
   return [...names].sort()
 }
 

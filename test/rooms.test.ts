@@ -9,17 +9,18 @@ import type { Import, SourceFile } from './sources.ts'
 /** A folder of the product with more than this is several rooms. */
 const FOLDER_FILES_MAX = 35
 const FOLDER_LINES_MAX = 5000
-const SOURCE_NAME = /[\w./-]+\.ts\b/g
+const SOURCE_NAME = /[\w./-]+\.tsx?\b/g
 
 /** The folders that each top folder may import besides itself. */
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   node: ['protocol'],
   cli: ['node', 'protocol'],
+  console: ['node', 'protocol'],
   simulations: ['node', 'protocol'],
   bench: ['cli', 'node', 'protocol', 'test'],
   scripts: ['cli', 'protocol'],
-  test: ['bench', 'cli', 'node', 'protocol', 'scripts', 'simulations'],
+  test: ['bench', 'cli', 'console', 'node', 'protocol', 'scripts', 'simulations'],
 }
 
 /**
@@ -103,6 +104,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/control/files.ts',
   'node/control/garbage.ts',
   'node/control/history.ts',
+  'node/control/holders.ts',
   'node/control/leaving.ts',
   'node/control/observe/logs.ts',
   'node/control/losses.ts',
@@ -113,6 +115,7 @@ const NODE_SEAMS: ReadonlySet<string> = new Set([
   'node/control/pins.ts',
   'node/control/recovery.ts',
   'node/control/observe/security.ts',
+  'node/control/observe/watch.ts',
   'node/control/snapshots.ts',
   'node/control/status.ts',
   'node/control/tickets.ts',
@@ -159,7 +162,7 @@ test('imports between the rooms of node go down only', () => {
 test('rooms are small, and the map names each', () => {
   const map = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
   const folders = Map.groupBy(
-    files.filter(({ path }) => /^(node|protocol|cli)\//.test(path)),
+    files.filter(({ path }) => /^(node|protocol|cli|console)\//.test(path)),
     ({ path }) => dirname(path),
   )
   const rooms = new Set(
@@ -223,6 +226,8 @@ function folderBreach(file: SourceFile, imported: Import): string | undefined {
   if (from === 'cli' && to === 'node' && !CLI_DOORS.has(imported.target)) {
     return imported.typeOnly && NODE_SEAMS.has(imported.target) ? undefined : 'not a door of node'
   }
+  if (from === 'console' && to === 'node' && !imported.typeOnly)
+    return 'the page has types of node alone'
   if (from === 'simulations' && imported.target.startsWith('node/world/')) {
     return NODE_SEAMS.has(imported.target) ? undefined : 'simulations bring their own world'
   }
@@ -280,5 +285,5 @@ function floorOf(room: string): number {
 }
 
 function isPlainFile(target: string): boolean {
-  return !/\.(ts|mjs)$/.test(target)
+  return !/\.(tsx?|mjs)$/.test(target)
 }

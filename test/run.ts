@@ -37,8 +37,10 @@ const FILE_TIMEOUT_MS = 8 * 60_000
 const RUN_TIMEOUT_MS = 40 * 60_000
 /** Folders of files whose tests only compute, and may share a process. */
 const SHARING = ['test/node/', 'test/protocol/']
-/** Files that need programs which a bare machine lacks (`npm run test:programs`). */
-const NEEDING = /^test\/programs\//
+/**
+ * Files that need programs which a bare machine lacks (`npm run test:programs`, `test:browser`).
+ */
+const NEEDING = /^test\/(programs|browser)\//
 /** Files that share one process. */
 const GROUP_FILES = 14
 /**

@@ -7,6 +7,7 @@ const FOLDERS: readonly string[] = [
   'protocol',
   'node',
   'cli',
+  'console',
   'simulations',
   'bench',
   'scripts',
@@ -44,7 +45,7 @@ export function reachable(
 }
 
 function readSources(): readonly SourceFile[] {
-  const patterns = FOLDERS.map((folder) => `${folder}/**/*.{ts,mjs}`)
+  const patterns = FOLDERS.map((folder) => `${folder}/**/*.{ts,tsx,mjs}`)
   const paths = globSync(patterns, { cwd: root, exclude: ['protocol/kernels/assembly/**'] }).sort()
   return paths.map((path) => {
     const text = readFileSync(join(root, path), 'utf8')
@@ -60,7 +61,7 @@ function importsOf(path: string, text: string): readonly Import[] {
   const statement =
     /^(?:import|export)\s+(?:(?<clause>[\w\s{},*$]*?)\sfrom\s+)?'(?<from>[^'\n]+)'/gm
   const elsewhere =
-    /\bimport\('(?<module>[^'\n]+)'\)|['"`](?<file>\.{1,2}\/[\w./-]+\.(?:ts|mjs))['"`]/g
+    /\bimport\('(?<module>[^'\n]+)'\)|['"`](?<file>\.{1,2}\/[\w./-]+\.(?:tsx?|mjs))['"`]/g
   const imports = new Map<string, Import>()
   for (const { groups } of text.matchAll(statement)) {
     const target = targetOf(path, groups?.['from'] ?? '')

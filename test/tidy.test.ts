@@ -16,6 +16,7 @@ const ENTRIES: readonly string[] = [
   'node/index.ts',
   'cli/shoal.mjs',
   'cli/main.ts',
+  'console/main.tsx',
   'simulations/run.ts',
   'bench/run.ts',
 ]
@@ -176,7 +177,7 @@ test('only simulations, and tests, plant faults, and each is asked for where it 
 })
 
 test('the word lists of the spelling check are sorted, and each word is used', () => {
-  const paths = globSync(['**/*.{md,mjs,py,sh,ts}', '.ci/run'], {
+  const paths = globSync(['**/*.{html,md,mjs,py,sh,ts,tsx}', '.ci/run'], {
     cwd: root,
     exclude: ['node_modules', 'dist'],
   })

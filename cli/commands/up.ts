@@ -15,6 +15,7 @@ import type { Command } from 'commander'
 import type { LocalNode } from '../../node/control/api.ts'
 import type { DriverName } from '../../node/control/mounts.ts'
 import type { ColdApi } from '../../node/control/cold.ts'
+import type { DoorsApi } from '../../node/control/doors.ts'
 import type { NodeStatus } from '../../node/control/status.ts'
 import type { Context } from '../context.ts'
 import type { HomeOptions } from './init.ts'
@@ -76,6 +77,7 @@ async function detach(context: Context, { mount }: UpOptions, given: Given): Pro
   const { status, warning } = await startDetached(context, given)
   if (warning !== undefined) context.warn(warning)
   context.summarize(status, () => describe(context, status, { isDetached: true, place }))
+  await tellConsole(context, context.client)
   if (given.ticket !== undefined) await askAboutTiersOf(context, context.client, status)
 }
 
@@ -116,6 +118,7 @@ async function runUntilStopped(
     if (warning !== undefined) context.warn(warning)
     if (!reportToStarter({ status, warning })) {
       context.summarize(status, () => describe(context, status, { isDetached: false, place }))
+      await tellConsole(context, node.api)
       if (options.join !== undefined) await askAboutTiersOf(context, node.api, status)
     }
     await Promise.race([node.stopped, aborted(context.signal)])
@@ -125,6 +128,17 @@ async function runUntilStopped(
   }
   await node.stopped
   context.tell('Stopped.')
+}
+
+/** The link lets its reader in: it goes to a terminal alone, and no door is opened without one. */
+async function tellConsole(context: Context, api: DoorsApi): Promise<void> {
+  if (context.stdout.isTTY !== true || context.json || context.quiet) return
+  try {
+    const { url } = await api.openConsole()
+    context.tell(`\nOpen it in a browser of this machine (once, within 10 minutes):\n  ${url}`)
+  } catch (error) {
+    context.warn(`the node runs, but without its console: ${explain(error).message}`)
+  }
 }
 
 /** returns what went wrong that is no reason not to run. */

@@ -2,6 +2,7 @@
 // or at once on request. The order is always the same: a pack is put and read back
 // (pack-upload.ts), then logged, and only then do peers give up anything (demotion.ts). A crash
 // leaves nothing half done that needs to be remembered.
+import type { WallTime } from '../../protocol/units.ts'
 import { dataBytes, packsOf, totalDataBytes } from '../../protocol/cold/pack.ts'
 import { mayGiveUp } from '../../protocol/roles.ts'
 import { rankForGroup } from '../../protocol/placement/plan.ts'
@@ -51,7 +52,15 @@ export interface VolumeColdParts {
   readonly log: WriteLog
 }
 
+/** How a tier was when it was last read. */
+export interface Verified {
+  readonly atMs: WallTime
+  readonly problems: number
+}
+
 export class VolumeCold {
+  /** Since the start, by the names of tiers. */
+  readonly verified: Map<string, Verified> = new Map()
   readonly #parts: VolumeColdParts
   readonly #demotion: Demotion
   readonly #recall: Recall

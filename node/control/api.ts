@@ -16,6 +16,7 @@ import type { DoorsApi } from './doors.ts'
 import type { ExchangeApi } from './exchange.ts'
 import type { FilesApi } from './files.ts'
 import type { GarbageApi } from './garbage.ts'
+import type { HoldersApi } from './holders.ts'
 import type { HistoryApi } from './history.ts'
 import type { LogsApi } from './observe/logs.ts'
 import type { LossesApi } from './losses.ts'
@@ -31,6 +32,7 @@ import type { UpkeepApi } from './upkeep.ts'
 import type { LeavingApi } from './leaving.ts'
 import type { VersionsApi } from './versions.ts'
 import type { VolumesApi } from './volumes.ts'
+import type { WatchApi } from './observe/watch.ts'
 
 /**
  * Cancels the call: it rejects with 'aborted' and leaves nothing half done that a reader could see.
@@ -71,6 +73,8 @@ export interface NodeApi
     AlertsApi,
     LogsApi,
     DoorsApi,
+    WatchApi,
+    HoldersApi,
     RecoveryApi,
     SecurityApi,
     TicketsApi,

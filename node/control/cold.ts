@@ -189,6 +189,8 @@ export interface TierStatus extends Tier {
   readonly classes?: Readonly<Record<string, number>> | undefined
   readonly oldestMs?: WallTime | undefined
   readonly newestMs?: WallTime | undefined
+  /** The last time since the start that verifyCold() read it, and how many problems it found. */
+  readonly verified?: { readonly atMs: WallTime; readonly problems: number } | undefined
   /** Why it does not answer, or takes nothing. */
   readonly failure?: { readonly code: ErrorCode; readonly message: string } | undefined
 }

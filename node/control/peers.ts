@@ -5,7 +5,7 @@ import type { Role } from '../../protocol/roles.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions, VolumeCallOptions } from './api.ts'
 import type { RoutesOf } from './route.ts'
-import type { PeerStatus } from './status.ts'
+import type { PeerStatus, StripeCounts } from './status.ts'
 
 export interface PeersApi {
   listPeers(options?: CallOptions): Promise<readonly PeerStatus[]>
@@ -35,6 +35,12 @@ export interface PeersApi {
   ): Promise<void>
   /** throws 'no-such-peer'. */
   peerInfo(peer: string, options?: CallOptions): Promise<PeerStatus>
+  /**
+   * Tell how the volumes of this node would be without a peer, or without this node itself, as if
+   * it were lost now and nothing were repaired yet. cost: O(groups of all volumes). throws
+   * 'no-such-peer'.
+   */
+  peerLoss(peer: string, options?: CallOptions): Promise<readonly LossOfPeer[]>
   /** Round trip in ms, dialling if need be. throws 'no-such-peer', 'unreachable'. */
   pingPeer(peer: string, options?: CallOptions): Promise<number>
 }
@@ -49,8 +55,25 @@ export const peersRoutes: RoutesOf<PeersApi> = {
     volume,
   })),
   removePeer: call(['peer'], ({ label, volume, flag }) => ({ peer: label, volume, now: flag })),
+  peerLoss: call(['peer'], ({ label }) => ({ peer: label })),
   peerInfo: call(['peer'], ({ label }) => ({ peer: label })),
   pingPeer: call(['peer'], ({ label }) => ({ peer: label })),
+}
+
+/** A volume as it would be without one peer. */
+export interface LossOfPeer {
+  readonly volume: string
+  readonly stripes: StripeCounts
+  /** Stripes that would be read from a cold tier alone. */
+  readonly coldOnly: number
+  /** How many more peers (failure domains) might be lost then. */
+  readonly tolerates: number
+  /** Bytes of shards that others would make anew. */
+  readonly repairBytes: number
+  /** Written on that peer and nowhere else yet; undefined: not known here. */
+  readonly unplacedBytes: number | undefined
+  /** Nobody else has its log, so that names and small files would be gone. */
+  readonly isOnlyCopy: boolean
 }
 
 /** A member of one volume, as whoever removes it is told of it. */

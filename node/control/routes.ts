@@ -10,6 +10,7 @@ import { doorsRoutes } from './doors.ts'
 import { exchangeRoutes } from './exchange.ts'
 import { filesRoutes } from './files.ts'
 import { garbageRoutes } from './garbage.ts'
+import { holdersRoutes } from './holders.ts'
 import { historyRoutes } from './history.ts'
 import { leavingRoutes } from './leaving.ts'
 import { logsRoutes } from './observe/logs.ts'
@@ -25,6 +26,7 @@ import { ticketsRoutes } from './tickets.ts'
 import { upkeepRoutes } from './upkeep.ts'
 import { versionsRoutes } from './versions.ts'
 import { volumesRoutes } from './volumes.ts'
+import { watchRoutes } from './observe/watch.ts'
 import type { NodeApi } from './api.ts'
 import type { RoutesOf } from './route.ts'
 
@@ -51,6 +53,8 @@ export const ROUTES: RoutesOf<NodeApi> = {
   ...alertsRoutes,
   ...logsRoutes,
   ...doorsRoutes,
+  ...watchRoutes,
+  ...holdersRoutes,
   ...recoveryRoutes,
   ...securityRoutes,
   ...ticketsRoutes,

@@ -11,6 +11,7 @@ import { isOwnHost } from '../world/own-host.ts'
 import type { Entrant, NodeAccounts } from '../accounts/node-accounts.ts'
 import { limitedApi } from './limited-api.ts'
 import type { OwnerToken } from './owner-token.ts'
+import type { SessionSecrets, Sessions } from './sessions.ts'
 import type { DoorKey, Visit } from './visit.ts'
 import { WrongSecrets } from './wrong-secrets.ts'
 
@@ -37,6 +38,7 @@ export interface GateComponents {
   readonly api: NodeApi
   readonly clock: Clock
   readonly token: OwnerToken
+  readonly sessions: Sessions
   readonly accounts: NodeAccounts
   readonly volumes: Pick<Volumes, 'find'>
   readonly log: WriteLog
@@ -47,6 +49,8 @@ export class Gate {
   readonly #owner: Visit
   readonly #guessed: WrongSecrets
   #wrong = 0
+  /** By kind of door, how many were refused. */
+  readonly refused: Map<string, number> = new Map()
 
   constructor(components: GateComponents) {
     this.#c = components
@@ -91,6 +95,30 @@ export class Gate {
       return this.refuse(visitor, 'the account or its password is wrong', login)
     this.#guessed.right(login, address)
     return visit
+  }
+
+  /** A code by which a page begins a session of the owner. */
+  newCode(): string {
+    return this.#c.sessions.newCode(this.#owner)
+  }
+
+  /** throws ShoalError 'EACCES', 'EBUSY'. */
+  async beginSession(visitor: Visitor, code: string): Promise<SessionSecrets> {
+    const begun = this.#c.sessions.begin(code)
+    if (begun !== undefined) return begun
+    return this.refuse(visitor, 'this link was used or is too old: "shoal console" prints another')
+  }
+
+  /** throws ShoalError 'EACCES'. */
+  bySession(secrets: SessionSecrets): Visit {
+    const visit = this.#c.sessions.visitOf(secrets)
+    // No need to slow anybody down: nobody guesses 64 bytes.
+    if (visit !== undefined) return visit
+    throw new ShoalError('EACCES', 'the session has ended: "shoal console" prints a new link')
+  }
+
+  endSession(secrets: SessionSecrets): void {
+    this.#c.sessions.end(secrets)
   }
 
   /**
@@ -139,6 +167,7 @@ export class Gate {
     const { clock, log } = this.#c
     if (this.#wrong >= WRONG_AT_ONCE_MAX) throw new ShoalError('EBUSY', 'too many wrong secrets')
     this.#wrong++
+    this.refused.set(door, (this.refused.get(door) ?? 0) + 1)
     if (who !== undefined) this.#guessed.wrong(who, address)
     log('door.refused', { door, address, who })
     try {

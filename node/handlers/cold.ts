@@ -1,4 +1,5 @@
 // The owner's calls that move data into cold tiers and out of them.
+import type { WallTime } from '../../protocol/units.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { ColdApi } from '../control/cold.ts'
@@ -36,8 +37,11 @@ export function coldApi(parts: NodeParts): ColdApi {
       for (const name of tier === undefined ? hosted.tiers.agreed() : [tier]) {
         const verified = { world, hosted, tier: name }
         const ended = until(signal)
-        const backup = yield* pageEach(verifyBackup(verified, ended))
-        const packs = yield* pageEach(verifyPacks(verified, sample, ended))
+        const count = { problems: 0 }
+        const backup = yield* pageEach(verifyBackup(verified, ended), count)
+        const packs = yield* pageEach(verifyPacks(verified, sample, ended), count)
+        const atMs = Math.floor(world.clock.wall()) as WallTime
+        cold.of(hosted).verified.set(name, { atMs, ...count })
         yield [{ kind: 'tier', tier: name, backup, ...packs }]
       }
     },
@@ -58,12 +62,15 @@ export function coldApi(parts: NodeParts): ColdApi {
   }
 }
 
-async function* pageEach<Item, Result>(
+/** count: of what is wrong. */
+async function* pageEach<Item extends { readonly kind: string }, Result>(
   items: AsyncGenerator<Item, Result, undefined>,
+  count: { problems: number },
 ): AsyncGenerator<readonly Item[], Result, undefined> {
   for (;;) {
     const next = await items.next()
     if (next.done === true) return next.value
+    if (next.value.kind === 'problem') count.problems++
     yield [next.value]
   }
 }

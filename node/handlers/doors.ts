@@ -4,6 +4,7 @@ import type { NodeParts } from './parts.ts'
 
 export function doorsApi({ doors }: NodeParts): DoorsApi {
   return {
+    openConsole: () => doors.openConsole(),
     listDoors: () => Promise.resolve(doors.list()),
     doorToken: async ({ renew = false } = {}) => ({
       token: await (renew ? doors.token.renew() : doors.token.current()),

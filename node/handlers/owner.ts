@@ -16,6 +16,7 @@ import { doorsApi } from './doors.ts'
 import { exchangeApi } from './exchange.ts'
 import { filesApi } from './files.ts'
 import { wholeBytesOf } from './observe/health.ts'
+import { holdersApi } from './holders.ts'
 import { historyApi } from './history.ts'
 import { logsApi } from './observe/logs.ts'
 import { lossesApi } from './losses.ts'
@@ -29,6 +30,7 @@ import { peersApi } from './peers.ts'
 import { pinsApi } from './pins.ts'
 import { recoveryApi } from './recovery.ts'
 import { securityApi } from './observe/security.ts'
+import { watchApi } from './observe/watch.ts'
 import { ticketsApi } from './tickets.ts'
 import { upkeepApi, garbageApi } from './upkeep.ts'
 import { volumesApi } from './volumes.ts'
@@ -57,6 +59,7 @@ export function ownersApi(
     ...conflictsApi(parts),
     ...exchangeApi(parts),
     ...historyApi(parts),
+    ...holdersApi(parts),
     ...versionsApi(parts),
     ...lossesApi(parts),
     ...snapshotsApi(parts),
@@ -75,7 +78,8 @@ export function ownersApi(
     ...logsApi(parts),
     ...doorsApi(parts),
   }
-  return { ...nouns, stop, status: () => describeNode(parts, self, nouns) }
+  const status = (): Promise<NodeStatus> => describeNode(parts, self, nouns)
+  return { ...nouns, stop, status, ...watchApi(parts, { ...nouns, status }) }
 }
 
 /** The status of everything. */

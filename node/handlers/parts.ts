@@ -21,6 +21,7 @@ import type { NodeUpkeep } from '../upkeep.ts'
 import type { LogSource } from '../observe/log-reader.ts'
 import type { NodeLog } from '../observe/log.ts'
 import type { World } from '../world/world.ts'
+import type { Traffic } from '../observe/traffic.ts'
 import type { Space } from './space.ts'
 
 export interface NodeParts {
@@ -41,6 +42,7 @@ export interface NodeParts {
   readonly backups: NodeBackups
   readonly accounts: NodeAccounts
   readonly alerts: NodeAlerts
+  readonly traffic: Traffic
   readonly doors: NodeDoors
   readonly mounts: Mounts
   readonly exchange: Exchange

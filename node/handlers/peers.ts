@@ -4,6 +4,7 @@ import type { PeerId } from '../../protocol/ids.ts'
 import type { PeersApi } from '../control/peers.ts'
 import type { PeerStatus } from '../control/status.ts'
 import { describeMember, describePeer, viewPeers } from './describe.ts'
+import { describeLossOf } from './loss-of-peer.ts'
 import { findMember, findPeer } from './find-peer.ts'
 import type { NodeParts } from './parts.ts'
 import { drain, markDraining } from './draining.ts'
@@ -74,6 +75,9 @@ export function peersApi(parts: NodeParts): PeersApi {
       await roundTrips.refresh()
       return describe(find(peer))
     },
+
+    peerLoss: async (peer) =>
+      describeLossOf(parts, peer === network.self ? network.self : find(peer)),
 
     pingPeer: async (peer, { signal } = {}) =>
       roundTrips.ping(find(peer), { signal: clock.timeout(DIAL_MS, signal) }),

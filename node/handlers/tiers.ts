@@ -130,11 +130,12 @@ async function statusOf(
   const isAgreed = hosted.tiers.isAgreed(name)
   const failure = reasonOf(cold.failureOf(name))
   const moving = cold.movingTo(name)
+  const verified = cold.verified.get(name)
   const seen = await look(hosted, name, signal).catch((error: unknown) => {
     signal.throwIfAborted()
     return reasonOf(error)
   })
-  return { ...placeOf(hosted, name), isAgreed, ...counted, moving, ...failure, ...seen }
+  return { ...placeOf(hosted, name), isAgreed, ...counted, moving, verified, ...failure, ...seen }
 }
 
 /** The place of a tier; nothing of one whose definition cannot be read. */

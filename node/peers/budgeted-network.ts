@@ -33,14 +33,14 @@ export interface BudgetedNetworkComponents {
   readonly network: Network
   readonly budgets: PeerBudgets
   readonly clock: Pick<Clock, 'now'>
-  readonly meter: Meter
+  readonly meter: Pick<Meter, 'moved'>
 }
 
 export class BudgetedNetwork implements Network {
   readonly #network: Network
   readonly #budgets: PeerBudgets
   readonly #clock: Pick<Clock, 'now'>
-  readonly #meter: Meter
+  readonly #meter: Pick<Meter, 'moved'>
   #standing: (peer: PeerId) => Standing = () => 'member'
 
   constructor({ network, budgets, clock, meter }: BudgetedNetworkComponents) {
@@ -185,10 +185,10 @@ export class BudgetedNetwork implements Network {
 /** A channel of which it is counted what was sent and received. */
 class CountingChannel implements Channel {
   readonly #channel: Channel
-  readonly #meter: Meter
+  readonly #meter: Pick<Meter, 'moved'>
   readonly #onReceived: ((bytes: number) => void) | undefined
 
-  constructor(channel: Channel, meter: Meter, onReceived?: (bytes: number) => void) {
+  constructor(channel: Channel, meter: Pick<Meter, 'moved'>, onReceived?: (bytes: number) => void) {
     this.#channel = channel
     this.#meter = meter
     this.#onReceived = onReceived

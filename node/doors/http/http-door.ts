@@ -1,4 +1,5 @@
-// The HTTP door: a server on this machine for programs that know the token of the owner.
+// The HTTP door: a server on this machine for programs that know the token of the owner, and for
+// the page of people (the console), which asks the same by a session.
 import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { NodeApi } from '../../control/api.ts'
@@ -8,8 +9,10 @@ import type { Exchange } from '../web-server.ts'
 import { sendEvents, sendFailure, sendJson } from './answers.ts'
 import { serveCall } from './calls.ts'
 import { serveFile } from './files.ts'
+import { serveConsole } from './console.ts'
 import { describeApi } from './openapi.ts'
 import { requestPath } from './request-path.ts'
+import { SESSION_PATH, serveSession, visitOf } from './session.ts'
 
 /** throws ShoalError 'usage' naming the address. */
 export function openHttpDoor(components: DoorComponents): Promise<LocalServer> {
@@ -25,9 +28,13 @@ async function respond(
   try {
     const visitor = visitorOf('http', request)
     gate.checkOrigin(visitor)
-    const { api } = await gate.byHeader(visitor, request.headers.authorization)
+    const exchange = { request, response, signal }
+    const path = splitOnce(request.url ?? '/', '?')[0]
+    if (await serveConsole(exchange, path)) return
+    if (path === SESSION_PATH) return await serveSession(gate, visitor, exchange)
+    const { api } = await visitOf(gate, visitor, request)
     if (request.headers.expect !== undefined) response.writeContinue()
-    await serve(api, components, { request, response, signal })
+    await serve(api, components, exchange)
   } catch (thrown) {
     const error = asShoalError(signal.aborted ? signal.reason : thrown)
     if (error.code === 'internal') onError(error)
@@ -55,6 +62,7 @@ async function serve(
     const log = api.readLog(requestPath(changes).path, { follow: true, limit: 0, signal })
     return sendEvents(response, log, { clock, signal })
   }
+  if (path === '/v1/watch') return sendEvents(response, api.watch({ signal }), { clock, signal })
   if (path === '/v1/openapi.json') return sendJson(response, describeApi(version))
   if (path === '/v1/status') return sendJson(response, await api.status({ signal }))
   throw new ShoalError('unsupported', `there is no ${path} here; see /v1/openapi.json`)

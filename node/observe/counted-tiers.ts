@@ -1,0 +1,83 @@
+// Cold tiers whose traffic is counted, whoever uses them, as each part of an object goes or comes.
+import type { TierLocation } from '../../protocol/cold/location.ts'
+import type { WallTime } from '../../protocol/units.ts'
+import type { ObjectTier, TierObject, TierOptions, Tiers } from '../world/world.ts'
+
+type CountBytes = (bytes: number) => void
+type Until = { readonly signal: AbortSignal }
+
+export class CountedTiers implements Tiers {
+  readonly #tiers: Tiers
+  readonly #count: CountBytes
+
+  constructor(tiers: Tiers, count: CountBytes) {
+    this.#tiers = tiers
+    this.#count = count
+  }
+
+  open(location: TierLocation, options: TierOptions): ObjectTier {
+    return new CountedTier(this.#tiers.open(location, options), this.#count)
+  }
+}
+
+class CountedTier implements ObjectTier {
+  readonly #tier: ObjectTier
+  readonly #count: CountBytes
+
+  constructor(tier: ObjectTier, count: CountBytes) {
+    this.#tier = tier
+    this.#count = count
+  }
+
+  put(
+    key: string,
+    size: number | undefined,
+    chunks: AsyncIterable<Uint8Array>,
+    options: Until & { readonly storageClass?: string },
+  ): Promise<void> {
+    return this.#tier.put(key, size, this.#counted(chunks), options)
+  }
+
+  get(
+    key: string,
+    range: { readonly from: number; readonly to: number } | undefined,
+    options: Until,
+  ): AsyncIterable<Uint8Array> {
+    return this.#counted(this.#tier.get(key, range, options))
+  }
+
+  head(key: string, options: Until): Promise<TierObject | undefined> {
+    return this.#tier.head(key, options)
+  }
+
+  list(prefix: string, options: Until): AsyncIterable<TierObject & { readonly key: string }> {
+    return this.#tier.list(prefix, options)
+  }
+
+  remove(keys: readonly string[], options: Until): Promise<void> {
+    return this.#tier.remove(keys, options)
+  }
+
+  restore(key: string, days: number, options: Until): Promise<void> {
+    return this.#tier.restore(key, days, options)
+  }
+
+  rollBack(toMs: WallTime, options: Until): Promise<number> {
+    return this.#tier.rollBack(toMs, options)
+  }
+
+  check(options: Until): Promise<void> {
+    return this.#tier.check(options)
+  }
+
+  close(): Promise<void> {
+    return this.#tier.close()
+  }
+
+  async *#counted(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const part of parts) {
+      this.#count(part.byteLength)
+      yield part
+    }
+  }
+}
