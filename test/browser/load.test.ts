@@ -19,7 +19,7 @@ const HEAP_BYTES_MAX = 100_000_000
 const SETTLE_MS = 70_000
 const WATCH_MS = 60_000
 const TICKS_PER_SECOND = 100
-/** Of one CPU, beside what the node takes without a page. */
+/** Share of one CPU, beside what the node takes without a page. */
 const IDLE_SHARE_MAX = 0.01
 
 describe('the console before much', () => {
