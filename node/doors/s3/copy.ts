@@ -18,6 +18,7 @@ import {
   freshTime,
   headerOf,
   isoTime,
+  keepingAlive,
   objectPath,
   sendXml,
 } from './s3-request.ts'
@@ -90,6 +91,10 @@ async function moveInto(
 
 /** UploadPartCopy. */
 export async function copyPart(asked: S3Request): Promise<void> {
+  await keepingAlive(asked, () => copyRange(asked))
+}
+
+async function copyRange(asked: S3Request): Promise<void> {
   const { api, signal } = asked
   const number = partNumberOf(asked)
   const upload = await findUpload(asked)

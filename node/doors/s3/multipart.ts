@@ -25,6 +25,7 @@ import {
   element,
   freshTime,
   isoTime,
+  keepingAlive,
   objectPath,
   sendXml,
   shownKey,
@@ -152,7 +153,6 @@ export function partNumberOf({ query }: S3Request): number {
 }
 
 export async function completeUpload(asked: S3Request): Promise<void> {
-  const { request, api, bucket, key, signal } = asked
   const upload = await findUpload(asked)
   const body = payloadOf(asked)
   const root = await xmlBody(body.parts, 'CompleteMultipartUpload')
@@ -163,6 +163,21 @@ export async function completeUpload(asked: S3Request): Promise<void> {
   if (wanted.length === 0) throw new S3Error('MalformedXML', 400, 'no part is named')
   const parts = await checkedParts(asked, upload, wanted)
   const ifTag = await writeCondition(asked)
+  await keepingAlive(asked, () => join(asked, upload, { wanted, parts, ifTag }))
+}
+
+interface Joined {
+  readonly wanted: readonly { readonly etag: string }[]
+  readonly parts: readonly Part[]
+  readonly ifTag: string | undefined
+}
+
+async function join(
+  asked: S3Request,
+  upload: Upload,
+  { wanted, parts, ifTag }: Joined,
+): Promise<void> {
+  const { request, api, bucket, key, signal } = asked
   const md5 = createHash('md5')
   for (const { etag } of wanted) md5.update(Buffer.from(etag, 'hex'))
   const etag = `${md5.digest('hex')}-${wanted.length}`

@@ -34,8 +34,8 @@ import {
 } from './multipart.ts'
 import { refuseUnknown } from './new-metadata.ts'
 import { checkVersion, deleteObject, findObject, getObject, putObject } from './objects.ts'
-import { S3Error, errorBody, notImplemented, toldBy } from './s3-error.ts'
-import { checkBucket, headerOf, sendXml } from './s3-request.ts'
+import { S3Error, errorElement, notImplemented, toldBy } from './s3-error.ts'
+import { XML_HEAD, checkBucket, headerOf, sendXml } from './s3-request.ts'
 import type { S3Place, S3Request } from './s3-request.ts'
 import { deleteTagging, getTagging, putTagging } from './tagging.ts'
 
@@ -207,7 +207,7 @@ function sendFailure({ request, response }: Exchange, error: ShoalError, resourc
     // What it sent and nobody read is not the next request.
     else response.setHeader('connection', 'close')
   }
-  const body = Buffer.from(errorBody(told, error, resource))
+  const body = Buffer.from(XML_HEAD + errorElement(told, error, resource))
   begin(response, told.status, { 'content-type': 'application/xml', 'content-length': body.length })
   response.end(request.method === 'HEAD' ? undefined : body)
 }

@@ -63,9 +63,8 @@ export function toldBy(error: ShoalError): Told {
   return { status, s3Code: status === 503 ? 'ServiceUnavailable' : 'InternalError' }
 }
 
-export function errorBody({ s3Code }: Told, { message }: ShoalError, resource: string): string {
+export function errorElement({ s3Code }: Told, { message }: ShoalError, resource: string): string {
   return (
-    '<?xml version="1.0" encoding="UTF-8"?>\n' +
     `<Error><Code>${s3Code}</Code><Message>${escapeXml(message)}</Message>` +
     `<Resource>${escapeXml(resource)}</Resource></Error>`
   )

@@ -1,7 +1,8 @@
 // A request at the S3 door that was let in, and what all kinds of them look at.
 import { byteText } from '../../../protocol/byte-text.ts'
 import type { ByteString } from '../../../protocol/bytes.ts'
-import { hasCode } from '../../../protocol/errors.ts'
+import { asShoalError, hasCode } from '../../../protocol/errors.ts'
+import { SECOND_MS } from '../../../protocol/units.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { FileStat } from '../../control/files.ts'
 import type { Clock } from '../../world/world.ts'
@@ -16,15 +17,17 @@ import type { Random } from '../../world/world.ts'
 import type { Authenticated } from './authenticate.ts'
 import { partsOf } from './keys.ts'
 import type { Layout } from './keys.ts'
-import { invalid, S3Error } from './s3-error.ts'
+import { S3Error, errorElement, invalid, toldBy } from './s3-error.ts'
 
 const XML_BYTES_MAX: number = 4 * 1024 * 1024
 const ELEMENTS_MAX = 60_000
+export const XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 /** Names of folders that show as buckets; new ones are as S3 has them. */
 const BUCKET = /^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/
 const NEW_BUCKET = /^(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
 const NS_PER_MS = 1_000_000n
+const ALIVE_MS: number = 10 * SECOND_MS
 
 export interface S3Place {
   /** The folder of the door, as NodeApi takes it, without a slash at its end. */
@@ -144,15 +147,44 @@ export function sendXml(
   content: string,
   headers: Headers = {},
 ): void {
-  const body = Buffer.from(
-    `<?xml version="1.0" encoding="UTF-8"?>\n<${name} xmlns="${NAMESPACE}">${content}</${name}>`,
-  )
+  const text = `<${name} xmlns="${NAMESPACE}">${content}</${name}>`
+  if (response.headersSent) {
+    response.end(text)
+    return
+  }
+  const body = Buffer.from(XML_HEAD + text)
   begin(response, 200, {
     'content-type': 'application/xml',
     'content-length': body.length,
     ...headers,
   })
   response.end(body)
+}
+
+/**
+ * Runs what may take long, and from a while on sends white space, so that nobody takes the
+ * connection for dead: a failure after that is told in the body of a 200, as S3 does.
+ */
+export async function keepingAlive(asked: S3Request, run: () => Promise<void>): Promise<void> {
+  const { clock, response, request } = asked
+  const beat = (): void => {
+    if (!response.headersSent) {
+      begin(response, 200, { 'content-type': 'application/xml' })
+      response.write(XML_HEAD)
+    }
+    response.write(' ')
+    timer = clock.timer(ALIVE_MS, beat)
+  }
+  let timer = clock.timer(ALIVE_MS, beat)
+  try {
+    await run()
+  } catch (thrown) {
+    if (!response.headersSent) throw thrown
+    const error = asShoalError(thrown)
+    response.end(errorElement(toldBy(error), error, request.url ?? '/'))
+  } finally {
+    timer.cancel()
+  }
 }
 
 export function element(name: string, text: string | number | undefined): string {
