@@ -39,7 +39,10 @@ export const listenHere: z.ZodType<ListenAddress, string> = z
   .transform((text, context) => {
     const address = parseAddress(text, OWN_ADDRESS)
     if (address !== undefined) return address
-    context.addIssue('must be an address of this machine alone, such as 127.0.0.1:4190')
+    context.addIssue(
+      'must be an address of this machine alone, such as 127.0.0.1:4190; for others, forward ' +
+        'the port by ssh',
+    )
     return z.NEVER
   })
 

@@ -51,15 +51,14 @@ export class NodeAccounts {
   readonly #c: NodeAccountsComponents
   readonly #ofVolumes = new WeakMap<Volume, VolumeAccounts>()
   readonly #known: LRUCache<string, true>
-  /** A secret of this process: what is kept of right passwords is worth nothing without. */
-  readonly #pepper: Uint8Array
-  /** Against which the passwords of nobody are checked. */
-  readonly #nobody: Uint8Array
+  /**
+   * A secret of this process, without which what is kept of right passwords is worth nothing, and
+   * against which the passwords of nobody are checked; made when somebody wants to come in.
+   */
+  #chance: { readonly pepper: Uint8Array; readonly nobody: Uint8Array } | undefined
 
   constructor(components: NodeAccountsComponents) {
-    const { clock, random } = (this.#c = components)
-    this.#pepper = random.bytes(SECRET_BYTES)
-    this.#nobody = random.bytes(VERIFIER_BYTES)
+    const { clock } = (this.#c = components)
     this.#known = new LRUCache({
       max: KNOWN_MAX,
       ttl: KNOWN_MS,
@@ -114,7 +113,7 @@ export class NodeAccounts {
       return isSame(secret, utf8(password)) ? entrant : undefined
     const proof = this.#proofOf(login, account?.record.round, password)
     if (secret !== undefined && this.#known.has(proof)) return entrant
-    const isRight = await this.passwords.isRight(password, secret ?? this.#nobody)
+    const isRight = await this.passwords.isRight(password, secret ?? this.#made.nobody)
     if (!isRight || secret === undefined) return undefined
     this.#known.set(proof, true)
     return entrant
@@ -143,9 +142,17 @@ export class NodeAccounts {
     return this.#c.volumes.all().find(({ volume }) => tag.equals(tagOf(volume.id)))
   }
 
+  get #made(): { readonly pepper: Uint8Array; readonly nobody: Uint8Array } {
+    const { random } = this.#c
+    return (this.#chance ??= {
+      pepper: random.bytes(SECRET_BYTES),
+      nobody: random.bytes(VERIFIER_BYTES),
+    })
+  }
+
   #proofOf(login: string, round: string | undefined, password: string): string {
     const text = JSON.stringify([login, round, password])
-    return createHmac('sha256', this.#pepper).update(text).digest('base64')
+    return createHmac('sha256', this.#made.pepper).update(text).digest('base64')
   }
 }
 
