@@ -22,7 +22,16 @@ import { root } from '../sources.ts'
 import { outcomeOf } from './shoal.ts'
 import type { Outcome } from './shoal.ts'
 
-const SOURCES = ['cli', 'node', 'protocol', 'scripts', 'package.json', 'package-lock.json'] as const
+const SOURCES = [
+  'cli',
+  'console',
+  'node',
+  'protocol',
+  'scripts',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+] as const
 /** As setup names them: by the time at which they are made. */
 const OLDER = ['bundle-1000000000001-1', 'bundle-1000000000002-1', 'bundle-1000000000003-1']
 /** A node that is alone: no other machine or test sees it. */
