@@ -1,19 +1,19 @@
-// `npm run bench`: what people wait for, each beside `cp -r` on the same disk in the same run: one
-// big random file and a tree of small ones, through the command and through the mount, on one node
-// and on three (nodes.ts); put and get, and backups, beside backup programs (backups.ts,
-// backup.ts); six nodes beside GlusterFS (coded.ts); the mount beside other file systems
-// (mount.ts); a cold tier beside other programs that use an S3 server (cold.ts); the WebDAV door
-// beside rclone (webdav.ts); shards to a peer; repair (repair.ts); reads from others
-// (remote-read.ts), also without some of the holders (degraded-read.ts); what homes take for it on
-// their disks (space.ts); how soon a change shows elsewhere (visible.ts); how soon the command and
-// a node start (start.ts); what idle nodes take of a core (idle.ts), and keep in memory after many
-// small files (memory.ts); what metrics cost (metrics.ts); what large files cost in processor time
-// and memory (data-path.ts); Reed-Solomon beside a native library; and how costs grow with what
-// there is (growth.ts, in its small form). --mib N (1024), --files N (5000), --nodes 1,3: sizes
-// --only PART,...: some of PARTS --rounds N: all of it N times; three or more show how far figures
-// scatter --json FILE: write the ratios to baselines --compare FILE: compare them with those that
-// --json wrote before (compare.ts) Exit code: 0 done, 1 something became slower than in FILE by
-// more than its noise.
+// `npm run bench`: what people wait for, each beside `cp -r` on the same disk in the same run:
+// one big random file and a tree of small ones, through the command and through the mount, on
+// one node and on three (nodes.ts); put and get, and backups, beside backup programs
+// (backups.ts, backup.ts); six nodes beside GlusterFS (coded.ts); the mount beside other file
+// systems (mount.ts); a cold tier beside other programs that use an S3 server (cold.ts); the
+// WebDAV door beside rclone (webdav.ts), the S3 door beside radosgw (s3.ts); shards to a peer;
+// repair (repair.ts); reads from others (remote-read.ts), also without some of the holders
+// (degraded-read.ts); what homes take for it on their disks (space.ts); how soon a change shows
+// elsewhere (visible.ts); how soon the command and a node start (start.ts); what idle nodes take
+// of a core (idle.ts), and keep in memory after many small files (memory.ts); what metrics cost
+// (metrics.ts); what large files cost in processor time and memory (data-path.ts); Reed-Solomon
+// beside a native library; and how costs grow with what there is (growth.ts, in its small form).
+// --mib N (1024), --files N (5000), --nodes 1,3: sizes --only PART,...: some of PARTS --rounds
+// N: all of it N times; three or more show how far figures scatter --json FILE: write the ratios
+// to baselines --compare FILE: compare them with those that --json wrote before (compare.ts)
+// Exit code: 0 done, 1 something became slower than in FILE by more than its noise.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -77,6 +77,14 @@ const PARTS: Readonly<Record<string, (folder: string) => Promise<void>>> = {
       new URL('./cold.ts', import.meta.url),
       '--mib',
       String(mebibytes / 8),
+      '--files',
+      values.files,
+    ),
+  s3: () =>
+    program(
+      new URL('./s3.ts', import.meta.url),
+      '--mib',
+      String(mebibytes / 2),
       '--files',
       values.files,
     ),

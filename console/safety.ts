@@ -28,7 +28,7 @@ export function safetyOf({ volumes, peers }: Status): Safety {
     return { level: 'critical', sentence, next: [words.restart] }
   }
   const least = Math.min(...volumes.map(({ tolerates }) => tolerates))
-  const remarks = remarksOf(volumes)
+  const remarks = remarksOf(volumes, peers)
   if (volumes.some(({ logCopies }) => logCopies.nodes <= 1))
     return { level: 'warning', sentence: words.alone, next: [words.inviteOne] }
   if (least === 0) return { level: 'warning', sentence: words.none, next: remarks }
@@ -41,22 +41,30 @@ function unreadable(broken: readonly Volume[], peers: Status['peers']): Safety {
   const words = TEXT.safety
   const stripes = broken.reduce((sum, one) => sum + one.stripes.lost, 0)
   const names = broken.map(({ name }) => shown(name)).join(', ')
-  const away = peers.filter(({ state, isConnected }) => state !== 'online' || !isConnected)
-  const who = away.map(({ name }) => shown(name)).join(', ')
+  const who = awayNames(peers)
   const next = who === '' ? words.bringAny : words.bringBack(who)
   return { level: 'critical', sentence: words.lost(stripes, names), next: [next] }
 }
 
-function remarksOf(volumes: readonly Volume[]): readonly string[] {
+function remarksOf(volumes: readonly Volume[], peers: Status['peers']): readonly string[] {
   const words = TEXT.safety
   const sum = (of: (volume: Volume) => number): number =>
     volumes.reduce((total, volume) => total + of(volume), 0)
-  const lacking = sum(({ stripes }) => stripes.degraded + stripes.atRisk)
+  const waiting = sum(({ waiting: { forPeers } }) => forPeers)
+  const lacking = sum(({ stripes }) => stripes.degraded + stripes.atRisk) - waiting
   const noRoom = sum(({ waiting }) => waiting.forRoom)
   const unplaced = sum(({ unplacedBytes }) => unplacedBytes)
   return [
     ...(lacking > 0 ? [words.repairs(lacking)] : []),
+    ...(waiting > 0 ? [words.waits(waiting, awayNames(peers) || words.somebody)] : []),
     ...(noRoom > 0 ? [words.needMore] : []),
     ...(unplaced > 0 ? [words.unplaced(unplaced)] : []),
   ]
+}
+
+function awayNames(peers: Status['peers']): string {
+  return peers
+    .filter(({ state, isConnected }) => state !== 'online' || !isConnected)
+    .map(({ name }) => shown(name))
+    .join(', ')
 }

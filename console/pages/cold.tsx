@@ -94,6 +94,7 @@ function Tiers({
           </li>
         ))}
       </ul>
+      {value !== undefined && value.length > 0 && <MoveNow volume={volume} onMoved={reload} />}
       {isAdmin && <AddTier volume={volume} onAdded={reload} />}
     </Card>
   )
@@ -102,6 +103,29 @@ function Tiers({
 function verifyLine(event: VerifyEvent): string | undefined {
   if (event.kind === 'problem') return shown(event.what)
   return event.kind === 'tier' ? TEXT.cold.wasRead(event.packs, bytes(event.readBytes)) : undefined
+}
+
+/** Puts a folder into cold storage, or brings it back, whatever is due. */
+function MoveNow({
+  volume,
+  onMoved,
+}: {
+  readonly volume: string
+  readonly onMoved: () => void
+}): JSX.Element {
+  const words = TEXT.cold
+  const [path, setPath] = useState('/')
+  const fields = { path: `${volume}:${path}` }
+  return (
+    <details>
+      <summary>{words.moveNow}</summary>
+      <div class="form">
+        <Text label={words.path} value={path} onValue={setPath} />
+        <Work name="pushCold" fields={fields} button={words.push} onEnd={onMoved} />
+        <Work name="recallCold" fields={fields} button={words.recall} onEnd={onMoved} />
+      </div>
+    </details>
+  )
 }
 
 function AddTier({

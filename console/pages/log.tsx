@@ -74,6 +74,7 @@ function Lines(): JSX.Element {
             <span>
               <span class={line.level === 'error' ? 'tag critical' : 'tag'}>{line.level}</span>{' '}
               {shown(line.message)} <code class="quiet">{line.event}</code>
+              <span class="small"> {detailsOf(line.fields)}</span>
             </span>
             <span class="quiet">{time(line.timeMs)}</span>
           </li>
@@ -89,9 +90,21 @@ function readLines(level: string): Promise<
     readonly level: string
     readonly event: string
     readonly message: string
+    readonly fields: object
   }[]
 > {
   return all('readLogs', { limit: LINES, level })
+}
+
+/** All else that a line says. */
+function detailsOf(fields: object): string {
+  return shown(
+    Object.entries(fields)
+      .map(
+        ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+      )
+      .join(' '),
+  )
 }
 
 function Again({ onClick }: { readonly onClick: () => void }): JSX.Element {

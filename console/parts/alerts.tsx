@@ -6,6 +6,24 @@ import type { JSX } from 'preact'
 import type { Shown } from '../live.ts'
 
 const SHOWN_MAX = 8
+/** The pages on which something can be done about a condition. */
+const PLACES: Readonly<Record<string, 'machines' | 'volumes' | 'cold' | 'jobs'>> = {
+  'backup-failed': 'jobs',
+  'backup-late': 'jobs',
+  'cold-failing': 'cold',
+  'cold-untrusted': 'cold',
+  'disk-full': 'jobs',
+  'disk-low': 'jobs',
+  'garbage-stuck': 'jobs',
+  'mass-loss': 'volumes',
+  'peer-gone': 'machines',
+  'peer-late': 'machines',
+  'repair-throttled': 'machines',
+  'same-zone': 'machines',
+  'stripes-lost': 'machines',
+  'ticket-ending': 'machines',
+  'versions-shortened': 'volumes',
+}
 
 export function Alerts({
   alerts,
@@ -28,7 +46,8 @@ export function Alerts({
                 {shown(message)} <span class="quiet">{words.since(sinceMs)}</span>
               </p>
               <p>
-                {words.next} {shown(next)}
+                {words.next} {name === 'conflicts' ? words.conflicts : shown(next)}{' '}
+                <Place of={name} />
               </p>
             </div>
           </li>
@@ -37,4 +56,11 @@ export function Alerts({
       {count > some.length && <p class="quiet">{words.more(count - some.length)}</p>}
     </Card>
   )
+}
+
+/** Leads to the page for a condition, where there is one. */
+function Place({ of: name }: { readonly of: string }): JSX.Element | null {
+  const page = Object.hasOwn(PLACES, name) ? PLACES[name] : undefined
+  if (page === undefined) return null
+  return <a href={`#/${page}`}>{TEXT.alerts.here(TEXT.nav[page])}</a>
 }

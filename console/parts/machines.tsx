@@ -169,7 +169,8 @@ function machinesOf({ node, peers }: Shown['status'], traffic: Shown['traffic'])
     const { id, name, zone, state, lastSeenMs, capacityBytes, freeBytes } = peer
     const silentMs = lastSeenMs === undefined ? undefined : Date.now() - lastSeenMs
     const heard = silentMs === undefined ? words.never : words.ago(silentMs)
-    const contact = silentMs !== undefined && silentMs < JUST_NOW_MS ? words.now : heard
+    const isNow = state === 'online' && silentMs !== undefined && silentMs < JUST_NOW_MS
+    const contact = isNow ? words.now : heard
     const goneIn = peer.goneInMs === undefined ? '' : `, ${words.goneIn(peer.goneInMs)}`
     const known = capacityBytes !== undefined && freeBytes !== undefined
     return {
@@ -184,7 +185,7 @@ function machinesOf({ node, peers }: Shown['status'], traffic: Shown['traffic'])
       link: linkOf(peer, rates.get(id)),
     }
   })
-  return [self, ...others]
+  return [self, ...others.toSorted((a, b) => (a.name < b.name ? -1 : 1))]
 }
 
 function linkOf(

@@ -48,7 +48,12 @@ export const OVERVIEW_TEXT = {
       `Switch ${names} on again, or connect it: what it holds becomes readable by itself.`,
     bringAny: 'Bring back a machine that is away: what it holds becomes readable by itself.',
     repairs: (stripes: number): string =>
-      `${count(stripes, 'part')} of the data is made whole again by itself; leave machines on.`,
+      `${count(stripes, 'part')} of the data ${stripes === 1 ? 'is' : 'are'} made whole again by ` +
+      'itself; leave the machines on.',
+    waits: (stripes: number, names: string): string =>
+      `${count(stripes, 'part')} of the data ${stripes === 1 ? 'lacks' : 'lack'} what is on ` +
+      `${names}, and ${stripes === 1 ? 'waits' : 'wait'} for it to come back.`,
+    somebody: 'a machine that is away',
     needMore: 'There is no other machine to take what is missing: invite one more.',
     unplaced: (size: number): string =>
       `${bytes(size)} written here are not on other machines yet.`,
@@ -60,6 +65,8 @@ export const OVERVIEW_TEXT = {
     more: (many: number): string => `and ${many.toLocaleString()} more`,
     levels: { critical: 'Critical', warning: 'Warning', notice: 'Notice' },
     next: 'Next:',
+    conflicts: 'choose below which of them to keep',
+    here: (page: string): string => `Here: ${page}`,
     since: (ms: number): string => `since ${time(ms)}`,
   },
   machines: {
@@ -105,8 +112,10 @@ export const OVERVIEW_TEXT = {
     class: (name: string): string => `stored as ${name}`,
     repairing: (rate: string, left: string): string => `repairing at ${rate}, ${left} left`,
     queued: (many: number): string => `${count(many, 'part')} to be repaired`,
-    waiting: (many: number): string => `${count(many, 'part')} wait for a machine to come back`,
-    noRoom: (many: number): string => `${count(many, 'part')} wait for another machine`,
+    waiting: (many: number): string =>
+      `${count(many, 'part')} ${many === 1 ? 'waits' : 'wait'} for a machine to come back`,
+    noRoom: (many: number): string =>
+      `${count(many, 'part')} ${many === 1 ? 'waits' : 'wait'} for another machine`,
     brake: 'many machines left at once: only what has no spare is repaired',
     unknownTime: 'an unknown time',
   },
@@ -144,8 +153,12 @@ export const OVERVIEW_TEXT = {
     of: (volume: string): string => `Cold storage of ${volume}`,
     none: 'No cold storage is set up.',
     holds: (parts: string, size: string | undefined): string =>
-      size === undefined ? `${parts} lie there.` : `${parts} lie there, ${size} in all.`,
+      size === undefined ? `Holds ${parts}.` : `Holds ${parts}, ${size} in all.`,
     only: (parts: string): string => `${parts} can be read from there alone now.`,
+    moveNow: 'Move a folder now',
+    path: 'Folder or file',
+    push: 'Put into cold storage',
+    recall: 'Bring back to the machines',
     nothingDue: 'Nothing is due.',
     due: (size: string): string => `${size} are due.`,
     neverVerified: 'Not read back since the node started.',

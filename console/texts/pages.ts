@@ -18,7 +18,7 @@ export const PAGES_TEXT = {
     rename: 'Rename',
     renameOf: (name: string): string => `Rename ${name}`,
     renamed: (from: string, to: string): string => `Renamed ${from} to ${to}.`,
-    holders: 'Who has it',
+    holders: 'Holders',
     versions: 'Versions',
     versionsOf: (name: string): string => `Versions of ${name}`,
     remove: 'Delete',
