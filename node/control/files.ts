@@ -13,6 +13,8 @@ import type { SmallFile, WriteFailure } from './small-files.ts'
 const AFTER_TEXT_MAX = 1024
 const TAG_TEXT_MAX = 64
 const PAGE_ENTRIES_MAX = 10_000
+/** Files that are joined in one call. */
+const PARTS_MAX = 10_000
 
 /** All permission bits. */
 export const MODE_MAX = 0o7777
@@ -97,6 +99,16 @@ export interface FilesApi {
     attributes?: NewFile,
     options?: FileCallOptions & WriteOptions & Condition,
   ): Promise<void>
+  /**
+   * The same of what other files of the volume hold, one after the other, by reference: they stay
+   * as they are. throws as writeFile(), and 'ENOENT' or 'EISDIR' for a part.
+   */
+  joinFiles(
+    path: string,
+    parts: readonly string[],
+    attributes?: NewFile,
+    options?: FileCallOptions & WriteOptions & Condition,
+  ): Promise<void>
   /** Make a symlink, replacing a file or symlink of that name. */
   makeSymlink(path: string, target: string, options?: FileCallOptions & WriteOptions): Promise<void>
   /**
@@ -172,6 +184,19 @@ export const filesRoutes: RoutesOf<FilesApi> = {
     ['path', 'content', '*'],
     ({ path, integer, nanoseconds, ack, text, extended }) => ({
       path,
+      extended: extended.optional(),
+      ifTag: text(0, TAG_TEXT_MAX).optional(),
+      mode: integer(0, MODE_MAX).optional(),
+      modifiedNs: nanoseconds.optional(),
+      sizeBytes: integer(0).optional(),
+      ack,
+    }),
+  ),
+  joinFiles: fileCall(
+    ['path', 'parts', '*'],
+    ({ path, many, integer, nanoseconds, ack, text, extended }) => ({
+      path,
+      parts: many(path, 1, PARTS_MAX),
       extended: extended.optional(),
       ifTag: text(0, TAG_TEXT_MAX).optional(),
       mode: integer(0, MODE_MAX).optional(),

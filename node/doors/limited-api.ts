@@ -37,6 +37,7 @@ type Calls = Pick<
   | 'remove'
   | 'move'
   | 'writeFile'
+  | 'joinFiles'
   | 'makeSymlink'
   | 'readFile'
   | 'readSmallFiles'
@@ -106,7 +107,8 @@ function readingCalls(api: NodeApi, judge: Judge): Pick<NodeApi, Reading> {
   }
 }
 
-type Writing = 'makeFolder' | 'remove' | 'move' | 'writeFile' | 'makeSymlink' | 'setAttributes'
+type Writing =
+  'makeFolder' | 'remove' | 'move' | 'writeFile' | 'joinFiles' | 'makeSymlink' | 'setAttributes'
 
 function writingCalls(api: NodeApi, judge: Judge): Pick<NodeApi, Writing> {
   return {
@@ -127,6 +129,11 @@ function writingCalls(api: NodeApi, judge: Judge): Pick<NodeApi, Writing> {
       judge.check('add', at)
       if (options.ifTag !== undefined && options.ifTag !== '') throw judge.refusal('write', at)
       return api.writeFile(at.text, content, attributes, { ...options, ifTag: '' })
+    },
+    joinFiles: async (path, parts, attributes, options) => {
+      checkMode(attributes?.mode)
+      const sources = parts.map((part) => judge.at('read', part))
+      return api.joinFiles(judge.at('write', path), sources, attributes, options)
     },
     makeSymlink: async (path, target, options) =>
       api.makeSymlink(judge.at('write', path), target, options),

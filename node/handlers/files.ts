@@ -49,13 +49,7 @@ export function filesApi(node: NodeParts): FilesApi {
         await source.hosted.volume.commit()
       }),
 
-    writeFile: (path, content, attributes = {}, options = {}) =>
-      access.write(path, options, async ({ hosted, parts }, change) => {
-        const signal = until(options.signal)
-        const { ifTag } = options
-        await hosted.files.writeFile(parts, content, { ...attributes, ifTag }, change, signal)
-        await hosted.acknowledge(options.ack, signal)
-      }),
+    ...writing(access, node),
 
     makeSymlink: (path, target, options = {}) =>
       access.write(path, options, async ({ hosted, parts }, change) => {
@@ -79,6 +73,34 @@ export function filesApi(node: NodeParts): FilesApi {
     async settle(ack, { signal } = {}) {
       for (const hosted of volumes.all()) await hosted.acknowledge(ack, until(signal))
     },
+  }
+}
+
+/** The calls that write a file whole. */
+function writing(
+  access: FileAccess,
+  { hosted: volumes, until }: NodeParts,
+): Pick<FilesApi, 'writeFile' | 'joinFiles'> {
+  return {
+    writeFile: (path, content, attributes = {}, options = {}) =>
+      access.write(path, options, async ({ hosted, parts }, change) => {
+        const signal = until(options.signal)
+        const { ifTag } = options
+        await hosted.files.writeFile(parts, content, { ...attributes, ifTag }, change, signal)
+        await hosted.acknowledge(options.ack, signal)
+      }),
+
+    joinFiles: (path, parts, attributes = {}, options = {}) =>
+      access.write(path, options, async ({ hosted, parts: to }, change) => {
+        const sources = parts.map((part) => volumes.at(part))
+        if (sources.some((source) => source.hosted !== hosted))
+          throw new ShoalError('usage', 'files of other volumes cannot be joined')
+        const signal = until(options.signal)
+        const what = { ...attributes, ifTag: options.ifTag }
+        const joined = sources.map((source) => source.parts)
+        await hosted.files.writeFile(to, { joined }, what, change, signal)
+        await hosted.acknowledge(options.ack, signal)
+      }),
   }
 }
 

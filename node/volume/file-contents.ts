@@ -28,6 +28,7 @@ import type { WriterParts } from '../content/file-writer.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import type { FileVersion } from '../tree/tree-reading.ts'
 import type { PinnedClasses } from './pinned-classes.ts'
+import { joinContents } from '../content/join-contents.ts'
 import { ManifestTree } from '../content/manifest-tree.ts'
 import { chunksOf, walk } from '../content/manifest-walk.ts'
 
@@ -126,6 +127,30 @@ export class FileContents {
       for await (const id of chunksOf(tree, { signal })) yield { id }
     }
     await chunks.writer(this.#classAt(at)).adopt(refs(), options)
+  }
+
+  /**
+   * Join what versions hold, by reference, for a file in this place, within begin(). throws
+   * 'ENOSPC', 'chunk-unavailable'.
+   */
+  async join(
+    sources: readonly { readonly inode: NodeId; readonly version: FileVersion }[],
+    at: ContentPlace,
+    signal: AbortSignal,
+  ): Promise<Content> {
+    const { chunks, nodes } = this.#c
+    const held = sources.map(({ inode, version }) => this.hold(inode, contentOf(version)))
+    try {
+      for (const { version } of sources) await this.adopt(version, at, { isShared: true, signal })
+      const contents = sources.map(({ version }) => ({
+        content: contentOf(version),
+        chunks: chunks.reader(hintsOf(version)),
+      }))
+      const writer = chunks.writer(this.#classAt(at))
+      return await joinContents(contents, { writer, nodes }, { signal })
+    } finally {
+      held.forEach((lease) => lease.end())
+    }
   }
 
   /**

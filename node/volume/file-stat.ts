@@ -2,7 +2,7 @@
 import { byteText, escapedBytes } from '../../protocol/byte-text.ts'
 import { toByteString } from '../../protocol/bytes.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
-import type { FileStat } from '../control/files.ts'
+import type { FileStat, ReadRange } from '../control/files.ts'
 
 /** target: reads where a symlink points. */
 export function fileStat(
@@ -16,4 +16,13 @@ export function fileStat(
   if (kind !== 'symlink') return stat
   const points = byteText(toByteString(target()))
   return { ...stat, target: points, targetBytes: escapedBytes(points) }
+}
+
+/** The part of a range that a file of this size has. */
+export function rangeWithin(
+  sizeBytes: number,
+  { offsetBytes = 0, lengthBytes = sizeBytes }: ReadRange,
+): { readonly offset: number; readonly lengthBytes: number } {
+  const offset = Math.min(offsetBytes, sizeBytes)
+  return { offset, lengthBytes: Math.max(0, Math.min(lengthBytes, sizeBytes - offset)) }
 }

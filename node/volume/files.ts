@@ -34,7 +34,7 @@ import type { ContentPlace, FileContents } from './file-contents.ts'
 import type { FileOwner } from '../world/world.ts'
 import { pagesOf } from '../world/paging.ts'
 import { extendedOf, setExtended } from './extended.ts'
-import { fileStat } from './file-stat.ts'
+import { fileStat, rangeWithin } from './file-stat.ts'
 import { checkTag, tagOf } from './file-tags.ts'
 import { naming, namingEach } from './naming.ts'
 import { formatPath, pageEnd } from './paths.ts'
@@ -53,6 +53,11 @@ const DEFAULT_MODE = 0o644
  * times.
  */
 export type Change = <Result>(make: () => Result) => Promise<Result>
+
+/** The contents of these files, one after the other. */
+export interface JoinedFiles {
+  readonly joined: readonly (readonly string[])[]
+}
 
 export interface FilesComponents {
   readonly namespace: Namespace
@@ -177,7 +182,7 @@ export class Files {
   /** Store content first, then name it: a failure or an abort before the end changes nothing. */
   async writeFile(
     path: readonly string[],
-    content: AsyncIterable<Uint8Array>,
+    content: AsyncIterable<Uint8Array> | JoinedFiles,
     attributes: NewFile & Condition,
     change: Change,
     signal: AbortSignal,
@@ -188,7 +193,7 @@ export class Files {
     this.#checkTag(path, this.#c.namespace.lookup(parent, name), attributes.ifTag)
     const lease = this.#c.contents.begin()
     try {
-      const stored = await this.#c.contents.write(content, { folder: parent, replaced }, signal)
+      const stored = await this.#store(content, { folder: parent, replaced }, signal)
       if (attributes.sizeBytes !== undefined && attributes.sizeBytes !== contentSize(stored)) {
         throw new ShoalError(
           'malformed',
@@ -201,6 +206,20 @@ export class Files {
     } finally {
       lease.end()
     }
+  }
+
+  #store(
+    content: AsyncIterable<Uint8Array> | JoinedFiles,
+    at: ContentPlace,
+    signal: AbortSignal,
+  ): Promise<Content> {
+    const { namespace, contents } = this.#c
+    if (!('joined' in content)) return contents.write(content, at, signal)
+    const sources = content.joined.map((path) => {
+      const target = namespace.resolvePath(path)
+      return { inode: target.id, version: contents.version(target) }
+    })
+    return contents.join(sources, at, signal)
   }
 
   /**
@@ -370,15 +389,6 @@ function ifThere<Result>(look: () => Result): Result | undefined {
     if (hasCode(error, 'ENOENT') || hasCode(error, 'ESTALE')) return undefined
     throw error
   }
-}
-
-/** The part of a range that a file of this size has. */
-export function rangeWithin(
-  sizeBytes: number,
-  { offsetBytes = 0, lengthBytes = sizeBytes }: ReadRange,
-): { readonly offset: number; readonly lengthBytes: number } {
-  const offset = Math.min(offsetBytes, sizeBytes)
-  return { offset, lengthBytes: Math.max(0, Math.min(lengthBytes, sizeBytes - offset)) }
 }
 
 function lastName(path: readonly string[]): Name {

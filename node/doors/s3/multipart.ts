@@ -12,7 +12,7 @@ import { UPLOADS } from './keys.ts'
 import { ATTRIBUTE, encodeMetadata, metadataOf } from './metadata.ts'
 import type { ObjectMetadata } from './metadata.ts'
 import { newMetadata } from './new-metadata.ts'
-import { writeCondition, writeObject } from './objects.ts'
+import { placeObject, writeCondition } from './objects.ts'
 import { payloadOf } from './payload.ts'
 import { OWNER, encodingOf } from './buckets.ts'
 import { S3Error, invalid } from './s3-error.ts'
@@ -185,10 +185,9 @@ async function join(
   const modifiedNs = freshTime(asked)
   const metadata = { ...metadataOf(upload.stat), etag, parts: wanted.length, checksum: undefined }
   const extended = { [ATTRIBUTE]: encodeMetadata(metadata, { sizeBytes, modifiedNs }) }
-  const content = async function* (): AsyncGenerator<Uint8Array> {
-    for (const { path } of parts) yield* (await api.readFile(path, { signal })).content
-  }
-  await writeObject(asked, content, { sizeBytes, modifiedNs, extended, ifTag })
+  const paths = parts.map(({ path }) => path)
+  const attributes = { sizeBytes, modifiedNs, extended }
+  await placeObject(asked, (to) => api.joinFiles(to, paths, attributes, { ifTag, signal }))
   await api.remove(upload.path, { recursive: true, signal })
   sendXml(
     asked,

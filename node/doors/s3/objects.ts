@@ -31,7 +31,7 @@ export function isMarkerKey({ place, key }: S3Request): boolean {
 }
 
 export async function putObject(asked: S3Request): Promise<void> {
-  const { response } = asked
+  const { api, response, signal } = asked
   if (isMarkerKey(asked)) return putMarker(asked)
   const payload = payloadOf(asked)
   const metadata = newMetadata(asked)
@@ -48,8 +48,9 @@ export async function putObject(asked: S3Request): Promise<void> {
     extended[ATTRIBUTE] = encodeMetadata(whole, { sizeBytes, modifiedNs })
   }
   if (asked.request.headers.expect !== undefined) response.writeContinue()
-  const { sizeBytes } = payload
-  await writeObject(asked, content, { sizeBytes, modifiedNs, extended, ifTag })
+  const attributes = { sizeBytes: payload.sizeBytes, modifiedNs, extended }
+  // Nothing of it has been read where there is no folder for it yet.
+  await placeObject(asked, (path) => api.writeFile(path, content(), attributes, { ifTag, signal }))
   const { checksum } = payload.seen
   sendNothing(response, 200, {
     etag: `"${etag}"`,
@@ -57,27 +58,18 @@ export async function putObject(asked: S3Request): Promise<void> {
   })
 }
 
-export interface ObjectToWrite {
-  readonly sizeBytes: number | undefined
-  readonly modifiedNs: bigint
-  readonly extended: Record<string, string>
-  readonly ifTag: string | undefined
-}
-
-/** Folders that it needs are made. content: is asked once for each try, and read at one alone. */
-export async function writeObject(
+/** Make the object at the key's path, and before it the folders that it needs. */
+export async function placeObject(
   asked: S3Request,
-  content: () => AsyncIterable<Uint8Array>,
-  { ifTag, ...attributes }: ObjectToWrite,
+  write: (path: string) => Promise<void>,
 ): Promise<void> {
   const { api, bucket, key, signal } = asked
   const path = objectPath(asked, bucket, key)
   const folder = path.slice(0, path.lastIndexOf('/'))
   for (let tries = 1; ; tries++) {
     try {
-      return await api.writeFile(path, content(), attributes, { ifTag, signal })
+      return await write(path)
     } catch (error) {
-      // Nothing has been read yet where there is no folder for it.
       if (!hasCode(error, 'ENOENT') || tries === PLACE_TRIES) throw error
       await checkBucket(asked)
       await api.makeFolder(folder, { parents: true, signal })

@@ -99,6 +99,7 @@ const CALLS: Readonly<Record<string, (api: NodeApi, at: string) => unknown>> = {
   restore: (api, at) => api.restore(at),
   move: (api, at) => api.move(at, at),
   clone: (api, at) => api.clone(at, at),
+  joinFiles: (api, at) => api.joinFiles(at, [at]),
 }
 const READ = words(
   'stat list listPage readFile readSmallFiles listConflicts showConflict listVersions',
@@ -134,6 +135,9 @@ describe('the calls of an account', () => {
     ])
     assert.equal(await isAllowed(() => api.clone('/r/x', '/w/x')), true)
     assert.equal(await isAllowed(() => api.clone('/w/x', '/w/y')), false)
+    assert.equal(await isAllowed(() => api.joinFiles('/w/x', ['/r/x', '/r/y'])), true)
+    assert.equal(await isAllowed(() => api.joinFiles('/w/x', ['/r/x', '/w/y'])), false)
+    assert.equal(await isAllowed(() => api.joinFiles('/r/z', ['/r/x'])), false)
     assert.equal(await isAllowed(() => api.clone('/r/x', '/r/y')), false)
     assert.equal(await isAllowed(() => api.move('/r/x', '/w/x')), false)
     assert.equal(await isAllowed(() => api.move('/w/x', '/r/x')), false)
