@@ -10,7 +10,6 @@ export function holdersApi({ hosted: volumes, world, until }: NodeParts): Holder
   return {
     async fileHolders(path, { signal } = {}) {
       const { hosted, parts: names } = volumes.at(path)
-      hosted.checkMayRead()
       const target = hosted.namespace.resolvePath(names)
       if (target.kind === 'dir') throw new ShoalError('EISDIR', `${path}: is a folder`)
       const reader = hosted.chunks.reader([])

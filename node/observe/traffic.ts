@@ -69,7 +69,7 @@ export class Traffic {
 
   /** Those in which something moved, the oldest first. */
   minutes(): readonly MinuteOfTraffic[] {
-    this.#current()
+    this.#countRepaired(this.#current())
     return this.#minutes.map(({ minute, ...counts }) => {
       return { atMs: (minute * MINUTE_MS) as WallTime, ...counts }
     })
@@ -97,12 +97,8 @@ export class Traffic {
   #current(): Minute {
     const minute = Math.floor(this.#clock.wall() / MINUTE_MS)
     const last = this.#minutes.at(-1)
-    if (last !== undefined) {
-      const total = this.repaired()
-      last.repairedBytes += Math.max(0, total - this.#repairedBytes)
-      this.#repairedBytes = total
-    }
     if (last?.minute === minute) return last
+    if (last !== undefined) this.#countRepaired(last)
     this.#before = last?.minute === minute - 1 ? this.#now : new Map()
     this.#now = new Map()
     const next = { minute, inBytes: 0, outBytes: 0, repairedBytes: 0, coldBytes: 0 }
@@ -110,5 +106,12 @@ export class Traffic {
     const kept = this.#minutes.filter((one) => one.minute < minute && one.minute > minute - MINUTES)
     this.#minutes = [...kept, next]
     return next
+  }
+
+  /** Not with each message: there are many repairs to add up. */
+  #countRepaired(minute: Minute): void {
+    const total = this.repaired()
+    minute.repairedBytes += Math.max(0, total - this.#repairedBytes)
+    this.#repairedBytes = total
   }
 }
