@@ -1,18 +1,18 @@
 // `node bench/s3.ts --rounds 3`: the S3 door beside Ceph's radosgw on the same disk, by turns: one
 // large object, the same in parts, and many small ones, by several connections that stay open.
 import { createReadStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { scopeText, sign, signingKey, stringToSign } from '../node/doors/s3/sigv4.ts'
-import { MIB, SECOND_MS } from '../protocol/units.ts'
+import { MIB } from '../protocol/units.ts'
 import { S3Server } from '../test/cold/s3-server.ts'
 import { withS3Door } from '../test/cli/with-s3.ts'
 import { writeRandomFile } from '../test/cluster/trees.ts'
-import { formatFigures } from './growth/figures.ts'
-import { median } from './growth/quantile.ts'
+import { CONNECTIONS, compareByTurns, forEachOf, smallFile } from './by-turns.ts'
+import type { Contestant, Work } from './by-turns.ts'
 import type { IncomingMessage } from 'node:http'
 
 const { values } = parseArgs({
@@ -26,11 +26,9 @@ const { values } = parseArgs({
 const mebibytes = Number(values.mib)
 const fileCount = Number(values.files)
 const PART_MIB = 16
-const CONNECTIONS = 8
 const UNSIGNED = 'UNSIGNED-PAYLOAD'
-const SMALL = Buffer.from(Array.from({ length: 8000 }, (_, i) => (i * 7919) % 251))
 
-interface Server {
+interface Server extends Contestant {
   readonly url: URL
   readonly id: string
   readonly secret: string
@@ -54,63 +52,46 @@ await writeRandomFile(big, mebibytes)
 try {
   await using radosgw = await S3Server.start()
   const layout = values.layout === 'flat' ? 'flat' : 'path'
-  await withS3Door(layout, async ({ url, token }) => {
-    const shoal = serverOf(url, 'owner', token, 'us-east-1')
-    const { endpoint, accessKey, secretKey, region } = radosgw
-    await compare([shoal, serverOf(new URL(endpoint), accessKey, secretKey, region)])
+  await withS3Door(layout, async ({ url, token, json }) => {
+    const { node } = (await json('status')) as { readonly node: { readonly pid: number } }
+    const agent = (): Agent => new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
+    const own: Server = {
+      name: 'shoal',
+      pid: node.pid,
+      url,
+      id: 'owner',
+      secret: token,
+      region: 'us-east-1',
+      agent: agent(),
+    }
+    const other: Server = {
+      name: 'radosgw',
+      pid: Number(await readFile(join(radosgw.folder, 'rgw.pid'), 'utf8')),
+      url: new URL(radosgw.endpoint),
+      id: radosgw.accessKey,
+      secret: radosgw.secretKey,
+      region: radosgw.region,
+      agent: agent(),
+    }
+    for (const server of [own, other]) await exchange(server, { method: 'PUT', path: '/bench' })
+    await compareByTurns(`S3 (${layout})`, [own, other], Number(values.rounds), (server, round) =>
+      worksOf(server, `/bench/round${round}`),
+    )
   })
 } finally {
   await rm(folder, { recursive: true })
 }
 
-function serverOf(url: URL, id: string, secret: string, region: string): Server {
-  return { url, id, secret, region, agent: new Agent({ keepAlive: true, maxSockets: CONNECTIONS }) }
-}
-
-async function compare(servers: readonly Server[]): Promise<void> {
-  const taken = new Map<string, readonly number[][]>()
-  for (const server of servers) await exchange(server, { method: 'PUT', path: '/bench' })
-  // The first warms up.
-  for (let round = 0; round <= Number(values.rounds); round++) {
-    for (const [at, server] of servers.entries()) {
-      for (const [work, run] of worksOf(server, `/bench/round${round}`)) {
-        const begin = performance.now()
-        await run()
-        const all = taken.get(work) ?? servers.map(() => [])
-        taken.set(work, all)
-        if (round > 0) all[at]?.push((performance.now() - begin) / SECOND_MS)
-      }
-    }
-  }
-  const rows = Array.from(taken, ([work, all]) => {
-    const [own = 0, other = 0] = all.map(median)
-    return [work, own.toFixed(2), other.toFixed(2), (other / own).toFixed(2)]
-  })
-  const title = `S3 (${values.layout}), ${values.rounds} rounds by turns, ${CONNECTIONS} connections`
-  const header = ['work', 'shoal: s', 'radosgw: s', 'ratio']
-  const notes = ['A ratio above 1: Shoal is so many times as fast.']
-  console.log(formatFigures({ title, header, rows, notes }))
-}
-
-function* worksOf(
-  server: Server,
-  at: string,
-): Generator<readonly [string, () => Promise<unknown>]> {
+function* worksOf(server: Server, at: string): Generator<Work> {
   const ask = (method: string, path: string, body?: Body): Promise<Answer> =>
     exchange(server, { method, path: `${at}${path}`, body })
-  const each = async (run: (path: string, i: number) => Promise<unknown>): Promise<void> => {
-    let next = 0
-    const one = async (): Promise<void> => {
-      for (let i = next++; i < fileCount; i = next++) await run(`/small/${i}`, i)
-    }
-    await Promise.all(Array.from({ length: CONNECTIONS }, one))
-  }
+  const each = (run: (path: string, i: number) => Promise<unknown>): Promise<void> =>
+    forEachOf(fileCount, (i) => run(`/small/${i}`, i))
   const whole = { file: big, start: 0, length: mebibytes * MIB }
   yield [`put ${mebibytes} MiB`, () => ask('PUT', '/big', whole)]
   yield [`get ${mebibytes} MiB`, () => ask('GET', '/big')]
   yield [`put ${mebibytes} MiB in parts`, () => upload(server, `${at}/parts`)]
-  const part = (i: number): Buffer => SMALL.subarray(0, 1000 + ((i * 37) % 7000))
-  yield [`put ${fileCount} small`, () => each((path, i) => ask('PUT', path, part(i)))]
+  yield [`put ${fileCount} small`, () => each((path, i) => ask('PUT', path, smallFile(i)))]
   yield [`get ${fileCount} small`, () => each((path) => ask('GET', path))]
   yield [`look at each`, () => each((path) => ask('HEAD', path))]
   const prefix = `${at.slice('/bench/'.length)}/small/`
@@ -127,18 +108,14 @@ async function upload(server: Server, path: string): Promise<void> {
   const [, id = ''] = /<UploadId>([^<]*)</.exec(begun.text) ?? []
   const count = mebibytes / PART_MIB
   const etags: string[] = []
-  let next = 0
-  const one = async (): Promise<void> => {
-    for (let i = next++; i < count; i = next++) {
-      const body = { file: big, start: i * PART_MIB * MIB, length: PART_MIB * MIB }
-      const query = [
-        ['partNumber', `${i + 1}`],
-        ['uploadId', id],
-      ] as const
-      etags[i] = (await exchange(server, { method: 'PUT', path, query, body })).etag
-    }
-  }
-  await Promise.all(Array.from({ length: CONNECTIONS }, one))
+  await forEachOf(count, async (i) => {
+    const body = { file: big, start: i * PART_MIB * MIB, length: PART_MIB * MIB }
+    const query = [
+      ['partNumber', `${i + 1}`],
+      ['uploadId', id],
+    ] as const
+    etags[i] = (await exchange(server, { method: 'PUT', path, query, body })).etag
+  })
   const parts = etags.map(
     (etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag}</ETag></Part>`,
   )

@@ -8,12 +8,11 @@ import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { MIB, SECOND_MS } from '../protocol/units.ts'
+import { MIB } from '../protocol/units.ts'
 import { basic, withDavDoor } from '../test/cli/ask-dav.ts'
 import { writeRandomFile } from '../test/cluster/trees.ts'
-import { formatFigures } from './growth/figures.ts'
-import { median } from './growth/quantile.ts'
-import { processorSeconds } from './processor-time.ts'
+import { CONNECTIONS, compareByTurns, forEachOf, smallFile } from './by-turns.ts'
+import type { Contestant, Work } from './by-turns.ts'
 import type { IncomingMessage } from 'node:http'
 
 const { values } = parseArgs({
@@ -25,21 +24,11 @@ const { values } = parseArgs({
 })
 const mebibytes = Number(values.mib)
 const fileCount = Number(values.files)
-const CONNECTIONS = 8
-const SMALL = Buffer.from(Array.from({ length: 8000 }, (_, i) => (i * 7919) % 251))
 
-interface Server {
-  readonly name: string
+interface Server extends Contestant {
   readonly url: URL
   readonly authorization: string
-  readonly pid: number
   readonly agent: Agent
-}
-
-/** Seconds, and seconds of the server's processor. */
-interface Taken {
-  readonly seconds: number
-  readonly processor: number
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'shoal-bench-'))
@@ -50,61 +39,24 @@ try {
     const { node } = (await json('status')) as { readonly node: { readonly pid: number } }
     const shoal = serverOf('shoal', url.href, token, node.pid)
     await withRclone(async (rclone) => {
-      await compare([shoal, rclone])
+      await compareByTurns('WebDAV', [shoal, rclone], Number(values.rounds), (server, round) =>
+        worksOf(server, `/round${round}`),
+      )
     })
   })
 } finally {
   await rm(folder, { recursive: true })
 }
 
-async function compare(servers: readonly Server[]): Promise<void> {
-  const taken = new Map<string, readonly Taken[][]>()
-  // The first warms up.
-  for (let round = 0; round <= Number(values.rounds); round++) {
-    for (const [at, server] of servers.entries()) {
-      for (const [work, run] of worksOf(server, `/round${round}`)) {
-        const before = await processorSeconds(server.pid)
-        const begin = performance.now()
-        await run()
-        const seconds = (performance.now() - begin) / SECOND_MS
-        const processor = (await processorSeconds(server.pid)) - before
-        const all = taken.get(work) ?? servers.map(() => [])
-        taken.set(work, all)
-        if (round > 0) all[at]?.push({ seconds, processor })
-      }
-    }
-  }
-  const rows = Array.from(taken, ([work, all]) => {
-    const of = (at: number, key: keyof Taken): number =>
-      median((all[at] ?? []).map((one) => one[key]))
-    const cells = servers.flatMap((_, at) => [of(at, 'seconds'), of(at, 'processor')])
-    const ratio = of(1, 'seconds') / of(0, 'seconds')
-    return [work, ...cells.map((cell) => cell.toFixed(2)), ratio.toFixed(2)]
-  })
-  const title = `WebDAV, ${values.rounds} rounds by turns, ${CONNECTIONS} connections`
-  const header = ['work', 'shoal: s', 'CPU s', 'rclone serve: s', 'CPU s', 'ratio']
-  const notes = ['A ratio above 1: Shoal is so many times as fast.']
-  console.log(formatFigures({ title, header, rows, notes }))
-}
-
-function* worksOf(
-  server: Server,
-  at: string,
-): Generator<readonly [string, () => Promise<unknown>]> {
+function* worksOf(server: Server, at: string): Generator<Work> {
   const ask = (method: string, path: string, headers = {}, body?: Buffer): Promise<number> =>
     exchange(server, method, `${at}${path}`, headers, body)
-  const each = async (run: (path: string, i: number) => Promise<unknown>): Promise<void> => {
-    let next = 0
-    const one = async (): Promise<void> => {
-      for (let i = next++; i < fileCount; i = next++) await run(`/small/${i}`, i)
-    }
-    await Promise.all(Array.from({ length: CONNECTIONS }, one))
-  }
+  const each = (run: (path: string, i: number) => Promise<unknown>): Promise<void> =>
+    forEachOf(fileCount, (i) => run(`/small/${i}`, i))
   yield ['make two folders', async () => [await ask('MKCOL', '/'), await ask('MKCOL', '/small/')]]
   yield [`put ${mebibytes} MiB`, () => exchange(server, 'PUT', `${at}/big`, {}, big)]
   yield [`get ${mebibytes} MiB`, () => ask('GET', '/big')]
-  const part = (i: number): Buffer => SMALL.subarray(0, 1000 + ((i * 37) % 7000))
-  yield [`put ${fileCount} small`, () => each((path, i) => ask('PUT', path, {}, part(i)))]
+  yield [`put ${fileCount} small`, () => each((path, i) => ask('PUT', path, {}, smallFile(i)))]
   yield [`get ${fileCount} small`, () => each((path) => ask('GET', path))]
   yield [`look at each`, () => each((path) => ask('PROPFIND', path, { depth: '0' }))]
   yield [`list them`, () => ask('PROPFIND', '/small/', { depth: '1' })]
