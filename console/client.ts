@@ -45,6 +45,7 @@ export async function beginSession(): Promise<void> {
 }
 
 export async function endSession(): Promise<void> {
+  // A node that cannot be reached ends it by itself, after an hour without requests.
   await send(SESSION, { method: 'DELETE' }).catch(() => undefined)
   forgetSession()
 }
@@ -144,6 +145,7 @@ async function failureOf(response: Response): Promise<Failure> {
     const { code, detail } = (await response.json()) as { code: string; detail: string }
     return new Failure(code, detail)
   } catch {
+    // It is no answer of a node, and the status says all that is known.
     return new Failure('internal', TEXT.noAnswer(response.status))
   }
 }
@@ -189,6 +191,7 @@ async function* linesOf(response: Response, end: string): AsyncGenerator<string>
     }
     if (rest !== '') yield rest
   } finally {
+    // It fails where the stream has broken already, as whoever reads it was told.
     await reader.cancel().catch(() => undefined)
   }
 }
