@@ -4,6 +4,7 @@ import { ShoalError, asShoalError } from '../protocol/errors.ts'
 import type { PeerId, VolumeId } from '../protocol/ids.ts'
 import { DAY_MS } from '../protocol/units.ts'
 import type { Door, NodeComponents, NodeOptions } from './components.ts'
+import { lastSeenMs } from './handlers/describe.ts'
 import { ownersApi } from './handlers/owner.ts'
 import { Space } from './handlers/space.ts'
 import type { NodeApi, LocalNode } from './control/api.ts'
@@ -201,8 +202,7 @@ export class Node implements LocalNode {
     return new NodeAccounts({
       ...this.#c.world,
       volumes: this.#volumes,
-      heardMs: ({ beacons }, peer) =>
-        Math.max(swarm.news(peer)?.lastSeenMs ?? 0, beacons.of(peer)?.heardMs ?? 0),
+      heardMs: (volume, peer) => lastSeenMs({ swarm }, peer, [volume]) ?? 0,
     })
   }
 

@@ -15,7 +15,8 @@ import type { Change } from '../volume/files.ts'
 import { HiddenPlace, checkFree, freshPlaceId } from './hidden-place.ts'
 import type { HostedVolume } from '../volume/hosted-volume.ts'
 import { nameOfPath } from '../volume/past-work.ts'
-import { formatPath, isPathWithin } from '../volume/paths.ts'
+import { formatPath } from '../volume/paths.ts'
+import { isPathWithin } from '../../protocol/path-within.ts'
 import { watchTree } from './tree-watch.ts'
 
 export interface CloneComponents {

@@ -10,8 +10,9 @@ import type { Verb } from '../../protocol/accounts/verbs.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import type { NodeApi } from '../control/api.ts'
 import type { FileAttributes, FileStat } from '../control/files.ts'
+import type { SnapshotInfo } from '../control/snapshots.ts'
 import { ROUTES } from '../control/routes.ts'
-import { formatPath, parsePath } from '../volume/paths.ts'
+import { canonicalPath } from '../volume/paths.ts'
 
 /** Permission bits that make a program run as somebody else. */
 const MODE_OTHERS = 0o6000
@@ -28,34 +29,7 @@ export interface Limits {
   readonly volumeOf: (nameOrId: string | undefined) => VolumeId
 }
 
-type Calls = Pick<
-  NodeApi,
-  | 'stat'
-  | 'list'
-  | 'listPage'
-  | 'makeFolder'
-  | 'remove'
-  | 'move'
-  | 'writeFile'
-  | 'joinFiles'
-  | 'makeSymlink'
-  | 'readFile'
-  | 'readSmallFiles'
-  | 'setAttributes'
-  | 'settle'
-  | 'listConflicts'
-  | 'showConflict'
-  | 'keepConflict'
-  | 'readLog'
-  | 'listVersions'
-  | 'findVersion'
-  | 'listRemoved'
-  | 'undelete'
-  | 'restore'
-  | 'listSnapshots'
-  | 'diffSnapshots'
-  | 'clone'
->
+type Calls = Pick<NodeApi, Reading | Writing | Past | 'settle'>
 
 /** All other calls fail with ShoalError 'EPERM'. */
 export function limitedApi(api: NodeApi, limits: Limits): NodeApi {
@@ -99,7 +73,7 @@ function readingCalls(api: NodeApi, judge: Judge): Pick<NodeApi, Reading> {
       const all = paths.map((path) => judge.at('read', path))
       yield* api.readSmallFiles(all, options)
     },
-    // Of what came from elsewhere it tells the former names, too.
+    // It tells the former names, too, of files that came from elsewhere.
     async *readLog(path, options) {
       judge.at('read', '/')
       yield* api.readLog(judge.at('read', path), options)
@@ -115,7 +89,7 @@ function writingCalls(api: NodeApi, judge: Judge): Pick<NodeApi, Writing> {
     makeFolder: async (path, options = {}) => {
       const at = judge.place(path)
       checkMode(options.mode)
-      // What leads to a grant may be missing yet.
+      // Folders on the way to a grant may be missing yet.
       if (options.parents !== true || !judge.leads(at)) judge.check('add', at)
       return api.makeFolder(at.text, options)
     },
@@ -184,7 +158,7 @@ function pastCalls(api: NodeApi, judge: Judge): Pick<NodeApi, Past> {
     listSnapshots: async (options = {}) => {
       judge.checkVolume(options.volume)
       const all = await api.listSnapshots({ ...options, volume: judge.volume, space: false })
-      return all.filter(({ path }) => path !== undefined && judge.sees(path))
+      return judge.seen(all)
     },
     async *diffSnapshots(path, options) {
       judge.at('read', '/')
@@ -217,12 +191,8 @@ class Judge {
 
   /** throws ShoalError 'EPERM' for another volume, 'usage' for no path. */
   place(text: string): Place {
-    const { volume, parts } = parsePath(text)
+    const { volume, path } = canonicalPath(text)
     this.checkVolume(volume)
-    // Taken apart anew: a name may have had bytes that are a slash or dots.
-    const { parts: plain } = parsePath(formatPath(parts.map((part) => byteText(textBytes(part)))))
-    if (plain.length !== parts.length) throw new ShoalError('usage', `${text}: no name has a slash`)
-    const path = formatPath(plain)
     return { path, text: `${this.#limits.volumeName}:${path}` }
   }
 
@@ -274,20 +244,26 @@ class Judge {
 
   /** The entries of a folder that are granted, or lead there. */
   shown(folder: Place, entries: readonly FileStat[]): readonly FileStat[] {
-    if (this.may('read', folder)) return entries
+    const grants = this.#limits.grants()
+    if (isGranted(grants, 'read', folder.path)) return entries
     const base = folder.path === '/' ? '' : folder.path
-    return entries.filter(({ name }) => this.sees(`${base}/${byteText(textBytes(name))}`))
+    return entries.filter(({ name }) => isSeen(grants, `${base}/${byteText(textBytes(name))}`))
   }
 
-  /** Is it granted to read, or on the way to a grant? */
-  sees(path: string): boolean {
+  /** Those of snapshots that are of something that may be seen. */
+  seen(snapshots: readonly SnapshotInfo[]): readonly SnapshotInfo[] {
     const grants = this.#limits.grants()
-    return isGranted(grants, 'read', path) || leadsToGrant(grants, path)
+    return snapshots.filter(({ path }) => path !== undefined && isSeen(grants, path))
   }
 
   refusal(verb: Verb, { path }: Place): ShoalError {
     return new ShoalError('EPERM', `${this.#limits.login} may not ${verb} at ${path}`)
   }
+}
+
+/** Is it granted to read, or on the way to a grant? */
+function isSeen(grants: readonly Grant[], path: string): boolean {
+  return isGranted(grants, 'read', path) || leadsToGrant(grants, path)
 }
 
 function checkMode(mode: FileAttributes['mode']): void {

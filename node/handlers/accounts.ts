@@ -1,5 +1,4 @@
 // The owner's calls about accounts.
-import { byteText, textBytes } from '../../protocol/byte-text.ts'
 import { utf8 } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
@@ -9,7 +8,7 @@ import type { Account, Grant } from '../../protocol/accounts/accounts.ts'
 import type { Verb } from '../../protocol/accounts/verbs.ts'
 import type { AccountInfo, AccountsApi, NewUser } from '../control/accounts.ts'
 import type { NamedVolume } from '../log/volumes.ts'
-import { formatPath, parsePath } from '../volume/paths.ts'
+import { canonicalPath } from '../volume/paths.ts'
 import { findMember } from './find-peer.ts'
 import type { NodeParts } from './parts.ts'
 
@@ -101,8 +100,9 @@ function changingCalls(parts: NodeParts): Pick<AccountsApi, Changing> {
     },
 
     async setGrant(name, path, verbs) {
-      const named = forChange(parts, parsePath(path).volume)
-      await accounts.of(named.volume).grant(name, canonicalPath(path), inOrder(verbs))
+      const at = canonicalPath(path)
+      const named = forChange(parts, at.volume)
+      await accounts.of(named.volume).grant(name, at.path, inOrder(verbs))
       return info(parts, named, name)
     },
   }
@@ -137,15 +137,10 @@ function grantsIn(
   { path, verbs = VERBS }: Pick<NewUser, 'path' | 'verbs'>,
 ): readonly Grant[] {
   if (path === undefined) return []
-  const { volume } = parsePath(path)
+  const { volume, path: whole } = canonicalPath(path)
   if (volume !== undefined && volumes.find(volume).volume !== named.volume)
     throw new ShoalError('usage', `${path} is not in the volume ${named.name}`)
-  return [{ path: canonicalPath(path), verbs: inOrder(verbs) }]
-}
-
-/** One text for each path, without its volume. */
-function canonicalPath(path: string): string {
-  return formatPath(parsePath(path).parts.map((part) => byteText(textBytes(part))))
+  return [{ path: whole, verbs: inOrder(verbs) }]
 }
 
 function inOrder(verbs: readonly Verb[]): Verb[] {

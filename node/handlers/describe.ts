@@ -109,8 +109,8 @@ export function describeMember(
 }
 
 /** When a peer was last heard; undefined: never. */
-function lastSeenMs(
-  { swarm }: NodeParts,
+export function lastSeenMs(
+  { swarm }: Pick<NodeParts, 'swarm'>,
   peer: PeerId,
   volumes: readonly Volume[],
 ): WallTime | undefined {

@@ -1,7 +1,7 @@
 // Paths of the command and the doors: 'volume:/folder/file', or '/folder/file' and ':/folder/file'
 // of the default volume, as text in which `\xHH` is a byte (byte-text.ts). All begin at the root of
 // the volume, also without the first slash. '.' and empty parts are dropped, '..' is refused.
-import { textBytes } from '../../protocol/byte-text.ts'
+import { byteText, textBytes } from '../../protocol/byte-text.ts'
 import { fromHex, toByteString } from '../../protocol/bytes.ts'
 import type { ByteString } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
@@ -46,9 +46,16 @@ export function parsePath(text: string): VolumePath {
   return { volume: match[1], parts }
 }
 
-/** Is a path that of a folder, or below it? Both as formatPath() has them. */
-export function isPathWithin(path: string, folder: string): boolean {
-  return folder === '/' || path === folder || path.startsWith(`${folder}/`)
+/**
+ * The one text of each path, whatever it was written with. throws as parsePath(), and 'usage' for a
+ * name that has a slash among its bytes.
+ */
+export function canonicalPath(text: string): VolumePath & { readonly path: string } {
+  const { volume, parts } = parsePath(text)
+  // Taken apart anew: a name may have had bytes that are a slash or dots.
+  const plain = parsePath(formatPath(parts.map((part) => byteText(textBytes(part))))).parts
+  if (plain.length !== parts.length) throw new ShoalError('usage', `${text}: no name has a slash`)
+  return { volume, parts: plain, path: formatPath(plain) }
 }
 
 export function formatPath(parts: readonly string[]): string {

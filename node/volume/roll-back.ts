@@ -25,7 +25,8 @@ import type { Change } from './files.ts'
 import { changeOf, differences } from './snapshot-diff.ts'
 import type { Difference } from './snapshot-diff.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
-import { formatPath, isPathWithin } from './paths.ts'
+import { formatPath } from './paths.ts'
+import { isPathWithin } from '../../protocol/path-within.ts'
 
 const SAMPLES_MAX = 20
 

@@ -20,7 +20,8 @@ import type { Volume } from '../log/volume.ts'
 import type { SnapshotView } from '../state/snapshot-view.ts'
 import { prefixEnd } from '../state/state-view.ts'
 import { folderPaths } from './tree-paths.ts'
-import { formatPath, isPathWithin } from './paths.ts'
+import { formatPath } from './paths.ts'
+import { isPathWithin } from '../../protocol/path-within.ts'
 
 const NO_TARGET = new Uint8Array()
 /** Records looked at before others have their turn: each may be in a leaf of its own. */

@@ -3,6 +3,7 @@
 // they are sealed to is a member that could do the same by itself: one that was removed, or is of a
 // lower role by now, has them still.
 import type { PeerId } from '../ids.ts'
+import { isPathWithin } from '../path-within.ts'
 import { aRole } from '../roles.ts'
 import type { Role } from '../roles.ts'
 import type { WallTime } from '../units.ts'
@@ -71,17 +72,12 @@ export function verbsOf(grants: readonly Grant[]): readonly Verb[] {
 
 /** May one with these grants do this at a path? Paths are compared part by part. */
 export function isGranted(grants: readonly Grant[], verb: Verb, path: string): boolean {
-  return grants.some((grant) => includesVerb(grant.verbs, verb) && isWithin(path, grant.path))
+  return grants.some((grant) => includesVerb(grant.verbs, verb) && isPathWithin(path, grant.path))
 }
 
 /** Does a path lead to something that is granted, though it is not itself? */
 export function leadsToGrant(grants: readonly Grant[], path: string): boolean {
-  return grants.some((grant) => isWithin(grant.path, path))
-}
-
-/** Is a path that of a folder, or below it? */
-function isWithin(path: string, folder: string): boolean {
-  return folder === '/' || path === folder || path.startsWith(`${folder}/`)
+  return grants.some((grant) => isPathWithin(grant.path, path))
 }
 
 /** Why nobody comes in by an account now; undefined: it is good. */
