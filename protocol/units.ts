@@ -14,6 +14,9 @@ export const MINUTE_MS: number = 60 * SECOND_MS
 export const HOUR_MS: number = 60 * MINUTE_MS
 export const DAY_MS: number = 24 * HOUR_MS
 
+export const NS_PER_MS = 1_000_000n
+export const NS_PER_SECOND = 1_000_000_000n
+
 /** Division that rounds up; both arguments are non-negative safe integers. */
 export function divCeil(numerator: number, denominator: number): number {
   return Math.ceil(numerator / denominator)

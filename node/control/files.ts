@@ -6,6 +6,7 @@ import { SMALL_FILES_MAX } from './small-files.ts'
 import { VERSION_TEXT_MAX } from './versions.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { CallOptions } from './api.ts'
+import type { FieldTypes } from './fields.ts'
 import type { RoutesOf } from './route.ts'
 import type { SmallFile, WriteFailure } from './small-files.ts'
 
@@ -144,6 +145,16 @@ export interface FilesApi {
   settle(ack?: Ack, options?: CallOptions): Promise<void>
 }
 
+/** The fields of a file that is written whole, beside its path and content. */
+const newFileFields = ({ extended, text, integer, nanoseconds, ack }: FieldTypes) => ({
+  extended: extended.optional(),
+  ifTag: text(0, TAG_TEXT_MAX).optional(),
+  mode: integer(0, MODE_MAX).optional(),
+  modifiedNs: nanoseconds.optional(),
+  sizeBytes: integer(0).optional(),
+  ack,
+})
+
 export const filesRoutes: RoutesOf<FilesApi> = {
   stat: fileCall(['path'], ({ path, text, flag }) => ({
     path,
@@ -182,29 +193,13 @@ export const filesRoutes: RoutesOf<FilesApi> = {
   writeFile: route(
     { answer: 'json', method: 'PUT', path: 'file', hasSession: true },
     ['path', 'content', '*'],
-    ({ path, integer, nanoseconds, ack, text, extended }) => ({
-      path,
-      extended: extended.optional(),
-      ifTag: text(0, TAG_TEXT_MAX).optional(),
-      mode: integer(0, MODE_MAX).optional(),
-      modifiedNs: nanoseconds.optional(),
-      sizeBytes: integer(0).optional(),
-      ack,
-    }),
+    (types) => ({ path: types.path, ...newFileFields(types) }),
   ),
-  joinFiles: fileCall(
-    ['path', 'parts', '*'],
-    ({ path, many, integer, nanoseconds, ack, text, extended }) => ({
-      path,
-      parts: many(path, 1, PARTS_MAX),
-      extended: extended.optional(),
-      ifTag: text(0, TAG_TEXT_MAX).optional(),
-      mode: integer(0, MODE_MAX).optional(),
-      modifiedNs: nanoseconds.optional(),
-      sizeBytes: integer(0).optional(),
-      ack,
-    }),
-  ),
+  joinFiles: fileCall(['path', 'parts', '*'], (types) => ({
+    path: types.path,
+    parts: types.many(types.path, 1, PARTS_MAX),
+    ...newFileFields(types),
+  })),
   makeSymlink: fileCall(['path', 'target'], ({ path, text, ack }) => ({
     path,
     target: text(1, ESCAPE_CHARS * SYMLINK_MAX),

@@ -21,3 +21,27 @@ export function rangeOf(header: string | undefined, sizeBytes: number): Range | 
   if (offsetBytes >= sizeBytes) return 'none'
   return end <= offsetBytes ? undefined : { offsetBytes, lengthBytes: end - offsetBytes }
 }
+
+/** The subject of a condition: a tag in its quotes, and a time as HTTP has it. */
+export interface Dated {
+  readonly tag: string | undefined
+  readonly date: string
+}
+
+/** Does a request want what is there only as it was (If-Match, else If-Unmodified-Since)? */
+export function isChanged(
+  { match, since }: { readonly match: string | undefined; readonly since: string | undefined },
+  { tag, date }: Dated,
+): boolean {
+  if (match !== undefined) return tag === undefined || !hasTag(match, tag)
+  return since !== undefined && Date.parse(date) > Date.parse(since)
+}
+
+/** Has the other end this content already (If-None-Match, else If-Modified-Since)? */
+export function isKnown(
+  { known, since }: { readonly known: string | undefined; readonly since: string | undefined },
+  { tag, date }: Dated,
+): boolean {
+  if (known !== undefined) return tag !== undefined && hasTag(known, tag)
+  return since !== undefined && Date.parse(date) <= Date.parse(since)
+}

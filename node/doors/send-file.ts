@@ -3,15 +3,14 @@
 import { ShoalError } from '../../protocol/errors.ts'
 import type { NodeApi } from '../control/api.ts'
 import type { FileStat } from '../control/files.ts'
-import { hasTag, rangeOf } from './ranges.ts'
+import { isChanged, isKnown, rangeOf } from './ranges.ts'
 import { sendBytes, sendNothing } from './web-answers.ts'
 import type { Headers } from './web-answers.ts'
 import type { Exchange } from './web-server.ts'
+import { NS_PER_SECOND, SECOND_MS } from '../../protocol/units.ts'
 
-const NS_PER_SECOND = 1_000_000_000n
-const MS_PER_SECOND = 1000
 /** Somebody may write between a look at a file and its reading. */
-const READ_TRIES = 5
+export const READ_TRIES = 5
 
 export interface FileToSend {
   readonly path: string
@@ -30,9 +29,14 @@ export async function sendFile(
 ): Promise<void> {
   const { path, stat, version, headersOf } = file
   const tag = etagOf(stat)
-  checkMatch(request.headers, file)
-  if (isKnown(request.headers, stat)) return sendNothing(response, 304, { etag: tag ?? '' })
-  const { range: asked, 'if-range': rangeOnly } = request.headers
+  const { range: asked, 'if-range': rangeOnly, ...conditions } = request.headers
+  const is = { match: conditions['if-match'], since: conditions['if-unmodified-since'] }
+  const isNot = { known: conditions['if-none-match'], since: conditions['if-modified-since'] }
+  const dated = stat && { tag, date: httpDate(stat) }
+  if (dated === undefined ? is.match !== undefined : isChanged(is, dated))
+    throw new ShoalError('precondition', `${path}: has changed; look again`)
+  if (tag !== undefined && dated !== undefined && isKnown(isNot, dated))
+    return sendNothing(response, 304, { etag: tag })
   const isRangeOf = rangeOnly === undefined || rangeOnly === tag
   const sizeBytes = stat?.sizeBytes
   const range = isRangeOf && sizeBytes !== undefined ? rangeOf(asked, sizeBytes) : undefined
@@ -71,7 +75,7 @@ export function etagOf(stat: FileStat | undefined): string | undefined {
 
 /** As HTTP has it, in seconds. */
 export function httpDate({ modifiedNs }: FileStat): string {
-  return new Date(Number(modifiedNs / NS_PER_SECOND) * MS_PER_SECOND).toUTCString()
+  return new Date(Number(modifiedNs / NS_PER_SECOND) * SECOND_MS).toUTCString()
 }
 
 type ConditionHeaders = Exchange['request']['headers']
@@ -88,22 +92,3 @@ const ASKING: readonly (keyof ConditionHeaders)[] = [
   'if-modified-since',
   'if-unmodified-since',
 ]
-
-function checkMatch(headers: ConditionHeaders, { path, stat }: FileToSend): void {
-  const { 'if-match': match, 'if-unmodified-since': since } = headers
-  const tag = etagOf(stat)
-  const isChanged =
-    match === undefined
-      ? stat !== undefined && since !== undefined && Date.parse(httpDate(stat)) > Date.parse(since)
-      : tag === undefined || !hasTag(match, tag)
-  if (isChanged) throw new ShoalError('precondition', `${path}: has changed; look again`)
-}
-
-/** The other end has this content already. */
-function isKnown(headers: ConditionHeaders, stat: FileStat | undefined): boolean {
-  const { 'if-none-match': known, 'if-modified-since': since } = headers
-  const tag = etagOf(stat)
-  if (stat === undefined || tag === undefined) return false
-  if (known !== undefined) return hasTag(known, tag)
-  return since !== undefined && Date.parse(httpDate(stat)) <= Date.parse(since)
-}

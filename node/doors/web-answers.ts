@@ -1,6 +1,7 @@
 // Answers over HTTP that all doors which speak it give: none is a page, whatever is in it.
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
+import { MIB } from '../../protocol/units.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 
 const ALWAYS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
@@ -11,6 +12,9 @@ const ALWAYS: Readonly<Record<string, string>> = {
 
 /** Statuses after which there can be no body. */
 const WITHOUT_LENGTH: ReadonlySet<number> = new Set([204, 304])
+
+/** Up to so much that is on its way still is taken after a failure, so that the answer is read. */
+const UNREAD_BYTES_MAX: number = 8 * MIB
 
 export type Headers = Readonly<Record<string, string | number>>
 
@@ -41,4 +45,26 @@ export async function sendBytes(
   }
   if (!response.headersSent) begin(response, status, headers)
   response.end()
+}
+
+/** Can a failure be answered still? A stream that has begun is broken off. */
+export function isToBeAnswered(response: ServerResponse): boolean {
+  if (response.destroyed || response.writableEnded) return false
+  if (response.headersSent) response.destroy()
+  return !response.headersSent
+}
+
+/** Before an answer to a request whose body nobody has read to its end. */
+export function leaveUnread({
+  request,
+  response,
+}: {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}): void {
+  if (request.complete) return
+  const isShort = Number(request.headers['content-length'] ?? Infinity) <= UNREAD_BYTES_MAX
+  if (isShort && request.headers.expect === undefined) request.resume()
+  // The rest of its body is not the next request.
+  else response.setHeader('connection', 'close')
 }

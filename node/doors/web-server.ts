@@ -57,7 +57,7 @@ export async function openWebServer(
     void answer({ request, response, signal: controller.signal })
   }
   const server = serverOf(at.tls, begin)
-  // Who is not let in need not send what it has.
+  // Whoever is not let in need not send the body.
   server.on('checkContinue', begin)
   server.maxConnections = CONNECTIONS_MAX
   server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX

@@ -10,6 +10,7 @@ import { ShoalError } from '../errors.ts'
 import { parsePeerId } from '../ids.ts'
 import type { PeerId } from '../ids.ts'
 import { GRANT_PATH_MAX } from '../limits.ts'
+import { splitOnce } from '../split-once.ts'
 import type { WallTime } from '../units.ts'
 import { isVerb } from './verbs.ts'
 import type { Verb } from './verbs.ts'
@@ -189,9 +190,4 @@ function isListOfNames(value: unknown): value is readonly string[] {
     value.length <= GROUPS_MAX &&
     value.every((name) => typeof name === 'string' && isAccountName(name))
   )
-}
-
-function splitOnce(text: string, by: string): [string, string] {
-  const at = text.indexOf(by)
-  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + by.length)]
 }

@@ -20,6 +20,7 @@ import {
 } from '../limits.ts'
 import { parseName } from '../op/names.ts'
 import type { FileKind } from '../op/file-kind.ts'
+import { NS_PER_SECOND } from '../units.ts'
 
 /** The content of a file or folder: its bytes, its only chunk, or the list of its chunks. */
 export type BackupContent =
@@ -55,7 +56,6 @@ export const ENTRY_BYTES_MAX: number = (XATTRS_SHOWN_MAX + 1) * (XATTR_VALUE_MAX
 const ITEMS_MAX: number = 4 * XATTRS_SHOWN_MAX + 64
 /** The items of a chunk that stands alone. */
 const CHUNK_ITEMS = 5
-const NS_PER_SECOND = 1_000_000_000n
 const SECONDS_MAX: number = 2 ** 40
 const MODE_MAX = 0o7777
 const ID_MAX: number = 2 ** 32 - 1

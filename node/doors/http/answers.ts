@@ -6,7 +6,7 @@ import { SECOND_MS } from '../../../protocol/units.ts'
 import { encodeJson } from '../../control/wire.ts'
 import { statusOf } from '../../control/status-code.ts'
 import type { Clock } from '../../world/world.ts'
-import { begin } from '../web-answers.ts'
+import { begin, isToBeAnswered } from '../web-answers.ts'
 import type { ServerResponse } from 'node:http'
 
 /** A stream of events with nothing to say shows after so long that it is there. */
@@ -24,14 +24,10 @@ export function sendJson(
 
 /** Report a failure; a stream that has begun is broken off. */
 export function sendFailure(response: ServerResponse, error: ShoalError): void {
-  if (response.destroyed || response.writableEnded) return
-  if (response.headersSent) {
-    response.destroy()
-    return
-  }
+  if (!isToBeAnswered(response)) return
   const status = error.code === 'EACCES' ? 401 : statusOf(error.code)
   if (status === 401) response.setHeader('www-authenticate', 'Bearer')
-  // What it sent and nobody read is not the next request.
+  // The rest of its body is not the next request.
   response.setHeader('connection', 'close')
   sendJson(response, problemOf(error, status), { status, type: 'application/problem+json' })
 }

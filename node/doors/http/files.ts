@@ -1,9 +1,10 @@
 // Files over HTTP (RFC 9110): /v1/files/VOLUME/PATH. A file is its bytes, with ranges and
 // conditions; a folder is a list in JSON, in pages.
-import { ShoalError, hasCode } from '../../../protocol/errors.ts'
+import { ShoalError } from '../../../protocol/errors.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { FileStat } from '../../control/files.ts'
 import { sendFile } from '../send-file.ts'
+import { statIfThere } from '../stat-if-there.ts'
 import { sendNothing } from '../web-answers.ts'
 import type { Headers } from '../web-answers.ts'
 import type { Exchange } from '../web-server.ts'
@@ -85,11 +86,11 @@ async function put(
     throw new ShoalError('usage', 'a part of a file cannot be put: send the whole file')
   if (query.get('parents') === 'true')
     await api.makeFolder(path.slice(0, path.lastIndexOf('/') + 1), { parents: true, signal })
-  const before = await statIfThere(api, path, signal)
+  const before = await statIfThere(api, path, { signal })
   const attributes = { mode: modeOf(query), sizeBytes: lengthOf(request) }
   const body = request as AsyncIterable<Uint8Array>
   await api.writeFile(path, body, attributes, { ifTag: ifTagOf(request), signal })
-  const tag = (await statIfThere(api, path, signal))?.tag
+  const tag = (await statIfThere(api, path, { signal }))?.tag
   sendNothing(response, before === undefined ? 201 : 204, {
     ...(tag !== undefined && { etag: `"${tag}"` }),
   })
@@ -100,19 +101,6 @@ async function remove(api: NodeApi, { path }: RequestPath, asked: FileRequest): 
   const recursive = query.get('recursive') === 'true'
   await api.remove(path, { recursive, ifTag: ifTagOf(request), signal })
   sendNothing(response, 204)
-}
-
-async function statIfThere(
-  api: NodeApi,
-  path: string,
-  signal: AbortSignal,
-): Promise<FileStat | undefined> {
-  try {
-    return await api.stat(path, { signal })
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined
-    throw error
-  }
 }
 
 /** As Condition has it; several tags are more than one write can be about. */

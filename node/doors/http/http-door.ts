@@ -1,6 +1,7 @@
 // The HTTP door: a server on this machine for programs that know the token of the owner, and for
 // the page of people (the console), which asks the same by a session.
 import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
+import { splitOnce } from '../../../protocol/split-once.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { DoorComponents } from '../doors.ts'
@@ -29,7 +30,7 @@ async function respond(
     const visitor = visitorOf('http', request)
     gate.checkOrigin(visitor)
     const exchange = { request, response, signal }
-    const path = splitOnce(request.url ?? '/', '?')[0]
+    const [path] = splitOnce(request.url ?? '/', '?')
     if (await serveConsole(exchange, path)) return
     if (path === SESSION_PATH) return await serveSession(gate, visitor, exchange)
     const { api } = await visitOf(gate, visitor, request)
@@ -48,7 +49,7 @@ async function serve(
   { request, response, signal }: Exchange,
 ): Promise<void> {
   // Not by URL, which takes dots and backslashes out of a path before anybody has seen them.
-  const [path, search = ''] = splitOnce(request.url ?? '/', '?')
+  const [path, search] = splitOnce(request.url ?? '/', '?')
   const query = new URLSearchParams(search)
   const after = (prefix: string): string | undefined =>
     path.startsWith(prefix) ? path.slice(prefix.length) : undefined
@@ -66,9 +67,4 @@ async function serve(
   if (path === '/v1/openapi.json') return sendJson(response, describeApi(version))
   if (path === '/v1/status') return sendJson(response, await api.status({ signal }))
   throw new ShoalError('unsupported', `there is no ${path} here; see /v1/openapi.json`)
-}
-
-function splitOnce(text: string, by: string): [string, string | undefined] {
-  const at = text.indexOf(by)
-  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + by.length)]
 }

@@ -1,5 +1,6 @@
 // Authenticates the sender of a request: by the signature in its header, or in its query
 // (presigned). What is not signed right is refused before its body is read.
+import { splitOnce } from '../../../protocol/split-once.ts'
 import { DAY_MS, MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
 import type { WallTime } from '../../../protocol/units.ts'
 import type { Gate, Visitor } from '../gate.ts'
@@ -200,9 +201,4 @@ function timeOfDate(text: string | undefined): string | undefined {
   const ms = text === undefined ? Number.NaN : Date.parse(text)
   if (Number.isNaN(ms)) return undefined
   return new Date(ms).toISOString().replaceAll(/[-:]|\.\d+/g, '')
-}
-
-function splitOnce(text: string, by: string): [string, string] {
-  const at = text.indexOf(by)
-  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + by.length)]
 }

@@ -101,6 +101,7 @@ export async function listObjects(asked: S3Request): Promise<void> {
   const show = (name: string, text: string | undefined): string =>
     text === undefined ? '' : `<${name}>${shownKey(text as ByteString, encoding)}</${name}>`
   const withOwner = !isV2 || query.get('fetch-owner') === 'true'
+  const shown = { tag: 'Contents', first: '', owner: withOwner ? OWNER : '' }
   sendXml(
     asked,
     'ListBucketResult',
@@ -116,7 +117,7 @@ export async function listObjects(asked: S3Request): Promise<void> {
       (delimiter === '' ? '' : show('Delimiter', delimiter)) +
       element('EncodingType', encoding) +
       element('IsTruncated', String(listed.isCut)) +
-      listed.items.map((item) => itemText(item, encoding, withOwner ? OWNER : '')).join(''),
+      listed.items.map((item) => itemText(item, encoding, shown)).join(''),
   )
 }
 
@@ -131,13 +132,7 @@ export async function listVersions(asked: S3Request): Promise<void> {
   const after = (query.get('key-marker') ?? '') as ByteString
   const listed = await list(asked, { prefix, delimiter, after, max })
   const next = listed.isCut ? listed.items.at(-1)?.key : undefined
-  const text = listed.items.map((item) =>
-    item.kind === 'prefix'
-      ? itemText(item, encoding, '')
-      : itemText(item, encoding, OWNER)
-          .replaceAll('Contents>', 'Version>')
-          .replace('<Key>', '<VersionId>null</VersionId><IsLatest>true</IsLatest><Key>'),
-  )
+  const text = listed.items.map((item) => itemText(item, encoding, VERSION))
   sendXml(
     asked,
     'ListVersionsResult',
@@ -163,20 +158,38 @@ function list(
   return listKeys(api, options, request)
 }
 
-function itemText(item: ListedItem, encoding: string | undefined, owner: string): string {
+/** How an object shows in a listing. */
+interface ShownAs {
+  readonly tag: string
+  /** Before its key. */
+  readonly first: string
+  readonly owner: string
+}
+
+const VERSION: ShownAs = {
+  tag: 'Version',
+  first: '<VersionId>null</VersionId><IsLatest>true</IsLatest>',
+  owner: OWNER,
+}
+
+function itemText(
+  item: ListedItem,
+  encoding: string | undefined,
+  { tag, first, owner }: ShownAs,
+): string {
   const key = shownKey(item.key, encoding)
   if (item.kind === 'prefix') return `<CommonPrefixes><Prefix>${key}</Prefix></CommonPrefixes>`
   const { stat } = item
   const { etag, checksum } = metadataOf(stat)
   return (
-    `<Contents><Key>${key}</Key><LastModified>${isoTime(stat)}</LastModified>` +
+    `<${tag}>${first}<Key>${key}</Key><LastModified>${isoTime(stat)}</LastModified>` +
     `<ETag>&quot;${escapeXml(etag)}&quot;</ETag>` +
     (checksum === undefined
       ? ''
       : element('ChecksumAlgorithm', checksum.name) +
         element('ChecksumType', checksum.isFull ? 'FULL_OBJECT' : 'COMPOSITE')) +
     `<Size>${stat.kind === 'folder' ? 0 : stat.sizeBytes}</Size>${owner}` +
-    '<StorageClass>STANDARD</StorageClass></Contents>'
+    `<StorageClass>STANDARD</StorageClass></${tag}>`
   )
 }
 

@@ -5,11 +5,12 @@ import { toHex } from '../../../protocol/bytes.ts'
 import { createHash } from 'node:crypto'
 import { ignoreFailure } from '../../world/ignore-failure.ts'
 import { rangeOf } from '../ranges.ts'
-import { startChecksum } from './checksums.ts'
 import { ATTRIBUTE, encodeMetadata } from './metadata.ts'
 import { newMetadata, refuseUnknown } from './new-metadata.ts'
 import { findUpload, partNumberOf, writePart } from './multipart.ts'
-import { checkRead, findObject, isKnown, isMarkerKey, writeCondition } from './objects.ts'
+import { checkRead, findObject, isKnownThere, isMarkerKey, writeCondition } from './objects.ts'
+import type { FoundObject } from './objects.ts'
+import type { Seen } from './payload.ts'
 import { S3Error, invalid } from './s3-error.ts'
 import {
   bucketPath,
@@ -107,23 +108,22 @@ async function copyRange(asked: S3Request): Promise<void> {
   if (range === 'none' || (last !== '' && Number(last) >= stat.sizeBytes))
     throw new S3Error('InvalidRange', 416, 'the range is not within the object')
   const found = await api.readFile(path, { signal, ...range })
-  const [md5, crc] = [createHash('md5'), startChecksum('CRC32')]
-  const seen = { sizeBytes: 0, md5: Buffer.alloc(0), checksum: undefined }
+  const md5 = createHash('md5')
+  const seen: Seen = { sizeBytes: 0, md5: Buffer.alloc(0), checksum: undefined }
   const parts = async function* (): AsyncGenerator<Uint8Array> {
     for await (const part of found.content) {
       seen.sizeBytes += part.length
       md5.update(part)
-      crc.update(part)
       yield part
     }
     seen.md5 = md5.digest()
   }
-  const etag = await writePart(asked, upload, { number, parts: parts(), seen })
+  await writePart(asked, upload, number, { parts: parts(), seen })
   sendXml(
     asked,
     'CopyPartResult',
     element('LastModified', new Date(asked.clock.wall()).toISOString()) +
-      element('ETag', `"${etag}"`),
+      element('ETag', `"${seen.md5.toString('hex')}"`),
   )
 }
 
@@ -144,11 +144,10 @@ function sourceOf(asked: S3Request): Source {
   return { bucket: decoded.slice(0, slash), key: decoded.slice(slash + 1) as ByteString }
 }
 
-async function findSource(asked: S3Request, source: Source): ReturnType<typeof findObject> {
+async function findSource(asked: S3Request, source: Source): Promise<FoundObject> {
   const found = await findObject(asked, source)
-  const etag = `"${found.metadata.etag}"`
-  checkRead(asked, found.stat, etag, CONDITIONS)
-  if (isKnown(asked, found.stat, etag, CONDITIONS))
+  checkRead(asked, found, CONDITIONS)
+  if (isKnownThere(asked, found, CONDITIONS))
     throw new S3Error('PreconditionFailed', 412, 'a condition on the source does not hold')
   return found
 }

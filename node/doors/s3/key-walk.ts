@@ -79,7 +79,7 @@ export class KeyWalk {
       }
       if (page.next === undefined) return
       after = page.next
-      // What is not wanted is not read.
+      // Names that are not wanted are not read.
       if (this.low.startsWith(base)) {
         const skip = justBefore(nameFrom(layout, base, this.low))
         if (skip !== undefined && skip > after) after = skip

@@ -47,7 +47,7 @@ async function* keysOf(
   const { prefix, after } = request
   const walk = new KeyWalk(api, options)
   walk.low = later(after === '' ? after : ((after + '\0') as ByteString), prefix)
-  // Who was told of a common prefix is not told again.
+  // A common prefix that was told is not told again.
   const told = commonOf(request, after)
   if (told !== undefined && told === after) walk.low = later(walk.low, successor(told))
   const start = startOf(options, prefix)

@@ -84,13 +84,18 @@ export function metadataOf(stat: DescribedFile): ObjectMetadata {
 }
 
 /** Was this folder made by a key that ends with a slash? */
-export function hasMarker({ extended }: FileStat): boolean {
-  return extended !== undefined && Object.hasOwn(extended, ATTRIBUTE)
+export function hasMarker(stat: DescribedFile): boolean {
+  return attributeOf(stat, ATTRIBUTE) !== undefined
 }
 
-function fieldsOf({ extended }: DescribedFile): Readonly<Record<string, unknown>> | undefined {
-  const value = extended !== undefined && Object.hasOwn(extended, ATTRIBUTE) && extended[ATTRIBUTE]
-  if (value === undefined || value === false) return undefined
+/** An extended attribute in base64, where it has that. */
+export function attributeOf({ extended = {} }: DescribedFile, name: string): string | undefined {
+  return Object.hasOwn(extended, name) ? extended[name] : undefined
+}
+
+function fieldsOf(stat: DescribedFile): Readonly<Record<string, unknown>> | undefined {
+  const value = attributeOf(stat, ATTRIBUTE)
+  if (value === undefined) return undefined
   try {
     const read: unknown = JSON.parse(Buffer.from(value, 'base64').toString('utf8'))
     return isObject(read) ? read : undefined

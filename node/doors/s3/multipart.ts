@@ -7,13 +7,12 @@ import { toHex } from '../../../protocol/bytes.ts'
 import { hasCode } from '../../../protocol/errors.ts'
 import type { FileStat } from '../../control/files.ts'
 import { sendNothing } from '../web-answers.ts'
-import { checksumHeader } from './checksums.ts'
 import { UPLOADS } from './keys.ts'
-import { ATTRIBUTE, encodeMetadata, metadataOf } from './metadata.ts'
-import type { ObjectMetadata } from './metadata.ts'
+import { ATTRIBUTE, NO_METADATA, attributeOf, encodeMetadata, metadataOf } from './metadata.ts'
 import { newMetadata } from './new-metadata.ts'
-import { placeObject, writeCondition } from './objects.ts'
-import { payloadOf } from './payload.ts'
+import { makeFolder, placeObject, sendStored, writeCondition } from './objects.ts'
+import { described, payloadOf } from './payload.ts'
+import type { Payload } from './payload.ts'
 import { OWNER, encodingOf } from './buckets.ts'
 import { S3Error, invalid } from './s3-error.ts'
 import {
@@ -33,14 +32,16 @@ import {
   xmlBody,
 } from './s3-request.ts'
 import type { S3Request } from './s3-request.ts'
+import { MIB } from '../../../protocol/units.ts'
 
 const ID_BYTES = 16
 const PARTS_MAX = 10_000
-const PART_BYTES_MIN: number = 5 * 1024 * 1024
+const PART_BYTES_MIN: number = 5 * MIB
 const PART_DIGITS = 5
 const PAGE = 1000
 /** The attribute of an upload's folder: its key. */
 const KEY_ATTRIBUTE = 'user.s3-key'
+const INITIATOR: string = OWNER.replaceAll('Owner', 'Initiator')
 
 interface Upload {
   readonly path: string
@@ -48,7 +49,7 @@ interface Upload {
 }
 
 export async function createUpload(asked: S3Request): Promise<void> {
-  const { api, bucket, key, random, signal } = asked
+  const { bucket, key, random } = asked
   objectPath(asked, bucket, key)
   if (key.endsWith('/') && asked.place.layout === 'path')
     throw new S3Error('KeyConflict', 409, 'a key with a slash at its end is a folder here')
@@ -56,13 +57,9 @@ export async function createUpload(asked: S3Request): Promise<void> {
   await checkBucket(asked)
   const id = toHex(random.bytes(ID_BYTES))
   const path = uploadPath(asked, id)
-  await api.makeFolder(path, { parents: true, signal })
-  const { sizeBytes, modifiedNs } = await api.stat(path, { signal })
-  const extended = {
-    [ATTRIBUTE]: encodeMetadata({ ...metadata, etag: '' }, { sizeBytes, modifiedNs }),
+  await makeFolder(asked, path, metadata, {
     [KEY_ATTRIBUTE]: Buffer.from(key, 'latin1').toString('base64'),
-  }
-  await api.setAttributes(path, { extended }, { signal })
+  })
   sendXml(
     asked,
     'InitiateMultipartUploadResult',
@@ -75,60 +72,24 @@ export async function putPart(asked: S3Request): Promise<void> {
   const upload = await findUpload(asked)
   const payload = payloadOf(asked)
   if (asked.request.headers.expect !== undefined) asked.response.writeContinue()
-  const etag = await writePart(asked, upload, { number, parts: payload.parts, seen: payload.seen })
-  const { checksum } = payload.seen
-  sendNothing(asked.response, 200, {
-    etag: `"${etag}"`,
-    ...(checksum && { [checksumHeader(checksum.name)]: checksum.value }),
-  })
+  await writePart(asked, upload, number, payload)
+  sendStored(asked, payload.seen)
 }
 
-export interface PartToWrite {
-  readonly number: number
-  readonly parts: AsyncIterable<Uint8Array>
-  /** Whole after the last part. */
-  readonly seen: {
-    readonly sizeBytes: number
-    readonly md5: Buffer
-    readonly checksum: Omit<NonNullable<ObjectMetadata['checksum']>, 'isFull'> | undefined
-  }
-}
-
-/** returns its ETag. */
 export async function writePart(
   asked: S3Request,
   { path }: Upload,
-  { number, parts, seen }: PartToWrite,
-): Promise<string> {
-  const { api, signal } = asked
-  const modifiedNs = freshTime(asked)
-  const extended: Record<string, string> = {}
-  let etag = ''
-  const content = async function* (): AsyncGenerator<Uint8Array> {
-    yield* parts
-    const { sizeBytes, md5, checksum } = seen
-    etag = md5.toString('hex')
-    const whole = {
-      etag,
-      headers: {},
-      user: {},
-      tags: [],
-      checksum: checksum && { ...checksum, isFull: true },
-    }
-    extended[ATTRIBUTE] = encodeMetadata(whole, { sizeBytes, modifiedNs })
-  }
+  number: number,
+  body: Pick<Payload, 'parts' | 'seen'>,
+): Promise<void> {
+  const { content, attributes } = described(body, NO_METADATA, freshTime(asked))
   try {
-    await api.writeFile(
-      `${path}/${partName(number)}`,
-      content(),
-      { modifiedNs, extended },
-      { signal },
-    )
+    const { api, signal } = asked
+    await api.writeFile(`${path}/${partName(number)}`, content(), attributes, { signal })
   } catch (error) {
     if (hasCode(error, 'ENOENT')) throw noSuchUpload()
     throw error
   }
-  return etag
 }
 
 /** throws S3Error 404. */
@@ -270,7 +231,7 @@ export async function listParts(asked: S3Request): Promise<void> {
     element('Bucket', asked.bucket) +
       `<Key>${shownKey(asked.key, encodingOf(asked))}</Key>` +
       element('UploadId', asked.query.get('uploadId')) +
-      OWNER.replaceAll('Owner', 'Initiator') +
+      INITIATOR +
       OWNER +
       '<StorageClass>STANDARD</StorageClass>' +
       element('PartNumberMarker', from) +
@@ -318,7 +279,7 @@ export async function listUploads(asked: S3Request): Promise<void> {
         .map(
           ({ key, id, stat }) =>
             `<Upload><Key>${shownKey(key as ByteString, encoding)}</Key>${element('UploadId', id)}` +
-            `${OWNER.replaceAll('Owner', 'Initiator')}${OWNER}<StorageClass>STANDARD</StorageClass>` +
+            `${INITIATOR}${OWNER}<StorageClass>STANDARD</StorageClass>` +
             `${element('Initiated', isoTime(stat))}</Upload>`,
         )
         .join(''),
@@ -337,12 +298,9 @@ async function* uploadsIn(asked: S3Request): AsyncGenerator<FileStat> {
   } while (after !== undefined)
 }
 
-function keyOf({ extended }: FileStat): string | undefined {
-  const value =
-    extended !== undefined && Object.hasOwn(extended, KEY_ATTRIBUTE) && extended[KEY_ATTRIBUTE]
-  return value === false || value === undefined
-    ? undefined
-    : Buffer.from(value, 'base64').toString('latin1')
+function keyOf(stat: FileStat): string | undefined {
+  const value = attributeOf(stat, KEY_ATTRIBUTE)
+  return value === undefined ? undefined : Buffer.from(value, 'base64').toString('latin1')
 }
 
 function uploadPath(asked: S3Request, id: string): string {

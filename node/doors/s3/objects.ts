@@ -2,15 +2,17 @@
 // write of it what a write of a file is: who reads sees the old one or all of the new.
 import { ShoalError, hasCode } from '../../../protocol/errors.ts'
 import type { FileStat } from '../../control/files.ts'
-import { httpDate } from '../send-file.ts'
-import { hasTag, rangeOf } from '../ranges.ts'
+import { READ_TRIES, httpDate } from '../send-file.ts'
+import { isChanged, isKnown, rangeOf } from '../ranges.ts'
+import type { Dated } from '../ranges.ts'
 import { sendBytes, sendNothing } from '../web-answers.ts'
 import type { Headers } from '../web-answers.ts'
 import { checksumHeader } from './checksums.ts'
 import { ATTRIBUTE, encodeMetadata, hasMarker, isKeptHeader, metadataOf } from './metadata.ts'
 import type { ObjectMetadata } from './metadata.ts'
 import { newMetadata } from './new-metadata.ts'
-import { payloadOf } from './payload.ts'
+import { described, payloadOf } from './payload.ts'
+import type { Seen } from './payload.ts'
 import { S3Error, invalid, noSuchKey } from './s3-error.ts'
 import {
   bucketPath,
@@ -36,24 +38,20 @@ export async function putObject(asked: S3Request): Promise<void> {
   const payload = payloadOf(asked)
   const metadata = newMetadata(asked)
   const ifTag = await writeCondition(asked)
-  const modifiedNs = freshTime(asked)
-  const extended: Record<string, string> = {}
-  let etag = ''
-  const content = async function* (): AsyncGenerator<Uint8Array> {
-    yield* payload.parts
-    const { md5, sizeBytes, checksum } = payload.seen
-    etag = md5.toString('hex')
-    const whole = { ...metadata, etag, checksum: checksum && { ...checksum, isFull: true } }
-    // Looked at when all of it has come.
-    extended[ATTRIBUTE] = encodeMetadata(whole, { sizeBytes, modifiedNs })
-  }
+  const { content, attributes } = described(payload, metadata, freshTime(asked))
   if (asked.request.headers.expect !== undefined) response.writeContinue()
-  const attributes = { sizeBytes: payload.sizeBytes, modifiedNs, extended }
   // Nothing of it has been read where there is no folder for it yet.
-  await placeObject(asked, (path) => api.writeFile(path, content(), attributes, { ifTag, signal }))
-  const { checksum } = payload.seen
+  await placeObject(asked, (path) => {
+    const { sizeBytes } = payload
+    return api.writeFile(path, content(), { ...attributes, sizeBytes }, { ifTag, signal })
+  })
+  sendStored(asked, payload.seen)
+}
+
+/** The answer to a body that is durable. */
+export function sendStored({ response }: S3Request, { md5, checksum }: Seen): void {
   sendNothing(response, 200, {
-    etag: `"${etag}"`,
+    etag: `"${md5.toString('hex')}"`,
     ...(checksum && { [checksumHeader(checksum.name)]: checksum.value }),
   })
 }
@@ -78,19 +76,27 @@ export async function placeObject(
 }
 
 async function putMarker(asked: S3Request): Promise<void> {
-  const { api, bucket, key, response, signal } = asked
+  const { bucket, key, response } = asked
   const payload = payloadOf(asked)
   for await (const part of payload.parts)
     if (part.length > 0)
       throw new S3Error('KeyConflict', 409, 'a key with a slash at its end is a folder here: empty')
   await checkBucket(asked)
-  const path = objectPath(asked, bucket, key)
   const etag = payload.seen.md5.toString('hex')
-  await api.makeFolder(path, { parents: true, signal })
-  const { sizeBytes, modifiedNs } = await api.stat(path, { signal })
-  const value = encodeMetadata({ ...newMetadata(asked), etag }, { sizeBytes, modifiedNs })
-  await api.setAttributes(path, { extended: { [ATTRIBUTE]: value } }, { signal })
+  await makeFolder(asked, objectPath(asked, bucket, key), { ...newMetadata(asked), etag })
   sendNothing(response, 200, { etag: `"${etag}"` })
+}
+
+/** Make a folder that has metadata, and other extended attributes. */
+export async function makeFolder(
+  { api, signal }: S3Request,
+  path: string,
+  metadata: ObjectMetadata,
+  others: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await api.makeFolder(path, { parents: true, signal })
+  const value = encodeMetadata(metadata, await api.stat(path, { signal }))
+  await api.setAttributes(path, { extended: { [ATTRIBUTE]: value, ...others } }, { signal })
 }
 
 /** As Condition has it. throws S3Error 412 and 404. */
@@ -104,7 +110,12 @@ export async function writeCondition(asked: S3Request): Promise<string | undefin
   if (is === undefined) return undefined
   const stat = await statIfThere(asked, objectPath(asked, asked.bucket, asked.key))
   if (stat?.kind !== 'file') throw noSuchKey()
-  if (!hasTag(is, `"${metadataOf(stat).etag}"`) && !hasTag(is, metadataOf(stat).etag))
+  if (
+    isChanged(
+      { match: quoted(is), since: undefined },
+      datedOf({ stat, metadata: metadataOf(stat) }),
+    )
+  )
     throw precondition()
   return stat.tag
 }
@@ -113,11 +124,17 @@ function precondition(): S3Error {
   return new S3Error('PreconditionFailed', 412, 'a condition of the request does not hold')
 }
 
+export interface FoundObject {
+  readonly stat: FileStat
+  readonly metadata: ObjectMetadata
+  readonly path: string
+}
+
 /** The object of a key. throws S3Error 404. */
 export async function findObject(
   asked: S3Request,
   { bucket, key }: Pick<S3Request, 'bucket' | 'key'> = asked,
-): Promise<{ readonly stat: FileStat; readonly metadata: ObjectMetadata; readonly path: string }> {
+): Promise<FoundObject> {
   const path = objectPath(asked, bucket, key)
   const stat = await statIfThere(asked, path)
   const isMarker = isMarkerKey({ ...asked, key })
@@ -129,12 +146,12 @@ export async function findObject(
 }
 
 /** GET and HEAD. */
-export async function getObject(asked: S3Request): Promise<void> {
-  const { api, request, response, signal, query } = asked
-  const { stat, metadata, path } = await findObject(asked)
-  const etag = `"${metadata.etag}"`
-  checkRead(asked, stat, etag)
-  if (isKnown(asked, stat, etag)) return sendNothing(response, 304, { etag })
+export async function getObject(asked: S3Request, triesLeft: number = READ_TRIES): Promise<void> {
+  const { api, request, response, signal, query, key } = asked
+  const object = await findObject(asked)
+  const { stat, metadata, path } = object
+  checkRead(asked, object)
+  if (isKnownThere(asked, object)) return sendNothing(response, 304, { etag: `"${metadata.etag}"` })
   const partNumber = query.get('partNumber')
   if (partNumber !== undefined && (partNumber !== '1' || metadata.parts !== undefined))
     throw new S3Error('InvalidPartNumber', 416, 'the parts of an object are not kept apart')
@@ -154,7 +171,9 @@ export async function getObject(asked: S3Request): Promise<void> {
   const found = await api.readFile(path, { signal, ...range })
   if (found.stat.tag !== stat.tag) {
     await found.content[Symbol.asyncIterator]().return?.()
-    return getObject(asked)
+    if (triesLeft === 1)
+      throw new ShoalError('ESTALE', `${key}: is written all the time; ask again`)
+    return getObject(asked, triesLeft - 1)
   }
   await sendBytes(response, { status, headers, parts: found.content }, signal)
 }
@@ -188,27 +207,27 @@ function objectHeaders(asked: S3Request, stat: FileStat, metadata: ObjectMetadat
 }
 
 /** throws S3Error 412. prefix: that of the conditions on the source of a copy. */
-export function checkRead(asked: S3Request, stat: FileStat, etag: string, prefix = ''): void {
-  const match = headerOf(asked, `${prefix}if-match`)
+export function checkRead(asked: S3Request, found: FoundObject, prefix = ''): void {
+  const match = quoted(headerOf(asked, `${prefix}if-match`))
   const since = headerOf(asked, `${prefix}if-unmodified-since`)
-  const isChanged =
-    match === undefined
-      ? since !== undefined && Date.parse(httpDate(stat)) > Date.parse(since)
-      : !hasEtag(match, etag)
-  if (isChanged) throw precondition()
+  if (isChanged({ match, since }, datedOf(found))) throw precondition()
 }
 
 /** Has the other end this content already? */
-export function isKnown(asked: S3Request, stat: FileStat, etag: string, prefix = ''): boolean {
-  const known = headerOf(asked, `${prefix}if-none-match`)
-  if (known !== undefined) return hasEtag(known, etag)
+export function isKnownThere(asked: S3Request, found: FoundObject, prefix = ''): boolean {
+  const known = quoted(headerOf(asked, `${prefix}if-none-match`))
   const since = headerOf(asked, `${prefix}if-modified-since`)
-  return since !== undefined && Date.parse(httpDate(stat)) <= Date.parse(since)
+  return isKnown({ known, since }, datedOf(found))
 }
 
-/** Quotes are left out by some. */
-function hasEtag(list: string, etag: string): boolean {
-  return hasTag(list, etag) || hasTag(list, etag.slice(1, -1))
+function datedOf({ stat, metadata: { etag } }: Pick<FoundObject, 'stat' | 'metadata'>): Dated {
+  return { tag: `"${etag}"`, date: httpDate(stat) }
+}
+
+/** A list of tags, of which some leave the quotes out. */
+function quoted(list: string | undefined): string | undefined {
+  const parts = list?.split(',').map((part) => part.trim())
+  return parts?.map((part) => (part === '*' || part.endsWith('"') ? part : `"${part}"`)).join()
 }
 
 export async function deleteObject(asked: S3Request): Promise<void> {

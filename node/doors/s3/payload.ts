@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto'
 import { isChecksumName, checksumHeader, checksumOfHeader, startChecksum } from './checksums.ts'
 import type { ChecksumName } from './checksums.ts'
 import { chunkedBody } from './chunked-body.ts'
+import { ATTRIBUTE, encodeMetadata } from './metadata.ts'
+import type { ObjectMetadata } from './metadata.ts'
 import { S3Error, invalid } from './s3-error.ts'
 import { isSameSignature } from './sigv4.ts'
 import { headerOf } from './s3-request.ts'
@@ -32,6 +34,30 @@ export interface Payload {
   readonly sizeBytes: number | undefined
   /** Whole after the last part. */
   readonly seen: Seen
+}
+
+/**
+ * A body that is written with what is kept of it beside its bytes: that is whole once all of it has
+ * come, and the attributes are looked at then. content: is asked once for each try, and read at one
+ * alone.
+ */
+export function described(
+  { parts, seen }: Pick<Payload, 'parts' | 'seen'>,
+  metadata: ObjectMetadata,
+  modifiedNs: bigint,
+): {
+  readonly content: () => AsyncIterable<Uint8Array>
+  readonly attributes: { readonly modifiedNs: bigint; readonly extended: Record<string, string> }
+} {
+  const extended: Record<string, string> = {}
+  const content = async function* (): AsyncGenerator<Uint8Array> {
+    yield* parts
+    const { md5, sizeBytes, checksum } = seen
+    const sum = checksum && { ...checksum, isFull: true }
+    const whole = { ...metadata, etag: md5.toString('hex'), checksum: sum }
+    extended[ATTRIBUTE] = encodeMetadata(whole, { sizeBytes, modifiedNs })
+  }
+  return { content, attributes: { modifiedNs, extended } }
 }
 
 /** throws S3Error; and its parts do. */

@@ -3,11 +3,10 @@
 import { asShoalError } from '../../../protocol/errors.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
 import type { ByteString } from '../../../protocol/bytes.ts'
-import { MIB } from '../../../protocol/units.ts'
 import type { DoorFolder } from '../../door-config.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { DoorComponents } from '../doors.ts'
-import { begin, sendNothing } from '../web-answers.ts'
+import { begin, isToBeAnswered, leaveUnread, sendNothing } from '../web-answers.ts'
 import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
 import { authenticate, parseUrl } from './authenticate.ts'
@@ -38,9 +37,6 @@ import { S3Error, errorElement, notImplemented, toldBy } from './s3-error.ts'
 import { XML_HEAD, checkBucket, headerOf, sendXml } from './s3-request.ts'
 import type { S3Place, S3Request } from './s3-request.ts'
 import { deleteTagging, getTagging, putTagging } from './tagging.ts'
-
-/** Up to so much that is on its way still is taken after a failure, so that the answer is read. */
-const UNREAD_BYTES_MAX: number = 8 * MIB
 
 export type S3Settings = DoorFolder & { readonly layout: Layout }
 
@@ -193,20 +189,10 @@ function putAcl(asked: S3Request): void {
   sendNothing(asked.response, 200)
 }
 
-/** A stream that has begun is broken off. */
 function sendFailure({ request, response }: Exchange, error: ShoalError, resource: string): void {
-  if (response.destroyed || response.writableEnded) return
-  if (response.headersSent) {
-    response.destroy()
-    return
-  }
+  if (!isToBeAnswered(response)) return
   const told = toldBy(error)
-  if (!request.complete) {
-    const isShort = Number(request.headers['content-length'] ?? Infinity) <= UNREAD_BYTES_MAX
-    if (isShort && request.headers.expect === undefined) request.resume()
-    // What it sent and nobody read is not the next request.
-    else response.setHeader('connection', 'close')
-  }
+  leaveUnread({ request, response })
   const body = Buffer.from(XML_HEAD + errorElement(told, error, resource))
   begin(response, told.status, { 'content-type': 'application/xml', 'content-length': body.length })
   response.end(request.method === 'HEAD' ? undefined : body)

@@ -38,18 +38,21 @@ export interface Told {
   readonly s3Code: string
 }
 
+/** A key under that of an object, or an object in place of keys: a bucket of paths has folders. */
+const KEY_CONFLICT: Told = { s3Code: 'KeyConflict', status: 409 }
+const ACCESS_DENIED: Told = { s3Code: 'AccessDenied', status: 403 }
+
 const TOLD: Partial<Readonly<Record<ErrorCode, Told>>> = {
   ENOENT: { s3Code: 'NoSuchKey', status: 404 },
-  EPERM: { s3Code: 'AccessDenied', status: 403 },
-  EACCES: { s3Code: 'AccessDenied', status: 403 },
+  EPERM: ACCESS_DENIED,
+  EACCES: ACCESS_DENIED,
   EBUSY: { s3Code: 'SlowDown', status: 503 },
   precondition: { s3Code: 'PreconditionFailed', status: 412 },
   ENAMETOOLONG: { s3Code: 'KeyTooLongError', status: 400 },
-  // A key under the key of an object, or an object in place of keys: this layout has folders.
-  EISDIR: { s3Code: 'KeyConflict', status: 409 },
-  ENOTDIR: { s3Code: 'KeyConflict', status: 409 },
-  EEXIST: { s3Code: 'KeyConflict', status: 409 },
-  ENOTEMPTY: { s3Code: 'KeyConflict', status: 409 },
+  EISDIR: KEY_CONFLICT,
+  ENOTDIR: KEY_CONFLICT,
+  EEXIST: KEY_CONFLICT,
+  ENOTEMPTY: KEY_CONFLICT,
   ENOSPC: { s3Code: 'InsufficientStorage', status: 507 },
   malformed: { s3Code: 'IncompleteBody', status: 400 },
   usage: { s3Code: 'InvalidArgument', status: 400 },

@@ -2,11 +2,12 @@
 import { byteText } from '../../../protocol/byte-text.ts'
 import type { ByteString } from '../../../protocol/bytes.ts'
 import { asShoalError, hasCode } from '../../../protocol/errors.ts'
-import { SECOND_MS } from '../../../protocol/units.ts'
+import { MIB, NS_PER_MS, SECOND_MS } from '../../../protocol/units.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { FileStat } from '../../control/files.ts'
 import type { Clock } from '../../world/world.ts'
 import { readBody } from '../read-body.ts'
+import { statIfThere as lookAt } from '../stat-if-there.ts'
 import { begin } from '../web-answers.ts'
 import type { Headers } from '../web-answers.ts'
 import type { Exchange } from '../web-server.ts'
@@ -18,15 +19,15 @@ import type { Authenticated } from './authenticate.ts'
 import { partsOf } from './keys.ts'
 import type { Layout } from './keys.ts'
 import { S3Error, errorElement, invalid, toldBy } from './s3-error.ts'
+import { uriEncode } from './sigv4.ts'
 
-const XML_BYTES_MAX: number = 4 * 1024 * 1024
+const XML_BYTES_MAX: number = 4 * MIB
 const ELEMENTS_MAX = 60_000
 export const XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 /** Names of folders that show as buckets; new ones are as S3 has them. */
 const BUCKET = /^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/
 const NEW_BUCKET = /^(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
-const NS_PER_MS = 1_000_000n
 const ALIVE_MS: number = 10 * SECOND_MS
 
 export interface S3Place {
@@ -76,16 +77,11 @@ export function objectPath(
 }
 
 /** Undefined where nothing is. */
-export async function statIfThere(
+export function statIfThere(
   { api, signal }: Pick<S3Request, 'api' | 'signal'>,
   path: string,
 ): Promise<FileStat | undefined> {
-  try {
-    return await api.stat(path, { signal, extended: true })
-  } catch (error) {
-    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined
-    throw error
-  }
+  return lookAt(api, path, { signal, extended: true })
 }
 
 /** throws S3Error 'NoSuchBucket'. */
@@ -114,10 +110,7 @@ export function countOf(
 
 /** Bytes as text for XML. */
 export function shownKey(key: ByteString, encoding: string | undefined): string {
-  if (encoding !== 'url') return escapeXml(byteText(key))
-  return key.replaceAll(/[^A-Za-z0-9_.~/-]/g, (byte) => {
-    return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
-  })
+  return encoding === 'url' ? uriEncode(key, true) : escapeXml(byteText(key))
 }
 
 /** The root of a body of XML. throws S3Error 'MalformedXML'. */

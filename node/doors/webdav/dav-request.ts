@@ -1,11 +1,12 @@
 // A request at the WebDAV door: who asks, about which place, and what its headers say (RFC 4918,
 // section 10).
-import { ShoalError, hasCode } from '../../../protocol/errors.ts'
+import { ShoalError } from '../../../protocol/errors.ts'
 import { KIB, SECOND_MS } from '../../../protocol/units.ts'
 import type { DoorFolder } from '../../door-config.ts'
 import type { FileStat } from '../../control/files.ts'
 import type { Clock, Random } from '../../world/world.ts'
 import { readBody } from '../read-body.ts'
+import { statIfThere as lookAt } from '../stat-if-there.ts'
 import type { Visit } from '../visit.ts'
 import type { Exchange } from '../web-server.ts'
 import { DavError } from './dav-error.ts'
@@ -158,13 +159,8 @@ export async function statIfThere(
   place: Place,
   options: { readonly extended?: boolean } = {},
 ): Promise<FileStat | undefined> {
-  try {
-    const stat = await api.stat(place.path, { ...options, version: versionOf(place), signal })
-    return place.past?.kind === 'all' && stat.kind !== 'folder' ? undefined : stat
-  } catch (error) {
-    if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return undefined
-    throw error
-  }
+  const stat = await lookAt(api, place.path, { ...options, version: versionOf(place), signal })
+  return place.past?.kind === 'all' && stat?.kind !== 'folder' ? undefined : stat
 }
 
 /** throws DavError 409 where there is no folder for a new file. */

@@ -17,8 +17,7 @@ import {
 } from './dav-request.ts'
 import type { DavRequest } from './dav-request.ts'
 import { contentTypeOf } from './live-properties.ts'
-
-const NS_PER_SECOND = 1_000_000_000n
+import { NS_PER_SECOND } from '../../../protocol/units.ts'
 
 /** GET and HEAD. */
 export async function get(asked: DavRequest): Promise<void> {

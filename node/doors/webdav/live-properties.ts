@@ -1,6 +1,6 @@
 // Properties that the door tells of what is there (RFC 4918, section 15; RFC 4331), as XML.
 import { plainText } from '../../../protocol/byte-text.ts'
-import { SECOND_MS } from '../../../protocol/units.ts'
+import { NS_PER_MS, SECOND_MS } from '../../../protocol/units.ts'
 import type { FileStat } from '../../control/files.ts'
 import type { NodeStatus } from '../../control/status.ts'
 import { etagOf, httpDate } from '../send-file.ts'
@@ -11,7 +11,6 @@ import { DAV } from '../xml/xml.ts'
 
 /** The namespace of the property `executable` of Apache, which davfs2 and cadaver ask for. */
 export const APACHE = 'http://apache.org/dav/props/'
-const NS_PER_MS = 1_000_000n
 /** For all: those that may run it, if it may be run. */
 const EXECUTABLE = 0o111
 

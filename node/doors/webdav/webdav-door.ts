@@ -2,12 +2,11 @@
 // programs of this machine that show the name of an account and its password.
 import { asShoalError, hasCode } from '../../../protocol/errors.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
-import { MIB } from '../../../protocol/units.ts'
 import type { DoorFolder } from '../../door-config.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { DoorComponents } from '../doors.ts'
 import type { Visit } from '../visit.ts'
-import { begin, sendNothing } from '../web-answers.ts'
+import { begin, isToBeAnswered, leaveUnread, sendNothing } from '../web-answers.ts'
 import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
 import { DavError, davErrorBody, davStatus } from './dav-error.ts'
@@ -22,8 +21,6 @@ import { propfind } from './propfind.ts'
 import { proppatch } from './proppatch.ts'
 import { transfer } from './transfer.ts'
 
-/** Up to so much that is on its way still is taken after a failure, so that the answer is read. */
-const UNREAD_BYTES_MAX: number = 8 * MIB
 const BASIC = 'Basic realm="Shoal", charset="UTF-8"'
 
 const METHODS: ReadonlyMap<string, (asked: DavRequest) => Promise<void>> = new Map(
@@ -118,21 +115,11 @@ async function visitOf({ gate }: DoorComponents, { request }: Exchange): Promise
   }
 }
 
-/** A stream that has begun is broken off. */
 function sendFailure({ request, response }: Exchange, error: ShoalError): void {
-  if (response.destroyed || response.writableEnded) return
-  if (response.headersSent) {
-    response.destroy()
-    return
-  }
+  if (!isToBeAnswered(response)) return
   const status = davStatus(error)
   if (status === 401) response.setHeader('www-authenticate', BASIC)
-  if (!request.complete) {
-    const isShort = Number(request.headers['content-length'] ?? Infinity) <= UNREAD_BYTES_MAX
-    if (isShort && request.headers.expect === undefined) request.resume()
-    // What it sent and nobody read is not the next request.
-    else response.setHeader('connection', 'close')
-  }
+  leaveUnread({ request, response })
   const body = Buffer.from(davErrorBody(error))
   begin(response, status, { 'content-type': XML_TYPE, 'content-length': body.byteLength })
   response.end(request.method === 'HEAD' ? undefined : body)

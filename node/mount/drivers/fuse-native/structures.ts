@@ -2,13 +2,12 @@
 // half first. Times are whole milliseconds from 1970 on, numbers of inodes lose their upper bits,
 // and no file has no links.
 import { NAME_MAX } from '../../../../protocol/limits.ts'
-import { divCeil } from '../../../../protocol/units.ts'
+import { NS_PER_MS, divCeil } from '../../../../protocol/units.ts'
 import { FILE_TYPE } from '../kernel/protocol.ts'
 import type { Attributes, FileSystemSpace } from '../../file-system.ts'
 
 const SECTOR = 512
 const BLOCK_BYTES = 4096
-const NS_PER_MS = 1_000_000n
 const U32_RANGE = 2 ** 32
 
 /** struct stat; of a failure without attributes. */

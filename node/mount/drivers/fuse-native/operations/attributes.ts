@@ -3,8 +3,8 @@ import { spaceOf, statOf, u64Of } from '../structures.ts'
 import { DONE, nothing } from './served.ts'
 import type { AttributeChange } from '../../../file-system.ts'
 import type { Operations, Served } from './served.ts'
+import { NS_PER_MS } from '../../../../../protocol/units.ts'
 
-const NS_PER_MS = 1_000_000n
 /** chown(2): leave it. */
 const KEEP = 0xffffffff
 /** Offsets of a call's access time, before its modification time: on Linux, on macOS. */
