@@ -66,7 +66,7 @@ export async function forEachOf(
   await Promise.all(Array.from({ length: CONNECTIONS }, one))
 }
 
-/** Of file `i` of many small ones: 1,000 to 8,000 bytes. */
+/** The content of file `i` of many small ones: 1,000 to 8,000 bytes. */
 export function smallFile(i: number): Buffer {
   return SMALL.subarray(0, 1000 + ((i * 37) % 7000))
 }
