@@ -8,13 +8,7 @@ import type { Instant } from '../../protocol/units.ts'
 import type { TlsConfig } from '../door-config.ts'
 import { STORE_PREFIXES } from '../store/key-prefixes.ts'
 import type { Kv } from '../store/kv.ts'
-import {
-  endOf,
-  fingerprintOf,
-  makeCertificate,
-  readCertificate,
-  stateOfFiles,
-} from '../world/certificates.ts'
+import { endOf, fingerprintOf, readCertificate, stateOfFiles } from '../world/certificates.ts'
 import type { Certificate } from '../world/certificates.ts'
 import type { Clock } from '../world/world.ts'
 
@@ -93,6 +87,7 @@ export class DoorTls {
 async function ownCertificate({ kv, clock }: TlsComponents): Promise<Certificate> {
   const kept = decode(kv.get(KEY))
   if (kept !== undefined && endOf(kept) - clock.wall() > RENEW_MS) return kept
+  const { makeCertificate } = await import('../world/make-certificate.ts')
   const made = await makeCertificate(clock.wall())
   await kv.write([{ kind: 'put', key: KEY, value: utf8(JSON.stringify(made)) }], { sync: true })
   return made
