@@ -7,6 +7,7 @@ import type { LocalServer } from '../world/local-server.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ListenAddress } from '../door-config.ts'
+import { Connections } from './connections.ts'
 import type { Visitor } from './gate.ts'
 import type { DoorTls } from './tls.ts'
 
@@ -14,11 +15,10 @@ import type { DoorTls } from './tls.ts'
 const { createServer } = process.getBuiltinModule('node:http')
 const { createServer: createTlsServer } = process.getBuiltinModule('node:https')
 
-const CONNECTIONS_MAX = 256
-/** From one address of another machine. */
-const CONNECTIONS_OF_ONE_MAX = 64
 const HEADER_BYTES_MAX: number = 16 * KIB
 const HEADERS_MS: number = 10 * SECOND_MS
+/** How often those are looked for that keep their headers to themselves. */
+const LOOK_MS: number = 5 * SECOND_MS
 const SILENT_MS: number = 2 * MINUTE_MS
 const REQUESTS_PER_SOCKET_MAX = 10_000
 
@@ -46,11 +46,16 @@ export async function openWebServer(
   answer: (exchange: Exchange) => Promise<void>,
 ): Promise<LocalServer> {
   const running = new Set<AbortController>()
+  // Without TLS all come from this machine.
+  const connections = new Connections(at.tls === undefined ? { ofOneMax: Infinity } : {})
   const begin = (request: IncomingMessage, response: ServerResponse): void => {
     const controller = new AbortController()
+    const { socket } = request
     running.add(controller)
+    connections.asked(socket)
     response.once('close', () => {
       running.delete(controller)
+      connections.answered(socket)
       if (!response.writableFinished)
         controller.abort(new ShoalError('aborted', 'the client went away'))
     })
@@ -59,7 +64,7 @@ export async function openWebServer(
   const server = serverOf(at.tls, begin)
   // Whoever is not let in need not send the body.
   server.on('checkContinue', begin)
-  server.maxConnections = CONNECTIONS_MAX
+  server.on('connection', (socket: Socket) => connections.take(socket))
   server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX
   server.setTimeout(SILENT_MS)
   const open = await listenHere(server, at, what, at.tls === undefined ? 'http' : 'https')
@@ -80,6 +85,7 @@ function serverOf(
   const options = {
     maxHeaderSize: HEADER_BYTES_MAX,
     headersTimeout: HEADERS_MS,
+    connectionsCheckingInterval: LOOK_MS,
     requestTimeout: 0,
     keepAliveTimeout: 5 * SECOND_MS,
     // One length, one way to say it: nobody in between reads another request (smuggling).
@@ -89,25 +95,10 @@ function serverOf(
   if (tls === undefined) return createServer(options, begin)
   const handshakeTimeout = HEADERS_MS
   const server = createTlsServer({ ...options, ...tls.current, handshakeTimeout }, begin)
-  const connected = new Map<string, number>()
-  server.on('connection', async (socket: Socket) => {
-    countIn(connected, socket)
+  server.on('connection', async () => {
     // Whoever connects next is shown it.
     const renewed = await tls.renewed()
     if (renewed !== undefined) server.setSecureContext(renewed)
   })
   return server
-}
-
-/** No machine takes all connections for itself. */
-function countIn(connected: Map<string, number>, socket: Socket): void {
-  const { remoteAddress: address = '' } = socket
-  const count = (connected.get(address) ?? 0) + 1
-  connected.set(address, count)
-  socket.once('close', () => {
-    const left = (connected.get(address) ?? 1) - 1
-    if (left > 0) connected.set(address, left)
-    else connected.delete(address)
-  })
-  if (count > CONNECTIONS_OF_ONE_MAX) socket.destroy()
 }
