@@ -13,7 +13,7 @@ import type { LineSeal } from './world/home-key.ts'
 import type { World } from './world/world.ts'
 import type { LogSource } from './observe/log-reader.ts'
 import type { NodeLog } from './observe/log.ts'
-import type { DoorConfig } from './door-config.ts'
+import type { DoorSettings } from './door-settings.ts'
 import type { Meter } from './metrics/meter.ts'
 import type { WriteLog } from './observe/log-events.ts'
 
@@ -44,7 +44,9 @@ export interface NodeComponents {
   readonly meter?: Meter | undefined
   /** Absent where nobody is told of alerts (a simulation). */
   readonly alerting?: Alerting | undefined
-  /** How lines of its security log are sealed, in a home that is protected. */
+  /** Ways in for other programs; absent: none. */
+  readonly doors?: DoorSettings | undefined
+  /** How lines of its chained logs are sealed, in a home that is protected. */
   readonly lines?: LineSeal | undefined
   /** Hears of each event of its security as well. */
   readonly onSecurity?: RecordSecurity | undefined
@@ -65,8 +67,6 @@ export interface NodeOptions {
    * Mean time between two beacons, 10 s by default; exchanges and dials that go by time follow it.
    */
   readonly beaconMs?: number | undefined
-  /** Ways in for other programs; absent: none. */
-  readonly doors?: readonly DoorConfig[] | undefined
   /** When the log is due for a checkpoint: by default as its settings say, or after a day. */
   readonly checkpoints?: CheckpointOptions | undefined
   readonly upkeep?: NodeUpkeepOptions | undefined

@@ -17,7 +17,7 @@ import { writeDurably } from './world/write-durably.ts'
 
 /** Chars of a command line. */
 const LINE_MAX = 4096
-const DOORS_MAX = 8
+export const DOORS_MAX = 8
 const ALERT_TARGETS_MAX = 20
 /** Below it a single shard would take more than an hour. */
 const REPAIR_RATE_MIN = 1000
@@ -52,6 +52,8 @@ export interface Config {
   readonly metrics: ListenAddress | undefined
   /** Ways in for other programs (docs/doors.md). */
   readonly doors: readonly DoorConfig[]
+  /** Requests a second of one account at them; undefined: as many as node/doors says. */
+  readonly requestRate: number | undefined
   /** By the name of a backup: command lines that are run before and after. */
   readonly backups: Readonly<Record<string, BackupHooks>>
 }
@@ -148,6 +150,7 @@ const configSchema = z.strictObject({
   mdns: z.boolean({ error: 'must be true or false' }).default(true),
   metrics: listenHere.optional(),
   doors: z.array(doorSchema).max(DOORS_MAX).default([]),
+  requestRate: z.int().min(1, { error: 'must be at least 1, for each second' }).optional(),
   alerts: alerts.default({ to: [], off: [], after: {} }),
   backups: z
     .record(label, z.strictObject({ before: line.optional(), after: line.optional() }))
@@ -162,6 +165,7 @@ const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
 #   listen, advertise: multiaddrs     mdns: find and be found on the local network
 #   metrics: 127.0.0.1:4180: where Prometheus finds metrics, and others whether it is well (docs/metrics.md)
 #   doors: [{http: 127.0.0.1:4190}, {s3: ...}, {webdav: ...}]: ways in for other programs (docs/doors.md)
+#   requestRate: requests a second of one account at the doors; left out: 1000
 #   alerts: {to: [...], off: [...], after: {...}}: who is told when something is wrong (docs/alerts.md)
 #   backups: {NAME: {before: COMMAND, after: COMMAND}}: what the shell runs around each run of a backup
 `
@@ -229,6 +233,7 @@ function parseConfig(text: string, source: string): Config {
     return {
       ...others,
       zone: others.zone,
+      requestRate: others.requestRate,
       ...sizes,
       metrics,
       doors,

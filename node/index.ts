@@ -7,6 +7,7 @@ import type { Alerting } from './alerts/node-alerts.ts'
 import { readAlertConfig, readHooks } from './config.ts'
 import type { AlertConfig } from './config.ts'
 import type { ListenAddress } from './door-config.ts'
+import { doorSettingsOf } from './door-settings.ts'
 import type { Measuring } from './metrics/measure.ts'
 import { loadHome } from './home.ts'
 import type { AskSecret, Home } from './home.ts'
@@ -70,7 +71,7 @@ export async function createNode({
   const level = await LevelKv.open(join(folder, INDEX_FOLDER))
   const kv = home.key === undefined ? level : new SealedKv(level, home.key)
   try {
-    const { name, zone, capacityBytes, cacheBytes, doors } = home.config
+    const { name, zone, capacityBytes, cacheBytes } = home.config
     checkAlertConfig(home.config.alerts)
     const upkeep = { bytesPerSecond: home.config.repairBytesPerSecond }
     const at = home.config.metrics
@@ -83,6 +84,7 @@ export async function createNode({
         kv,
         identity: identityFromSeed(home.seed),
         lines,
+        doors: doorSettingsOf(folder),
         mounter: measuring?.mounter(mountBy) ?? mountBy,
         meter: measuring?.meter,
         ...outside(folder, log, at && measuring && { at, measuring }),
@@ -95,7 +97,6 @@ export async function createNode({
         zone,
         capacityBytes,
         cacheBytes,
-        doors,
         upkeep,
         home: folder,
         version: VERSION,

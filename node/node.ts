@@ -206,9 +206,10 @@ export class Node implements LocalNode {
     })
   }
 
-  #doorsOf({ version, doors: settings = [] }: NodeOptions, accounts: NodeAccounts): NodeDoors {
-    const { world, kv, log } = this.#c
-    return new NodeDoors({ world, kv, log, version, settings, accounts, volumes: this.#volumes })
+  #doorsOf({ version }: NodeOptions, accounts: NodeAccounts): NodeDoors {
+    const { doors: settings, lines = PLAIN_LINES, ...rest } = this.#c
+    const [security, volumes] = [this.#security.record, this.#volumes]
+    return new NodeDoors({ ...rest, lines, security, version, settings, accounts, volumes })
   }
 
   #alertsBy(records: AlertRecords, name: string): NodeAlerts {

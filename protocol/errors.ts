@@ -37,6 +37,7 @@ export type ErrorCode =
   | 'EAGAIN' // a lock that somebody else has
   | 'ENOLCK'
   | 'precondition' // a file is not the one that a conditional call is about
+  | 'too-many' // requests, or wrong secrets, of one account or address: later there is room
   | 'ENOTCONN' // a mount of which the program has died
   // log
   | 'missing-past' // an entry whose prev or deps are not held yet
@@ -110,6 +111,7 @@ const TRANSIENT: ReadonlySet<ErrorCode> = new Set([
   'cold-archived',
   'ENOSPC',
   'EBUSY',
+  'too-many',
   'EAGAIN',
   'ENOLCK',
 ])

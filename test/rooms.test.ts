@@ -50,6 +50,7 @@ const NODE_FLOORS: readonly (readonly string[])[] = [
   ['world'],
   ['door-config.ts'],
   ['config.ts'],
+  ['door-settings.ts'],
   ['home.ts'],
   ['store'],
   ['observe'],

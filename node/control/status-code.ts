@@ -33,6 +33,8 @@ export function statusOf(code: ErrorCode): number {
       return 412
     case 'EFBIG':
       return 413
+    case 'too-many':
+      return 429
     case 'unreachable':
     case 'chunk-unavailable':
     case 'stripe-unrecoverable':

@@ -10,6 +10,7 @@ import type { WriteLog } from '../observe/log-events.ts'
 import { isOwnHost } from '../world/own-host.ts'
 import type { Entrant, NodeAccounts } from '../accounts/node-accounts.ts'
 import { limitedApi } from './limited-api.ts'
+import { RequestRates } from './request-rates.ts'
 import type { OwnerToken } from './owner-token.ts'
 import type { SessionSecrets, Sessions } from './sessions.ts'
 import type { DoorKey, Visit } from './visit.ts'
@@ -20,6 +21,8 @@ const WRONG_MS: number = SECOND_MS
 const WRONG_AT_ONCE_MAX = 32
 /** The account, or id of a key, of who has the token of the node's owner. */
 const OWNER = 'owner'
+/** A login is written down so far. */
+const LOGIN_MAX = 128
 const BEARER = /^Bearer ([\w-]{1,256})$/i
 const BASIC = /^Basic +([A-Za-z0-9+/]{1,4096}={0,2}) *$/i
 
@@ -32,6 +35,16 @@ export interface Visitor {
   readonly origin?: string | undefined
   /** It came by TLS. */
   readonly isSecure: boolean
+  readonly passage: Passage
+}
+
+/** The outcome at the gate of one request, which the gate writes down. */
+export interface Passage {
+  /** As the request says; it was proven where `isAdmitted`. */
+  who?: string
+  isAdmitted: boolean
+  /** Called when the request is answered. */
+  onEnd?: () => void
 }
 
 export interface GateComponents {
@@ -42,12 +55,15 @@ export interface GateComponents {
   readonly accounts: NodeAccounts
   readonly volumes: Pick<Volumes, 'find'>
   readonly log: WriteLog
+  /** Requests a second of one account. */
+  readonly requestRate?: number | undefined
 }
 
 export class Gate {
   readonly #c: GateComponents
   readonly #owner: Visit
   readonly #guessed: WrongSecrets
+  readonly #rates: RequestRates
   #wrong = 0
   /** By kind of door, how many were refused. */
   readonly refused: Map<string, number> = new Map()
@@ -56,6 +72,7 @@ export class Gate {
     this.#c = components
     this.#owner = { who: OWNER, api: components.api }
     this.#guessed = new WrongSecrets(components.clock)
+    this.#rates = new RequestRates(components.clock, components.requestRate)
   }
 
   /**
@@ -72,7 +89,7 @@ export class Gate {
 
   /**
    * authorization: the header of HTTP, with a token or with login and password (RFC 7617). throws
-   * ShoalError 'EACCES', 'EBUSY'.
+   * ShoalError 'EACCES', 'too-many'.
    */
   async byHeader(visitor: Visitor, authorization: string = ''): Promise<Visit> {
     const [, encoded] = BASIC.exec(authorization) ?? []
@@ -82,19 +99,21 @@ export class Gate {
       if (colon >= 0) return this.byPassword(visitor, text.slice(0, colon), text.slice(colon + 1))
     }
     const [, shown] = BEARER.exec(authorization) ?? []
-    if (shown !== undefined && (await this.#c.token.opensWith(shown))) return this.#owner
+    if (shown !== undefined && (await this.#c.token.opensWith(shown)))
+      return this.#admit(visitor, this.#owner)
     return this.refuse(visitor, 'show the token of the owner, or login and password of an account')
   }
 
-  /** login: 'owner', NAME@VOLUME or the id of a key. throws ShoalError 'EACCES', 'EBUSY'. */
+  /** login: 'owner', NAME@VOLUME or the id of a key. throws ShoalError 'EACCES', 'too-many'. */
   async byPassword(visitor: Visitor, login: string, password: string): Promise<Visit> {
-    const { address } = visitor
+    const { address, passage } = visitor
+    passage.who = login.slice(0, LOGIN_MAX)
     this.#guessed.check(login, address)
     const visit = await this.#visitBy(visitor, login, password)
     if (visit === undefined)
       return this.refuse(visitor, 'the account or its password is wrong', login)
     this.#guessed.right(login, address)
-    return visit
+    return this.#admit(visitor, visit)
   }
 
   /** A code by which a page begins a session of the owner. */
@@ -102,18 +121,21 @@ export class Gate {
     return this.#c.sessions.newCode(this.#owner)
   }
 
-  /** throws ShoalError 'EACCES', 'EBUSY'. */
+  /** throws ShoalError 'EACCES', 'too-many'. */
   async beginSession(visitor: Visitor, code: string): Promise<SessionSecrets> {
     const begun = this.#c.sessions.begin(code)
-    if (begun !== undefined) return begun
+    if (begun !== undefined) {
+      this.#admit(visitor, this.#owner)
+      return begun
+    }
     return this.refuse(visitor, 'this link was used or is too old: "shoal console" prints another')
   }
 
-  /** throws ShoalError 'EACCES'. */
-  bySession(secrets: SessionSecrets): Visit {
+  /** throws ShoalError 'EACCES', 'too-many'. */
+  bySession(visitor: Visitor, secrets: SessionSecrets): Visit {
     const visit = this.#c.sessions.visitOf(secrets)
     // No need to slow anybody down: nobody guesses 64 bytes.
-    if (visit !== undefined) return visit
+    if (visit !== undefined) return this.#admit(visitor, visit)
     throw new ShoalError('EACCES', 'the session has ended: "shoal console" prints a new link')
   }
 
@@ -123,18 +145,30 @@ export class Gate {
 
   /**
    * The key by which a request is signed; undefined: none of that id comes in here. The signature
-   * is the door's to check, and to refuse() where it is wrong. throws ShoalError 'EBUSY' after
+   * is the door's to check, and to refuse() where it is wrong. throws ShoalError 'too-many' after
    * many of those.
    */
-  async keyOf({ door, address }: Visitor, id: string): Promise<DoorKey | undefined> {
+  async keyOf(visitor: Visitor, id: string): Promise<DoorKey | undefined> {
+    const { door, address, passage } = visitor
+    passage.who = id
     this.#guessed.check(id, address)
-    if (id === OWNER) return { secret: await this.#c.token.current(), visit: this.#owner }
+    const admit = (visit: Visit) => (): Visit => this.#admit(visitor, visit)
+    if (id === OWNER) return { secret: await this.#c.token.current(), admit: admit(this.#owner) }
     const entrant = this.#c.accounts.find(id)
     const { secret, account } = entrant ?? {}
     if (entrant === undefined || secret === undefined || account?.record.kind !== 'key')
       return undefined
     if (!opens(entrant, door)) return undefined
-    return { secret: Buffer.from(secret).toString(), visit: this.#visitOf(entrant) }
+    const visit = this.#visitOf(entrant)
+    return { secret: Buffer.from(secret).toString(), admit: admit(visit) }
+  }
+
+  /** It has shown who it is. throws ShoalError 'too-many'. */
+  #admit({ passage }: Visitor, visit: Visit): Visit {
+    passage.who = visit.who
+    passage.isAdmitted = true
+    if (visit !== this.#owner) passage.onEnd = this.#rates.begin(visit.who)
+    return visit
   }
 
   async #visitBy({ door }: Visitor, login: string, password: string): Promise<Visit | undefined> {
@@ -161,11 +195,11 @@ export class Gate {
 
   /**
    * Slow down who showed a wrong secret, of `who` as it says. throws ShoalError 'EACCES' with the
-   * text, 'EBUSY'.
+   * text, 'too-many'.
    */
   async refuse({ door, address }: Visitor, text: string, who?: string): Promise<never> {
     const { clock, log } = this.#c
-    if (this.#wrong >= WRONG_AT_ONCE_MAX) throw new ShoalError('EBUSY', 'too many wrong secrets')
+    if (this.#wrong >= WRONG_AT_ONCE_MAX) throw new ShoalError('too-many', 'too many wrong secrets')
     this.#wrong++
     this.refused.set(door, (this.refused.get(door) ?? 0) + 1)
     if (who !== undefined) this.#guessed.wrong(who, address)

@@ -23,7 +23,7 @@ export interface FileToSend {
 /** throws ShoalError 'precondition', and as NodeApi.readFile. */
 export async function sendFile(
   api: NodeApi,
-  { request, response, signal }: Exchange,
+  { request, response, signal }: Omit<Exchange, 'passage'>,
   file: FileToSend,
   triesLeft: number = READ_TRIES,
 ): Promise<void> {

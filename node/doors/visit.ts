@@ -11,5 +11,6 @@ export interface Visit {
 /** A key of a program that signs its requests (S3). */
 export interface DoorKey {
   readonly secret: string
-  readonly visit: Visit
+  /** For who has signed by it. throws ShoalError 'too-many'. */
+  readonly admit: () => Visit
 }

@@ -6,9 +6,11 @@ import { listenHere } from '../world/local-server.ts'
 import type { LocalServer } from '../world/local-server.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Instant } from '../../protocol/units.ts'
+import type { Clock } from '../world/world.ts'
 import type { ListenAddress } from '../door-config.ts'
 import { Connections } from './connections.ts'
-import type { Visitor } from './gate.ts'
+import type { Passage, Visitor } from './gate.ts'
 import type { DoorTls } from './tls.ts'
 
 /** Not imported: an import loads a WebSocket with it, 60 ms of a node's start. */
@@ -27,39 +29,70 @@ export interface Exchange {
   readonly response: ServerResponse
   /** Aborts when the client goes away or the door is closed. */
   readonly signal: AbortSignal
+  readonly passage: Passage
+}
+
+/** A request that was answered, or that its client has given up. */
+export interface Answered {
+  readonly request: IncomingMessage
+  readonly address: string
+  readonly passage: Passage
+  /** 0: nothing was answered. */
+  readonly status: number
+  readonly ms: number
 }
 
 /** The visitor that a request is of. */
-export function visitorOf(door: string, { headers, socket }: IncomingMessage): Visitor {
+export function visitorOf(
+  door: string,
+  { request: { headers, socket }, passage }: Exchange,
+): Visitor {
   const { host, origin } = headers
   const isSecure = 'encrypted' in socket
-  return { door, address: socket.remoteAddress ?? '', host, origin, isSecure }
+  return { door, address: socket.remoteAddress ?? '', host, origin, isSecure, passage }
+}
+
+export interface WebServerSettings extends ListenAddress {
+  readonly tls: DoorTls | undefined
+  readonly clock: Pick<Clock, 'now'>
+}
+
+export interface WebServerHandlers {
+  /** Answers a request; never rejects. */
+  readonly answer: (exchange: Exchange) => Promise<void>
+  readonly onAnswered: (answered: Answered) => void
 }
 
 /**
- * Listen for requests, each of which `answer` answers; it never rejects. what: is served there,
- * for errors. throws ShoalError 'usage' naming the address.
+ * Listen for requests. what: is served there, for errors. throws ShoalError 'usage' naming the
+ * address.
  */
 export async function openWebServer(
-  at: ListenAddress & { readonly tls: DoorTls | undefined },
+  at: WebServerSettings,
   what: string,
-  answer: (exchange: Exchange) => Promise<void>,
+  { answer, onAnswered }: WebServerHandlers,
 ): Promise<LocalServer> {
+  const { clock } = at
   const running = new Set<AbortController>()
   // Without TLS all come from this machine.
   const connections = new Connections(at.tls === undefined ? { ofOneMax: Infinity } : {})
   const begin = (request: IncomingMessage, response: ServerResponse): void => {
     const controller = new AbortController()
     const { socket } = request
+    const { remoteAddress: address = '' } = socket
+    const [passage, begun]: [Passage, Instant] = [{ isAdmitted: false }, clock.now()]
     running.add(controller)
     connections.asked(socket)
     response.once('close', () => {
       running.delete(controller)
       connections.answered(socket)
+      passage.onEnd?.()
+      const status = response.headersSent ? response.statusCode : 0
+      onAnswered({ request, address, passage, status, ms: clock.now() - begun })
       if (!response.writableFinished)
         controller.abort(new ShoalError('aborted', 'the client went away'))
     })
-    void answer({ request, response, signal: controller.signal })
+    void answer({ request, response, signal: controller.signal, passage })
   }
   const server = serverOf(at.tls, begin)
   // Whoever is not let in need not send the body.

@@ -34,14 +34,14 @@ export class WrongSecrets {
     })
   }
 
-  /** throws ShoalError 'EBUSY' saying how long to wait. */
+  /** throws ShoalError 'too-many' saying how long to wait. */
   check(name: string, address: string): void {
     const now = this.#clock.now()
     for (const [key] of keysOf(name, address)) {
       const waitMs = (this.#wrong.get(key)?.until ?? now) - now
       if (waitMs <= 0) continue
       const seconds = Math.ceil(waitMs / SECOND_MS)
-      throw new ShoalError('EBUSY', `too many wrong secrets; try again in ${seconds} s`)
+      throw new ShoalError('too-many', `too many wrong secrets; try again in ${seconds} s`)
     }
   }
 

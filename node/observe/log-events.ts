@@ -27,6 +27,7 @@ export const LOG_EVENTS = {
   'cold.pins-failed': ['warn', 'what is pinned to a cold tier cannot be looked at now'],
   'control.failed': ['error', 'a call failed'],
   'door.failed': ['error', 'a door could not answer'],
+  'door.log-failed': ['error', 'the log of doors cannot be written'],
   'door.open': ['info', 'a door is open'],
   'door.refused': ['warn', 'somebody showed no right secret at a door'],
   'exchange.not-taken-back': [

@@ -11,7 +11,7 @@ import type {
   SecurityApi,
   SecurityCheck,
   SecurityEntry,
-  SecurityReadOptions,
+  ChainReadOptions,
 } from '../../node/control/observe/security.ts'
 
 export abstract class MemorySecurity implements SecurityApi, TicketsApi {
@@ -26,7 +26,7 @@ export abstract class MemorySecurity implements SecurityApi, TicketsApi {
   async *readSecurity({
     sinceMs,
     limit = Infinity,
-  }: CallOptions & SecurityReadOptions = {}): AsyncGenerator<readonly SecurityEntry[]> {
+  }: CallOptions & ChainReadOptions = {}): AsyncGenerator<readonly SecurityEntry[]> {
     yield this.events.filter(({ timeMs }) => timeMs >= (sinceMs ?? 0)).slice(-limit)
   }
 

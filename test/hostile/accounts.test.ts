@@ -39,7 +39,7 @@ before(async () => {
   await appendFile(join(anna.home, 'config.yaml'), DOORS)
   await anna.start()
   const open = await anna.ask((client) => client.listDoors())
-  doors = new Map(open.map(({ kind, url }) => [kind, new URL(url)]))
+  doors = new Map(open.map(({ kind, url }) => [kind, new URL(url ?? '')]))
   const file = join(anna.folder, 'file')
   await writeFile(file, 'secret')
   for (const folder of ['/a', '/b']) {

@@ -54,6 +54,7 @@ describe('home', () => {
         mdns: false,
         metrics: undefined,
         doors: [],
+        requestRate: undefined,
         alerts: { targets: [], off: [], afterMs: {} },
         backups: {},
       })

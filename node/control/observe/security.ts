@@ -12,7 +12,7 @@ export interface SecurityApi {
    * Events in the order in which they were recorded, in pages. With `follow` also those to come,
    * until the call is aborted.
    */
-  readSecurity(options?: CallOptions & SecurityReadOptions): AsyncIterable<readonly SecurityEntry[]>
+  readSecurity(options?: CallOptions & ChainReadOptions): AsyncIterable<readonly SecurityEntry[]>
   /** Read the whole log, and ask the members that are connected what they hold of it. */
   checkSecurity(options?: CallOptions): Promise<SecurityCheck>
 }
@@ -26,7 +26,7 @@ export const securityRoutes: RoutesOf<SecurityApi> = {
   checkSecurity: call([], () => ({})),
 }
 
-export interface SecurityReadOptions {
+export interface ChainReadOptions {
   /** The earliest time. */
   readonly sinceMs?: WallTime | undefined
   /** The newest of them, so many at most. */
@@ -45,12 +45,16 @@ export interface SecurityEntry {
   readonly message: string
 }
 
-export interface SecurityCheck {
+/** Whether a chained log is as it was written. */
+export interface ChainCheck {
   /** First and last event that is kept; undefined: none was recorded. */
   readonly first: number | undefined
   readonly last: number | undefined
   /** Damage to the log of this node, in words. Empty: it is intact. */
   readonly problems: readonly string[]
+}
+
+export interface SecurityCheck extends ChainCheck {
   /** The heads of it that members hold. */
   readonly witnesses: readonly Witness[]
 }

@@ -21,15 +21,12 @@ export function openHttpDoor(components: DoorComponents): Promise<LocalServer> {
 }
 
 /** Never rejects. */
-async function respond(
-  components: DoorComponents,
-  { request, response, signal }: Exchange,
-): Promise<void> {
+async function respond(components: DoorComponents, exchange: Exchange): Promise<void> {
   const { gate, onError } = components
+  const { request, response, signal } = exchange
   try {
-    const visitor = visitorOf('http', request)
+    const visitor = visitorOf('http', exchange)
     gate.checkOrigin(visitor)
-    const exchange = { request, response, signal }
     const [path] = splitOnce(request.url ?? '/', '?')
     if (await serveConsole(exchange, path)) return
     if (path === SESSION_PATH) return await serveSession(gate, visitor, exchange)
@@ -46,15 +43,16 @@ async function respond(
 async function serve(
   api: NodeApi,
   { clock, version }: Pick<DoorComponents, 'clock' | 'version'>,
-  { request, response, signal }: Exchange,
+  exchange: Exchange,
 ): Promise<void> {
+  const { request, response, signal } = exchange
   // Not by URL, which takes dots and backslashes out of a path before anybody has seen them.
   const [path, search] = splitOnce(request.url ?? '/', '?')
   const query = new URLSearchParams(search)
   const after = (prefix: string): string | undefined =>
     path.startsWith(prefix) ? path.slice(prefix.length) : undefined
   const file = after('/v1/files/')
-  if (file !== undefined) return serveFile(api, { request, response, rest: file, query, signal })
+  if (file !== undefined) return serveFile(api, { ...exchange, rest: file, query })
   const name = after('/v1/calls/')
   if (name !== undefined) return serveCall(api, name, { request, response, signal })
   if (request.method !== 'GET') throw new ShoalError('unsupported', `there is no ${path} here`)

@@ -56,7 +56,7 @@ export async function visitOf(
   const secrets = authorization === undefined ? secretsOf(request) : undefined
   if (secrets === undefined) return gate.byHeader(visitor, authorization)
   checkSite(request)
-  return gate.bySession(secrets)
+  return gate.bySession(visitor, secrets)
 }
 
 /** Browsers say by which page a request is made: none but ours may use a session. */

@@ -62,7 +62,7 @@ export function parseUrl(url: string): S3Url {
   return { path: decoded, query }
 }
 
-/** throws S3Error, ShoalError 'EBUSY'. */
+/** throws S3Error, ShoalError 'too-many'. */
 export async function authenticate(
   gate: Gate,
   { request, url, visitor }: { request: IncomingMessage; url: S3Url; visitor: Visitor },
@@ -93,7 +93,7 @@ export async function authenticate(
   const key = signingKey(found?.secret ?? '', shown.scope)
   const isRight = isSameSignature(shown.signature, sign(key, text))
   if (found === undefined || !isRight) await refuse(gate, visitor, shown.id, found !== undefined)
-  const { visit } = found ?? absurd()
+  const visit = (found ?? absurd()).admit()
   const { time, signature: seed } = shown
   return { visit, payload, signing: { key, time, scope: scopeText(shown.scope), seed } }
 }

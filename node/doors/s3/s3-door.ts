@@ -73,7 +73,7 @@ async function requestOf(
   exchange: Exchange,
 ): Promise<S3Request> {
   const { request } = exchange
-  const visitor = visitorOf('s3', request)
+  const visitor = visitorOf('s3', exchange)
   gate.checkOrigin(visitor)
   const url = parseUrl(request.url ?? '/')
   const { visit, ...auth } = await authenticate(gate, { request, url, visitor }, clock.wall())

@@ -47,6 +47,7 @@ const TOLD: Partial<Readonly<Record<ErrorCode, Told>>> = {
   EPERM: ACCESS_DENIED,
   EACCES: ACCESS_DENIED,
   EBUSY: { s3Code: 'SlowDown', status: 503 },
+  'too-many': { s3Code: 'SlowDown', status: 503 },
   precondition: { s3Code: 'PreconditionFailed', status: 412 },
   ENAMETOOLONG: { s3Code: 'KeyTooLongError', status: 400 },
   EISDIR: KEY_CONFLICT,

@@ -99,10 +99,10 @@ async function respond(
   }
 }
 
-/** throws DavError 401, ShoalError 'EPERM', 'EBUSY'. */
-async function visitOf({ gate }: DoorComponents, { request }: Exchange): Promise<Visit> {
-  const { authorization } = request.headers
-  const visitor = visitorOf('webdav', request)
+/** throws DavError 401, ShoalError 'EPERM', 'too-many'. */
+async function visitOf({ gate }: DoorComponents, exchange: Exchange): Promise<Visit> {
+  const { authorization } = exchange.request.headers
+  const visitor = visitorOf('webdav', exchange)
   gate.checkOrigin(visitor)
   // Programs ask first without a password whether one is wanted: nobody has guessed anything yet.
   if (authorization === undefined) throw new DavError(401, 'an account is wanted')

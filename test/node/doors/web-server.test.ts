@@ -5,19 +5,23 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { openWebServer } from '../../../node/doors/web-server.ts'
+import { ManualClock } from '../stripes/manual-clock.ts'
 
 test('silent connections give way to new ones, and those that asked something do not', async () => {
   const asked = Promise.withResolvers<void>()
   const answer = Promise.withResolvers<void>()
   const server = await openWebServer(
-    { host: '127.0.0.1', port: 0, tls: undefined },
+    { host: '127.0.0.1', port: 0, tls: undefined, clock: new ManualClock() },
     'a test',
-    async ({ request, response }) => {
-      if (request.url === '/slow') {
-        asked.resolve()
-        await answer.promise
-      }
-      response.end(request.url)
+    {
+      answer: async ({ request, response }) => {
+        if (request.url === '/slow') {
+          asked.resolve()
+          await answer.promise
+        }
+        response.end(request.url)
+      },
+      onAnswered: () => undefined,
     },
   )
   const open: Socket[] = []

@@ -1,23 +1,35 @@
-// The files of a security log (docs/formats/security-log.md) and what they prove: each line names
+// The files of a chained log (docs/formats/security-log.md) and what they prove: each line names
 // the hash of the one before, so that no line can be changed, left out or put in without a break,
 // but for those at the end; of these the last number and hash are held elsewhere.
 import { equalBytes, fromHex, toHex } from '../../protocol/bytes.ts'
 import { hasCode } from '../../protocol/errors.ts'
 import { HASH_BYTES } from '../../protocol/hash.ts'
 import { escapeHidden } from '../../protocol/hidden-chars.ts'
-import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
-import { securityLineHash } from '../../protocol/wire/security.ts'
-import type { SecurityEntry } from '../control/observe/security.ts'
 import type { Disk } from '../world/world.ts'
-import type { SecurityEventKind } from './security.ts'
 
+/** The folder of logs in a home. */
 export const FOLDER = 'logs'
-export const CURRENT_FILE: string = `${FOLDER}/security.log`
-const FORMER_FILE = /^security-\d{12}\.log$/
+
+/** An entry of any chained log. */
+export interface Numbered {
+  readonly number: number
+  readonly timeMs: WallTime
+}
+
+/** The entries of one log: where they are, how they are hashed and read. */
+export interface LogKind<Entry extends Numbered> {
+  /** The name of its files: `security` is in logs/security.log. */
+  readonly name: string
+  /** The hash of a line without its line end. */
+  readonly hash: (line: string) => Uint8Array
+  /** The entry that has these fields. */
+  readonly entryOf: (numbered: Numbered, fields: Readonly<Record<string, unknown>>) => Entry
+}
 
 /** The place of a log, and the way to open its lines. */
-export interface LogFiles {
+export interface LogFiles<Entry extends Numbered> {
+  readonly kind: LogKind<Entry>
   readonly disk: Disk
   readonly open: (line: string) => string
 }
@@ -35,13 +47,17 @@ export interface Known {
   readonly first: number
 }
 
+interface ReadLine<Entry> {
+  readonly entry: Entry
+  readonly link: Link
+  readonly prev: string
+}
+
 /** A line of a file; undefined for one that cannot be read. */
-interface Line {
-  readonly file: string
+interface Line<Entry> {
   /** Its end in the file, behind its line end. */
   readonly endBytes: number
-  readonly read:
-    { readonly entry: SecurityEntry; readonly link: Link; readonly prev: string } | undefined
+  readonly read: ReadLine<Entry> | undefined
 }
 
 /** The result of examining a log. */
@@ -56,34 +72,72 @@ export interface Examined {
   readonly problems: readonly string[]
 }
 
-/** The name of a full file when the next event has this number. */
-export function formerFile(next: number): string {
-  return `${FOLDER}/security-${String(next).padStart(12, '0')}.log`
+export function currentFile(name: string): string {
+  return `${FOLDER}/${name}.log`
 }
 
-/** Inverse of formerFile. */
+/** The name of a full file when the next event has this number. */
+export function formerFile(name: string, next: number): string {
+  return `${FOLDER}/${name}-${String(next).padStart(12, '0')}.log`
+}
+
+/** Inverse of formerFile; NaN for the current file. */
 export function nextAfter(file: string): number {
   return Number(/\d{12}/.exec(file)?.[0])
 }
 
 /** Files that are full, oldest first. */
-export async function formerFiles(disk: Disk): Promise<string[]> {
+export async function formerFiles(disk: Disk, name: string): Promise<string[]> {
+  const isFormer = new RegExp(`^${name}-\\d{12}\\.log$`)
   const names = await disk.list(FOLDER)
-  return names.filter((name) => FORMER_FILE.test(name)).map((name) => `${FOLDER}/${name}`)
+  return names.filter((one) => isFormer.test(one)).map((one) => `${FOLDER}/${one}`)
 }
 
-/** All events that can be read, of one file after the other. */
-export async function* readEntries(files: LogFiles): AsyncGenerator<SecurityEntry[]> {
-  for (const file of [...(await formerFiles(files.disk)), CURRENT_FILE])
-    yield (await readLines(files, file)).flatMap(({ read }) => (read ? [read.entry] : []))
+/** All entries that can be read, of one file after the other; but for full files before `after`. */
+export async function* readEntries<Entry extends Numbered>(
+  files: LogFiles<Entry>,
+  after: number = 0,
+): AsyncGenerator<Entry[]> {
+  for (const file of await allFiles(files)) {
+    if (nextAfter(file) <= after + 1) continue
+    yield entriesOf(await readLines(files, file))
+  }
+}
+
+/** The newest that are asked for, oldest first. cost: the files that hold them. */
+export async function readNewest<Entry extends Numbered>(
+  files: LogFiles<Entry>,
+  limit: number,
+  isAsked: (entry: Entry) => boolean,
+): Promise<Entry[]> {
+  let newest: Entry[] = []
+  for (const file of (await allFiles(files)).reverse()) {
+    if (newest.length >= limit) break
+    newest = [...entriesOf(await readLines(files, file)).filter(isAsked), ...newest]
+  }
+  return limit === 0 ? [] : newest.slice(-limit)
+}
+
+function entriesOf<Entry>(lines: readonly Line<Entry>[]): Entry[] {
+  return lines.flatMap(({ read }) => (read ? [read.entry] : []))
+}
+
+async function allFiles<Entry extends Numbered>({
+  disk,
+  kind: { name },
+}: LogFiles<Entry>): Promise<string[]> {
+  return [...(await formerFiles(disk, name)), currentFile(name)]
 }
 
 /**
  * The hash of an event's line, as it is or as the next one names it; undefined for one that is not
  * kept.
  */
-export async function hashOf(files: LogFiles, number: number): Promise<string | undefined> {
-  for (const file of [...(await formerFiles(files.disk)), CURRENT_FILE]) {
+export async function hashOf<Entry extends Numbered>(
+  files: LogFiles<Entry>,
+  number: number,
+): Promise<string | undefined> {
+  for (const file of await allFiles(files)) {
     for (const { read } of await readLines(files, file)) {
       if (read?.link.number === number) return toHex(read.link.hash)
       if (read?.link.number === number + 1) return read.prev
@@ -92,15 +146,20 @@ export async function hashOf(files: LogFiles, number: number): Promise<string | 
   return undefined
 }
 
-/** Read it all. known: what it once was, from elsewhere. cost: of memory one file. */
-export async function examine(files: LogFiles, known: Known | undefined): Promise<Examined> {
+/** Read it. known: what it once was, from elsewhere. cost: of memory one file. */
+export async function examine<Entry extends Numbered>(
+  files: LogFiles<Entry>,
+  known: Known | undefined,
+  part: 'all' | 'newest file',
+): Promise<Examined> {
   const problems: string[] = []
   let last: Link | undefined
   let [first, currentBytes, unread]: [number | undefined, number, number] = [undefined, 0, 0]
   let hasTail = false
   const unreadable = (): string[] =>
     unread === 0 ? [] : [`${unread} lines after event ${last?.number ?? 0} cannot be read`]
-  for (const file of [...(await formerFiles(files.disk)), CURRENT_FILE]) {
+  const current = currentFile(files.kind.name)
+  for (const file of part === 'all' ? await allFiles(files) : [current]) {
     for (const { endBytes, read } of await readLines(files, file)) {
       const breaks = read === undefined ? [] : breakBefore(read, last, known)
       const isWhole = read !== undefined && unread === 0 && breaks.length === 0
@@ -113,18 +172,19 @@ export async function examine(files: LogFiles, known: Known | undefined): Promis
       }
       problems.push(...unreadable(), ...breaks)
       unread = 0
-      if (file === CURRENT_FILE) currentBytes = endBytes
+      if (file === current) currentBytes = endBytes
       last = read.link
       first ??= last.number
     }
   }
   problems.push(...unreadable())
-  if (known !== undefined) problems.push(...breakAtEnds(first, last, known))
+  if (known !== undefined)
+    problems.push(...breakAtEnds(part === 'all' ? first : known.first, last, known))
   return { first, last, currentBytes, hasTail: hasTail || unread > 0, problems }
 }
 
 function breakBefore(
-  { link: { number, hash }, prev }: NonNullable<Line['read']>,
+  { link: { number, hash }, prev }: Pick<ReadLine<unknown>, 'link' | 'prev'>,
   last: Link | undefined,
   known: Known | undefined,
 ): string[] {
@@ -151,14 +211,17 @@ function missing(from: number, to: number): string {
   return from === to ? `event ${from} is missing` : `events ${from} to ${to} are missing`
 }
 
-async function readLines({ disk, open }: LogFiles, file: string): Promise<Line[]> {
-  const bytes = Buffer.from(await readWhole(disk, file))
-  const lines: Line[] = []
+async function readLines<Entry extends Numbered>(
+  files: LogFiles<Entry>,
+  file: string,
+): Promise<Line<Entry>[]> {
+  const bytes = Buffer.from(await readWhole(files.disk, file))
+  const lines: Line<Entry>[] = []
   for (let start = 0; start < bytes.length;) {
     const end = bytes.indexOf(0x0a, start)
     const text = bytes.toString('utf8', start, end < 0 ? bytes.length : end)
     const endBytes = end < 0 ? bytes.length : end + 1
-    lines.push({ file, endBytes, read: end < 0 ? undefined : readLine(text, open) })
+    lines.push({ endBytes, read: end < 0 ? undefined : readLine(files, text) })
     start = endBytes
   }
   return lines
@@ -179,30 +242,24 @@ async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
 }
 
 /** An event, after the line with this hash. */
-export function formatLine(entry: SecurityEntry, prev: Uint8Array): string {
-  const { number, timeMs, ...rest } = entry
+export function formatLine({ number, timeMs, ...rest }: Numbered, prev: Uint8Array): string {
   const time = new Date(timeMs).toISOString()
   return escapeHidden(JSON.stringify({ n: number, time, ...rest, prev: toHex(prev) }))
 }
 
-function readLine(stored: string, open: LogFiles['open']): Line['read'] {
+function readLine<Entry extends Numbered>(
+  { kind, open }: LogFiles<Entry>,
+  stored: string,
+): ReadLine<Entry> | undefined {
   try {
     const text = open(stored)
-    const { n, time, prev, ...rest } = JSON.parse(text) as Record<string, unknown>
+    const { n, time, prev, ...fields } = JSON.parse(text) as Record<string, unknown>
     const timeMs = Date.parse(String(time))
     if (!Number.isSafeInteger(n) || Number.isNaN(timeMs)) return undefined
     if (typeof prev !== 'string' || fromHex(prev).length !== HASH_BYTES) return undefined
-    const { kind, volume, peer, name, message } = rest as Record<string, string | undefined>
-    const entry: SecurityEntry = {
-      number: n as number,
-      timeMs: timeMs as WallTime,
-      kind: String(kind) as SecurityEventKind,
-      volume: volume as VolumeId | undefined,
-      peer: peer as PeerId | undefined,
-      name,
-      message: String(message),
-    }
-    return { entry, link: { number: entry.number, hash: securityLineHash(text) }, prev }
+    const numbered = { number: n as number, timeMs: timeMs as WallTime }
+    const entry = kind.entryOf(numbered, fields)
+    return { entry, link: { number: entry.number, hash: kind.hash(text) }, prev }
   } catch {
     return undefined // no JSON, or no hash
   }
