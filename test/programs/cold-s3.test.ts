@@ -41,7 +41,7 @@ test('what lies in a bucket alone is read by who is let in to it', async (t) => 
   })
 
   // Who gave up shards has them for a while.
-  await Promise.all([first, second, third].map((node) => node.shoal('down')))
+  await Promise.all([first, second, third].map((node) => node.kill('SIGTERM')))
   const fresh = cluster.node('fresh')
   await first.start()
   const ticket = await first.invite()
