@@ -171,6 +171,11 @@ export class Gate {
     return visit
   }
 
+  /** Whoever signed by the secret of a key is not among those who guess it. */
+  showedSecret({ address }: Visitor, id: string): void {
+    this.#guessed.right(id, address)
+  }
+
   async #visitBy({ door }: Visitor, login: string, password: string): Promise<Visit | undefined> {
     const { token, accounts } = this.#c
     if (login === OWNER) return (await token.opensWith(password)) ? this.#owner : undefined

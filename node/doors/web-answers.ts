@@ -13,6 +13,8 @@ const ALWAYS: Readonly<Record<string, string>> = {
 /** Statuses after which there can be no body. */
 const WITHOUT_LENGTH: ReadonlySet<number> = new Set([204, 304])
 
+const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
+
 /** Up to so much that is on its way still is taken after a failure, so that the answer is read. */
 const UNREAD_BYTES_MAX: number = 8 * MIB
 
@@ -54,6 +56,17 @@ export function isToBeAnswered(response: ServerResponse): boolean {
   return !response.headersSent
 }
 
+/** Ask for the body of a request whose sender waits to be asked. */
+export function askForBody({
+  request,
+  response,
+}: {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}): void {
+  if (CONTINUE.test(request.headers.expect ?? '')) response.writeContinue()
+}
+
 /** Before an answer to a request whose body nobody has read to its end. */
 export function leaveUnread({
   request,
@@ -64,7 +77,7 @@ export function leaveUnread({
 }): void {
   if (request.complete) return
   const isShort = Number(request.headers['content-length'] ?? Infinity) <= UNREAD_BYTES_MAX
-  if (isShort && request.headers.expect === undefined) request.resume()
+  if (isShort && !CONTINUE.test(request.headers.expect ?? '')) request.resume()
   // The rest of its body is not the next request.
   else response.setHeader('connection', 'close')
 }

@@ -97,6 +97,8 @@ export async function openWebServer(
   const server = serverOf(at.tls, begin)
   // Whoever is not let in need not send the body.
   server.on('checkContinue', begin)
+  // Other expectations are nobody's.
+  server.on('checkExpectation', begin)
   server.on('connection', (socket: Socket) => connections.take(socket))
   server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX
   server.setTimeout(SILENT_MS)

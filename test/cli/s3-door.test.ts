@@ -53,7 +53,7 @@ for (const layout of ['path', 'flat'] as const)
   test(`objects of a ${layout} bucket are made, read, listed, copied and removed`, async () => {
     await withS3Door(layout, async ({ s3, shoal, folder, token, by }) => {
       await s3.send(new CreateBucketCommand({ Bucket }))
-      await failsWith(s3.send(new CreateBucketCommand({ Bucket })), 'BucketAlreadyOwnedByYou')
+      await s3.send(new CreateBucketCommand({ Bucket }))
       for (const Key of KEYS)
         await s3.send(new PutObjectCommand({ Bucket, Key, Body: `text of ${Key}` }))
       assert.deepEqual(await keysOf(s3), KEYS)

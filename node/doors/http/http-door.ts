@@ -5,6 +5,7 @@ import { splitOnce } from '../../../protocol/split-once.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { DoorComponents } from '../doors.ts'
+import { askForBody } from '../web-answers.ts'
 import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
 import { sendEvents, sendFailure, sendJson } from './answers.ts'
@@ -31,7 +32,7 @@ async function respond(components: DoorComponents, exchange: Exchange): Promise<
     if (await serveConsole(exchange, path)) return
     if (path === SESSION_PATH) return await serveSession(gate, visitor, exchange)
     const { api } = await visitOf(gate, visitor, request)
-    if (request.headers.expect !== undefined) response.writeContinue()
+    askForBody({ request, response })
     await serve(api, components, exchange)
   } catch (thrown) {
     const error = asShoalError(signal.aborted ? signal.reason : thrown)

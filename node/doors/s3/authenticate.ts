@@ -71,8 +71,10 @@ export async function authenticate(
   const headers = headersOf(request)
   const { authorization } = request.headers
   const isPresigned = url.query.some(([name]) => name === 'X-Amz-Signature')
-  if (authorization === undefined && !isPresigned)
+  if (!isPresigned && (authorization === undefined || authorization === ''))
     throw accessDenied('a request is signed by a key: "shoal key create" makes one')
+  if (!isPresigned && authorization?.startsWith(`${ALGORITHM} `) !== true)
+    throw otherwiseSigned(authorization ?? '', headers, nowMs)
   const shown = isPresigned ? shownInQuery(url) : shownInHeader(authorization ?? '', headers)
   checkTime(shown, nowMs)
   checkSignedHeaders(shown, headers)
@@ -94,6 +96,8 @@ export async function authenticate(
   const isRight = isSameSignature(shown.signature, sign(key, text))
   if (found === undefined || !isRight) await refuse(gate, visitor, shown.id, found !== undefined)
   const visit = (found ?? absurd()).admit()
+  // A URL says nothing of who has it.
+  if (!isPresigned) gate.showedSecret(visitor, shown.id)
   const { time, signature: seed } = shown
   return { visit, payload, signing: { key, time, scope: scopeText(shown.scope), seed } }
 }
@@ -121,8 +125,6 @@ function shownInHeader(authorization: string, headers: ReadonlyMap<string, strin
       .split(',')
       .map((field) => splitOnce(field.trim(), '=')),
   )
-  if (!authorization.startsWith(`${ALGORITHM} `))
-    throw invalid(`requests are signed by ${ALGORITHM}`, 'InvalidRequest')
   const date = headers.get('x-amz-date') ?? timeOfDate(headers.get('date'))
   if (date === undefined) throw accessDenied('the request has no x-amz-date')
   return {
@@ -134,13 +136,29 @@ function shownInHeader(authorization: string, headers: ReadonlyMap<string, strin
   }
 }
 
+/** The refusal of a request that is signed by no way of this door: a wrong time is told first. */
+function otherwiseSigned(
+  authorization: string,
+  headers: ReadonlyMap<string, string>,
+  nowMs: WallTime,
+): S3Error {
+  const sentMs = Date.parse(headers.get('x-amz-date') ?? headers.get('date') ?? '')
+  // One before 1970 is as good as none.
+  if (!(sentMs > 0)) return accessDenied('the time of the request is none')
+  if (Math.abs(nowMs - sentMs) > SKEW_MS) return tooSkewed()
+  if (!/^\S+ \S+[:=]\S/.test(authorization)) return invalid('Authorization is none')
+  return invalid(`requests are signed by ${ALGORITHM}`, 'InvalidRequest')
+}
+
 function shownInQuery({ query }: S3Url): Shown {
   const fields = new Map(query)
   if (fields.get('X-Amz-Algorithm') !== ALGORITHM)
     throw invalid(`requests are signed by ${ALGORITHM}`, 'AuthorizationQueryParametersError')
   const expires = fields.get('X-Amz-Expires') ?? ''
-  if (!/^\d{1,6}$/.test(expires) || Number(expires) > EXPIRES_MAX_S || Number(expires) < 1)
+  if (!/^-?\d{1,9}$/.test(expires))
     throw invalid('X-Amz-Expires is 1 to 604800 s', 'AuthorizationQueryParametersError')
+  if (Number(expires) > EXPIRES_MAX_S || Number(expires) < 1)
+    throw accessDenied('X-Amz-Expires is 1 to 604800 s')
   return {
     ...parseCredential(fields.get('X-Amz-Credential') ?? ''),
     signedHeaders: (fields.get('X-Amz-SignedHeaders') ?? '').toLowerCase().split(';'),
@@ -170,8 +188,11 @@ function checkTime({ time, scope, expiresMs }: Shown, nowMs: WallTime): void {
   const isEarly = signedMs > nowMs + SKEW_MS
   const isLate = nowMs - signedMs > (expiresMs ?? SKEW_MS)
   if (isLate && expiresMs !== undefined) throw accessDenied('the request has expired')
-  if (isEarly || isLate)
-    throw new S3Error('RequestTimeTooSkewed', 403, 'the clocks differ by more than 15 minutes')
+  if (isEarly || isLate) throw tooSkewed()
+}
+
+function tooSkewed(): S3Error {
+  return new S3Error('RequestTimeTooSkewed', 403, 'the clocks differ by more than 15 minutes')
 }
 
 /** All that changes a request must be signed. */

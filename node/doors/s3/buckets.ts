@@ -2,6 +2,8 @@
 import type { ByteString } from '../../../protocol/bytes.ts'
 import { hasCode } from '../../../protocol/errors.ts'
 import { sendNothing } from '../web-answers.ts'
+import { OWNER, givesAccess } from './access.ts'
+import { changeSettings, settingOf } from './bucket-settings.ts'
 import { listKeys } from './listing.ts'
 import type { Listed, ListedItem } from './listing.ts'
 import { UPLOADS } from './keys.ts'
@@ -11,12 +13,15 @@ import {
   bucketPath,
   checkBucket,
   checkNewBucket,
+  childText,
   countOf,
   element,
+  headerOf,
   isBucketName,
   isoTime,
   sendXml,
   shownKey,
+  statIfThere,
   xmlBody,
 } from './s3-request.ts'
 import type { S3Request } from './s3-request.ts'
@@ -25,8 +30,9 @@ import { escapeXml } from '../xml/xml-text.ts'
 
 const KEYS_MAX = 1000
 const BUCKETS_PAGE = 1000
-/** One owner of all: rights are those of the account that asks. */
-export const OWNER: string = '<Owner><ID>shoal</ID><DisplayName>shoal</DisplayName></Owner>'
+const LOCATION = /^[\w-]{1,64}$/
+/** The creator of a bucket that is a folder which was made otherwise. */
+const NODE_OWNER = 'owner'
 
 export async function listBuckets(asked: S3Request): Promise<void> {
   const { api, place, signal } = asked
@@ -43,18 +49,37 @@ export async function listBuckets(asked: S3Request): Promise<void> {
 }
 
 export async function createBucket(asked: S3Request): Promise<void> {
-  const { api, bucket, response, signal, request } = asked
+  const { api, bucket, response, signal, who } = asked
   checkNewBucket(bucket)
+  const path = bucketPath(asked, bucket)
+  if (givesAccess(asked) && (await statIfThere(asked, path)) !== undefined) throw isThere()
   refuseUnknown(asked)
-  if (Number(request.headers['content-length'] ?? 0) > 0)
-    await xmlBody(request as AsyncIterable<Uint8Array>, 'CreateBucketConfiguration')
+  const location = await readLocation(asked)
+  const ownership = headerOf(asked, 'x-amz-object-ownership')
   try {
-    await api.makeFolder(bucketPath(asked, bucket), { signal })
+    await api.makeFolder(path, { signal })
+    await changeSettings(asked, { creator: who, location, ownership })
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error
-    throw new S3Error('BucketAlreadyOwnedByYou', 409, 'there is such a bucket already')
+    // Its own may make it again, and nothing changes.
+    const creator = (await settingOf(asked, 'creator')) ?? NODE_OWNER
+    if (creator !== who) throw isThere()
   }
   sendNothing(response, 200, { location: `/${bucket}` })
+}
+
+function isThere(): S3Error {
+  return new S3Error('BucketAlreadyExists', 409, 'there is such a bucket already')
+}
+
+/** The region that a new bucket is to be in: all are here, and it is told again. */
+async function readLocation({ request }: S3Request): Promise<string | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) === 0) return undefined
+  const body = request as AsyncIterable<Uint8Array>
+  const location = childText(await xmlBody(body, 'CreateBucketConfiguration'), 'LocationConstraint')
+  if (location === undefined || location === '') return undefined
+  if (!LOCATION.test(location)) throw invalid('no region', 'InvalidLocationConstraint')
+  return location
 }
 
 export async function headBucket(asked: S3Request): Promise<void> {
@@ -87,6 +112,8 @@ export async function listObjects(asked: S3Request): Promise<void> {
   const max = countOf(asked, 'max-keys', KEYS_MAX, KEYS_MAX)
   const prefix = (query.get('prefix') ?? '') as ByteString
   const delimiter = query.get('delimiter') ?? ''
+  if (delimiter !== '' && query.get('allow-unordered') === 'true')
+    throw invalid('what has a delimiter is in order')
   const token = query.get('continuation-token')
   const from = isV2
     ? token === undefined
@@ -98,15 +125,17 @@ export async function listObjects(asked: S3Request): Promise<void> {
   const listed = await list(asked, { prefix, delimiter, after, max })
   const last = listed.items.at(-1)?.key
   const next = listed.isCut ? last : undefined
-  const show = (name: string, text: string | undefined): string =>
-    text === undefined ? '' : `<${name}>${shownKey(text as ByteString, encoding)}</${name}>`
+  const show = (name: string, text: string | undefined, isEncoded = true): string => {
+    if (text === undefined) return ''
+    return `<${name}>${shownKey(text as ByteString, isEncoded ? encoding : undefined)}</${name}>`
+  }
   const withOwner = !isV2 || query.get('fetch-owner') === 'true'
   const shown = { tag: 'Contents', first: '', owner: withOwner ? OWNER : '' }
   sendXml(
     asked,
     'ListBucketResult',
     element('Name', asked.bucket) +
-      show('Prefix', prefix) +
+      show('Prefix', prefix, isV2 || !isPlain(prefix)) +
       (isV2
         ? element('KeyCount', listed.items.length) +
           element('ContinuationToken', token) +
@@ -200,28 +229,21 @@ export function encodingOf({ query }: S3Request): string | undefined {
   throw invalid('encoding-type is "url"')
 }
 
+/** Does it read the same decoded? Of ListObjects not all clients decode the prefix. */
+function isPlain(text: string): boolean {
+  return /^[\t\n -$&-*,-~\x80-\xff]*$/.test(text)
+}
+
 function toToken(key: ByteString): string {
   return Buffer.from(key, 'latin1').toString('base64url')
 }
 
 function fromToken(token: string): string {
-  if (!/^[\w-]{1,2000}$/.test(token)) throw invalid('the continuation token is none')
+  if (!/^[\w-]{0,2000}$/.test(token)) throw invalid('the continuation token is none')
   return Buffer.from(token, 'base64url').toString('latin1')
 }
 
 export async function bucketLocation(asked: S3Request): Promise<void> {
-  await checkBucket(asked)
-  sendXml(asked, 'LocationConstraint', '')
-}
-
-/** All that is granted is said by accounts: in its words, the owner may do all. */
-export function sendAcl(asked: S3Request): void {
-  const grantee =
-    '<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">' +
-    '<ID>shoal</ID><DisplayName>shoal</DisplayName></Grantee>'
-  sendXml(
-    asked,
-    'AccessControlPolicy',
-    `${OWNER}<AccessControlList><Grant>${grantee}<Permission>FULL_CONTROL</Permission></Grant></AccessControlList>`,
-  )
+  const location = (await settingOf(asked, 'location')) ?? ''
+  sendXml(asked, 'LocationConstraint', LOCATION.test(location) ? location : '')
 }

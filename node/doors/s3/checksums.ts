@@ -7,6 +7,14 @@ const NAMES = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const
 
 export type ChecksumName = (typeof NAMES)[number]
 
+const BYTES: Readonly<Record<ChecksumName, number>> = {
+  CRC32: 4,
+  CRC32C: 4,
+  CRC64NVME: 8,
+  SHA1: 20,
+  SHA256: 32,
+}
+
 export interface RunningChecksum {
   update(part: Uint8Array): void
   /** In base64. */
@@ -15,6 +23,12 @@ export interface RunningChecksum {
 
 export function isChecksumName(text: string): text is ChecksumName {
   return NAMES.some((name) => name === text)
+}
+
+/** Is it a value of one, in base64? */
+export function isChecksum(name: ChecksumName, text: string | undefined = ''): boolean {
+  const bytes = Buffer.from(text, 'base64')
+  return bytes.length === BYTES[name] && bytes.toString('base64') === text
 }
 
 /** The header, or trailer, that has the value of one. */

@@ -96,9 +96,14 @@ export function attributeOf({ extended = {} }: DescribedFile, name: string): str
 function fieldsOf(stat: DescribedFile): Readonly<Record<string, unknown>> | undefined {
   const value = attributeOf(stat, ATTRIBUTE)
   if (value === undefined) return undefined
+  const read = parseJson(Buffer.from(value, 'base64').toString('utf8'))
+  return isObject(read) ? read : undefined
+}
+
+/** Undefined where it is none. */
+export function parseJson(text: string): unknown {
   try {
-    const read: unknown = JSON.parse(Buffer.from(value, 'base64').toString('utf8'))
-    return isObject(read) ? read : undefined
+    return JSON.parse(text)
   } catch {
     // Somebody else's, or damaged: it says nothing.
     return undefined
@@ -121,7 +126,7 @@ function textsOf(value: unknown, isName: (name: string) => boolean): Texts {
   return Object.fromEntries(pairs.slice(0, TEXTS_MAX)) as Texts
 }
 
-function tagsOf(value: unknown): ObjectMetadata['tags'] {
+export function tagsOf(value: unknown): ObjectMetadata['tags'] {
   if (!Array.isArray(value)) return []
   return value.filter(
     (pair): pair is [string, string] =>

@@ -6,14 +6,15 @@ import type { ByteString } from '../../../protocol/bytes.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import { hasCode } from '../../../protocol/errors.ts'
 import type { FileStat } from '../../control/files.ts'
-import { sendNothing } from '../web-answers.ts'
+import { askForBody, sendNothing } from '../web-answers.ts'
 import { UPLOADS } from './keys.ts'
 import { ATTRIBUTE, NO_METADATA, attributeOf, encodeMetadata, metadataOf } from './metadata.ts'
 import { newMetadata } from './new-metadata.ts'
 import { makeFolder, placeObject, sendStored, writeCondition } from './objects.ts'
 import { described, payloadOf } from './payload.ts'
 import type { Payload } from './payload.ts'
-import { OWNER, encodingOf } from './buckets.ts'
+import { OWNER } from './access.ts'
+import { encodingOf } from './buckets.ts'
 import { S3Error, invalid } from './s3-error.ts'
 import {
   bucketPath,
@@ -71,7 +72,7 @@ export async function putPart(asked: S3Request): Promise<void> {
   const number = partNumberOf(asked)
   const upload = await findUpload(asked)
   const payload = payloadOf(asked)
-  if (asked.request.headers.expect !== undefined) asked.response.writeContinue()
+  askForBody(asked)
   await writePart(asked, upload, number, payload)
   sendStored(asked, payload.seen)
 }

@@ -1,6 +1,7 @@
 // The metadata that a request gives an object that it makes. What this server has none of is
 // refused, lest somebody takes it to hold.
 import { utf8 } from '../../../protocol/bytes.ts'
+import { refuseAccess } from './access.ts'
 import { NO_METADATA, USER_BYTES_MAX, keptHeaders } from './metadata.ts'
 import type { ObjectMetadata } from './metadata.ts'
 import { S3Error, invalid, notImplemented } from './s3-error.ts'
@@ -12,12 +13,6 @@ const META = 'x-amz-meta-'
 const TAGS_MAX = 10
 const TAG_KEY_MAX = 128
 const TAG_VALUE_MAX = 256
-/** Access that the owner of a bucket has anyway. */
-const OWN_ACLS: ReadonlySet<string> = new Set([
-  'private',
-  'bucket-owner-full-control',
-  'bucket-owner-read',
-])
 
 /** throws S3Error. */
 export function newMetadata(asked: S3Request): ObjectMetadata {
@@ -45,10 +40,8 @@ export function newMetadata(asked: S3Request): ObjectMetadata {
 
 /** throws S3Error for access, encryption and locks that nobody would keep. */
 export function refuseUnknown(asked: S3Request): void {
-  const acl = headerOf(asked, 'x-amz-acl')
-  if (acl !== undefined && !OWN_ACLS.has(acl)) throw notImplemented(`access like ${acl}`)
+  refuseAccess(asked)
   for (const name of Object.keys(asked.request.headers)) {
-    if (name.startsWith('x-amz-grant-')) throw notImplemented('grants of access: see "shoal grant"')
     if (name.startsWith('x-amz-server-side-encryption'))
       throw notImplemented('encryption by the request: all is encrypted')
     if (name.startsWith('x-amz-object-lock')) throw notImplemented('locks of objects')
@@ -65,12 +58,15 @@ function parseTagging(text: string | undefined): ObjectMetadata['tags'] {
       .map((part) => uriDecode(part.replaceAll('+', ' ')))
     return [key, value]
   })
-  return checkTags(pairs)
+  return checkTags(pairs.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** throws S3Error. */
-export function checkTags(pairs: readonly (readonly [string, string])[]): ObjectMetadata['tags'] {
-  if (pairs.length > TAGS_MAX) throw invalid(`an object has at most ${TAGS_MAX} tags`, 'InvalidTag')
+export function checkTags(
+  pairs: readonly (readonly [string, string])[],
+  most: number = TAGS_MAX,
+): ObjectMetadata['tags'] {
+  if (pairs.length > most) throw invalid(`there are at most ${most} tags`, 'InvalidTag')
   if (new Set(pairs.map(([key]) => key)).size < pairs.length)
     throw invalid('a tag is given twice', 'InvalidTag')
   for (const [key, value] of pairs)

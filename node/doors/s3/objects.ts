@@ -5,7 +5,7 @@ import type { FileStat } from '../../control/files.ts'
 import { READ_TRIES, httpDate } from '../send-file.ts'
 import { isChanged, isKnown, rangeOf } from '../ranges.ts'
 import type { Dated } from '../ranges.ts'
-import { sendBytes, sendNothing } from '../web-answers.ts'
+import { askForBody, sendBytes, sendNothing } from '../web-answers.ts'
 import type { Headers } from '../web-answers.ts'
 import { checksumHeader } from './checksums.ts'
 import { ATTRIBUTE, encodeMetadata, hasMarker, isKeptHeader, metadataOf } from './metadata.ts'
@@ -33,13 +33,13 @@ export function isMarkerKey({ place, key }: S3Request): boolean {
 }
 
 export async function putObject(asked: S3Request): Promise<void> {
-  const { api, response, signal } = asked
+  const { api, signal } = asked
   if (isMarkerKey(asked)) return putMarker(asked)
   const payload = payloadOf(asked)
   const metadata = newMetadata(asked)
   const ifTag = await writeCondition(asked)
   const { content, attributes } = described(payload, metadata, freshTime(asked))
-  if (asked.request.headers.expect !== undefined) response.writeContinue()
+  askForBody(asked)
   // Nothing of it has been read where there is no folder for it yet.
   await placeObject(asked, (path) => {
     const { sizeBytes } = payload
@@ -103,20 +103,16 @@ export async function makeFolder(
 export async function writeCondition(asked: S3Request): Promise<string | undefined> {
   const isNot = headerOf(asked, 'if-none-match')
   const is = headerOf(asked, 'if-match')
-  if (isNot !== undefined) {
-    if (isNot !== '*') throw new S3Error('NotImplemented', 501, 'If-None-Match of a write is "*"')
-    return ''
-  }
-  if (is === undefined) return undefined
+  if (isNot === '*') return ''
+  if (is === undefined && isNot === undefined) return undefined
   const stat = await statIfThere(asked, objectPath(asked, asked.bucket, asked.key))
-  if (stat?.kind !== 'file') throw noSuchKey()
-  if (
-    isChanged(
-      { match: quoted(is), since: undefined },
-      datedOf({ stat, metadata: metadataOf(stat) }),
-    )
-  )
-    throw precondition()
+  if (stat?.kind !== 'file') {
+    if (is === undefined) return ''
+    throw is === '*' ? precondition() : noSuchKey()
+  }
+  const dated = datedOf({ stat, metadata: metadataOf(stat) })
+  const isOther = isChanged({ match: quoted(is), since: undefined }, dated)
+  if (isOther || isKnown({ known: quoted(isNot), since: undefined }, dated)) throw precondition()
   return stat.tag
 }
 

@@ -1,7 +1,13 @@
 // The body of a request as the bytes that it says: taken out of chunks, and checked against each
 // hash and checksum that came with it, before its writer takes the last of it to be the last.
 import { createHash } from 'node:crypto'
-import { isChecksumName, checksumHeader, checksumOfHeader, startChecksum } from './checksums.ts'
+import {
+  isChecksum,
+  isChecksumName,
+  checksumHeader,
+  checksumOfHeader,
+  startChecksum,
+} from './checksums.ts'
 import type { ChecksumName } from './checksums.ts'
 import { chunkedBody } from './chunked-body.ts'
 import { ATTRIBUTE, encodeMetadata } from './metadata.ts'
@@ -12,6 +18,7 @@ import { headerOf } from './s3-request.ts'
 import type { S3Request } from './s3-request.ts'
 
 const SHA256 = /^[0-9a-f]{64}$/
+const MD5_BYTES = 16
 const STREAMING = 'STREAMING-'
 const SIGNED = 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD'
 const TRAILER = '-TRAILER'
@@ -71,7 +78,8 @@ export function payloadOf(asked: S3Request): Payload {
     : headerOf(asked, 'content-length')
   if (said === undefined && isStreaming)
     throw new S3Error('MissingContentLength', 411, 'x-amz-decoded-content-length is missing')
-  if (said === undefined && asked.request.method === 'PUT' && !isStreaming)
+  const isChunked = headerOf(asked, 'transfer-encoding') !== undefined
+  if (said === undefined && asked.request.method === 'PUT' && !isStreaming && !isChunked)
     throw new S3Error('MissingContentLength', 411, 'Content-Length is missing')
   const sizeBytes = said !== undefined && /^\d{1,15}$/.test(said) ? Number(said) : undefined
   const seen: Seen = { sizeBytes: 0, md5: Buffer.alloc(0), checksum: undefined }
@@ -103,7 +111,8 @@ async function* checkedParts(
   seen.md5 = md5.digest()
   if (sha256 !== undefined && !isSameSignature(sha256.digest('hex'), payload))
     throw invalid('the body has not the hash that was signed', 'XAmzContentSHA256Mismatch')
-  checkMd5(asked, seen.md5)
+  if (shownMd5(asked)?.equals(seen.md5) === false)
+    throw invalid('the body has another MD5', 'BadDigest')
   if (name === undefined || running === undefined) return
   const value = await running.digest()
   const header = checksumHeader(name)
@@ -132,19 +141,17 @@ function checksumAsked(asked: S3Request): ChecksumName | undefined {
   const trailer = checksumOfHeader(headerOf(asked, 'x-amz-trailer') ?? '')
   const given = Object.keys(asked.request.headers).flatMap((name) => checksumOfHeader(name) ?? [])
   if (given.length > 1) throw invalid('there is more than one checksum', 'InvalidRequest')
-  if (
-    given[0] !== undefined &&
-    !/^[A-Za-z0-9+/]{2,88}={0,2}$/.test(headerOf(asked, checksumHeader(given[0])) ?? '')
-  )
-    throw invalid('the checksum is not in base64', 'InvalidRequest')
+  if (given[0] !== undefined && !isChecksum(given[0], headerOf(asked, checksumHeader(given[0]))))
+    throw invalid(`the checksum is no ${given[0]} in base64`, 'InvalidRequest')
   return given[0] ?? trailer ?? (named !== undefined && isChecksumName(named) ? named : undefined)
 }
 
-function checkMd5(asked: S3Request, md5: Buffer): void {
+/** The header as bytes; it is looked at before anything else is. throws S3Error. */
+export function shownMd5(asked: Pick<S3Request, 'request'>): Buffer | undefined {
   const shown = headerOf(asked, 'content-md5')
-  if (shown === undefined) return
+  if (shown === undefined) return undefined
   const bytes = Buffer.from(shown, 'base64')
-  if (bytes.length !== md5.length || bytes.toString('base64') !== shown.trim())
+  if (bytes.length !== MD5_BYTES || bytes.toString('base64') !== shown.trim())
     throw invalid('Content-MD5 is none', 'InvalidDigest')
-  if (!bytes.equals(md5)) throw invalid('the body has another MD5', 'BadDigest')
+  return bytes
 }

@@ -2,13 +2,25 @@
 // (`http://HOST/BUCKET/KEY`) and sign by version 4.
 import { asShoalError } from '../../../protocol/errors.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
+import { toHex } from '../../../protocol/bytes.ts'
 import type { ByteString } from '../../../protocol/bytes.ts'
 import type { DoorFolder } from '../../door-config.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { DoorComponents } from '../doors.ts'
-import { begin, isToBeAnswered, leaveUnread, sendNothing } from '../web-answers.ts'
+import { begin, isToBeAnswered, leaveUnread } from '../web-answers.ts'
 import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
+import {
+  checkBlock,
+  deleteOwnership,
+  deletePublicBlock,
+  getOwnership,
+  getPublicBlock,
+  putAcl,
+  putOwnership,
+  putPublicBlock,
+  sendAcl,
+} from './access.ts'
 import { authenticate, parseUrl } from './authenticate.ts'
 import {
   bucketLocation,
@@ -18,7 +30,6 @@ import {
   listBuckets,
   listObjects,
   listVersions,
-  sendAcl,
 } from './buckets.ts'
 import { copyObject, copyPart } from './copy.ts'
 import { deleteObjects } from './delete-objects.ts'
@@ -33,10 +44,20 @@ import {
 } from './multipart.ts'
 import { refuseUnknown } from './new-metadata.ts'
 import { checkVersion, deleteObject, findObject, getObject, putObject } from './objects.ts'
+import { shownMd5 } from './payload.ts'
 import { S3Error, errorElement, notImplemented, toldBy } from './s3-error.ts'
-import { XML_HEAD, checkBucket, headerOf, sendXml } from './s3-request.ts'
+import { REQUEST_ID, XML_HEAD, aboutOf, checkBucket, headerOf, sendXml } from './s3-request.ts'
 import type { S3Place, S3Request } from './s3-request.ts'
-import { deleteTagging, getTagging, putTagging } from './tagging.ts'
+import {
+  deleteBucketTagging,
+  deleteTagging,
+  getBucketTagging,
+  getTagging,
+  putBucketTagging,
+  putTagging,
+} from './tagging.ts'
+
+const REQUEST_ID_BYTES = 8
 
 export type S3Settings = DoorFolder & { readonly layout: Layout }
 
@@ -55,15 +76,17 @@ async function respond(
   place: S3Place,
   exchange: Exchange,
 ): Promise<void> {
-  const { request, signal } = exchange
+  const { response, signal } = exchange
+  response.setHeader(REQUEST_ID, toHex(components.random.bytes(REQUEST_ID_BYTES)).toUpperCase())
   try {
     const asked = await requestOf(components, place, exchange)
     checkVersion(asked)
+    await checkBlock(asked)
     await serveOf(asked)(asked)
   } catch (thrown) {
     const error = asShoalError(signal.aborted ? signal.reason : thrown)
     if (error.code === 'internal') components.onError(error)
-    sendFailure(exchange, error, request.url ?? '/')
+    sendFailure(exchange, error)
   }
 }
 
@@ -76,6 +99,7 @@ async function requestOf(
   const visitor = visitorOf('s3', exchange)
   gate.checkOrigin(visitor)
   const url = parseUrl(request.url ?? '/')
+  shownMd5({ request })
   const { visit, ...auth } = await authenticate(gate, { request, url, visitor }, clock.wall())
   const [, bucket = '', key = ''] = /^\/([^/]*)(?:\/(.*))?$/s.exec(url.path) ?? []
   const query = new Map(url.query)
@@ -128,12 +152,19 @@ const BUCKET_CALLS: Readonly<Record<string, Serve>> = {
   },
   'PUT acl': async (asked) => {
     await checkBucket(asked)
-    putAcl(asked)
+    refuseUnknown(asked)
+    await putAcl(asked)
   },
-  'GET versioning': async (asked) => {
-    await checkBucket(asked)
-    sendXml(asked, 'VersioningConfiguration', '')
-  },
+  'GET ownershipControls': getOwnership,
+  'PUT ownershipControls': putOwnership,
+  'DELETE ownershipControls': deleteOwnership,
+  'GET publicAccessBlock': getPublicBlock,
+  'PUT publicAccessBlock': putPublicBlock,
+  'DELETE publicAccessBlock': deletePublicBlock,
+  'GET tagging': getBucketTagging,
+  'PUT tagging': putBucketTagging,
+  'DELETE tagging': deleteBucketTagging,
+  'GET versioning': answered('VersioningConfiguration'),
   'GET versions': listVersions,
   'GET uploads': listUploads,
   'POST delete': deleteObjects,
@@ -142,8 +173,13 @@ const BUCKET_CALLS: Readonly<Record<string, Serve>> = {
   'GET lifecycle': nothingSet('NoSuchLifecycleConfiguration'),
   'GET object-lock': nothingSet('ObjectLockConfigurationNotFoundError'),
   'GET policy': nothingSet('NoSuchBucketPolicy'),
-  'GET tagging': nothingSet('NoSuchTagSet'),
+  'GET replication': nothingSet('ReplicationConfigurationNotFoundError'),
   'GET website': nothingSet('NoSuchWebsiteConfiguration'),
+  'GET accelerate': answered('AccelerateConfiguration'),
+  'GET logging': answered('BucketLoggingStatus'),
+  'GET notification': answered('NotificationConfiguration'),
+  'GET policyStatus': answered('PolicyStatus', '<IsPublic>false</IsPublic>'),
+  'GET requestPayment': answered('RequestPaymentConfiguration', '<Payer>BucketOwner</Payer>'),
 }
 
 const OBJECT_CALLS: Readonly<Record<string, Serve>> = {
@@ -157,7 +193,8 @@ const OBJECT_CALLS: Readonly<Record<string, Serve>> = {
   },
   'PUT acl': async (asked) => {
     await findObject(asked)
-    putAcl(asked)
+    refuseUnknown(asked)
+    await putAcl(asked)
   },
   'GET tagging': getTagging,
   'PUT tagging': putTagging,
@@ -173,6 +210,14 @@ function isCopy(asked: S3Request): boolean {
   return headerOf(asked, 'x-amz-copy-source') !== undefined
 }
 
+/** A configuration that is the same for all buckets. */
+function answered(name: string, content = ''): Serve {
+  return async (asked) => {
+    await checkBucket(asked)
+    sendXml(asked, name, content)
+  }
+}
+
 /** A configuration that no bucket has here. */
 function nothingSet(s3Code: string): Serve {
   return async (asked) => {
@@ -181,19 +226,11 @@ function nothingSet(s3Code: string): Serve {
   }
 }
 
-/** An access that the owner has anyway is taken. */
-function putAcl(asked: S3Request): void {
-  refuseUnknown(asked)
-  if (headerOf(asked, 'x-amz-acl') === undefined)
-    throw notImplemented('access lists: see "shoal grant"')
-  sendNothing(asked.response, 200)
-}
-
-function sendFailure({ request, response }: Exchange, error: ShoalError, resource: string): void {
+function sendFailure({ request, response }: Exchange, error: ShoalError): void {
   if (!isToBeAnswered(response)) return
   const told = toldBy(error)
   leaveUnread({ request, response })
-  const body = Buffer.from(XML_HEAD + errorElement(told, error, resource))
+  const body = Buffer.from(XML_HEAD + errorElement(told, error, aboutOf({ request, response })))
   begin(response, told.status, { 'content-type': 'application/xml', 'content-length': body.length })
   response.end(request.method === 'HEAD' ? undefined : body)
 }

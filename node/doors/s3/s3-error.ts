@@ -67,9 +67,13 @@ export function toldBy(error: ShoalError): Told {
   return { status, s3Code: status === 503 ? 'ServiceUnavailable' : 'InternalError' }
 }
 
-export function errorElement({ s3Code }: Told, { message }: ShoalError, resource: string): string {
+export function errorElement(
+  { s3Code }: Told,
+  { message }: ShoalError,
+  { resource, requestId }: { readonly resource: string; readonly requestId: string },
+): string {
   return (
     `<Error><Code>${s3Code}</Code><Message>${escapeXml(message)}</Message>` +
-    `<Resource>${escapeXml(resource)}</Resource></Error>`
+    `<Resource>${escapeXml(resource)}</Resource><RequestId>${requestId}</RequestId></Error>`
   )
 }

@@ -27,7 +27,9 @@ export const XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 /** Names of folders that show as buckets; new ones are as S3 has them. */
 const BUCKET = /^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/
-const NEW_BUCKET = /^(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
+const NEW_BUCKET = /^(?!\d+\.\d+\.\d+\.\d+$)(?!.*(?:\.\.|\.-|-\.))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
+/** The header by which each answer has a name. */
+export const REQUEST_ID = 'x-amz-request-id'
 const ALIVE_MS: number = 10 * SECOND_MS
 
 export interface S3Place {
@@ -86,8 +88,17 @@ export function statIfThere(
 
 /** throws S3Error 'NoSuchBucket'. */
 export async function checkBucket(asked: S3Request, bucket: string = asked.bucket): Promise<void> {
+  await statOfBucket(asked, bucket)
+}
+
+/** throws S3Error 'NoSuchBucket'. */
+export async function statOfBucket(
+  asked: S3Request,
+  bucket: string = asked.bucket,
+): Promise<FileStat> {
   const stat = await statIfThere(asked, bucketPath(asked, bucket))
   if (stat?.kind !== 'folder') throw new S3Error('NoSuchBucket', 404, 'there is no such bucket')
+  return stat
 }
 
 export function headerOf({ request }: Pick<Exchange, 'request'>, name: string): string | undefined {
@@ -159,7 +170,7 @@ export function sendXml(
  * connection for dead: a failure after that is told in the body of a 200, as S3 does.
  */
 export async function keepingAlive(asked: S3Request, run: () => Promise<void>): Promise<void> {
-  const { clock, response, request } = asked
+  const { clock, response } = asked
   const beat = (): void => {
     if (!response.headersSent) {
       begin(response, 200, { 'content-type': 'application/xml' })
@@ -174,10 +185,18 @@ export async function keepingAlive(asked: S3Request, run: () => Promise<void>): 
   } catch (thrown) {
     if (!response.headersSent) throw thrown
     const error = asShoalError(thrown)
-    response.end(errorElement(toldBy(error), error, request.url ?? '/'))
+    response.end(errorElement(toldBy(error), error, aboutOf(asked)))
   } finally {
     timer.cancel()
   }
+}
+
+/** The fields of an error that say what it is about. */
+export function aboutOf({ request, response }: Pick<Exchange, 'request' | 'response'>): {
+  readonly resource: string
+  readonly requestId: string
+} {
+  return { resource: request.url ?? '/', requestId: String(response.getHeader(REQUEST_ID) ?? '') }
 }
 
 export function element(name: string, text: string | number | undefined): string {

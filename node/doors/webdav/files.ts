@@ -2,7 +2,7 @@
 import { ShoalError, hasCode } from '../../../protocol/errors.ts'
 import type { FileStat } from '../../control/files.ts'
 import { isPlain, sendFile } from '../send-file.ts'
-import { begin, sendNothing } from '../web-answers.ts'
+import { askForBody, begin, sendNothing } from '../web-answers.ts'
 import type { Headers } from '../web-answers.ts'
 import { checkConditions, checkLocks, checkLocksOfName, checkLocksOfTree } from './conditions.ts'
 import { DavError } from './dav-error.ts'
@@ -61,7 +61,7 @@ export async function put(asked: DavRequest): Promise<void> {
   checkAll()
   if (stat === undefined) await checkParent(asked, place)
   const attributes = { sizeBytes: lengthOf(asked), modifiedNs: modifiedOf(asked) }
-  if (request.headers.expect !== undefined) response.writeContinue()
+  askForBody({ request, response })
   // Somebody may lock it while it comes in.
   await api.writeFile(place.path, thenChecked(asked, checkAll), attributes, { ifTag, signal })
   const tag = (await statIfThere(asked, place))?.tag

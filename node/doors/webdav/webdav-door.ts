@@ -6,7 +6,7 @@ import type { DoorFolder } from '../../door-config.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { DoorComponents } from '../doors.ts'
 import type { Visit } from '../visit.ts'
-import { begin, isToBeAnswered, leaveUnread, sendNothing } from '../web-answers.ts'
+import { askForBody, begin, isToBeAnswered, leaveUnread, sendNothing } from '../web-answers.ts'
 import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
 import { DavError, davErrorBody, davStatus } from './dav-error.ts'
@@ -83,7 +83,7 @@ async function respond(
     const url = request.method === 'OPTIONS' && request.url === '*' ? '/' : (request.url ?? '/')
     const place = placeOf(settings, davPath(url))
     if (!READING.has(request.method ?? '')) checkPresent(place)
-    if (request.headers.expect !== undefined && serve !== put) response.writeContinue()
+    if (serve !== put) askForBody({ request, response })
     await serve({
       ...exchange,
       ...visit,
