@@ -43,11 +43,10 @@ export async function listBuckets(asked: S3Request): Promise<void> {
 }
 
 export async function createBucket(asked: S3Request): Promise<void> {
-  const { api, bucket, response, signal, request } = asked
+  const { api, bucket, response, signal, headers, body } = asked
   checkNewBucket(bucket)
   refuseUnknown(asked)
-  if (Number(request.headers['content-length'] ?? 0) > 0)
-    await xmlBody(request as AsyncIterable<Uint8Array>, 'CreateBucketConfiguration')
+  if (Number(headers['content-length'] ?? 0) > 0) await xmlBody(body, 'CreateBucketConfiguration')
   try {
     await api.makeFolder(bucketPath(asked, bucket), { signal })
   } catch (error) {

@@ -105,7 +105,7 @@ function fieldsOf(stat: DescribedFile): Readonly<Record<string, unknown>> | unde
   }
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

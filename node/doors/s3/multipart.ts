@@ -71,7 +71,7 @@ export async function putPart(asked: S3Request): Promise<void> {
   const number = partNumberOf(asked)
   const upload = await findUpload(asked)
   const payload = payloadOf(asked)
-  if (asked.request.headers.expect !== undefined) asked.response.writeContinue()
+  if (asked.headers.expect !== undefined) asked.response.writeContinue()
   await writePart(asked, upload, number, payload)
   sendStored(asked, payload.seen)
 }

@@ -22,7 +22,7 @@ const OWN_ACLS: ReadonlySet<string> = new Set([
 /** throws S3Error. */
 export function newMetadata(asked: S3Request): ObjectMetadata {
   refuseUnknown(asked)
-  const { headers } = asked.request
+  const { headers } = asked
   const user = Object.entries(headers).flatMap(([name, value]): [string, string][] =>
     name.startsWith(META) ? [[name.slice(META.length), String(value)]] : [],
   )
@@ -47,7 +47,7 @@ export function newMetadata(asked: S3Request): ObjectMetadata {
 export function refuseUnknown(asked: S3Request): void {
   const acl = headerOf(asked, 'x-amz-acl')
   if (acl !== undefined && !OWN_ACLS.has(acl)) throw notImplemented(`access like ${acl}`)
-  for (const name of Object.keys(asked.request.headers)) {
+  for (const name of Object.keys(asked.headers)) {
     if (name.startsWith('x-amz-grant-')) throw notImplemented('grants of access: see "shoal grant"')
     if (name.startsWith('x-amz-server-side-encryption'))
       throw notImplemented('encryption by the request: all is encrypted')
@@ -62,7 +62,7 @@ function parseTagging(text: string | undefined): ObjectMetadata['tags'] {
   const pairs = text.split('&').map((pair): [string, string] => {
     const [key = '', value = ''] = pair
       .split('=', 2)
-      .map((part) => uriDecode(part.replaceAll('+', ' ')))
+      .map((part) => Buffer.from(uriDecode(part.replaceAll('+', ' ')) ?? '', 'latin1').toString())
     return [key, value]
   })
   return checkTags(pairs)

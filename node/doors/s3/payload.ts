@@ -114,8 +114,7 @@ async function* checkedParts(
 }
 
 function bodyOf(asked: S3Request, trailers: Map<string, string>): AsyncIterable<Uint8Array> {
-  const { request, auth } = asked
-  const body = request as AsyncIterable<Uint8Array>
+  const { body, auth } = asked
   if (!auth.payload.startsWith(STREAMING)) return body
   return chunkedBody(body, {
     signing: auth.payload.startsWith(SIGNED) ? auth.signing : undefined,
@@ -130,7 +129,7 @@ function bodyOf(asked: S3Request, trailers: Map<string, string>): AsyncIterable<
 function checksumAsked(asked: S3Request): ChecksumName | undefined {
   const named = headerOf(asked, 'x-amz-sdk-checksum-algorithm')?.toUpperCase()
   const trailer = checksumOfHeader(headerOf(asked, 'x-amz-trailer') ?? '')
-  const given = Object.keys(asked.request.headers).flatMap((name) => checksumOfHeader(name) ?? [])
+  const given = Object.keys(asked.headers).flatMap((name) => checksumOfHeader(name) ?? [])
   if (given.length > 1) throw invalid('there is more than one checksum', 'InvalidRequest')
   if (
     given[0] !== undefined &&

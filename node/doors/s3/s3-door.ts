@@ -10,6 +10,7 @@ import { begin, isToBeAnswered, leaveUnread, sendNothing } from '../web-answers.
 import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
 import { authenticate, parseUrl } from './authenticate.ts'
+import type { S3Url } from './authenticate.ts'
 import {
   bucketLocation,
   createBucket,
@@ -33,6 +34,7 @@ import {
 } from './multipart.ts'
 import { refuseUnknown } from './new-metadata.ts'
 import { checkVersion, deleteObject, findObject, getObject, putObject } from './objects.ts'
+import { isPosted, postObject } from './post-object.ts'
 import { S3Error, errorElement, notImplemented, toldBy } from './s3-error.ts'
 import { XML_HEAD, checkBucket, headerOf, sendXml } from './s3-request.ts'
 import type { S3Place, S3Request } from './s3-request.ts'
@@ -57,7 +59,12 @@ async function respond(
 ): Promise<void> {
   const { request, signal } = exchange
   try {
-    const asked = await requestOf(components, place, exchange)
+    const url = parseUrl(request.url ?? '/')
+    // Nobody comes in by what a browser adds of itself, so pages of any origin may ask.
+    components.gate.checkHost(visitorOf('s3', exchange))
+    const { bucket } = targetOf(url)
+    if (isPosted(request, url)) return await postObject(components, place, { exchange, bucket })
+    const asked = await requestOf(components, place, { exchange, url })
     checkVersion(asked)
     await serveOf(asked)(asked)
   } catch (thrown) {
@@ -70,26 +77,28 @@ async function respond(
 async function requestOf(
   { gate, clock, random }: DoorComponents,
   place: S3Place,
-  exchange: Exchange,
+  { exchange, url }: { readonly exchange: Exchange; readonly url: S3Url },
 ): Promise<S3Request> {
   const { request } = exchange
   const visitor = visitorOf('s3', exchange)
-  gate.checkOrigin(visitor)
-  const url = parseUrl(request.url ?? '/')
   const { visit, ...auth } = await authenticate(gate, { request, url, visitor }, clock.wall())
-  const [, bucket = '', key = ''] = /^\/([^/]*)(?:\/(.*))?$/s.exec(url.path) ?? []
-  const query = new Map(url.query)
   return {
     ...exchange,
     ...visit,
+    headers: request.headers,
+    body: request as AsyncIterable<Uint8Array>,
     place,
     clock,
     random,
     auth,
-    query,
-    bucket,
-    key: key as ByteString,
+    query: new Map(url.query),
+    ...targetOf(url),
   }
+}
+
+function targetOf({ path }: S3Url): Pick<S3Request, 'bucket' | 'key'> {
+  const [, bucket = '', key = ''] = /^\/([^/]*)(?:\/(.*))?$/s.exec(path) ?? []
+  return { bucket, key: key as ByteString }
 }
 
 function serveOf(asked: S3Request): Serve {

@@ -20,6 +20,7 @@ import { partsOf } from './keys.ts'
 import type { Layout } from './keys.ts'
 import { S3Error, errorElement, invalid, toldBy } from './s3-error.ts'
 import { uriEncode } from './sigv4.ts'
+import type { IncomingHttpHeaders } from 'node:http'
 
 const XML_BYTES_MAX: number = 4 * MIB
 const ELEMENTS_MAX = 60_000
@@ -37,12 +38,16 @@ export interface S3Place {
 }
 
 export interface S3Request extends Exchange {
+  /** Those of HTTP, or what a form has in their place. */
+  readonly headers: IncomingHttpHeaders
+  /** That of HTTP, or the file of a form. */
+  readonly body: AsyncIterable<Uint8Array>
   readonly api: NodeApi
   readonly who: string
   readonly place: S3Place
   readonly clock: Clock
   readonly random: Random
-  readonly auth: Pick<Authenticated, 'payload' | 'signing'>
+  readonly auth: Pick<Authenticated, 'payload'> & Partial<Pick<Authenticated, 'signing'>>
   readonly query: ReadonlyMap<string, string>
   /** '' is none. */
   readonly bucket: string
@@ -90,8 +95,11 @@ export async function checkBucket(asked: S3Request, bucket: string = asked.bucke
   if (stat?.kind !== 'folder') throw new S3Error('NoSuchBucket', 404, 'there is no such bucket')
 }
 
-export function headerOf({ request }: Pick<Exchange, 'request'>, name: string): string | undefined {
-  const value = request.headers[name]
+export function headerOf(
+  { headers }: Pick<S3Request, 'headers'>,
+  name: string,
+): string | undefined {
+  const value = headers[name]
   return Array.isArray(value) ? value.join(',') : value
 }
 

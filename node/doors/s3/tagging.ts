@@ -18,14 +18,19 @@ export async function getTagging(asked: S3Request): Promise<void> {
 }
 
 export async function putTagging(asked: S3Request): Promise<void> {
-  const root = await xmlBody(payloadOf(asked).parts, 'Tagging')
+  await setTags(asked, await readTags(payloadOf(asked).parts))
+  sendNothing(asked.response, 200)
+}
+
+/** Those of a document. throws S3Error. */
+export async function readTags(parts: AsyncIterable<Uint8Array>): Promise<ObjectMetadata['tags']> {
+  const root = await xmlBody(parts, 'Tagging')
   const [set] = childrenNamed(root, 'TagSet')
   if (set === undefined) throw new S3Error('MalformedXML', 400, 'the body is no Tagging')
   const pairs = childrenNamed(set, 'Tag').map(
     (tag) => [childText(tag, 'Key') ?? '', childText(tag, 'Value') ?? ''] as const,
   )
-  await setTags(asked, checkTags(pairs))
-  sendNothing(asked.response, 200)
+  return checkTags(pairs)
 }
 
 export async function deleteTagging(asked: S3Request): Promise<void> {
