@@ -92,6 +92,11 @@ export class Gate {
       throw new ShoalError('EPERM', 'this door is for programs of this machine: ask for localhost')
   }
 
+  /** With the rights of the owner: for what a door tells to those who are not in yet. */
+  get forAnybody(): Pick<NodeApi, 'stat'> {
+    return this.#c.api
+  }
+
   /**
    * authorization: the header of HTTP, with a token or with login and password (RFC 7617). throws
    * ShoalError 'EACCES', 'too-many'.

@@ -10,53 +10,15 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
 } from '@aws-sdk/client-s3'
-import { EMPTY_HASH, scopeText, sign, signingKey, stringToSign } from '../../node/doors/s3/sigv4.ts'
+import { EMPTY_HASH } from '../../node/doors/s3/sigv4.ts'
 import { asked } from '../cli/ask-http.ts'
 import type { Ask } from '../cli/ask-http.ts'
 import { answerTo } from '../cli/with-door.ts'
 import { withS3Door } from '../cli/with-s3.ts'
+import { signed } from '../cli/s3-signed.ts'
 import type { CreatedKey } from '../../node/control/accounts.ts'
 
 const MINUTE_MS = 60_000
-const REGION = 'us-east-1'
-
-interface Signed {
-  readonly method?: string
-  readonly path: string
-  readonly query?: readonly (readonly [string, string])[]
-  readonly headers?: Readonly<Record<string, string>>
-  readonly payload?: string
-  readonly atMs?: number
-}
-
-/** The headers of a request that is signed as it is told here. */
-function signed(
-  secret: string,
-  host: string,
-  {
-    method = 'GET',
-    path,
-    query = [],
-    headers = {},
-    payload = EMPTY_HASH,
-    atMs = Date.now(),
-  }: Signed,
-): Record<string, string> {
-  const time = new Date(atMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')
-  const scope = { date: time.slice(0, 8), region: REGION, service: 's3' }
-  const all = { host, 'x-amz-date': time, 'x-amz-content-sha256': payload, ...headers }
-  const pairs = Object.entries(all)
-  const text = stringToSign({ method, path, query, headers: pairs, payload }, scope, time)
-  const signature = sign(signingKey(secret, scope), text)
-  const names = Object.keys(all).sort().join(';')
-  return {
-    ...all,
-    authorization:
-      `AWS4-HMAC-SHA256 Credential=owner/${scopeText(scope)}, SignedHeaders=${names}, ` +
-      `Signature=${signature}`,
-  }
-}
-
 describe('the S3 door', () => {
   test('what is not signed, late, changed or of another request is refused', async () => {
     await withS3Door('path', async ({ url, token, shoal }) => {

@@ -1,27 +1,37 @@
 // Forms at the S3 door that nobody signed so: after their time, with other fields, of another
-// bucket, or made to be large.
+// bucket, or made to be large; and rules for pages that are none, or by who may not set them.
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import {
+  DeleteBucketCorsCommand,
+  GetBucketCorsCommand,
+  PutBucketCorsCommand,
+} from '@aws-sdk/client-s3'
+import { asked } from '../cli/ask-http.ts'
 import { BOUNDARY, base64, formBody, inHours, postForm, signedFields } from '../cli/s3-form.ts'
 import type { Field, Policy } from '../cli/s3-form.ts'
 import { withS3Door } from '../cli/with-s3.ts'
 import type { S3Door } from '../cli/with-s3.ts'
+import { signed } from '../cli/s3-signed.ts'
+import type { CreatedKey } from '../../node/control/accounts.ts'
 
 const CONDITIONS = [{ bucket: 'b' }, ['starts-with', '$key', 'in/']] as const
 const FILE: Field = ['file', 'bar', 'name']
 const KEY: Field = ['key', 'in/x']
 const DAY_MS = 86_400_000
 
+type Created = CreatedKey['account'] & Pick<CreatedKey, 'secret'>
+
 /** Forms of which none may store anything, and the status of each. */
 function forged(token: string): readonly (readonly [status: number, form: readonly Field[]])[] {
-  const signed = (policy: Policy = {}): readonly Field[] =>
+  const fields = (policy: Policy = {}): readonly Field[] =>
     signedFields(token, { conditions: CONDITIONS, ...policy })
-  const documented = (document: unknown): readonly Field[] => [...signed({ document }), KEY, FILE]
+  const documented = (document: unknown): readonly Field[] => [...fields({ document }), KEY, FILE]
   const allowing = (...more: readonly unknown[]): readonly Field[] =>
-    signed({ conditions: [...CONDITIONS, ...more] })
+    fields({ conditions: [...CONDITIONS, ...more] })
   const other = (name: string, value: string): readonly Field[] => [
-    ...signed().map((field): Field => (field[0] === name ? [name, value] : field)),
+    ...fields().map((field): Field => (field[0] === name ? [name, value] : field)),
     KEY,
     FILE,
   ]
@@ -29,17 +39,17 @@ function forged(token: string): readonly (readonly [status: number, form: readon
   return [
     // Signed by nobody, or otherwise.
     [403, [KEY, FILE]],
-    [400, [...signed().filter(([name]) => name !== 'policy'), KEY, FILE]],
-    [400, [...signed().filter(([name]) => name !== 'x-amz-signature'), KEY, FILE]],
+    [400, [...fields().filter(([name]) => name !== 'policy'), KEY, FILE]],
+    [400, [...fields().filter(([name]) => name !== 'x-amz-signature'), KEY, FILE]],
     [400, other('x-amz-credential', '../../owner')],
     [400, other('x-amz-algorithm', 'none')],
     [403, other('policy', base64({ expiration, conditions: [['starts-with', '$key', '']] }))],
     [403, other('x-amz-signature', '0'.repeat(64))],
-    [403, [...signed({ id: 'nobody' }), KEY, FILE]],
+    [403, [...fields({ id: 'nobody' }), KEY, FILE]],
     // Of another time.
-    [403, [...signed({ expiration: inHours(-1) }), KEY, FILE]],
-    [403, [...signed({ atMs: Date.now() - 8 * DAY_MS }), KEY, FILE]],
-    [403, [...signed({ atMs: Date.now() + DAY_MS }), KEY, FILE]],
+    [403, [...fields({ expiration: inHours(-1) }), KEY, FILE]],
+    [403, [...fields({ atMs: Date.now() - 8 * DAY_MS }), KEY, FILE]],
+    [403, [...fields({ atMs: Date.now() + DAY_MS }), KEY, FILE]],
     // What is no policy.
     [400, documented('{')],
     [400, documented('"\xff"')],
@@ -54,13 +64,13 @@ function forged(token: string): readonly (readonly [status: number, form: readon
     [400, documented({ expiration, conditions: [['content-length-range', 0]] })],
     [400, documented({ expiration, conditions: [['content-length-range', -1, 0]] })],
     // What the policy does not allow.
-    [403, [...signed(), ['key', 'out/x'], FILE]],
-    [403, [...signed(), KEY, ['x-amz-meta-a', 'b'], FILE]],
-    [403, [...signed(), KEY, ['bucket', 'c'], FILE]],
-    [403, [...signed({ conditions: CONDITIONS.slice(1) }), KEY, FILE]],
+    [403, [...fields(), ['key', 'out/x'], FILE]],
+    [403, [...fields(), KEY, ['x-amz-meta-a', 'b'], FILE]],
+    [403, [...fields(), KEY, ['bucket', 'c'], FILE]],
+    [403, [...fields({ conditions: CONDITIONS.slice(1) }), KEY, FILE]],
     [403, [...allowing(['eq', '$x-amz-meta-a', '']), KEY, ['x-amz-meta-a', 'b'], FILE]],
     [403, [...allowing(['starts-with', '$x-amz-meta-a', 'b']), KEY, FILE]],
-    [400, [...signed(), KEY, ['KEY', 'in/y'], FILE]],
+    [400, [...fields(), KEY, ['KEY', 'in/y'], FILE]],
     [400, [...allowing(['content-length-range', 0, 2]), KEY, FILE]],
     [400, [...allowing(['content-length-range', 4, 9]), KEY, FILE]],
     // What no object can have.
@@ -71,18 +81,18 @@ function forged(token: string): readonly (readonly [status: number, form: readon
     [501, [...allowing({ acl: 'public-read' }), KEY, ['acl', 'public-read'], FILE]],
     [400, [...allowing({ 'content-md5': 'x' }), KEY, ['content-md5', 'x'], FILE]],
     // Keys that lead elsewhere.
-    [400, [...signed(), ['key', 'in/../../c/x'], FILE]],
-    [400, [...signed(), ['key', 'in/${filename}/x'], ['file', 'bar', '../..']]],
-    [400, [...signed(), ['key', `in/${'x'.repeat(2000)}`], FILE]],
+    [400, [...fields(), ['key', 'in/../../c/x'], FILE]],
+    [400, [...fields(), ['key', 'in/${filename}/x'], ['file', 'bar', '../..']]],
+    [400, [...fields(), ['key', `in/${'x'.repeat(2000)}`], FILE]],
     // Large, before the file or without one.
-    [400, [...signed(), KEY]],
+    [400, [...fields(), KEY]],
     [
       400,
-      [...signed(), ...Array.from({ length: 200 }, (_, at): Field => [`x-ignore-${at}`, '']), FILE],
+      [...fields(), ...Array.from({ length: 200 }, (_, at): Field => [`x-ignore-${at}`, '']), FILE],
     ],
-    [400, [...signed(), KEY, ['x-ignore-a', 'x'.repeat(30_000)], FILE]],
+    [400, [...fields(), KEY, ['x-ignore-a', 'x'.repeat(30_000)], FILE]],
     [403, [['x'.repeat(30_000), ''], FILE]],
-    [400, [...signed(), ['key', 'in/${filename}'], ['file', 'bar', 'x'.repeat(2000)]]],
+    [400, [...fields(), ['key', 'in/${filename}'], ['file', 'bar', 'x'.repeat(2000)]]],
   ]
 }
 
@@ -158,11 +168,58 @@ async function sendParts({ url, token }: S3Door): Promise<void> {
     )
 }
 
+/** Rules of buckets that are none, and those who may not set any. */
+async function sendRules({ url, token, json, s3, by }: S3Door): Promise<void> {
+  const rule = (parts: string): string =>
+    `<CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin>${parts}</CORSRule>`
+  const wrong = [
+    '<!DOCTYPE x [<!ENTITY a "b">]><CORSConfiguration>&a;</CORSConfiguration>',
+    '<CORSConfiguration/>',
+    `<CORSConfiguration>${rule('').repeat(101)}</CORSConfiguration>`,
+    `<CORSConfiguration>${rule(`<ID>${' '.repeat(70_000)}</ID>`)}</CORSConfiguration>`,
+    `<CORSConfiguration>${'<a>'.repeat(2000)}${'</a>'.repeat(2000)}</CORSConfiguration>`,
+    ...[
+      '<AllowedMethod>TRACE</AllowedMethod>',
+      '<AllowedOrigin>https://*.*</AllowedOrigin>',
+      '<AllowedHeader>x-*-*</AllowedHeader>',
+      '<ExposeHeader>*</ExposeHeader>',
+      '<ExposeHeader>a&#13;&#10;Set-Cookie: b</ExposeHeader>',
+      '<MaxAgeSeconds>-1</MaxAgeSeconds>',
+      '<AllowEverything/>',
+    ].map((parts) => `<CORSConfiguration>${rule(parts)}</CORSConfiguration>`),
+    '<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>',
+  ]
+  for (const body of wrong) {
+    const headers = signed(token, url.host, {
+      method: 'PUT',
+      path: '/b',
+      query: [['cors', '']],
+      payload: 'UNSIGNED-PAYLOAD',
+      headers: { 'content-length': `${body.length}` },
+    })
+    const found = await asked(url, '/b?cors', { method: 'PUT', headers, body })
+    assert.equal(found.status, 400, `${body.slice(0, 300)} ${found.text}`)
+  }
+  const CORSRules = [{ AllowedMethods: ['GET'], AllowedOrigins: ['*'] }]
+  const put = { Bucket: 'b', CORSConfiguration: { CORSRules } }
+  const reading = (await json('key', 'create', 'reads', '--path', '/b', '--read-only')) as Created
+  const elsewhere = (await json('key', 'create', 'writes', '--path', '/c')) as Created
+  for (const { name, secret } of [reading, elsewhere]) {
+    const client = by(name, secret)
+    const denied = { name: 'AccessDenied' }
+    await assert.rejects(client.send(new PutBucketCorsCommand(put)), denied)
+    await assert.rejects(client.send(new DeleteBucketCorsCommand({ Bucket: 'b' })), denied)
+  }
+  const none = { name: 'NoSuchCORSConfiguration' }
+  await assert.rejects(s3.send(new GetBucketCorsCommand({ Bucket: 'b' })), none)
+}
+
 test('what nobody signed so, or not to its end, stores nothing', async () => {
   await withS3Door('path', async (door) => {
     await door.shoal('mkdir', '/b', '/c')
     await sendForged(door)
     await sendParts(door)
+    await sendRules(door)
     assert.deepEqual(await door.json('ls', '/b'), [])
     assert.deepEqual(await door.json('ls', '/c'), [])
   })

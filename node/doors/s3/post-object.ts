@@ -4,7 +4,7 @@ import { toByteString, utf8 } from '../../../protocol/bytes.ts'
 import type { ByteString } from '../../../protocol/bytes.ts'
 import type { DoorComponents } from '../doors.ts'
 import { begin, sendNothing } from '../web-answers.ts'
-import { visitorOf } from '../web-server.ts'
+import type { Visitor } from '../gate.ts'
 import type { Exchange } from '../web-server.ts'
 import type { S3Url } from './authenticate.ts'
 import { isForm, readForm } from './form-data.ts'
@@ -38,19 +38,18 @@ export function isPosted({ method, headers }: IncomingMessage, { path, query }: 
 export async function postObject(
   { gate, clock, random }: DoorComponents,
   place: S3Place,
-  { exchange, bucket }: { readonly exchange: Exchange; readonly bucket: string },
+  {
+    exchange,
+    visitor,
+    bucket,
+  }: { readonly exchange: Exchange; readonly visitor: Visitor; readonly bucket: string },
 ): Promise<void> {
   const { request, response } = exchange
   if (request.headers.expect !== undefined) response.writeContinue()
   const form = await readForm(request, clock)
   try {
     const nowMs = clock.wall()
-    const { visit, policy: text } = await authenticateForm(
-      gate,
-      visitorOf('s3', exchange),
-      form.fields,
-      nowMs,
-    )
+    const { visit, policy: text } = await authenticateForm(gate, visitor, form.fields, nowMs)
     const policy = parsePolicy(text)
     const fields = filledIn(form)
     checkPolicy(policy, withBucket(fields, bucket), nowMs)

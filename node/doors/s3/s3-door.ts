@@ -9,8 +9,10 @@ import type { DoorComponents } from '../doors.ts'
 import { begin, isToBeAnswered, leaveUnread, sendNothing } from '../web-answers.ts'
 import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
+import type { Visitor } from '../gate.ts'
 import { authenticate, parseUrl } from './authenticate.ts'
 import type { S3Url } from './authenticate.ts'
+import { allowPage, answerPreflight, deleteCors, getCors, putCors } from './bucket-cors.ts'
 import {
   bucketLocation,
   createBucket,
@@ -59,14 +61,7 @@ async function respond(
 ): Promise<void> {
   const { request, signal } = exchange
   try {
-    const url = parseUrl(request.url ?? '/')
-    // Nobody comes in by what a browser adds of itself, so pages of any origin may ask.
-    components.gate.checkHost(visitorOf('s3', exchange))
-    const { bucket } = targetOf(url)
-    if (isPosted(request, url)) return await postObject(components, place, { exchange, bucket })
-    const asked = await requestOf(components, place, { exchange, url })
-    checkVersion(asked)
-    await serveOf(asked)(asked)
+    await answer(components, place, exchange)
   } catch (thrown) {
     const error = asShoalError(signal.aborted ? signal.reason : thrown)
     if (error.code === 'internal') components.onError(error)
@@ -74,13 +69,37 @@ async function respond(
   }
 }
 
+async function answer(
+  components: DoorComponents,
+  place: S3Place,
+  exchange: Exchange,
+): Promise<void> {
+  const { gate } = components
+  const { request } = exchange
+  const url = parseUrl(request.url ?? '/')
+  const { bucket } = targetOf(url)
+  const visitor = visitorOf('s3', exchange)
+  // Nobody comes in by what a browser adds of itself, so pages of any origin may ask.
+  gate.checkHost(visitor)
+  const page = { ...exchange, api: gate.forAnybody, place, bucket }
+  if (request.method === 'OPTIONS') return answerPreflight(page)
+  await allowPage(page)
+  if (isPosted(request, url)) return postObject(components, place, { exchange, visitor, bucket })
+  const asked = await requestOf(components, place, { exchange, visitor, url })
+  checkVersion(asked)
+  return serveOf(asked)(asked)
+}
+
 async function requestOf(
   { gate, clock, random }: DoorComponents,
   place: S3Place,
-  { exchange, url }: { readonly exchange: Exchange; readonly url: S3Url },
+  {
+    exchange,
+    visitor,
+    url,
+  }: { readonly exchange: Exchange; readonly visitor: Visitor; readonly url: S3Url },
 ): Promise<S3Request> {
   const { request } = exchange
-  const visitor = visitorOf('s3', exchange)
   const { visit, ...auth } = await authenticate(gate, { request, url, visitor }, clock.wall())
   return {
     ...exchange,
@@ -146,7 +165,9 @@ const BUCKET_CALLS: Readonly<Record<string, Serve>> = {
   'GET versions': listVersions,
   'GET uploads': listUploads,
   'POST delete': deleteObjects,
-  'GET cors': nothingSet('NoSuchCORSConfiguration'),
+  'GET cors': getCors,
+  'PUT cors': putCors,
+  'DELETE cors': deleteCors,
   'GET encryption': nothingSet('ServerSideEncryptionConfigurationNotFoundError'),
   'GET lifecycle': nothingSet('NoSuchLifecycleConfiguration'),
   'GET object-lock': nothingSet('ObjectLockConfigurationNotFoundError'),

@@ -83,7 +83,7 @@ export function objectPath(
 
 /** Undefined where nothing is. */
 export function statIfThere(
-  { api, signal }: Pick<S3Request, 'api' | 'signal'>,
+  { api, signal }: Pick<S3Request, 'signal'> & { readonly api: Pick<NodeApi, 'stat'> },
   path: string,
 ): Promise<FileStat | undefined> {
   return lookAt(api, path, { signal, extended: true })
@@ -122,8 +122,12 @@ export function shownKey(key: ByteString, encoding: string | undefined): string 
 }
 
 /** The root of a body of XML. throws S3Error 'MalformedXML'. */
-export async function xmlBody(parts: AsyncIterable<Uint8Array>, name: string): Promise<XmlElement> {
-  const bytes = await readBody(parts, XML_BYTES_MAX)
+export async function xmlBody(
+  parts: AsyncIterable<Uint8Array>,
+  name: string,
+  bytesMax: number = XML_BYTES_MAX,
+): Promise<XmlElement> {
+  const bytes = await readBody(parts, bytesMax)
   try {
     const root = parseXml(bytes, ELEMENTS_MAX)
     if (root.name === name) return root
