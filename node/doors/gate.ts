@@ -79,12 +79,22 @@ export class Gate {
    * Refuse what a page of another origin asks, and what was sent to another name than one of this
    * machine (DNS rebinding). throws ShoalError 'EPERM'.
    */
-  checkOrigin({ host, origin, isSecure }: Visitor): void {
+  checkOrigin(visitor: Visitor): void {
+    this.checkHost(visitor)
+    if (isOfOtherPage(visitor))
+      throw new ShoalError('EPERM', 'pages of other origins may ask nothing here')
+  }
+
+  /** The second alone. throws ShoalError 'EPERM'. */
+  checkHost({ host, isSecure }: Visitor): void {
     // By TLS a page that was led here by its name server finds no certificate of its name.
     if (!isSecure && !isOwnHost(host))
       throw new ShoalError('EPERM', 'this door is for programs of this machine: ask for localhost')
-    if (origin !== undefined && origin !== `${isSecure ? 'https' : 'http'}://${host}`)
-      throw new ShoalError('EPERM', 'pages of other origins may ask nothing here')
+  }
+
+  /** With the rights of the owner: for what a door tells to those who are not in yet. */
+  get forAnybody(): Pick<NodeApi, 'stat'> {
+    return this.#c.api
   }
 
   /**
@@ -202,12 +212,14 @@ export class Gate {
    * Slow down who showed a wrong secret, of `who` as it says. throws ShoalError 'EACCES' with the
    * text, 'too-many'.
    */
-  async refuse({ door, address }: Visitor, text: string, who?: string): Promise<never> {
+  async refuse(visitor: Visitor, text: string, who?: string): Promise<never> {
     const { clock, log } = this.#c
+    const { door, address } = visitor
     if (this.#wrong >= WRONG_AT_ONCE_MAX) throw new ShoalError('too-many', 'too many wrong secrets')
     this.#wrong++
     this.refused.set(door, (this.refused.get(door) ?? 0) + 1)
-    if (who !== undefined) this.#guessed.wrong(who, address)
+    // No page locks out whoever sits at its browser, wherever it is from.
+    if (who !== undefined && !isOfOtherPage(visitor)) this.#guessed.wrong(who, address)
     log('door.refused', { door, address, who })
     try {
       await clock.sleep(WRONG_MS)
@@ -216,6 +228,11 @@ export class Gate {
     }
     throw new ShoalError('EACCES', text)
   }
+}
+
+/** Did a page send it that is not of this door? */
+function isOfOtherPage({ host, origin, isSecure }: Visitor): boolean {
+  return origin !== undefined && origin !== `${isSecure ? 'https' : 'http'}://${host}`
 }
 
 /** Is a key for this kind of door? */

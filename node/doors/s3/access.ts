@@ -71,17 +71,17 @@ function checkGrant(grant: XmlElement): void {
 }
 
 /** Does a request ask for access that others would have by it? */
-export function givesAccess(asked: Pick<S3Request, 'request'>): boolean {
+export function givesAccess(asked: Pick<S3Request, 'headers'>): boolean {
   const acl = headerOf(asked, 'x-amz-acl')
   return (acl !== undefined && !OWN_ACLS.has(acl)) || grantsIn(asked).length > 0
 }
 
-function grantsIn({ request }: Pick<S3Request, 'request'>): readonly string[] {
-  return Object.keys(request.headers).filter((name) => name.startsWith('x-amz-grant-'))
+function grantsIn({ headers }: Pick<S3Request, 'headers'>): readonly string[] {
+  return Object.keys(headers).filter((name) => name.startsWith('x-amz-grant-'))
 }
 
 /** throws S3Error for such access. */
-export function refuseAccess(asked: Pick<S3Request, 'request'>): void {
+export function refuseAccess(asked: Pick<S3Request, 'headers'>): void {
   const acl = headerOf(asked, 'x-amz-acl')
   if (acl !== undefined && !OWN_ACLS.has(acl) && !PUBLIC_ACLS.has(acl))
     throw invalid('x-amz-acl is none')

@@ -20,7 +20,9 @@ import type { Scope } from './sigv4.ts'
 import type { IncomingMessage } from 'node:http'
 
 const SKEW_MS: number = 15 * MINUTE_MS
-const EXPIRES_MAX_S: number = (7 * DAY_MS) / SECOND_MS
+/** A signature is good for so long at most. */
+export const SIGNED_MS_MAX: number = 7 * DAY_MS
+const EXPIRES_MAX_S: number = SIGNED_MS_MAX / SECOND_MS
 const TIME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/
 const UNSIGNED = 'UNSIGNED-PAYLOAD'
 
@@ -94,17 +96,23 @@ export async function authenticate(
   const found = await gate.keyOf(visitor, shown.id)
   const key = signingKey(found?.secret ?? '', shown.scope)
   const isRight = isSameSignature(shown.signature, sign(key, text))
-  if (found === undefined || !isRight) await refuse(gate, visitor, shown.id, found !== undefined)
-  const visit = (found ?? absurd()).admit()
+  if (found === undefined || !isRight) return refuse(gate, visitor, shown.id, found !== undefined)
+  const visit = found.admit()
   // A URL says nothing of who has it.
   if (!isPresigned) gate.showedSecret(visitor, shown.id)
   const { time, signature: seed } = shown
   return { visit, payload, signing: { key, time, scope: scopeText(shown.scope), seed } }
 }
 
-async function refuse(gate: Gate, visitor: Visitor, id: string, isKey: boolean): Promise<void> {
+/** throws S3Error 403, ShoalError 'too-many'. */
+export async function refuse(
+  gate: Gate,
+  visitor: Visitor,
+  id: string,
+  isKey: boolean,
+): Promise<never> {
   try {
-    await gate.refuse(visitor, 'the signature is wrong', id)
+    return await gate.refuse(visitor, 'the signature is wrong', id)
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EACCES')
       throw isKey
@@ -112,10 +120,6 @@ async function refuse(gate: Gate, visitor: Visitor, id: string, isKey: boolean):
         : new S3Error('InvalidAccessKeyId', 403, 'no key of this id opens this door')
     throw cause
   }
-}
-
-function absurd(): never {
-  throw accessDenied('the signature is wrong')
 }
 
 function shownInHeader(authorization: string, headers: ReadonlyMap<string, string>): Shown {
@@ -168,7 +172,8 @@ function shownInQuery({ query }: S3Url): Shown {
   }
 }
 
-function parseCredential(text: string): { readonly id: string; readonly scope: Scope } {
+/** throws S3Error 400. */
+export function parseCredential(text: string): { readonly id: string; readonly scope: Scope } {
   const [, id = '', date = '', region = '', service = ''] =
     /^([\w.-]{1,128})\/(\d{8})\/([\w-]{1,64})\/(\w{1,16})\/aws4_request$/.exec(text) ?? []
   if (id === '' || service !== 's3')
@@ -179,7 +184,11 @@ function parseCredential(text: string): { readonly id: string; readonly scope: S
   return { id, scope: { date, region, service } }
 }
 
-function checkTime({ time, scope, expiresMs }: Shown, nowMs: WallTime): void {
+/** expiresMs: after it was signed; undefined: it is good at once alone. throws S3Error 403. */
+export function checkTime(
+  { time, scope, expiresMs }: Pick<Shown, 'time' | 'scope' | 'expiresMs'>,
+  nowMs: WallTime,
+): void {
   const parts = TIME.exec(time)
   if (parts === null) throw accessDenied('the time of the signature is none')
   const [, year, month, day, hour, minute, second] = parts.map(Number)

@@ -17,7 +17,7 @@ const TAG_VALUE_MAX = 256
 /** throws S3Error. */
 export function newMetadata(asked: S3Request): ObjectMetadata {
   refuseUnknown(asked)
-  const { headers } = asked.request
+  const { headers } = asked
   const user = Object.entries(headers).flatMap(([name, value]): [string, string][] =>
     name.startsWith(META) ? [[name.slice(META.length), String(value)]] : [],
   )
@@ -41,7 +41,7 @@ export function newMetadata(asked: S3Request): ObjectMetadata {
 /** throws S3Error for access, encryption and locks that nobody would keep. */
 export function refuseUnknown(asked: S3Request): void {
   refuseAccess(asked)
-  for (const name of Object.keys(asked.request.headers)) {
+  for (const name of Object.keys(asked.headers)) {
     if (name.startsWith('x-amz-server-side-encryption'))
       throw notImplemented('encryption by the request: all is encrypted')
     if (name.startsWith('x-amz-object-lock')) throw notImplemented('locks of objects')
@@ -55,7 +55,7 @@ function parseTagging(text: string | undefined): ObjectMetadata['tags'] {
   const pairs = text.split('&').map((pair): [string, string] => {
     const [key = '', value = ''] = pair
       .split('=', 2)
-      .map((part) => uriDecode(part.replaceAll('+', ' ')))
+      .map((part) => Buffer.from(uriDecode(part.replaceAll('+', ' ')) ?? '', 'latin1').toString())
     return [key, value]
   })
   return checkTags(pairs.sort(([a], [b]) => (a < b ? -1 : 1)))

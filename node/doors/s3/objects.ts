@@ -2,6 +2,7 @@
 // write of it what a write of a file is: who reads sees the old one or all of the new.
 import { ShoalError, hasCode } from '../../../protocol/errors.ts'
 import type { FileStat } from '../../control/files.ts'
+import { ignoreFailure } from '../../world/ignore-failure.ts'
 import { READ_TRIES, httpDate } from '../send-file.ts'
 import { isChanged, isKnown, rangeOf } from '../ranges.ts'
 import type { Dated } from '../ranges.ts'
@@ -33,8 +34,13 @@ export function isMarkerKey({ place, key }: S3Request): boolean {
 }
 
 export async function putObject(asked: S3Request): Promise<void> {
+  sendStored(asked, await storeObject(asked))
+}
+
+/** Make the object that a request has, durable as the volume says. */
+export async function storeObject(asked: S3Request): Promise<Seen> {
   const { api, signal } = asked
-  if (isMarkerKey(asked)) return putMarker(asked)
+  if (isMarkerKey(asked)) return storeMarker(asked)
   const payload = payloadOf(asked)
   const metadata = newMetadata(asked)
   const ifTag = await writeCondition(asked)
@@ -45,7 +51,7 @@ export async function putObject(asked: S3Request): Promise<void> {
     const { sizeBytes } = payload
     return api.writeFile(path, content(), { ...attributes, sizeBytes }, { ifTag, signal })
   })
-  sendStored(asked, payload.seen)
+  return payload.seen
 }
 
 /** The answer to a body that is durable. */
@@ -63,20 +69,22 @@ export async function placeObject(
 ): Promise<void> {
   const { api, bucket, key, signal } = asked
   const path = objectPath(asked, bucket, key)
-  const folder = path.slice(0, path.lastIndexOf('/'))
   for (let tries = 1; ; tries++) {
     try {
       return await write(path)
     } catch (error) {
-      if (!hasCode(error, 'ENOENT') || tries === PLACE_TRIES) throw error
+      if (!hasCode(error, 'ENOENT') || tries === PLACE_TRIES) {
+        if (tries > 1) await removeMade(asked, path)
+        throw error
+      }
       await checkBucket(asked)
-      await api.makeFolder(folder, { parents: true, signal })
+      await api.makeFolder(above(path), { parents: true, signal })
     }
   }
 }
 
-async function putMarker(asked: S3Request): Promise<void> {
-  const { bucket, key, response } = asked
+async function storeMarker(asked: S3Request): Promise<Seen> {
+  const { bucket, key } = asked
   const payload = payloadOf(asked)
   for await (const part of payload.parts)
     if (part.length > 0)
@@ -84,7 +92,7 @@ async function putMarker(asked: S3Request): Promise<void> {
   await checkBucket(asked)
   const etag = payload.seen.md5.toString('hex')
   await makeFolder(asked, objectPath(asked, bucket, key), { ...newMetadata(asked), etag })
-  sendNothing(response, 200, { etag: `"${etag}"` })
+  return payload.seen
 }
 
 /** Make a folder that has metadata, and other extended attributes. */
@@ -280,6 +288,12 @@ async function removeEmptyAbove(asked: S3Request, path: string): Promise<void> {
       throw error
     }
   }
+}
+
+/** An empty folder would show as a key; also where the client went away. */
+async function removeMade(asked: S3Request, path: string): Promise<void> {
+  const { signal } = new AbortController()
+  await ignoreFailure(removeEmptyAbove({ ...asked, signal }, path), 'what failed before is told')
 }
 
 function above(path: string): string {

@@ -123,8 +123,7 @@ async function* checkedParts(
 }
 
 function bodyOf(asked: S3Request, trailers: Map<string, string>): AsyncIterable<Uint8Array> {
-  const { request, auth } = asked
-  const body = request as AsyncIterable<Uint8Array>
+  const { body, auth } = asked
   if (!auth.payload.startsWith(STREAMING)) return body
   return chunkedBody(body, {
     signing: auth.payload.startsWith(SIGNED) ? auth.signing : undefined,
@@ -139,7 +138,7 @@ function bodyOf(asked: S3Request, trailers: Map<string, string>): AsyncIterable<
 function checksumAsked(asked: S3Request): ChecksumName | undefined {
   const named = headerOf(asked, 'x-amz-sdk-checksum-algorithm')?.toUpperCase()
   const trailer = checksumOfHeader(headerOf(asked, 'x-amz-trailer') ?? '')
-  const given = Object.keys(asked.request.headers).flatMap((name) => checksumOfHeader(name) ?? [])
+  const given = Object.keys(asked.headers).flatMap((name) => checksumOfHeader(name) ?? [])
   if (given.length > 1) throw invalid('there is more than one checksum', 'InvalidRequest')
   if (given[0] !== undefined && !isChecksum(given[0], headerOf(asked, checksumHeader(given[0]))))
     throw invalid(`the checksum is no ${given[0]} in base64`, 'InvalidRequest')
@@ -147,7 +146,7 @@ function checksumAsked(asked: S3Request): ChecksumName | undefined {
 }
 
 /** The header as bytes; it is looked at before anything else is. throws S3Error. */
-export function shownMd5(asked: Pick<S3Request, 'request'>): Buffer | undefined {
+export function shownMd5(asked: Pick<S3Request, 'headers'>): Buffer | undefined {
   const shown = headerOf(asked, 'content-md5')
   if (shown === undefined) return undefined
   const bytes = Buffer.from(shown, 'base64')

@@ -21,7 +21,10 @@ import {
   putPublicBlock,
   sendAcl,
 } from './access.ts'
+import type { Visitor } from '../gate.ts'
 import { authenticate, parseUrl } from './authenticate.ts'
+import type { S3Url } from './authenticate.ts'
+import { allowPage, answerPreflight, deleteCors, getCors, putCors } from './bucket-cors.ts'
 import {
   bucketLocation,
   createBucket,
@@ -45,6 +48,7 @@ import {
 import { refuseUnknown } from './new-metadata.ts'
 import { checkVersion, deleteObject, findObject, getObject, putObject } from './objects.ts'
 import { shownMd5 } from './payload.ts'
+import { isPosted, postObject } from './post-object.ts'
 import { S3Error, errorElement, notImplemented, toldBy } from './s3-error.ts'
 import { REQUEST_ID, XML_HEAD, aboutOf, checkBucket, headerOf, sendXml } from './s3-request.ts'
 import type { S3Place, S3Request } from './s3-request.ts'
@@ -79,10 +83,7 @@ async function respond(
   const { response, signal } = exchange
   response.setHeader(REQUEST_ID, toHex(components.random.bytes(REQUEST_ID_BYTES)).toUpperCase())
   try {
-    const asked = await requestOf(components, place, exchange)
-    checkVersion(asked)
-    await checkBlock(asked)
-    await serveOf(asked)(asked)
+    await answer(components, place, exchange)
   } catch (thrown) {
     const error = asShoalError(signal.aborted ? signal.reason : thrown)
     if (error.code === 'internal') components.onError(error)
@@ -90,30 +91,57 @@ async function respond(
   }
 }
 
+async function answer(
+  components: DoorComponents,
+  place: S3Place,
+  exchange: Exchange,
+): Promise<void> {
+  const { gate } = components
+  const { request } = exchange
+  const url = parseUrl(request.url ?? '/')
+  const { bucket } = targetOf(url)
+  const visitor = visitorOf('s3', exchange)
+  // Nobody comes in by what a browser adds of itself, so pages of any origin may ask.
+  gate.checkHost(visitor)
+  const page = { ...exchange, api: gate.forAnybody, place, bucket }
+  if (request.method === 'OPTIONS') return answerPreflight(page)
+  await allowPage(page)
+  if (isPosted(request, url)) return postObject(components, place, { exchange, visitor, bucket })
+  const asked = await requestOf(components, place, { exchange, visitor, url })
+  checkVersion(asked)
+  await checkBlock(asked)
+  return serveOf(asked)(asked)
+}
+
 async function requestOf(
   { gate, clock, random }: DoorComponents,
   place: S3Place,
-  exchange: Exchange,
+  {
+    exchange,
+    visitor,
+    url,
+  }: { readonly exchange: Exchange; readonly visitor: Visitor; readonly url: S3Url },
 ): Promise<S3Request> {
   const { request } = exchange
-  const visitor = visitorOf('s3', exchange)
-  gate.checkOrigin(visitor)
-  const url = parseUrl(request.url ?? '/')
-  shownMd5({ request })
+  shownMd5(request)
   const { visit, ...auth } = await authenticate(gate, { request, url, visitor }, clock.wall())
-  const [, bucket = '', key = ''] = /^\/([^/]*)(?:\/(.*))?$/s.exec(url.path) ?? []
-  const query = new Map(url.query)
   return {
     ...exchange,
     ...visit,
+    headers: request.headers,
+    body: request as AsyncIterable<Uint8Array>,
     place,
     clock,
     random,
     auth,
-    query,
-    bucket,
-    key: key as ByteString,
+    query: new Map(url.query),
+    ...targetOf(url),
   }
+}
+
+function targetOf({ path }: S3Url): Pick<S3Request, 'bucket' | 'key'> {
+  const [, bucket = '', key = ''] = /^\/([^/]*)(?:\/(.*))?$/s.exec(path) ?? []
+  return { bucket, key: key as ByteString }
 }
 
 function serveOf(asked: S3Request): Serve {
@@ -168,7 +196,9 @@ const BUCKET_CALLS: Readonly<Record<string, Serve>> = {
   'GET versions': listVersions,
   'GET uploads': listUploads,
   'POST delete': deleteObjects,
-  'GET cors': nothingSet('NoSuchCORSConfiguration'),
+  'GET cors': getCors,
+  'PUT cors': putCors,
+  'DELETE cors': deleteCors,
   'GET encryption': nothingSet('ServerSideEncryptionConfigurationNotFoundError'),
   'GET lifecycle': nothingSet('NoSuchLifecycleConfiguration'),
   'GET object-lock': nothingSet('ObjectLockConfigurationNotFoundError'),

@@ -49,6 +49,7 @@ const TOLD: Partial<Readonly<Record<ErrorCode, Told>>> = {
   EBUSY: { s3Code: 'SlowDown', status: 503 },
   'too-many': { s3Code: 'SlowDown', status: 503 },
   precondition: { s3Code: 'PreconditionFailed', status: 412 },
+  EFBIG: { s3Code: 'MaxMessageLengthExceeded', status: 400 },
   ENAMETOOLONG: { s3Code: 'KeyTooLongError', status: 400 },
   EISDIR: KEY_CONFLICT,
   ENOTDIR: KEY_CONFLICT,

@@ -20,6 +20,7 @@ import { partsOf } from './keys.ts'
 import type { Layout } from './keys.ts'
 import { S3Error, errorElement, invalid, toldBy } from './s3-error.ts'
 import { uriEncode } from './sigv4.ts'
+import type { IncomingHttpHeaders } from 'node:http'
 
 const XML_BYTES_MAX: number = 4 * MIB
 const ELEMENTS_MAX = 60_000
@@ -39,12 +40,16 @@ export interface S3Place {
 }
 
 export interface S3Request extends Exchange {
+  /** Those of HTTP, or what a form has in their place. */
+  readonly headers: IncomingHttpHeaders
+  /** That of HTTP, or the file of a form. */
+  readonly body: AsyncIterable<Uint8Array>
   readonly api: NodeApi
   readonly who: string
   readonly place: S3Place
   readonly clock: Clock
   readonly random: Random
-  readonly auth: Pick<Authenticated, 'payload' | 'signing'>
+  readonly auth: Pick<Authenticated, 'payload'> & Partial<Pick<Authenticated, 'signing'>>
   readonly query: ReadonlyMap<string, string>
   /** '' is none. */
   readonly bucket: string
@@ -80,7 +85,7 @@ export function objectPath(
 
 /** Undefined where nothing is. */
 export function statIfThere(
-  { api, signal }: Pick<S3Request, 'api' | 'signal'>,
+  { api, signal }: Pick<S3Request, 'signal'> & { readonly api: Pick<NodeApi, 'stat'> },
   path: string,
 ): Promise<FileStat | undefined> {
   return lookAt(api, path, { signal, extended: true })
@@ -101,8 +106,11 @@ export async function statOfBucket(
   return stat
 }
 
-export function headerOf({ request }: Pick<Exchange, 'request'>, name: string): string | undefined {
-  const value = request.headers[name]
+export function headerOf(
+  { headers }: Pick<S3Request, 'headers'>,
+  name: string,
+): string | undefined {
+  const value = headers[name]
   return Array.isArray(value) ? value.join(',') : value
 }
 
@@ -125,8 +133,12 @@ export function shownKey(key: ByteString, encoding: string | undefined): string 
 }
 
 /** The root of a body of XML. throws S3Error 'MalformedXML'. */
-export async function xmlBody(parts: AsyncIterable<Uint8Array>, name: string): Promise<XmlElement> {
-  const bytes = await readBody(parts, XML_BYTES_MAX)
+export async function xmlBody(
+  parts: AsyncIterable<Uint8Array>,
+  name: string,
+  bytesMax: number = XML_BYTES_MAX,
+): Promise<XmlElement> {
+  const bytes = await readBody(parts, bytesMax)
   try {
     const root = parseXml(bytes, ELEMENTS_MAX)
     if (root.name === name) return root

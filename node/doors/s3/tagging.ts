@@ -31,7 +31,7 @@ export async function putTagging(asked: S3Request): Promise<void> {
 }
 
 /** Those of a document. throws S3Error. */
-async function readTags(
+export async function readTags(
   parts: AsyncIterable<Uint8Array>,
   most?: number,
 ): Promise<ObjectMetadata['tags']> {
