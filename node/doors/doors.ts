@@ -13,6 +13,7 @@ import type { LocalServer } from '../world/local-server.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Clock, Random, World } from '../world/world.ts'
 import { Gate } from './gate.ts'
+import type { HttpState } from './http/http-state.ts'
 import { OwnerToken } from './owner-token.ts'
 import { CODE_MS, Sessions } from './sessions.ts'
 import { DoorTls } from './tls.ts'
@@ -35,6 +36,8 @@ export interface DoorComponents {
   readonly clock: Clock
   readonly random: Random
   readonly version: string
+  /** That of all HTTP doors of the node. */
+  readonly httpState: () => Promise<HttpState>
   readonly onError: (error: ShoalError) => void
   /**
    * Listen where the settings say, for requests that `answer` answers; it never rejects. what: is
@@ -62,6 +65,7 @@ export class NodeDoors {
   readonly #c: NodeDoorsComponents
   readonly #opening = new SerialQueue()
   #gate: Gate | undefined
+  #httpState: Promise<HttpState> | undefined
   readonly #open: OpenDoor[] = []
 
   constructor(components: NodeDoorsComponents) {
@@ -118,15 +122,25 @@ export class NodeDoors {
     const tls = settings.tls && (await DoorTls.open({ kv, clock, onError }, settings.tls))
     const serve: DoorComponents['serve'] = (what, answer) =>
       openWebServer({ ...settings, tls }, what, answer)
-    const door = await openDoor({ gate, ...world, version, onError, serve }, settings)
+    const httpState = (): Promise<HttpState> => (this.#httpState ??= this.#openHttpState(gate.api))
+    const components = { gate, ...world, version, httpState, onError, serve }
+    const door = await openDoor(components, settings)
     this.#open.push({ kind, door, tls, failed })
     log('door.open', { door: kind, url: door.url })
     return door
   }
 
+  async #openHttpState(api: NodeApi): Promise<HttpState> {
+    const { world, kv, log } = this.#c
+    const { HttpState } = await import('./http/http-state.ts')
+    return HttpState.open({ ...world, api, kv, log })
+  }
+
   async stop(): Promise<void> {
     this.#gate = undefined
     await Promise.all(this.#open.splice(0).map(({ door }) => door.close()))
+    await (await this.#httpState)?.stop()
+    this.#httpState = undefined
   }
 
   list(): readonly DoorStatus[] {

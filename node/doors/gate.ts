@@ -49,12 +49,15 @@ export class Gate {
   readonly #owner: Visit
   readonly #guessed: WrongSecrets
   #wrong = 0
+  /** All calls of the node. */
+  readonly api: NodeApi
   /** By kind of door, how many were refused. */
   readonly refused: Map<string, number> = new Map()
 
   constructor(components: GateComponents) {
     this.#c = components
-    this.#owner = { who: OWNER, api: components.api }
+    const api = (this.api = components.api)
+    this.#owner = { who: OWNER, account: OWNER, api, within: (other) => other }
     this.#guessed = new WrongSecrets(components.clock)
   }
 
@@ -156,7 +159,9 @@ export class Gate {
     }
     const volumeOf = (text: string | undefined): VolumeId => volumes.find(text).volume.id
     const limits = { login, volume: volume.id, volumeName: name, grants, volumeOf }
-    return { who: login, api: limitedApi(api, limits) }
+    const within = (other: NodeApi): NodeApi => limitedApi(other, limits)
+    const account = `${volume.id} ${name} ${record.generation}`
+    return { who: login, account, api: within(api), within }
   }
 
   /**

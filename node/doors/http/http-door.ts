@@ -3,7 +3,6 @@
 import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
 import { splitOnce } from '../../../protocol/split-once.ts'
 import type { LocalServer } from '../../world/local-server.ts'
-import type { NodeApi } from '../../control/api.ts'
 import type { DoorComponents } from '../doors.ts'
 import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
@@ -14,9 +13,13 @@ import { serveConsole } from './console.ts'
 import { describeApi } from './openapi.ts'
 import { requestPath } from './request-path.ts'
 import { SESSION_PATH, serveSession, visitOf } from './session.ts'
+import { UPLOADS_PATH, serveUpload } from './upload-requests.ts'
+import type { UploadExchange } from './upload-requests.ts'
 
 /** throws ShoalError 'usage' naming the address. */
-export function openHttpDoor(components: DoorComponents): Promise<LocalServer> {
+export async function openHttpDoor(components: DoorComponents): Promise<LocalServer> {
+  // What is left of the last run is looked after, whether somebody asks or not.
+  await components.httpState()
   return components.serve('the HTTP door', (exchange) => respond(components, exchange))
 }
 
@@ -33,9 +36,10 @@ async function respond(
     const [path] = splitOnce(request.url ?? '/', '?')
     if (await serveConsole(exchange, path)) return
     if (path === SESSION_PATH) return await serveSession(gate, visitor, exchange)
-    const { api } = await visitOf(gate, visitor, request)
+    const visit = await visitOf(gate, visitor, request)
     if (request.headers.expect !== undefined) response.writeContinue()
-    await serve(api, components, exchange)
+    const { uploads } = await components.httpState()
+    await serve({ ...exchange, visit, uploads }, components)
   } catch (thrown) {
     const error = asShoalError(signal.aborted ? signal.reason : thrown)
     if (error.code === 'internal') onError(error)
@@ -44,17 +48,20 @@ async function respond(
 }
 
 async function serve(
-  api: NodeApi,
+  asked: UploadExchange,
   { clock, version }: Pick<DoorComponents, 'clock' | 'version'>,
-  { request, response, signal }: Exchange,
 ): Promise<void> {
+  const { request, response, signal, visit } = asked
+  const { api } = visit
   // Not by URL, which takes dots and backslashes out of a path before anybody has seen them.
   const [path, search] = splitOnce(request.url ?? '/', '?')
   const query = new URLSearchParams(search)
   const after = (prefix: string): string | undefined =>
     path.startsWith(prefix) ? path.slice(prefix.length) : undefined
   const file = after('/v1/files/')
-  if (file !== undefined) return serveFile(api, { request, response, rest: file, query, signal })
+  if (file !== undefined) return serveFile({ ...asked, rest: file, query })
+  const upload = after(UPLOADS_PATH)
+  if (upload === '' || upload?.startsWith('/')) return serveUpload(asked, upload)
   const name = after('/v1/calls/')
   if (name !== undefined) return serveCall(api, name, { request, response, signal })
   if (request.method !== 'GET') throw new ShoalError('unsupported', `there is no ${path} here`)
