@@ -1,5 +1,6 @@
-// Those who would break the HTTP door by uploads over several requests: numbers that are none,
-// several at one upload at once, accounts that are no more, and more than there may be.
+// Those who would break the HTTP door by what goes on over several requests, uploads and keys of
+// idempotence: numbers that are none, several at one thing at once, accounts that are no more, and
+// more than there may be.
 import assert from 'node:assert/strict'
 import { appendFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
@@ -68,15 +69,19 @@ function append(offset: string, isLast = '?0', type: string = PARTIAL): Record<s
   return { 'upload-offset': offset, 'upload-complete': isLast, 'content-type': type }
 }
 
-/** A PATCH that says that more comes than does. */
-function begun(authorization: string, path: string, text: string): ClientRequest {
-  const sent = httpRequest({
-    host: url.hostname,
-    port: url.port,
-    path,
-    method: 'PATCH',
-    headers: { authorization, ...append('0', '?1'), 'content-length': '1000' },
-  })
+function patchBy(authorization: string): { method: string; headers: Record<string, string> } {
+  return { method: 'PATCH', headers: { authorization, ...append('0', '?1') } }
+}
+
+/** A request that says that 1,000 bytes come, and has sent some of them. */
+function begun(
+  path: string,
+  text: string,
+  { method, headers }: { method: string; headers: Record<string, string> },
+): ClientRequest {
+  const { hostname: host, port } = url
+  const all = { ...headers, 'content-length': '1000' }
+  const sent = httpRequest({ host, port, path, method, headers: all })
   sent.on('error', () => {})
   sent.write(text)
   return sent
@@ -142,7 +147,7 @@ test('of those that write to one upload at once each byte counts once', async ()
   assert.equal(end.status, 201)
   assert.match((await ask(owner, '/v1/files/main/a/raced')).text, /^([a-h]?)\1*!$/)
   const gone = await begin(owner, '/a/gone')
-  const slow = begun(owner, gone, 'some')
+  const slow = begun(gone, 'some', patchBy(owner))
   assert.equal((await ask(owner, gone, { method: 'DELETE' })).status, 204)
   slow.destroy()
   assert.equal((await ask(owner, gone, { method: 'HEAD' })).status, 404)
@@ -173,7 +178,7 @@ test('an upload is of the account that began it, with its rights of each moment'
   const body = { method: 'PATCH', headers: append('0', '?1'), body: 'late' }
   assert.equal((await ask(adding.header, at, body)).status, 412, 'by then it would replace')
   const under = await begin(other.header, '/a/under-way')
-  const slow = begun(other.header, under, 'begun')
+  const slow = begun(under, 'begun', patchBy(other.header))
   await eventually('it is under way', async () => {
     const { uploads } = JSON.parse((await ask(other.header, '/v1/uploads')).text) as {
       uploads: readonly unknown[]
@@ -198,4 +203,38 @@ test('hundreds of uploads that are begun are not more than an account may have',
       counts.set(status, (counts.get(status) ?? 0) + 1)
   assert.deepEqual(Object.fromEntries(counts), { 201: 64, 429: 336 })
   await begin(owner, '/a/others-may')
+})
+
+test('a key is a short string, of one account, for one request', async () => {
+  const put = (authorization: string, key: string, body = 'x'): Promise<Answer> =>
+    ask(authorization, '/v1/files/main/a/keyed', {
+      method: 'PUT',
+      headers: { 'idempotency-key': key, 'if-none-match': '*' },
+      body,
+    })
+  for (const key of ['', 'k'.repeat(10_000), '"', '""', '"a"b"', 'a b', '"ü"', '"a", "b"', '?1;x'])
+    assert.equal((await put(owner, key)).status, 400, key)
+  assert.equal((await ask(owner, '/v1/files/main/a/keyed')).status, 404)
+  const [one, other] = await Promise.all([keyFor('write'), keyFor('write')])
+  assert.equal((await put(one.header, 'same')).status, 201)
+  assert.equal((await put(other.header, 'same')).status, 412, 'nobody hears the answer of another')
+  const again = await put(one.header, 'same')
+  assert.deepEqual([again.status, again.headers['idempotent-replayed']], [201, 'true'])
+  const to = '/v1/files/main/a/slow'
+  const slow = begun(to, 'some', {
+    method: 'PUT',
+    headers: { authorization: owner, 'idempotency-key': 'slow' },
+  })
+  const same = (length: number): Promise<Answer> =>
+    ask(owner, to, {
+      method: 'PUT',
+      headers: { 'idempotency-key': 'slow' },
+      body: `some${'x'.repeat(length - 4)}`,
+    })
+  await eventually('it is under way', async () => (await same(999)).status === 422)
+  const waiting = await same(1000)
+  assert.deepEqual([waiting.status, waiting.headers['retry-after']], [409, '1'])
+  slow.destroy()
+  await eventually('what broke off is made anew', async () => (await same(1000)).status === 201)
+  assert.equal((await ask(owner, to)).text.length, 1000)
 })

@@ -8,6 +8,7 @@ import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
 import { sendEvents, sendFailure, sendJson } from './answers.ts'
 import { serveCall } from './calls.ts'
+import { keyOf } from './idempotency.ts'
 import { serveFile } from './files.ts'
 import { serveConsole } from './console.ts'
 import { describeApi } from './openapi.ts'
@@ -28,8 +29,8 @@ async function respond(
   components: DoorComponents,
   { request, response, signal }: Exchange,
 ): Promise<void> {
-  const { gate, onError } = components
-  try {
+  const { gate } = components
+  await answered(components, { request, response, signal }, async () => {
     const visitor = visitorOf('http', request)
     gate.checkOrigin(visitor)
     const exchange = { request, response, signal }
@@ -38,8 +39,23 @@ async function respond(
     if (path === SESSION_PATH) return await serveSession(gate, visitor, exchange)
     const visit = await visitOf(gate, visitor, request)
     if (request.headers.expect !== undefined) response.writeContinue()
-    const { uploads } = await components.httpState()
-    await serve({ ...exchange, visit, uploads }, components)
+    const { uploads, idempotency } = await components.httpState()
+    const run = (made: Exchange): Promise<void> =>
+      answered(components, made, () => serve({ ...made, visit, uploads }, components))
+    const key = keyOf(request)
+    if (key === undefined) return run(exchange)
+    return idempotency.once({ account: visit.account, key }, exchange, run)
+  })
+}
+
+/** Never rejects: a failure is the answer. */
+async function answered(
+  { onError }: Pick<DoorComponents, 'onError'>,
+  { response, signal }: Exchange,
+  run: () => Promise<void>,
+): Promise<void> {
+  try {
+    await run()
   } catch (thrown) {
     const error = asShoalError(signal.aborted ? signal.reason : thrown)
     if (error.code === 'internal') onError(error)

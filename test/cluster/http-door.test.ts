@@ -1,5 +1,5 @@
-// Uploads over several requests at the HTTP door of a real node: broken off, gone on with after a
-// kill -9, and made the file that a PUT of the whole would have made.
+// The HTTP door of a real node that is killed: uploads over several requests that are broken off
+// and gone on with, and calls with a key that are made once.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { appendFile } from 'node:fs/promises'
@@ -82,7 +82,7 @@ async function sendAndBreak(
 }
 
 test('an upload goes on after it broke off and after a kill -9, and is seen once it is whole', async () => {
-  const bytes = Buffer.from(new SeededRandom('uploads', 'content').bytes(40 * MIB))
+  const bytes = Buffer.from(new SeededRandom('uploads', 'content').bytes(24 * MIB))
   const file = '/v1/files/main/deep/er/big?mode=600&parents=true'
   const put = { method: 'PUT', headers: { 'upload-complete': '?1', 'if-none-match': '*' } }
   const upload = await sendAndBreak(file, put, {
@@ -99,12 +99,12 @@ test('an upload goes on after it broke off and after a kill -9, and is seen once
   await begin()
   assert.equal(await offsetOf(upload), offset, 'no byte that was acknowledged is lost')
   assert.equal((await ask('/v1/files/main/deep/er/big')).status, 404)
-  const middle = await patch(upload, offset, bytes.subarray(offset, 30 * MIB), false)
-  assert.deepEqual([middle.status, middle.headers['upload-offset']], [204, `${30 * MIB}`])
+  const middle = await patch(upload, offset, bytes.subarray(offset, 22 * MIB), false)
+  assert.deepEqual([middle.status, middle.headers['upload-offset']], [204, `${22 * MIB}`])
   assert.equal((await ask('/v1/files/main/deep')).status, 404, 'nothing is seen yet')
   const wrong = await patch(upload, 5, bytes.subarray(5, 10), false)
-  assert.deepEqual([wrong.status, wrong.headers['upload-offset']], [409, `${30 * MIB}`])
-  assert.match(wrong.text, /mismatching-upload-offset.*"expected-offset":31457280/)
+  assert.deepEqual([wrong.status, wrong.headers['upload-offset']], [409, `${22 * MIB}`])
+  assert.match(wrong.text, /mismatching-upload-offset.*"expected-offset":23068672/)
   const { uploads } = JSON.parse((await ask('/v1/uploads')).text) as {
     uploads: readonly { location: string; path: string }[]
   }
@@ -112,7 +112,7 @@ test('an upload goes on after it broke off and after a kill -9, and is seen once
     uploads.map(({ location, path }) => [location, path]),
     [[upload, 'main:/deep/er/big']],
   )
-  const end = await patch(upload, 30 * MIB, bytes.subarray(30 * MIB), true)
+  const end = await patch(upload, 22 * MIB, bytes.subarray(22 * MIB), true)
   assert.deepEqual([end.status, end.headers['upload-complete']], [201, '?1'])
   const head = await ask(upload, { method: 'HEAD' })
   assert.deepEqual([head.headers['upload-complete'], head.headers.etag], ['?1', end.headers.etag])
@@ -176,4 +176,41 @@ test('programs may begin with nothing, without a length, and by POST; conditions
   for (const method of ['HEAD', 'DELETE']) assert.equal((await ask(at, { method })).status, 404)
   const options = await ask('/v1/files/main/other', { method: 'OPTIONS' })
   assert.equal(options.headers['accept-patch'], PARTIAL['content-type'])
+})
+
+test('a call with a key is made once, and answered so again, also after a kill -9', async () => {
+  const call = (key: string, fields: object, name = 'createSnapshot'): Promise<Answer> =>
+    ask(`/v1/calls/${name}`, {
+      method: 'POST',
+      headers: { 'idempotency-key': key },
+      body: JSON.stringify(fields),
+    })
+  const key = '"8e03978e-40d5-43e8-bc93-6894a57f9324"'
+  const [first, other] = await Promise.all([
+    call(key, { path: 'main:/', name: 'one' }),
+    call(key, { path: 'main:/', name: 'one' }),
+  ])
+  for (const { status } of [first, other]) assert.ok(status === 200 || status === 409)
+  const made = first.status === 200 ? first : other
+  await anna.kill('SIGKILL')
+  await begin()
+  const again = await call(key, { path: 'main:/', name: 'one' })
+  assert.deepEqual([again.status, again.text], [200, made.text])
+  assert.equal(again.headers['idempotent-replayed'], 'true')
+  assert.equal((await call(key, { path: 'main:/', name: 'two' })).status, 422)
+  assert.equal((await call(key, { path: 'main:/', name: 'one' }, 'makeFolder')).status, 422)
+  assert.equal((await call('other', { path: 'main:/', name: 'one' })).status, 409, 'it is there')
+  const put = (body: string): Promise<Answer> =>
+    ask('/v1/files/main/keyed', {
+      method: 'PUT',
+      headers: { 'idempotency-key': 'put', 'if-none-match': '*' },
+      body,
+    })
+  const written = await put('one')
+  assert.equal(written.status, 201)
+  const rewritten = await put('one')
+  assert.deepEqual([rewritten.status, rewritten.headers.etag], [201, written.headers.etag])
+  assert.equal((await put('two')).status, 422, 'of the same length')
+  const snapshots = await anna.ask((client) => client.listSnapshots())
+  assert.equal(snapshots.length, 1)
 })
