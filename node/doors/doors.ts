@@ -21,6 +21,7 @@ import type { Clock, Random, World } from '../world/world.ts'
 import { DoorLog } from './door-log.ts'
 import type { DoorLogReading } from './door-log.ts'
 import { Gate } from './gate.ts'
+import type { HttpState } from './http/http-state.ts'
 import { OwnerToken } from './owner-token.ts'
 import { CODE_MS, Sessions } from './sessions.ts'
 import { DoorTls } from './tls.ts'
@@ -46,6 +47,8 @@ export interface DoorComponents {
   readonly clock: Clock
   readonly random: Random
   readonly version: string
+  /** That of all HTTP doors of the node. */
+  readonly httpState: () => Promise<HttpState>
   readonly onError: (error: ShoalError) => void
   /**
    * Listen where the settings say, for requests that `answer` answers; it never rejects. what: is
@@ -81,6 +84,7 @@ export class NodeDoors {
   /** Absent until a door is opened. */
   #log: Promise<DoorLog> | undefined
   #known: readonly KnownDoor[] = []
+  #httpState: Promise<HttpState> | undefined
 
   constructor(components: NodeDoorsComponents) {
     this.#c = components
@@ -201,6 +205,8 @@ export class NodeDoors {
     const doors = this.#known
     this.#known = []
     await Promise.all(doors.flatMap(({ open }) => open?.server.close() ?? []))
+    await (await this.#httpState)?.stop()
+    this.#httpState = undefined
     await (await this.#log)?.close()
     this.#log = undefined
   }
@@ -285,10 +291,18 @@ export class NodeDoors {
         answer,
         onAnswered: (answered) => requests.record(kind, answered),
       })
-    const server = await openDoor({ gate, ...world, version, onError, serve }, settings)
+    const httpState = (): Promise<HttpState> => (this.#httpState ??= this.#openHttpState(gate.api))
+    const components = { gate, ...world, version, httpState, onError, serve }
+    const server = await openDoor(components, settings)
     door.open = { server, tls, failed }
     log('door.open', { door: kind, url: server.url })
     return server
+  }
+
+  async #openHttpState(api: NodeApi): Promise<HttpState> {
+    const { world, kv, log } = this.#c
+    const { HttpState } = await import('./http/http-state.ts')
+    return HttpState.open({ ...world, api, kv, log })
   }
 
   #openLog(): Promise<DoorLog> {

@@ -65,12 +65,15 @@ export class Gate {
   readonly #guessed: WrongSecrets
   readonly #rates: RequestRates
   #wrong = 0
+  /** All calls of the node. */
+  readonly api: NodeApi
   /** By kind of door, how many were refused. */
   readonly refused: Map<string, number> = new Map()
 
   constructor(components: GateComponents) {
     this.#c = components
-    this.#owner = { who: OWNER, api: components.api }
+    const api = (this.api = components.api)
+    this.#owner = { who: OWNER, account: OWNER, api, within: (other) => other }
     this.#guessed = new WrongSecrets(components.clock)
     this.#rates = new RequestRates(components.clock, components.requestRate)
   }
@@ -205,7 +208,9 @@ export class Gate {
     }
     const volumeOf = (text: string | undefined): VolumeId => volumes.find(text).volume.id
     const limits = { login, volume: volume.id, volumeName: name, grants, volumeOf }
-    return { who: login, api: limitedApi(api, limits) }
+    const within = (other: NodeApi): NodeApi => limitedApi(other, limits)
+    const account = `${volume.id} ${name} ${record.generation}`
+    return { who: login, account, api: within(api), within }
   }
 
   /**

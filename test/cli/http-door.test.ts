@@ -214,7 +214,7 @@ describe('the HTTP door', { concurrency: 2 }, () => {
       assert.match(await raw(`${first}\r\nX: ${'x'.repeat(20_000)}`), /^HTTP\/1\.1 431 /)
       const long = Buffer.alloc(2_000_000, ' ')
       assert.equal((await ask('/v1/calls/stat', { method: 'POST', body: long })).status, 413)
-      assert.equal((await ask('/v1/files/main/a', { method: 'PATCH' })).status, 404)
+      assert.equal((await ask('/v1/files/main/a', { method: 'PATCH' })).status, 405)
       assert.equal((await ask('/v1/files/main/a')).text, 'a')
     })
   })

@@ -7,6 +7,7 @@ import { encodeJson } from '../../control/wire.ts'
 import { statusOf } from '../../control/status-code.ts'
 import type { Clock } from '../../world/world.ts'
 import { begin, isToBeAnswered } from '../web-answers.ts'
+import { HttpFailure } from './http-failure.ts'
 import type { ServerResponse } from 'node:http'
 
 /** A stream of events with nothing to say shows after so long that it is there. */
@@ -25,16 +26,27 @@ export function sendJson(
 /** Report a failure; a stream that has begun is broken off. */
 export function sendFailure(response: ServerResponse, error: ShoalError): void {
   if (!isToBeAnswered(response)) return
-  const status = error.code === 'EACCES' ? 401 : statusOf(error.code)
+  const status = httpStatusOf(error)
   if (status === 401) response.setHeader('www-authenticate', 'Bearer')
+  if (error instanceof HttpFailure)
+    for (const [name, value] of Object.entries(error.options.headers ?? {}))
+      response.setHeader(name, value)
   // The rest of its body is not the next request.
   response.setHeader('connection', 'close')
   sendJson(response, problemOf(error, status), { status, type: 'application/problem+json' })
 }
 
+function httpStatusOf(error: ShoalError): number {
+  if (error instanceof HttpFailure) return error.options.status
+  return error.code === 'EACCES' ? 401 : statusOf(error.code)
+}
+
 /** As RFC 9457 has it. */
-function problemOf({ code, message, permanent }: ShoalError, status: number): object {
-  return { type: `urn:shoal:error:${code}`, title: code, status, detail: message, code, permanent }
+function problemOf(error: ShoalError, status: number): object {
+  const { code, message, permanent } = error
+  const { type, members } = error instanceof HttpFailure ? error.options : {}
+  const name = type ?? `urn:shoal:error:${code}`
+  return { type: name, title: code, status, detail: message, code, permanent, ...members }
 }
 
 /** Pages as lines of JSON, an item each; a failure after the first is a line of its own. */

@@ -7,20 +7,25 @@ import { sendFile } from '../send-file.ts'
 import { statIfThere } from '../stat-if-there.ts'
 import { sendNothing } from '../web-answers.ts'
 import type { Headers } from '../web-answers.ts'
-import type { Exchange } from '../web-server.ts'
 import { sendJson } from './answers.ts'
 import { requestPath } from './request-path.ts'
+import { PARTIAL_TYPE, beginUpload, isResumable } from './upload-requests.ts'
+import { wrongMethod } from './http-failure.ts'
 import type { RequestPath } from './request-path.ts'
+import type { UploadExchange } from './upload-requests.ts'
 import type { IncomingMessage } from 'node:http'
 
+const METHODS = 'GET, HEAD, PUT, DELETE, OPTIONS'
+
 /** A request about one path. */
-export interface FileRequest extends Exchange {
+export interface FileRequest extends UploadExchange {
   /** After '/v1/files/', as it came. */
   readonly rest: string
   readonly query: URLSearchParams
 }
 
-export async function serveFile(api: NodeApi, asked: FileRequest): Promise<void> {
+export async function serveFile(asked: FileRequest): Promise<void> {
+  const { api } = asked.visit
   const at = requestPath(asked.rest)
   switch (asked.request.method) {
     case 'GET':
@@ -28,11 +33,20 @@ export async function serveFile(api: NodeApi, asked: FileRequest): Promise<void>
       return get(api, at, asked)
     case 'PUT':
       return put(api, at, asked)
+    case 'POST':
+      // Programs that begin uploads by nothing else.
+      if (isResumable(asked.request)) return put(api, at, asked)
+      throw wrongMethod('POST', METHODS)
+    case 'OPTIONS':
+      return sendNothing(asked.response, 204, {
+        allow: METHODS,
+        'accept-patch': PARTIAL_TYPE,
+        'upload-limit': asked.uploads.limits(),
+      })
     case 'DELETE':
       return remove(api, at, asked)
     default:
-      asked.response.setHeader('allow', 'GET, HEAD, PUT, DELETE')
-      throw new ShoalError('unsupported', `files have no ${asked.request.method}`)
+      throw wrongMethod(asked.request.method, METHODS)
   }
 }
 
@@ -84,12 +98,16 @@ async function put(
   }
   if (request.headers['content-range'] !== undefined)
     throw new ShoalError('usage', 'a part of a file cannot be put: send the whole file')
-  if (query.get('parents') === 'true')
+  const parents = query.get('parents') === 'true'
+  const ifTag = ifTagOf(request)
+  const mode = modeOf(query)
+  if (isResumable(request)) return beginUpload(asked, { path, mode, parents, ifTag })
+  if (parents)
     await api.makeFolder(path.slice(0, path.lastIndexOf('/') + 1), { parents: true, signal })
   const before = await statIfThere(api, path, { signal })
-  const attributes = { mode: modeOf(query), sizeBytes: lengthOf(request) }
+  const attributes = { mode, sizeBytes: lengthOf(request) }
   const body = request as AsyncIterable<Uint8Array>
-  await api.writeFile(path, body, attributes, { ifTag: ifTagOf(request), signal })
+  await api.writeFile(path, body, attributes, { ifTag, signal })
   const tag = (await statIfThere(api, path, { signal }))?.tag
   sendNothing(response, before === undefined ? 201 : 204, {
     ...(tag !== undefined && { etag: `"${tag}"` }),

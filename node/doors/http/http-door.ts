@@ -3,37 +3,57 @@
 import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
 import { splitOnce } from '../../../protocol/split-once.ts'
 import type { LocalServer } from '../../world/local-server.ts'
-import type { NodeApi } from '../../control/api.ts'
 import type { DoorComponents } from '../doors.ts'
 import { askForBody } from '../web-answers.ts'
 import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
 import { sendEvents, sendFailure, sendJson } from './answers.ts'
 import { serveCall } from './calls.ts'
+import { keyOf } from './idempotency.ts'
 import { serveFile } from './files.ts'
 import { serveConsole } from './console.ts'
 import { describeApi } from './openapi.ts'
 import { requestPath } from './request-path.ts'
 import { SESSION_PATH, serveSession, visitOf } from './session.ts'
+import { UPLOADS_PATH, serveUpload } from './upload-requests.ts'
+import type { UploadExchange } from './upload-requests.ts'
 
 /** throws ShoalError 'usage' naming the address. */
-export function openHttpDoor(components: DoorComponents): Promise<LocalServer> {
+export async function openHttpDoor(components: DoorComponents): Promise<LocalServer> {
+  // What is left of the last run is looked after, whether somebody asks or not.
+  await components.httpState()
   return components.serve('the HTTP door', (exchange) => respond(components, exchange))
 }
 
 /** Never rejects. */
 async function respond(components: DoorComponents, exchange: Exchange): Promise<void> {
-  const { gate, onError } = components
-  const { request, response, signal } = exchange
-  try {
+  const { gate } = components
+  const { request, response } = exchange
+  await answered(components, exchange, async () => {
     const visitor = visitorOf('http', exchange)
     gate.checkOrigin(visitor)
     const [path] = splitOnce(request.url ?? '/', '?')
     if (await serveConsole(exchange, path)) return
     if (path === SESSION_PATH) return await serveSession(gate, visitor, exchange)
-    const { api } = await visitOf(gate, visitor, request)
+    const visit = await visitOf(gate, visitor, request)
     askForBody({ request, response })
-    await serve(api, components, exchange)
+    const { uploads, idempotency } = await components.httpState()
+    const run = (made: Exchange): Promise<void> =>
+      answered(components, made, () => serve({ ...made, visit, uploads }, components))
+    const key = keyOf(request)
+    if (key === undefined) return run(exchange)
+    return idempotency.once({ account: visit.account, key }, exchange, run)
+  })
+}
+
+/** Never rejects: a failure is the answer. */
+async function answered(
+  { onError }: Pick<DoorComponents, 'onError'>,
+  { response, signal }: Exchange,
+  run: () => Promise<void>,
+): Promise<void> {
+  try {
+    await run()
   } catch (thrown) {
     const error = asShoalError(signal.aborted ? signal.reason : thrown)
     if (error.code === 'internal') onError(error)
@@ -42,18 +62,20 @@ async function respond(components: DoorComponents, exchange: Exchange): Promise<
 }
 
 async function serve(
-  api: NodeApi,
+  asked: UploadExchange,
   { clock, version }: Pick<DoorComponents, 'clock' | 'version'>,
-  exchange: Exchange,
 ): Promise<void> {
-  const { request, response, signal } = exchange
+  const { request, response, signal, visit } = asked
+  const { api } = visit
   // Not by URL, which takes dots and backslashes out of a path before anybody has seen them.
   const [path, search] = splitOnce(request.url ?? '/', '?')
   const query = new URLSearchParams(search)
   const after = (prefix: string): string | undefined =>
     path.startsWith(prefix) ? path.slice(prefix.length) : undefined
   const file = after('/v1/files/')
-  if (file !== undefined) return serveFile(api, { ...exchange, rest: file, query })
+  if (file !== undefined) return serveFile({ ...asked, rest: file, query })
+  const upload = after(UPLOADS_PATH)
+  if (upload === '' || upload?.startsWith('/')) return serveUpload(asked, upload)
   const name = after('/v1/calls/')
   if (name !== undefined) return serveCall(api, name, { request, response, signal })
   if (request.method !== 'GET') throw new ShoalError('unsupported', `there is no ${path} here`)
