@@ -12,6 +12,7 @@ import type { WriteLog } from '../observe/log-events.ts'
 import type { LocalServer } from '../world/local-server.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Clock, Random, World } from '../world/world.ts'
+import { AccountSessions } from './account-sessions.ts'
 import { Gate } from './gate.ts'
 import { OwnerToken } from './owner-token.ts'
 import { CODE_MS, Sessions } from './sessions.ts'
@@ -26,12 +27,13 @@ export interface NodeDoorsComponents {
   readonly version: string
   readonly settings: readonly DoorConfig[]
   readonly accounts: NodeAccounts
-  readonly volumes: Pick<Volumes, 'find'>
+  readonly volumes: Pick<Volumes, 'find' | 'all'>
 }
 
 /** The parts that each door is made of. */
 export interface DoorComponents {
   readonly gate: Gate
+  readonly accountSessions: AccountSessions
   readonly clock: Clock
   readonly random: Random
   readonly version: string
@@ -59,6 +61,7 @@ const CONSOLE = { host: '127.0.0.1', port: 4190 } as const
 export class NodeDoors {
   readonly token: OwnerToken
   readonly #sessions: Sessions
+  readonly #accountSessions: AccountSessions
   readonly #c: NodeDoorsComponents
   readonly #opening = new SerialQueue()
   #gate: Gate | undefined
@@ -68,14 +71,17 @@ export class NodeDoors {
     this.#c = components
     this.token = new OwnerToken(components.kv, components.world.random)
     this.#sessions = new Sessions(components.world)
+    this.#accountSessions = new AccountSessions({ ...components, ...components.world })
   }
 
   /** throws ShoalError 'usage' where one cannot listen; then none is open. */
   async start(api: NodeApi): Promise<void> {
     const { world, log, settings, accounts, volumes } = this.#c
     const { clock } = world
-    const [token, sessions] = [this.token, this.#sessions]
-    this.#gate = new Gate({ api, clock, token, sessions, accounts, volumes, log })
+    const { token } = this
+    const [sessions, accountSessions] = [this.#sessions, this.#accountSessions]
+    const parts = { token, sessions, accountSessions, accounts, volumes }
+    this.#gate = new Gate({ api, clock, log, ...parts })
     try {
       for (const one of settings) await this.#openOne(this.#gate, one)
     } catch (error) {
@@ -118,7 +124,9 @@ export class NodeDoors {
     const tls = settings.tls && (await DoorTls.open({ kv, clock, onError }, settings.tls))
     const serve: DoorComponents['serve'] = (what, answer) =>
       openWebServer({ ...settings, tls }, what, answer)
-    const door = await openDoor({ gate, ...world, version, onError, serve }, settings)
+    const accountSessions = this.#accountSessions
+    const parts = { gate, accountSessions, ...world, version, onError, serve }
+    const door = await openDoor(parts, settings)
     this.#open.push({ kind, door, tls, failed })
     log('door.open', { door: kind, url: door.url })
     return door

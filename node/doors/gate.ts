@@ -8,7 +8,13 @@ import type { Volumes } from '../log/volumes.ts'
 import type { Clock } from '../world/world.ts'
 import type { WriteLog } from '../observe/log-events.ts'
 import { isOwnHost } from '../world/own-host.ts'
+import type { Account } from '../../protocol/accounts/accounts.ts'
+import type { Grant } from '../../protocol/accounts/grants.ts'
+import type { SessionClaims } from '../../protocol/accounts/session.ts'
 import type { Entrant, NodeAccounts } from '../accounts/node-accounts.ts'
+import type { NamedVolume } from '../log/volumes.ts'
+import { isSessionToken } from './account-sessions.ts'
+import type { AccountSessions, GivenSession, SessionWish } from './account-sessions.ts'
 import { limitedApi } from './limited-api.ts'
 import type { OwnerToken } from './owner-token.ts'
 import type { SessionSecrets, Sessions } from './sessions.ts'
@@ -19,8 +25,9 @@ import { WrongSecrets } from './wrong-secrets.ts'
 const WRONG_MS: number = SECOND_MS
 const WRONG_AT_ONCE_MAX = 32
 /** The account, or id of a key, of who has the token of the node's owner. */
-const OWNER = 'owner'
-const BEARER = /^Bearer ([\w-]{1,256})$/i
+const OWNER = 'owner' as const
+const BEARER = /^Bearer ([\w.-]+)$/i
+const OWNER_TOKEN_MAX = 256
 const BASIC = /^Basic +([A-Za-z0-9+/]{1,4096}={0,2}) *$/i
 
 export interface Visitor {
@@ -39,6 +46,7 @@ export interface GateComponents {
   readonly clock: Clock
   readonly token: OwnerToken
   readonly sessions: Sessions
+  readonly accountSessions: AccountSessions
   readonly accounts: NodeAccounts
   readonly volumes: Pick<Volumes, 'find'>
   readonly log: WriteLog
@@ -71,8 +79,8 @@ export class Gate {
   }
 
   /**
-   * authorization: the header of HTTP, with a token or with login and password (RFC 7617). throws
-   * ShoalError 'EACCES', 'EBUSY'.
+   * authorization: the header of HTTP, with the token of the owner or of a session (RFC 6750), or
+   * with login and password (RFC 7617). throws ShoalError 'EACCES', 'EBUSY'.
    */
   async byHeader(visitor: Visitor, authorization: string = ''): Promise<Visit> {
     const [, encoded] = BASIC.exec(authorization) ?? []
@@ -82,19 +90,38 @@ export class Gate {
       if (colon >= 0) return this.byPassword(visitor, text.slice(0, colon), text.slice(colon + 1))
     }
     const [, shown] = BEARER.exec(authorization) ?? []
-    if (shown !== undefined && (await this.#c.token.opensWith(shown))) return this.#owner
+    if (shown !== undefined && isSessionToken(shown))
+      return this.bySessionClaims(visitor, await this.#c.accountSessions.claimsOf(shown))
+    if (shown !== undefined && shown.length <= OWNER_TOKEN_MAX)
+      if (await this.#c.token.opensWith(shown)) return this.#owner
     return this.refuse(visitor, 'show the token of the owner, or login and password of an account')
   }
 
   /** login: 'owner', NAME@VOLUME or the id of a key. throws ShoalError 'EACCES', 'EBUSY'. */
   async byPassword(visitor: Visitor, login: string, password: string): Promise<Visit> {
-    const { address } = visitor
-    this.#guessed.check(login, address)
-    const visit = await this.#visitBy(visitor, login, password)
-    if (visit === undefined)
-      return this.refuse(visitor, 'the account or its password is wrong', login)
-    this.#guessed.right(login, address)
-    return visit
+    const entrant = await this.#admit(visitor, login, password)
+    return entrant === OWNER ? this.#owner : this.#visitOf(entrant)
+  }
+
+  /** Begin a session of an account. throws as byPassword, ShoalError 'usage' for the owner. */
+  async beginAccountSession(
+    visitor: Visitor,
+    { login, password }: { readonly login: string; readonly password: string },
+    wish: SessionWish,
+  ): Promise<GivenSession> {
+    const entrant = await this.#admit(visitor, login, password)
+    if (entrant !== OWNER) return this.#c.accountSessions.begin(entrant, wish)
+    throw new ShoalError('usage', 'the owner has no session by its token, which opens as it is')
+  }
+
+  /** throws ShoalError 'EACCES' where it does not count, or is not for such a door. */
+  bySessionClaims({ door }: Visitor, claims: SessionClaims): Visit {
+    const { accountSessions } = this.#c
+    const account = accountSessions.accountOf(claims)
+    if (account !== undefined && !opens(account, door))
+      throw new ShoalError('EACCES', 'the session is for another kind of door')
+    const grants = (): readonly Grant[] => accountSessions.grants(claims)
+    return this.#limited(accountSessions.loginOf(claims), accountSessions.named(claims), grants)
   }
 
   /** A code by which a page begins a session of the owner. */
@@ -133,19 +160,34 @@ export class Gate {
     const { secret, account } = entrant ?? {}
     if (entrant === undefined || secret === undefined || account?.record.kind !== 'key')
       return undefined
-    if (!opens(entrant, door)) return undefined
+    if (!opens(entrant.account, door)) return undefined
     return { secret: Buffer.from(secret).toString(), visit: this.#visitOf(entrant) }
   }
 
-  async #visitBy({ door }: Visitor, login: string, password: string): Promise<Visit | undefined> {
-    const { token, accounts } = this.#c
-    if (login === OWNER) return (await token.opensWith(password)) ? this.#owner : undefined
-    const entrant = await accounts.byPassword(login, password)
-    return entrant !== undefined && opens(entrant, door) ? this.#visitOf(entrant) : undefined
+  /** The account, or the owner, that has this password. throws ShoalError 'EACCES', 'EBUSY'. */
+  async #admit(visitor: Visitor, login: string, password: string): Promise<Entrant | typeof OWNER> {
+    const { address } = visitor
+    this.#guessed.check(login, address)
+    const entrant = await this.#entrantBy(visitor, login, password)
+    if (entrant === undefined)
+      return this.refuse(visitor, 'the account or its password is wrong', login)
+    this.#guessed.right(login, address)
+    return entrant
   }
 
-  #visitOf({ login, named: { name, volume }, account: { record } }: Entrant): Visit {
-    const { api, accounts, volumes } = this.#c
+  async #entrantBy(
+    { door }: Visitor,
+    login: string,
+    password: string,
+  ): Promise<Entrant | typeof OWNER | undefined> {
+    const { token, accounts } = this.#c
+    if (login === OWNER) return (await token.opensWith(password)) ? OWNER : undefined
+    const entrant = await accounts.byPassword(login, password)
+    return entrant !== undefined && opens(entrant.account, door) ? entrant : undefined
+  }
+
+  #visitOf({ login, named, account: { record } }: Entrant): Visit {
+    const { accounts } = this.#c
     const grants = (): Entrant['grants'] => {
       const now = accounts.find(login)
       const isSame =
@@ -154,6 +196,11 @@ export class Gate {
       if (isSame) return now.grants
       throw new ShoalError('EACCES', `${login} was removed, or has another secret by now`)
     }
+    return this.#limited(login, named, grants)
+  }
+
+  #limited(login: string, { name, volume }: NamedVolume, grants: () => readonly Grant[]): Visit {
+    const { api, volumes } = this.#c
     const volumeOf = (text: string | undefined): VolumeId => volumes.find(text).volume.id
     const limits = { login, volume: volume.id, volumeName: name, grants, volumeOf }
     return { who: login, api: limitedApi(api, limits) }
@@ -180,6 +227,6 @@ export class Gate {
 }
 
 /** Is a key for this kind of door? */
-function opens({ account: { record } }: Entrant, door: string): boolean {
+function opens({ record }: Account, door: string): boolean {
   return record.door === undefined || record.door === door
 }

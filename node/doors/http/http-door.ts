@@ -32,8 +32,8 @@ async function respond(
     const exchange = { request, response, signal }
     const [path] = splitOnce(request.url ?? '/', '?')
     if (await serveConsole(exchange, path)) return
-    if (path === SESSION_PATH) return await serveSession(gate, visitor, exchange)
-    const { api } = await visitOf(gate, visitor, request)
+    if (path === SESSION_PATH) return await serveSession(components, visitor, exchange)
+    const { api } = await visitOf(components, visitor, request)
     if (request.headers.expect !== undefined) response.writeContinue()
     await serve(api, components, exchange)
   } catch (thrown) {
