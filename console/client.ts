@@ -1,6 +1,7 @@
 // Asks the node what any program may ask it: the same paths, the same rights, no others. A session
 // is shown by a cookie that scripts cannot read and by a key that only this origin can.
 import { TEXT } from './texts.ts'
+import type { Grant } from '../protocol/accounts/grants.ts'
 import type { NodeApi } from '../node/control/api.ts'
 import type { Answer, Item } from './wire.ts'
 
@@ -30,7 +31,7 @@ export function whenSignedOut(run: () => void): void {
 }
 
 /** Is there a key of a session? Whether it still holds, the node will say. */
-export function hasSession(): boolean {
+function hasSession(): boolean {
   return localStorage.getItem(KEY) !== null
 }
 
@@ -42,6 +43,45 @@ export async function beginSession(): Promise<void> {
   const response = await send(SESSION, { method: 'POST', body: JSON.stringify({ code }) })
   const { page } = (await response.json()) as { page: string }
   localStorage.setItem(KEY, page)
+}
+
+/** Begin the session of an account. throws Failure. */
+export async function signIn(login: string, password: string): Promise<void> {
+  const body = JSON.stringify({ login, password, page: true })
+  const response = await send(SESSION, { method: 'POST', body })
+  const { page } = (await response.json()) as { page: string }
+  localStorage.setItem(KEY, page)
+}
+
+/** The owner or the account that is signed in. */
+export interface SignedIn {
+  readonly who: string
+  readonly isOwner: boolean
+  /** Undefined, as the grants, for the owner. */
+  readonly volume?: string
+  readonly grants?: readonly Grant[]
+}
+
+/** Ask who is signed in. Undefined: nobody any more. throws Failure. */
+export async function askWho(): Promise<SignedIn | undefined> {
+  if (!hasSession()) return undefined
+  try {
+    return (await (await send(SESSION)).json()) as SignedIn
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'EACCES') throw error
+    forgetSession()
+    return undefined
+  }
+}
+
+/** Have the session of an account go on: it ends by itself where nobody asks for that. */
+export async function renewSession(): Promise<void> {
+  try {
+    await send(SESSION, { method: 'PUT' })
+  } catch (error) {
+    // A node that cannot be reached now is asked again.
+    if (error instanceof Failure && error.code === 'EACCES') forgetSession()
+  }
 }
 
 export async function endSession(): Promise<void> {

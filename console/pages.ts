@@ -38,9 +38,15 @@ export const PAGES: readonly Page[] = [
 
 /** hash: as the address has it, '#/files/main/docs'. */
 export function pageOf(hash: string): { readonly page: Page; readonly rest: readonly string[] } {
-  const [path = '', ...rest] = hash.replace(/^#\/?/, '').split('/').map(decode)
+  const { path, rest } = routeOf(hash)
   const page = PAGES.find((one) => one.path === path)
-  return page === undefined ? { page: OVERVIEW, rest: [] } : { page, rest: rest.filter(Boolean) }
+  return page === undefined ? { page: OVERVIEW, rest: [] } : { page, rest }
+}
+
+/** The name of a page and what follows it, decoded, of an address as above. */
+export function routeOf(hash: string): { readonly path: string; readonly rest: readonly string[] } {
+  const [path = '', ...rest] = hash.replace(/^#\/?/, '').split('/').map(decode)
+  return { path, rest: rest.filter(Boolean) }
 }
 
 function decode(part: string): string {

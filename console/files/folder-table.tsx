@@ -1,6 +1,7 @@
 // The entries of a folder, or of a part of one, with what can be done to each.
 import { bytes, shown, timeOfNs } from '../format.ts'
 import { Action } from '../parts/action.tsx'
+import { useRights } from '../rights.ts'
 import { TEXT } from '../texts.ts'
 import { inside, pageUrl } from './place.ts'
 import type { JSX } from 'preact'
@@ -52,19 +53,33 @@ function Row({
   const words = TEXT.files
   const { name, kind, sizeBytes, modifiedNs, target } = entry
   const text = shown(name)
-  const actions = ACTIONS[kind === 'folder' ? 'folder' : kind === 'file' ? 'file' : 'other']
+  const { isOwner, may } = useRights()
+  const at = inside(place, name)
+  const isOffered: Readonly<Record<EntryAction, boolean>> = {
+    download: may('read', at),
+    rename: may('write', at),
+    versions: may('read', at),
+    holders: isOwner,
+    remove: may('write', at),
+  }
+  const actions = ACTIONS[kind === 'folder' ? 'folder' : kind === 'file' ? 'file' : 'other'].filter(
+    (action) => isOffered[action],
+  )
   return (
     <tr>
       <th scope="row">
         {kind === 'folder' ? (
-          <a href={pageUrl(inside(place, name))}>{text}/</a>
-        ) : kind === 'file' ? (
+          <a href={pageUrl(at)}>{text}/</a>
+        ) : kind === 'file' && isOffered.versions ? (
           <button type="button" class="link" onClick={() => void onAction(entry, 'versions')}>
             {text}
           </button>
         ) : (
           <span>
-            {text} <span class="quiet">{target === undefined ? kind : `→ ${shown(target)}`}</span>
+            {text}{' '}
+            {kind !== 'file' && (
+              <span class="quiet">{target === undefined ? kind : `→ ${shown(target)}`}</span>
+            )}
           </span>
         )}
       </th>

@@ -2,6 +2,7 @@
 import { useRef, useState } from 'preact/hooks'
 import { bytes } from '../format.ts'
 import { tell, tellFailure } from '../parts/notices.tsx'
+import { useRights } from '../rights.ts'
 import { TEXT } from '../texts.ts'
 import { chosenBy, dropped, upload } from './upload.ts'
 import type { ComponentChildren, JSX } from 'preact'
@@ -16,6 +17,7 @@ export interface UploadAreaProps {
 
 export function UploadArea({ place, onDone, children }: UploadAreaProps): JSX.Element {
   const words = TEXT.files
+  const mayAdd = useRights().may('add', place)
   const [isOver, setOver] = useState(false)
   const [state, setState] = useState<UploadState>()
   const stop = useRef<AbortController>(undefined)
@@ -36,23 +38,25 @@ export function UploadArea({ place, onDone, children }: UploadAreaProps): JSX.El
   const drop = (event: DragEvent): void => {
     event.preventDefault()
     setOver(false)
-    if (event.dataTransfer !== null) void start(dropped(event.dataTransfer.items))
+    if (event.dataTransfer !== null && mayAdd) void start(dropped(event.dataTransfer.items))
   }
   return (
     <div
       class={isOver ? 'drop over' : 'drop'}
       onDragOver={(event) => {
         event.preventDefault()
-        setOver(true)
+        setOver(mayAdd)
       }}
       onDragLeave={() => setOver(false)}
       onDrop={drop}
     >
-      <div class="row">
-        <Choose label={words.uploadFiles} onChosen={start} />
-        <Choose label={words.uploadFolder} isFolder onChosen={start} />
-        <span class="quiet">{words.orDrop}</span>
-      </div>
+      {mayAdd && (
+        <div class="row">
+          <Choose label={words.uploadFiles} onChosen={start} />
+          <Choose label={words.uploadFolder} isFolder onChosen={start} />
+          <span class="quiet">{words.orDrop}</span>
+        </div>
+      )}
       {state !== undefined && (
         <div class="row" role="status">
           <progress

@@ -13,6 +13,7 @@ import { useLoaded } from '../live.ts'
 import { Action } from '../parts/action.tsx'
 import { Ask } from '../parts/dialog.tsx'
 import { tell, tellFailure } from '../parts/notices.tsx'
+import { useRights } from '../rights.ts'
 import { TEXT } from '../texts.ts'
 import type { JSX } from 'preact'
 import type { Entry, EntryAction } from '../files/folder-table.tsx'
@@ -26,8 +27,21 @@ type Open =
   | { readonly what: 'folder' | 'removed' }
 
 export function Files({ seen, rest }: PageProps): JSX.Element {
-  const { volumes } = seen.status
-  const readable = volumes.filter(({ role }) => role !== 'keeper')
+  const readable = seen.status.volumes.filter(({ role }) => role !== 'keeper')
+  return <FilesOf rest={rest} readable={readable} />
+}
+
+/** readable: volumes, with something that is another for each change of them. */
+export function FilesOf({
+  rest,
+  readable,
+}: Pick<PageProps, 'rest'> & {
+  readonly readable: readonly {
+    readonly name: string
+    readonly isDefault: boolean
+    readonly heads: readonly string[]
+  }[]
+}): JSX.Element {
   const [first = readable.find(({ isDefault }) => isDefault)?.name ?? readable[0]?.name] = rest
   const volume = readable.find(({ name }) => name === first)
   if (first === undefined) return <Empty />
@@ -84,6 +98,7 @@ function Folder({ place, heads }: { readonly place: Place; readonly heads: strin
   const load = (): ReturnType<typeof listPage> => listPage(place, after)
   const { value, error, reload } = useLoaded(load, [after, heads])
   const close = (): void => setOpen(undefined)
+  const rights = useRights()
   const act = (entry: Entry, action: EntryAction): Promise<void> => {
     if (action === 'rename' || action === 'versions' || action === 'holders') {
       setOpen({ what: action, name: entry.name })
@@ -97,13 +112,21 @@ function Folder({ place, heads }: { readonly place: Place; readonly heads: strin
     <UploadArea place={place} onDone={reload}>
       <Trail place={place} />
       <div class="row">
-        <button type="button" onClick={() => setOpen({ what: 'folder' })}>
-          {words.newFolder}
-        </button>
-        <Action run={() => downloadFolder(place, tellZipped(place))}>{words.downloadAll}</Action>
-        <button type="button" onClick={() => setOpen({ what: 'removed' })}>
-          {words.removed}
-        </button>
+        {rights.may('add', place) && (
+          <button type="button" onClick={() => setOpen({ what: 'folder' })}>
+            {words.newFolder}
+          </button>
+        )}
+        {rights.may('read', place) && (
+          <>
+            <Action run={() => downloadFolder(place, tellZipped(place))}>
+              {words.downloadAll}
+            </Action>
+            <button type="button" onClick={() => setOpen({ what: 'removed' })}>
+              {words.removed}
+            </button>
+          </>
+        )}
       </div>
       {error !== undefined && <p class="bad">{error.message}</p>}
       {value === undefined && error === undefined && <p>{TEXT.loading}</p>}

@@ -5,8 +5,9 @@ import { openFrom, sealTo } from '../../protocol/cipher.ts'
 import { ShoalError, hasCode } from '../../protocol/errors.ts'
 import { publicKeyOf } from '../../protocol/ids.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
-import { accountsOf, grantsOf, verbsOf, whyClosed } from '../../protocol/accounts/accounts.ts'
+import { accountsOf, grantsOf, whyClosed } from '../../protocol/accounts/accounts.ts'
 import type { Account, Accounts } from '../../protocol/accounts/accounts.ts'
+import { verbsOf } from '../../protocol/accounts/grants.ts'
 import {
   accountPolicy,
   encodeAccount,

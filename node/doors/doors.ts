@@ -18,6 +18,7 @@ import type { LineSeal } from '../world/home-key.ts'
 import type { LocalServer } from '../world/local-server.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Clock, Random, World } from '../world/world.ts'
+import { AccountSessions } from './account-sessions.ts'
 import { DoorLog } from './door-log.ts'
 import type { DoorLogReading } from './door-log.ts'
 import { Gate } from './gate.ts'
@@ -38,12 +39,13 @@ export interface NodeDoorsComponents {
   /** Undefined: there are no doors. */
   readonly settings: DoorSettings | undefined
   readonly accounts: NodeAccounts
-  readonly volumes: Pick<Volumes, 'find'>
+  readonly volumes: Pick<Volumes, 'find' | 'all'>
 }
 
 /** The parts that each door is made of. */
 export interface DoorComponents {
   readonly gate: Gate
+  readonly accountSessions: AccountSessions
   readonly clock: Clock
   readonly random: Random
   readonly version: string
@@ -78,6 +80,7 @@ const CONSOLE = { host: '127.0.0.1', port: 4190 } as const
 export class NodeDoors {
   readonly token: OwnerToken
   readonly #sessions: Sessions
+  readonly #accountSessions: AccountSessions
   readonly #c: NodeDoorsComponents
   readonly #changing = new SerialQueue()
   #gate: Gate | undefined
@@ -90,16 +93,18 @@ export class NodeDoors {
     this.#c = components
     this.token = new OwnerToken(components.kv, components.world.random)
     this.#sessions = new Sessions(components.world)
+    this.#accountSessions = new AccountSessions({ ...components, ...components.world })
   }
 
   /** throws ShoalError 'usage' where one cannot listen; then none is open. */
   async start(api: NodeApi): Promise<void> {
     const { world, log, settings, accounts, volumes } = this.#c
     const { clock } = world
-    const [token, sessions] = [this.token, this.#sessions]
     const { doors = [], requestRate } = (await settings?.read()) ?? {}
-    const parts = { api, clock, token, sessions, accounts, volumes, log, requestRate }
-    const gate = (this.#gate = new Gate(parts))
+    const { token } = this
+    const [sessions, accountSessions] = [this.#sessions, this.#accountSessions]
+    const parts = { token, sessions, accountSessions, accounts, volumes, requestRate }
+    const gate = (this.#gate = new Gate({ api, clock, log, ...parts }))
     this.#known = doors.map((one) => ({ settings: one, open: undefined }))
     try {
       for (const door of this.#known) await this.#openOne(gate, door)
@@ -292,8 +297,9 @@ export class NodeDoors {
         onAnswered: (answered) => requests.record(kind, answered),
       })
     const httpState = (): Promise<HttpState> => (this.#httpState ??= this.#openHttpState(gate.api))
-    const components = { gate, ...world, version, httpState, onError, serve }
-    const server = await openDoor(components, settings)
+    const accountSessions = this.#accountSessions
+    const parts = { gate, accountSessions, ...world, version, httpState, onError, serve }
+    const server = await openDoor(parts, settings)
     door.open = { server, tls, failed }
     log('door.open', { door: kind, url: server.url })
     return server

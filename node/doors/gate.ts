@@ -8,7 +8,13 @@ import type { Volumes } from '../log/volumes.ts'
 import type { Clock } from '../world/world.ts'
 import type { WriteLog } from '../observe/log-events.ts'
 import { isOwnHost } from '../world/own-host.ts'
+import type { Account } from '../../protocol/accounts/accounts.ts'
+import type { Grant } from '../../protocol/accounts/grants.ts'
+import type { SessionClaims } from '../../protocol/accounts/session.ts'
 import type { Entrant, NodeAccounts } from '../accounts/node-accounts.ts'
+import type { NamedVolume } from '../log/volumes.ts'
+import { isSessionToken } from './account-sessions.ts'
+import type { AccountSessions, GivenSession, SessionWish } from './account-sessions.ts'
 import { limitedApi } from './limited-api.ts'
 import { RequestRates } from './request-rates.ts'
 import type { OwnerToken } from './owner-token.ts'
@@ -20,10 +26,11 @@ import { WrongSecrets } from './wrong-secrets.ts'
 const WRONG_MS: number = SECOND_MS
 const WRONG_AT_ONCE_MAX = 32
 /** The account, or id of a key, of who has the token of the node's owner. */
-const OWNER = 'owner'
+const OWNER = 'owner' as const
 /** A login is written down so far. */
 const LOGIN_MAX = 128
-const BEARER = /^Bearer ([\w-]{1,256})$/i
+const BEARER = /^Bearer ([\w.-]+)$/i
+const OWNER_TOKEN_MAX = 256
 const BASIC = /^Basic +([A-Za-z0-9+/]{1,4096}={0,2}) *$/i
 
 export interface Visitor {
@@ -52,6 +59,7 @@ export interface GateComponents {
   readonly clock: Clock
   readonly token: OwnerToken
   readonly sessions: Sessions
+  readonly accountSessions: AccountSessions
   readonly accounts: NodeAccounts
   readonly volumes: Pick<Volumes, 'find'>
   readonly log: WriteLog
@@ -101,8 +109,8 @@ export class Gate {
   }
 
   /**
-   * authorization: the header of HTTP, with a token or with login and password (RFC 7617). throws
-   * ShoalError 'EACCES', 'too-many'.
+   * authorization: the header of HTTP, with the token of the owner or of a session (RFC 6750), or
+   * with login and password (RFC 7617). throws ShoalError 'EACCES', 'too-many'.
    */
   async byHeader(visitor: Visitor, authorization: string = ''): Promise<Visit> {
     const [, encoded] = BASIC.exec(authorization) ?? []
@@ -112,20 +120,45 @@ export class Gate {
       if (colon >= 0) return this.byPassword(visitor, text.slice(0, colon), text.slice(colon + 1))
     }
     const [, shown] = BEARER.exec(authorization) ?? []
-    if (shown !== undefined && (await this.#c.token.opensWith(shown)))
-      return this.#admit(visitor, this.#owner)
+    if (shown !== undefined && isSessionToken(shown))
+      return this.bySessionClaims(visitor, await this.#c.accountSessions.claimsOf(shown))
+    if (shown !== undefined && shown.length <= OWNER_TOKEN_MAX)
+      if (await this.#c.token.opensWith(shown)) return this.#admit(visitor, this.#owner)
     return this.refuse(visitor, 'show the token of the owner, or login and password of an account')
   }
 
   /** login: 'owner', NAME@VOLUME or the id of a key. throws ShoalError 'EACCES', 'too-many'. */
   async byPassword(visitor: Visitor, login: string, password: string): Promise<Visit> {
-    const { address, passage } = visitor
-    passage.who = login.slice(0, LOGIN_MAX)
-    this.#guessed.check(login, address)
-    const visit = await this.#visitBy(visitor, login, password)
-    if (visit === undefined)
-      return this.refuse(visitor, 'the account or its password is wrong', login)
-    this.#guessed.right(login, address)
+    const entrant = await this.#prove(visitor, login, password)
+    return this.#admit(visitor, entrant === OWNER ? this.#owner : this.#visitOf(entrant))
+  }
+
+  /** Begin a session of an account. throws as byPassword, ShoalError 'usage' for the owner. */
+  async beginAccountSession(
+    visitor: Visitor,
+    { login, password }: { readonly login: string; readonly password: string },
+    wish: SessionWish,
+  ): Promise<GivenSession> {
+    const entrant = await this.#prove(visitor, login, password)
+    if (entrant === OWNER)
+      throw new ShoalError('usage', 'the owner has no session by its token, which opens as it is')
+    this.#admit(visitor, this.#visitOf(entrant))
+    return this.#c.accountSessions.begin(entrant, wish)
+  }
+
+  /** throws ShoalError 'EACCES' where it does not count, or is not for such a door; 'too-many'. */
+  bySessionClaims(visitor: Visitor, claims: SessionClaims): Visit {
+    const { accountSessions } = this.#c
+    const account = accountSessions.accountOf(claims)
+    if (account !== undefined && !opens(account, visitor.door))
+      throw new ShoalError('EACCES', 'the session is for another kind of door')
+    const { holder } = claims
+    const visit = this.#limited(accountSessions.named(claims), {
+      who: accountSessions.loginOf(claims),
+      account:
+        holder.kind === 'account' ? holder.generation : `${holder.provider} ${holder.subject}`,
+      grants: () => accountSessions.grants(claims),
+    })
     return this.#admit(visitor, visit)
   }
 
@@ -171,7 +204,7 @@ export class Gate {
     const { secret, account } = entrant ?? {}
     if (entrant === undefined || secret === undefined || account?.record.kind !== 'key')
       return undefined
-    if (!opens(entrant, door)) return undefined
+    if (!opens(entrant.account, door)) return undefined
     const visit = this.#visitOf(entrant)
     return { secret: Buffer.from(secret).toString(), admit: admit(visit) }
   }
@@ -189,15 +222,31 @@ export class Gate {
     this.#guessed.right(id, address)
   }
 
-  async #visitBy({ door }: Visitor, login: string, password: string): Promise<Visit | undefined> {
-    const { token, accounts } = this.#c
-    if (login === OWNER) return (await token.opensWith(password)) ? this.#owner : undefined
-    const entrant = await accounts.byPassword(login, password)
-    return entrant !== undefined && opens(entrant, door) ? this.#visitOf(entrant) : undefined
+  /** The account, or the owner, that has this password. throws ShoalError 'EACCES', 'too-many'. */
+  async #prove(visitor: Visitor, login: string, password: string): Promise<Entrant | typeof OWNER> {
+    const { address, passage } = visitor
+    passage.who = login.slice(0, LOGIN_MAX)
+    this.#guessed.check(login, address)
+    const entrant = await this.#entrantBy(visitor, login, password)
+    if (entrant === undefined)
+      return this.refuse(visitor, 'the account or its password is wrong', login)
+    this.#guessed.right(login, address)
+    return entrant
   }
 
-  #visitOf({ login, named: { name, volume }, account: { record } }: Entrant): Visit {
-    const { api, accounts, volumes } = this.#c
+  async #entrantBy(
+    { door }: Visitor,
+    login: string,
+    password: string,
+  ): Promise<Entrant | typeof OWNER | undefined> {
+    const { token, accounts } = this.#c
+    if (login === OWNER) return (await token.opensWith(password)) ? OWNER : undefined
+    const entrant = await accounts.byPassword(login, password)
+    return entrant !== undefined && opens(entrant.account, door) ? entrant : undefined
+  }
+
+  #visitOf({ login, named, account: { record } }: Entrant): Visit {
+    const { accounts } = this.#c
     const grants = (): Entrant['grants'] => {
       const now = accounts.find(login)
       const isSame =
@@ -206,11 +255,18 @@ export class Gate {
       if (isSame) return now.grants
       throw new ShoalError('EACCES', `${login} was removed, or has another secret by now`)
     }
+    return this.#limited(named, { who: login, account: record.generation, grants })
+  }
+
+  #limited(
+    { name, volume }: NamedVolume,
+    { who, account, grants }: Pick<Visit, 'who' | 'account'> & { grants: () => readonly Grant[] },
+  ): Visit {
+    const { api, volumes } = this.#c
     const volumeOf = (text: string | undefined): VolumeId => volumes.find(text).volume.id
-    const limits = { login, volume: volume.id, volumeName: name, grants, volumeOf }
+    const limits = { login: who, volume: volume.id, volumeName: name, grants, volumeOf }
     const within = (other: NodeApi): NodeApi => limitedApi(other, limits)
-    const account = `${volume.id} ${name} ${record.generation}`
-    return { who: login, account, api: within(api), within }
+    return { who, account: `${volume.id} ${account}`, api: within(api), within }
   }
 
   /**
@@ -241,6 +297,6 @@ function isOfOtherPage({ host, origin, isSecure }: Visitor): boolean {
 }
 
 /** Is a key for this kind of door? */
-function opens({ account: { record } }: Entrant, door: string): boolean {
+function opens({ record }: Account, door: string): boolean {
   return record.door === undefined || record.door === door
 }

@@ -3,8 +3,8 @@
 // that what was judged is what is done. An account acts within its volume.
 import { byteText, textBytes } from '../../protocol/byte-text.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import { isGranted, leadsToGrant } from '../../protocol/accounts/accounts.ts'
-import type { Grant } from '../../protocol/accounts/accounts.ts'
+import { isGranted, leadsToGrant } from '../../protocol/accounts/grants.ts'
+import type { Grant } from '../../protocol/accounts/grants.ts'
 import { VERBS } from '../../protocol/accounts/verbs.ts'
 import type { Verb } from '../../protocol/accounts/verbs.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
@@ -76,7 +76,11 @@ function readingCalls(api: NodeApi, judge: Judge): Pick<NodeApi, Reading> {
     // It tells the former names, too, of files that came from elsewhere.
     async *readLog(path, options) {
       judge.at('read', '/')
-      yield* api.readLog(judge.at('read', path), options)
+      for await (const page of api.readLog(judge.at('read', path), options)) {
+        // It may go on for long, and what it was allowed by may be gone.
+        judge.at('read', '/')
+        yield page
+      }
     },
   }
 }

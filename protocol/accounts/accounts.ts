@@ -3,20 +3,14 @@
 // they are sealed to is a member that could do the same by itself: one that was removed, or is of a
 // lower role by now, has them still.
 import type { PeerId } from '../ids.ts'
-import { isPathWithin } from '../path-within.ts'
 import { aRole } from '../roles.ts'
 import type { Role } from '../roles.ts'
 import type { WallTime } from '../units.ts'
+import { verbsOf } from './grants.ts'
+import type { Grant } from './grants.ts'
 import { accountFact } from './record.ts'
-import type { AccountRecord } from './record.ts'
-import { VERBS, includesVerb, mayServe } from './verbs.ts'
-import type { Verb } from './verbs.ts'
-
-export interface Grant {
-  /** As a volume's paths are, from '/'. */
-  readonly path: string
-  readonly verbs: readonly Verb[]
-}
+import type { AccountRecord, ProviderRecord } from './record.ts'
+import { mayServe } from './verbs.ts'
 
 export interface Account {
   readonly name: string
@@ -25,6 +19,8 @@ export interface Account {
   readonly grants: readonly Grant[]
   /** Its secret, sealed to each machine that serves it. */
   readonly secrets: ReadonlyMap<PeerId, Uint8Array>
+  /** Names members of a group; no other account has one. */
+  readonly provider?: ProviderRecord
 }
 
 export type Accounts = ReadonlyMap<string, Account>
@@ -34,7 +30,11 @@ export function accountsOf(policies: Iterable<readonly [key: string, value: stri
   const facts = Array.from(policies, ([key, value]) => accountFact(key, value))
   const accounts = new Map<
     string,
-    Account & { readonly grants: Grant[]; readonly secrets: Map<PeerId, Uint8Array> }
+    Account & {
+      readonly grants: Grant[]
+      readonly secrets: Map<PeerId, Uint8Array>
+      provider?: ProviderRecord
+    }
   >()
   for (const fact of facts)
     if (fact?.kind === 'account')
@@ -50,6 +50,8 @@ export function accountsOf(policies: Iterable<readonly [key: string, value: stri
     const { generation, round } = account.record
     if (fact?.kind === 'grant' && fact.generation === generation)
       account.grants.push({ path: fact.path, verbs: fact.verbs })
+    if (fact?.kind === 'provider' && fact.generation === generation)
+      account.provider = fact.provider
     if (fact?.kind === 'secret' && fact.round === round) account.secrets.set(fact.peer, fact.sealed)
   }
   for (const { grants } of accounts.values()) grants.sort((a, b) => (a.path < b.path ? -1 : 1))
@@ -63,21 +65,6 @@ export function grantsOf(accounts: Accounts, { grants, record }: Account): reado
     grants,
     ...ofGroups.map((group) => (group?.record.kind === 'group' ? group.grants : [])),
   ].flat()
-}
-
-/** The verbs of all its grants. */
-export function verbsOf(grants: readonly Grant[]): readonly Verb[] {
-  return VERBS.filter((verb) => grants.some(({ verbs }) => verbs.includes(verb)))
-}
-
-/** May one with these grants do this at a path? Paths are compared part by part. */
-export function isGranted(grants: readonly Grant[], verb: Verb, path: string): boolean {
-  return grants.some((grant) => includesVerb(grant.verbs, verb) && isPathWithin(path, grant.path))
-}
-
-/** Does a path lead to something that is granted, though it is not itself? */
-export function leadsToGrant(grants: readonly Grant[], path: string): boolean {
-  return grants.some((grant) => isPathWithin(grant.path, path))
 }
 
 /** Why nobody comes in by an account now; undefined: it is good. */

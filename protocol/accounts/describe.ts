@@ -4,7 +4,7 @@ import { accountFact } from './record.ts'
 import type { AccountFact } from './record.ts'
 import type { PeerId } from '../ids.ts'
 
-const ABOUT_ACCOUNTS = /^account(-grant|-secret)?:([^:]*):?(.*)$/s
+const ABOUT_ACCOUNTS = /^account(-grant|-secret|-provider)?:([^:]*):?(.*)$/s
 
 /** Undefined: it is about something else. */
 export function accountText(
@@ -18,6 +18,7 @@ export function accountText(
   if (value !== '') return `wrote what means nothing about the account ${name}`
   if (about === '-grant') return `revoked what ${name} might do at ${rest}`
   if (about === '-secret') return `took the secret of ${name} from ${nameOf(rest as PeerId)}`
+  if (about === '-provider') return `took ${name} from the users of its provider`
   return `removed the account ${name}`
 }
 
@@ -31,6 +32,11 @@ function factText(fact: AccountFact, nameOf: (peer: PeerId) => string): string {
     }
     case 'grant':
       return `granted ${fact.name} ${fact.verbs.join(', ')} at ${fact.path}`
+    case 'provider': {
+      const { url, value, on } = fact.provider
+      const by = on.map(nameOf).join(', ')
+      return `put who is "${value}" at ${url} in ${fact.name}, as ${by} may say`
+    }
     case 'secret':
       return `gave the secret of ${fact.name} to ${nameOf(fact.peer)}`
   }

@@ -3,6 +3,8 @@
 //   account:NAME                what it is, as JSON; empty once it is removed
 //   account-grant:NAME:/PATH    the verbs that it has there and below; empty once they are revoked
 //   account-secret:NAME:PEER    its secret, or its verifier, sealed to a machine that serves it
+//   account-provider:NAME       of a group: the OpenID provider whose users are in it by a claim,
+//                               and the machines that may say so; empty: nobody is any more
 // An account that is made again has another generation, and a secret that is replaced another
 // round: grants and secrets of those before do not count.
 import { fromHex, toHex } from '../bytes.ts'
@@ -32,15 +34,31 @@ export interface AccountRecord {
   readonly expiresMs?: WallTime
 }
 
+/** The provider of a group, as an admin says it. */
+export interface ProviderRecord {
+  /** The issuer, as the provider's tokens name it. */
+  readonly url: string
+  /** One of the values of the claim, which those have who are in the group. */
+  readonly value: string
+  /** Machines that may say that somebody is, up to their own role. */
+  readonly on: readonly PeerId[]
+}
+
 const ACCOUNT = 'account:'
 const GRANT = 'account-grant:'
 const SECRET = 'account-secret:'
+const PROVIDER = 'account-provider:'
 const NAME = /^[a-z0-9][a-z0-9_.-]{0,62}$/
 /** Begins the ids of keys; the rest tells the volume, and is chance. */
 const KEY_ID = /^SHOAL[A-Z2-7]{23}$/
 const TOKEN = /^[0-9a-f]{16}$/
 const KINDS: readonly AccountKind[] = ['user', 'group', 'key']
-const GROUPS_MAX = 8
+/** Groups of an account, and of a session. */
+export const GROUPS_MAX = 8
+export const PROVIDER_URL_MAX = 512
+const PROVIDER_VALUE_MAX = 256
+const PROVIDER_PEERS_MAX = 32
+const PROVIDER_URL = /^https?:\/\/[\x21-\x7e]+$/
 const LABEL = /^[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}$/
 const FIELDS: readonly string[] = [
   'kind',
@@ -51,6 +69,8 @@ const FIELDS: readonly string[] = [
   'door',
   'expires',
 ]
+
+const PROVIDER_FIELDS: readonly string[] = ['generation', 'url', 'value', 'on']
 
 /** A name that a person or a group may have. */
 export function isAccountName(text: string): boolean {
@@ -78,6 +98,21 @@ export function grantPolicy(name: string, path: string): string {
 
 export function secretPolicy(name: string, peer: PeerId): string {
   return `${SECRET}${name}:${peer}`
+}
+
+export function providerPolicy(group: string): string {
+  return PROVIDER + group
+}
+
+/** Can it be said of a group? The bounds are those of what is read. */
+export function isProvider({ url, value, on }: ProviderRecord): boolean {
+  if (url.length > PROVIDER_URL_MAX || !PROVIDER_URL.test(url)) return false
+  if (value === '' || value.length > PROVIDER_VALUE_MAX) return false
+  return on.length > 0 && on.length <= PROVIDER_PEERS_MAX
+}
+
+export function encodeProvider(generation: string, provider: ProviderRecord | undefined): string {
+  return provider === undefined ? '' : JSON.stringify({ generation, ...provider })
 }
 
 export function encodeAccount({ kind, generation, expiresMs, ...rest }: AccountRecord): string {
@@ -109,6 +144,12 @@ export type AccountFact =
       readonly round: string
       readonly sealed: Uint8Array
     }
+  | {
+      readonly kind: 'provider'
+      readonly name: string
+      readonly generation: string
+      readonly provider: ProviderRecord
+    }
 
 /** Inverse of the above: what cannot be read says nothing. */
 export function accountFact(key: string, value: string): AccountFact | undefined {
@@ -121,6 +162,7 @@ export function accountFact(key: string, value: string): AccountFact | undefined
     return isNamed ? { kind: 'account', name, record } : undefined
   }
   if (key.startsWith(GRANT)) return grantFact(key.slice(GRANT.length), value)
+  if (key.startsWith(PROVIDER)) return providerFact(key.slice(PROVIDER.length), value)
   return key.startsWith(SECRET) ? secretFact(key.slice(SECRET.length), value) : undefined
 }
 
@@ -144,18 +186,19 @@ function secretFact(rest: string, value: string): AccountFact | undefined {
   }
 }
 
+function providerFact(name: string, text: string): AccountFact | undefined {
+  const fields = fieldsOf(text, PROVIDER_FIELDS)
+  const [generation, url, value, on] = PROVIDER_FIELDS.map((field) => fields?.get(field))
+  if (!isToken(generation) || typeof url !== 'string' || typeof value !== 'string') return undefined
+  if (!Array.isArray(on) || !on.every(isPeerId)) return undefined
+  const provider = { url, value, on }
+  return isProvider(provider) ? { kind: 'provider', name, generation, provider } : undefined
+}
+
 /** Field by field: what is not named here has no meaning, and makes the whole mean nothing. */
 function decodeAccount(text: string): AccountRecord | undefined {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    // JSON.parse throws for nothing else than text that is none.
-    return undefined
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  const fields = new Map<string, unknown>(Object.entries(value))
-  if ([...fields.keys()].some((name) => !FIELDS.includes(name))) return undefined
+  const fields = fieldsOf(text, FIELDS)
+  if (fields === undefined) return undefined
   const [kind, generation, round, groups, label, door, expires] = FIELDS.map((name) =>
     fields.get(name),
   )
@@ -176,8 +219,34 @@ function decodeAccount(text: string): AccountRecord | undefined {
   }
 }
 
-function isToken(value: unknown): value is string {
+/** The fields of JSON text, none of them another than these. */
+function fieldsOf(
+  text: string,
+  names: readonly string[],
+): ReadonlyMap<string, unknown> | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // JSON.parse throws for nothing else than text that is none.
+    return undefined
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const fields = new Map<string, unknown>(Object.entries(value))
+  return [...fields.keys()].every((name) => names.includes(name)) ? fields : undefined
+}
+
+/** Is it a generation or a round? */
+export function isToken(value: unknown): value is string {
   return typeof value === 'string' && TOKEN.test(value)
+}
+
+function isPeerId(value: unknown): value is PeerId {
+  try {
+    return typeof value === 'string' && parsePeerId(value) === value
+  } catch {
+    return false // it throws for what is none
+  }
 }
 
 function isShort(value: unknown): value is string {

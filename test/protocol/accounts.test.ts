@@ -2,14 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import {
-  accountsOf,
-  grantsOf,
-  isGranted,
-  leadsToGrant,
-  whyClosed,
-} from '../../protocol/accounts/accounts.ts'
-import type { Grant } from '../../protocol/accounts/accounts.ts'
+import { accountsOf, grantsOf, whyClosed } from '../../protocol/accounts/accounts.ts'
+import { isGranted, leadsToGrant } from '../../protocol/accounts/grants.ts'
+import type { Grant } from '../../protocol/accounts/grants.ts'
 import { accountText } from '../../protocol/accounts/describe.ts'
 import {
   accountFact,

@@ -34,8 +34,8 @@ async function respond(components: DoorComponents, exchange: Exchange): Promise<
     gate.checkOrigin(visitor)
     const [path] = splitOnce(request.url ?? '/', '?')
     if (await serveConsole(exchange, path)) return
-    if (path === SESSION_PATH) return await serveSession(gate, visitor, exchange)
-    const visit = await visitOf(gate, visitor, request)
+    if (path === SESSION_PATH) return await serveSession(components, visitor, exchange)
+    const visit = await visitOf(components, visitor, request)
     askForBody({ request, response })
     const { uploads, idempotency } = await components.httpState()
     const run = (made: Exchange): Promise<void> =>

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { schemaOf } from '../../control/fields.ts'
 import { HTTP_ROUTES } from './calls.ts'
+import { SESSION_PATH, beginBody } from './session.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -28,11 +29,18 @@ const ANY: Json = { 'application/json': { schema: {} } }
 export function describeApi(version: string): Json {
   return {
     openapi: '3.1.0',
-    info: { title: 'Shoal', version, description: 'The API of a node, for its owner' },
-    security: [{ owner: [] }],
-    paths: { ...filePaths(), ...changePaths(), ...callPaths() },
+    info: { title: 'Shoal', version, description: 'The API of a node' },
+    security: [{ bearer: [] }, { basic: [] }],
+    paths: { ...filePaths(), ...changePaths(), ...sessionPaths(), ...callPaths() },
     components: {
-      securitySchemes: { owner: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'the token of the owner, or of a session of an account',
+        },
+        basic: { type: 'http', scheme: 'basic', description: 'login and password of an account' },
+      },
       schemas: { Problem: PROBLEM },
     },
   }
@@ -125,6 +133,27 @@ function changePaths(): Json {
           },
           default: FAILURE,
         },
+      },
+    },
+  }
+}
+
+function sessionPaths(): Json {
+  const body = { 'application/json': { schema: fieldsOf(beginBody) } }
+  const session = { 200: { description: 'the session', content: ANY }, default: FAILURE }
+  return {
+    [SESSION_PATH]: {
+      post: {
+        operationId: 'beginSession',
+        security: [],
+        requestBody: { content: body },
+        responses: session,
+      },
+      get: { operationId: 'showSession', responses: session },
+      put: { operationId: 'renewSession', responses: session },
+      delete: {
+        operationId: 'endSession',
+        responses: { 204: { description: 'it has ended' }, default: FAILURE },
       },
     },
   }

@@ -1,62 +1,112 @@
-// The session of the console over HTTP: POST /v1/session with a code begins one, DELETE ends it.
-// Its cookie is of this port alone by its name, and counts only with the header of the page.
+// Sessions over HTTP, at /v1/session: POST begins one, with the code of a link or by login and
+// password; GET says whose it is, PUT renews it, DELETE ends it. Programs show a token; a page has
+// a cookie, of this port alone by its name, which counts only with the header of the page.
 import { z } from 'zod'
-import { ShoalError } from '../../../protocol/errors.ts'
-import type { Gate, Visitor } from '../gate.ts'
+import { GRANT_PATH_MAX } from '../../../protocol/limits.ts'
+import { ShoalError, hasCode } from '../../../protocol/errors.ts'
+import { SESSION_MS } from '../../../protocol/accounts/session.ts'
+import type { SessionClaims } from '../../../protocol/accounts/session.ts'
+import { VERBS } from '../../../protocol/accounts/verbs.ts'
+import type { Verb } from '../../../protocol/accounts/verbs.ts'
+import { KIB } from '../../../protocol/units.ts'
+import { canonicalPath } from '../../volume/paths.ts'
+import { isSessionToken } from '../account-sessions.ts'
+import type { GivenSession, SessionWish } from '../account-sessions.ts'
+import type { DoorComponents } from '../doors.ts'
+import type { Visitor } from '../gate.ts'
 import { readBody } from '../read-body.ts'
 import type { SessionSecrets } from '../sessions.ts'
 import type { Visit } from '../visit.ts'
 import { sendNothing } from '../web-answers.ts'
 import type { Exchange } from '../web-server.ts'
 import { sendJson } from './answers.ts'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 
 export const SESSION_PATH = '/v1/session'
 const PAGE_HEADER = 'shoal-page'
-const BODY_BYTES_MAX = 1024
+const BODY_BYTES_MAX: number = 8 * KIB
+const LOGIN_MAX = 256
+const PASSWORD_MAX = 1024
 const SECRET = /^[\w-]{43}$/
+const BEARER = /^Bearer (\S+)$/i
 
-const codeBody = z.strictObject({ code: z.string().regex(SECRET) })
+type BeginBody =
+  { readonly code: string } | ({ readonly login: string; readonly password: string } & WishFields)
+
+/** How far the session is to go, and whether it is of a page. */
+interface WishFields {
+  readonly page?: boolean | undefined
+  readonly here?: boolean | undefined
+  readonly path?: string | undefined
+  readonly verbs?: readonly Verb[] | undefined
+}
+
+export const beginBody: z.ZodType<BeginBody> = z.union([
+  z.strictObject({ code: z.string().regex(SECRET) }),
+  z.strictObject({
+    login: z.string().min(1).max(LOGIN_MAX),
+    password: z.string().min(1).max(PASSWORD_MAX),
+    page: z.boolean().optional(),
+    here: z.boolean().optional(),
+    path: z.string().min(1).max(GRANT_PATH_MAX).optional(),
+    verbs: z.array(z.enum(VERBS)).max(VERBS.length).optional(),
+  }),
+])
+
+type Doors = Pick<DoorComponents, 'gate' | 'accountSessions'>
+
+/** The session that a request shows, as it shows it. */
+type Shown =
+  | { readonly kind: 'link'; readonly secrets: SessionSecrets }
+  | { readonly kind: 'account'; readonly token: string; readonly page?: string }
 
 export async function serveSession(
-  gate: Gate,
+  doors: Doors,
   visitor: Visitor,
-  { request, response }: Exchange,
+  exchange: Exchange,
 ): Promise<void> {
+  const { request, response } = exchange
   checkSite(request)
-  const name = cookieName(request)
-  const shown = secretsOf(request)
-  const secure = visitor.isSecure ? '; Secure' : ''
-  const attributes = `Path=/v1/; HttpOnly; SameSite=Strict${secure}`
+  const cookie = cookieOf(visitor, request)
+  const shown = shownBy(request)
   switch (request.method) {
+    case 'GET':
+      return sendJson(response, await describe(doors, visitor, request))
     case 'POST': {
-      const begun = await gate.beginSession(visitor, await codeOf(request))
+      const begun = await begin(doors, visitor, request)
       // Whoever had set a cookie before has no part in what begins.
-      if (shown !== undefined) gate.endSession(shown)
-      response.setHeader('set-cookie', `${name}=${begun.cookie}; ${attributes}`)
-      return sendJson(response, { page: begun.page })
+      if (begun.cookie !== undefined && shown?.kind !== undefined) await end(doors, shown)
+      if (begun.cookie !== undefined) response.setHeader('set-cookie', cookie(begun.cookie))
+      return sendJson(response, begun.answer)
     }
+    case 'PUT':
+      return renew(doors, { shown, cookie, response })
     case 'DELETE':
-      if (shown !== undefined) gate.endSession(shown)
-      response.setHeader('set-cookie', `${name}=; ${attributes}; Max-Age=0`)
+      if (shown !== undefined) await end(doors, shown)
+      response.setHeader('set-cookie', `${cookie('')}; Max-Age=0`)
       return sendNothing(response, 204)
     default:
-      response.setHeader('allow', 'POST, DELETE')
-      throw new ShoalError('unsupported', 'a session is begun by POST and ended by DELETE')
+      response.setHeader('allow', 'GET, POST, PUT, DELETE')
+      throw new ShoalError(
+        'unsupported',
+        'a session is begun by POST, renewed by PUT and ended by DELETE',
+      )
   }
 }
 
 /** The visit of who sent a request, by its header or its session. throws ShoalError 'EACCES'. */
 export async function visitOf(
-  gate: Gate,
+  { gate, accountSessions }: Doors,
   visitor: Visitor,
   request: IncomingMessage,
 ): Promise<Visit> {
   const { authorization } = request.headers
-  const secrets = authorization === undefined ? secretsOf(request) : undefined
-  if (secrets === undefined) return gate.byHeader(visitor, authorization)
+  const shown = authorization === undefined ? shownBy(request) : undefined
+  if (shown === undefined) return gate.byHeader(visitor, authorization)
   checkSite(request)
-  return gate.bySession(visitor, secrets)
+  if (shown.kind === 'link') return gate.bySession(visitor, shown.secrets)
+  const claims = await accountSessions.claimsOf(shown.token, shown.page)
+  return gate.bySessionClaims(visitor, claims)
 }
 
 /** Browsers say by which page a request is made: none but ours may use a session. */
@@ -66,24 +116,121 @@ function checkSite({ headers }: IncomingMessage): void {
     throw new ShoalError('EPERM', 'pages of other origins may ask nothing here')
 }
 
-async function codeOf(request: IncomingMessage): Promise<string> {
-  const body = await readBody(request as AsyncIterable<Uint8Array>, BODY_BYTES_MAX)
-  try {
-    return codeBody.parse(JSON.parse(Buffer.from(body).toString('utf8'))).code
-  } catch (cause) {
-    throw new ShoalError('malformed', 'a session begins with {"code": "..."}', { cause })
+interface Begun {
+  readonly answer: object
+  /** Absent: it is not of a page. */
+  readonly cookie?: string
+}
+
+async function begin({ gate }: Doors, visitor: Visitor, request: IncomingMessage): Promise<Begun> {
+  const body = await bodyOf(request)
+  if ('code' in body) {
+    const { cookie, page } = await gate.beginSession(visitor, body.code)
+    return { cookie, answer: { page } }
+  }
+  return begunBy(await gate.beginAccountSession(visitor, body, wishOf(body)))
+}
+
+function begunBy({ token, page, claims }: GivenSession): Begun {
+  return page === undefined
+    ? { answer: { token, ...timesOf(claims) } }
+    : { cookie: token, answer: { page, ...timesOf(claims) } }
+}
+
+function wishOf({ page, here, path, verbs }: WishFields): SessionWish {
+  const isBound = path !== undefined || verbs !== undefined
+  return {
+    isOfPage: page,
+    isOfHere: here,
+    bound: isBound ? { path: boundPath(path), verbs: verbs ?? VERBS } : undefined,
   }
 }
 
-function secretsOf(request: IncomingMessage): SessionSecrets | undefined {
-  const { cookie = '', [PAGE_HEADER]: page } = request.headers
-  const begin = `${cookieName(request)}=`
+/** In its one form, as grants are. throws ShoalError 'usage'. */
+function boundPath(path = '/'): string {
+  const { volume, path: whole } = canonicalPath(path)
+  if (volume === undefined && whole.length <= GRANT_PATH_MAX) return whole
+  throw new ShoalError('usage', 'the path of a session is one of its volume, from "/"')
+}
+
+async function renew(
+  { accountSessions }: Doors,
+  {
+    shown,
+    cookie,
+    response,
+  }: { shown: Shown | undefined; cookie: (value: string) => string; response: ServerResponse },
+): Promise<void> {
+  if (shown?.kind !== 'account')
+    throw new ShoalError('unsupported', 'what is renewed is the session of an account')
+  const claims = await accountSessions.claimsOf(shown.token, shown.page)
+  const { token, claims: renewed } = await accountSessions.renew(claims)
+  if (shown.page === undefined) return sendJson(response, { token, ...timesOf(renewed) })
+  response.setHeader('set-cookie', cookie(token))
+  return sendJson(response, timesOf(renewed))
+}
+
+/** One that has ended already ends no more. */
+async function end({ gate, accountSessions }: Doors, shown: Shown): Promise<void> {
+  if (shown.kind === 'link') return gate.endSession(shown.secrets)
+  const { token, page } = shown
+  const ending = accountSessions.claimsOf(token, page).then((claims) => accountSessions.end(claims))
+  await ending.catch((error: unknown) => {
+    if (!hasCode(error, 'EACCES')) throw error
+  })
+}
+
+/** The holder of a session and its rights, for a page that shows no more than works. */
+async function describe(doors: Doors, visitor: Visitor, request: IncomingMessage): Promise<object> {
+  const shown = shownBy(request)
+  if (shown?.kind !== 'account') {
+    const { who } = await visitOf(doors, visitor, request)
+    return { who, isOwner: who === 'owner' }
+  }
+  const { accountSessions } = doors
+  const claims = await accountSessions.claimsOf(shown.token, shown.page)
+  return {
+    who: accountSessions.loginOf(claims),
+    isOwner: false,
+    volume: accountSessions.named(claims).name,
+    grants: accountSessions.grants(claims),
+    ...timesOf(claims),
+  }
+}
+
+function timesOf({ begunMs, endsMs }: SessionClaims): object {
+  return { endsMs, renewableUntilMs: begunMs + SESSION_MS }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<BeginBody> {
+  const body = await readBody(request as AsyncIterable<Uint8Array>, BODY_BYTES_MAX)
+  try {
+    return beginBody.parse(JSON.parse(Buffer.from(body).toString('utf8')))
+  } catch (cause) {
+    const form = '{"code": "..."}, or {"login": "NAME@VOLUME", "password": "..."}'
+    throw new ShoalError('malformed', `a session begins with ${form}`, { cause })
+  }
+}
+
+/** A cookie without the header of the page shows nothing, and neither does that without it. */
+function shownBy(request: IncomingMessage): Shown | undefined {
+  const { cookie = '', authorization, [PAGE_HEADER]: page } = request.headers
+  const [, bearer] = BEARER.exec(authorization ?? '') ?? []
+  if (bearer !== undefined && isSessionToken(bearer)) return { kind: 'account', token: bearer }
+  const begins = `${cookieName(request)}=`
   const found = cookie
     .split('; ')
-    .find((one) => one.startsWith(begin))
-    ?.slice(begin.length)
-  if (found === undefined || typeof page !== 'string') return undefined
-  return SECRET.test(found) && SECRET.test(page) ? { cookie: found, page } : undefined
+    .find((one) => one.startsWith(begins))
+    ?.slice(begins.length)
+  if (found === undefined || typeof page !== 'string' || !SECRET.test(page)) return undefined
+  if (isSessionToken(found)) return { kind: 'account', token: found, page }
+  return SECRET.test(found) ? { kind: 'link', secrets: { cookie: found, page } } : undefined
+}
+
+function cookieOf({ isSecure }: Visitor, request: IncomingMessage): (value: string) => string {
+  const secure = isSecure ? '; Secure' : ''
+  const name = cookieName(request)
+  return (value) => `${name}=${value}; Path=/v1/; HttpOnly; SameSite=Strict${secure}`
 }
 
 /** Cookies are of a host, whatever the port: each node of a machine has one of its own. */

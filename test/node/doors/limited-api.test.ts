@@ -6,7 +6,7 @@ import type { NodeApi } from '../../../node/control/api.ts'
 import { limitedApi } from '../../../node/doors/limited-api.ts'
 import { VERBS } from '../../../protocol/accounts/verbs.ts'
 import type { Verb } from '../../../protocol/accounts/verbs.ts'
-import type { Grant } from '../../../protocol/accounts/accounts.ts'
+import type { Grant } from '../../../protocol/accounts/grants.ts'
 import { hasCode } from '../../../protocol/errors.ts'
 import type { VolumeId } from '../../../protocol/ids.ts'
 
