@@ -136,7 +136,7 @@ export class KeptAnswers {
   /** The same request may be made anew. */
   async remove(name: AnswerName): Promise<void> {
     const id = idOf(name)
-    this.#unnote(id)
+    this.#leaveOut(id)
     await this.#c.kv.write([deletion(id)], { sync: true })
   }
 
@@ -146,7 +146,7 @@ export class KeptAnswers {
     const old: string[] = []
     for (const [account, keys] of this.#known)
       for (const [key, atMs] of keys) if (atMs <= before) old.push(account + key)
-    for (const id of old) this.#unnote(id)
+    for (const id of old) this.#leaveOut(id)
     if (old.length > 0) await this.#c.kv.write(old.map(deletion), { sync: false })
   }
 
@@ -172,7 +172,7 @@ export class KeptAnswers {
     return given
   }
 
-  #unnote(id: string): void {
+  #leaveOut(id: string): void {
     const account = id.slice(0, HASH_CHARS)
     const keys = this.#known.get(account)
     keys?.delete(id.slice(HASH_CHARS))
