@@ -16,6 +16,7 @@ export interface Output {
   readonly stdout: Writable & {
     readonly isTTY?: boolean | undefined
     readonly columns?: number | undefined
+    readonly rows?: number | undefined
   }
   readonly stderr: Writable & {
     readonly isTTY?: boolean | undefined

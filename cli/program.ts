@@ -44,6 +44,7 @@ import { addRm } from './commands/rm.ts'
 import { addScrub } from './commands/scrub.ts'
 import { addStat } from './commands/stat.ts'
 import { addStatus } from './observe/status.ts'
+import { addTop } from './observe/top.ts'
 import { addSync } from './commands/sync.ts'
 import { addUp } from './commands/up.ts'
 import { addSnapshot } from './past/snapshot.ts'
@@ -61,6 +62,7 @@ const COMMANDS = [
   addUp,
   addDown,
   addStatus,
+  addTop,
   addPeer,
   addInvite,
   addJoin,

@@ -1,5 +1,5 @@
 // `shoal down`: stop the running node and wait until its process is gone.
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ShoalError } from '../../protocol/errors.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
@@ -43,7 +43,9 @@ function isAlive(pid: number): boolean {
 /** Has it ended, and only its parent has not asked how? Then it holds nothing any more. */
 function isZombie(pid: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+    const hasEnded = readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+    // Threads may be there still, and its files and folders with them.
+    return hasEnded && readdirSync(`/proc/${pid}/task`).length <= 1
   } catch {
     return false // no process of that number is left, or there is no /proc
   }

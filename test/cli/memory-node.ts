@@ -6,7 +6,7 @@ import { ShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
 import { writeEach } from './memory-small-files.ts'
 import { MemoryTiers } from './memory-tiers.ts'
-import { NODE, PEER, VOLUME } from './memory-status.ts'
+import { NODE, PEER, VOLUME, seenOnce } from './memory-status.ts'
 import type { CallOptions, NodeApi, VolumeCallOptions } from '../../node/control/api.ts'
 import type { Conflict, KeptConflict, ShowConflictOptions } from '../../node/control/conflicts.ts'
 import type {
@@ -52,6 +52,7 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
   conflicts: readonly Conflict[] = []
   conflictCount = 0
   garbage: GarbageProgress | undefined
+  readonly watch: NodeApi['watch'] = () => seenOnce(() => this.status())
   locks: readonly LockStatus[] = []
   notices: readonly Notice[] = []
   /** The result of readLog(). */
@@ -62,7 +63,6 @@ export class MemoryNode extends MemoryTiers implements Partial<NodeApi> {
   readonly settled: (Ack | undefined)[] = []
 
   async stop(): Promise<void> {}
-
   async status(): Promise<NodeStatus> {
     return {
       node: { ...NODE, garbage: this.garbage },

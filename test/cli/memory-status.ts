@@ -3,6 +3,7 @@ import { publicKeyOf } from '../../protocol/ids.ts'
 import type { PeerId, VolumeId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { VolumeInfo } from '../../node/control/volumes.ts'
+import type { Seen } from '../../node/control/observe/watch.ts'
 import type { NodeStatus, PeerStatus } from '../../node/control/status.ts'
 
 const SELF = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN' as PeerId
@@ -97,4 +98,12 @@ export const VOLUME: Omit<VolumeInfo, 'conflicts' | 'settings'> = {
   hash: 'blake3',
   createdMs: 1_700_000_000_000 as WallTime,
   entries: 7,
+}
+
+/** One look at a node of this status, at which its peer sends. */
+export async function* seenOnce(
+  statusOf: () => Promise<NodeStatus>,
+): AsyncGenerator<readonly Seen[], void> {
+  const traffic = { minutes: [], peers: [{ id: PEER.id, inPerSecond: 2e6, outPerSecond: 0 }] }
+  yield [{ kind: 'seen', status: await statusOf(), alerts: [], alertCount: 0, traffic }]
 }
