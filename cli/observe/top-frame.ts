@@ -3,6 +3,7 @@ import colors from 'picocolors'
 import { formatBytes } from '../../protocol/size.ts'
 import { MINUTE_MS } from '../../protocol/units.ts'
 import { count, formatDuration, formatTime, printable, table } from '../output.ts'
+import type { PeerId } from '../../protocol/ids.ts'
 import type { Seen, TrafficReport } from '../../node/control/observe/watch.ts'
 import type { NodeStatus, PeerStatus, VolumeStatus } from '../../node/control/status.ts'
 import type { Alert } from '../../node/control/observe/alerts.ts'
@@ -40,7 +41,7 @@ export function topFrame(seen: Seen, nowMs: number, { columns, rows }: Screen): 
     '',
     ...volumeLines(status.volumes),
     '',
-    ...peerLines(status.peers, traffic, nowMs),
+    ...peerLines(status, traffic, nowMs),
     ...workLines(status),
   ].flatMap((line) => line.split('\n'))
   const room = lines.length <= rows ? lines : [...lines.slice(0, rows - 1), '...']
@@ -119,12 +120,15 @@ function alarming(stripes: number, color: (text: string) => string): string {
 }
 
 function peerLines(
-  peers: readonly PeerStatus[],
+  { peers, volumes }: NodeStatus,
   { peers: rates }: TrafficReport,
   nowMs: number,
 ): string[] {
-  const head = 'PEER STATE HEARD TRIP IN OUT USED SHARDS'.split(' ')
+  const head = 'PEER STATE HEARD BEHIND TRIP IN OUT USED SHARDS'.split(' ')
   const rateOf = new Map(rates.map((one) => [one.id, one]))
+  const behind = new Map<PeerId, number>()
+  for (const { peer, entries } of volumes.flatMap(({ lags = [] }) => lags))
+    behind.set(peer, (behind.get(peer) ?? 0) + entries)
   const moved = ({ id }: PeerStatus): number =>
     (rateOf.get(id)?.inPerSecond ?? 0) + (rateOf.get(id)?.outPerSecond ?? 0)
   const rows = peers
@@ -139,6 +143,7 @@ function peerLines(
         printable(name),
         STATE_COLORS[state](state),
         lastSeenMs === undefined ? 'never' : formatDuration(Math.max(0, nowMs - lastSeenMs)),
+        String(behind.get(id) ?? 0),
         roundTripMs === undefined ? '' : `${roundTripMs.toFixed(1)} ms`,
         rate(rateOf.get(id)?.inPerSecond ?? 0),
         rate(rateOf.get(id)?.outPerSecond ?? 0),

@@ -24,7 +24,8 @@ export function addTop(program: Command, context: Context): void {
       `
 Leave it with q. A bar is a minute of the last hour; rates are over one to two
 minutes. MAY-LOSE is how many machines may be lost at once; HERE-ONLY is what
-lies on this machine alone; REPAIR the stripes in repair and in the queue.
+lies on this machine alone; REPAIR the stripes in repair and in the queue;
+BEHIND the entries of the log that a peer has yet to confirm.
 
 Example:
   shoal top

@@ -201,6 +201,8 @@ export interface VolumeStatus {
    * their names. nodes: how many there are with this one.
    */
   readonly logCopies: { readonly nodes: number; readonly behind: readonly string[] }
+  /** How far each of the other nodes is, whether behind or not; absent without any. */
+  readonly lags?: readonly ReplicaLag[] | undefined
   /** Conflict copies in view. */
   readonly conflicts: number
   /**
@@ -279,6 +281,19 @@ export interface LogStatus {
    * on from. `peer` has that checkpoint; the names of those whose word is missing.
    */
   readonly stranded: { readonly peer: string; readonly missing: readonly string[] } | undefined
+}
+
+/** How much of the log another node is not known to hold. */
+export interface ReplicaLag {
+  readonly peer: PeerId
+  readonly name: string
+  /** Entries that are durable here. */
+  readonly entries: number
+  /**
+   * From the newest entry that it confirmed to the newest here, by the clocks of their writers;
+   * 0 where it has them all; undefined: it confirmed none.
+   */
+  readonly ms?: number | undefined
 }
 
 /** Stripes that are in use and lie in no cold tier, each counted once. */

@@ -13,7 +13,7 @@ import { ROOT, readDir } from '../../protocol/tree/records.ts'
 import { readConflictCount } from '../../protocol/tree/conflict-counts.ts'
 import type { VolumeInfo } from '../control/volumes.ts'
 import type { MemberStatus } from '../control/peers.ts'
-import type { PeerStatus, VolumeStatus, LogStatus } from '../control/status.ts'
+import type { LogStatus, PeerStatus, ReplicaLag, VolumeStatus } from '../control/status.ts'
 import { classOf, conflictsOf, graceMsOf, settingsOf } from '../log/settings.ts'
 import type { Volume } from '../log/volume.ts'
 import type { NamedVolume } from '../log/volumes.ts'
@@ -30,6 +30,7 @@ import {
   tolerated,
 } from './observe/health.ts'
 import type { NodeParts } from './parts.ts'
+import { countMissing } from '../../protocol/clock/vector-clock.ts'
 import { hlcMillis } from '../../protocol/clock/hlc.ts'
 import { tally } from '../replica/attestations.ts'
 import { lateEntries } from '../log/late-entries.ts'
@@ -180,6 +181,7 @@ export function describeVolume(
       nodes: members.length,
       behind: unconfirmedBy(volume).map((peer) => membership.nameOf(peer)),
     },
+    lags: lagsOf(volume),
     conflicts: readConflictCount(volume.view, conflictsOf(volume)),
     falseFiles: upkeep.faultsOf(here)?.falseFiles ?? [],
     garbageFault: upkeep.faultsOf(here)?.fault,
@@ -190,6 +192,18 @@ export function describeVolume(
     log: describeLog(volume, swarm.heldElsewhere.heldBackBy(volume)),
     heads: headsOf(volume),
   }
+}
+
+function lagsOf(volume: Volume): ReplicaLag[] {
+  const { membership, identity, beacons } = volume
+  const { vector, hlc } = volume.durableClaim()
+  const others = membership.nodes().filter(({ peer }) => peer !== identity.peer)
+  return others.map(({ peer }) => {
+    const claim = beacons.of(peer)
+    const entries = countMissing(claim?.vector ?? new Map(), vector)
+    const ms = claim && (entries === 0 ? 0 : Math.max(0, hlcMillis(hlc) - hlcMillis(claim.hlc)))
+    return { peer, name: membership.nameOf(peer), entries, ms }
+  })
 }
 
 function describeShortening(volume: Volume): VolumeStatus['shortening'] {

@@ -62,6 +62,8 @@ export const METRICS: readonly Metric[] = [
   gauge('volume_unplaced_bytes', 'Written here and on this node only', 'volume'),
   gauge('volume_conflicts', 'Conflicts in view', 'volume'),
   gauge('volume_peers_behind', 'Peers that have not confirmed all of the log', 'volume'),
+  gauge('peer_log_entries_behind', 'Entries that a peer has not confirmed', 'volume', 'peer'),
+  gauge('peer_log_seconds_behind', 'The age of what it confirmed', 'volume', 'peer'),
   gauge('volume_log_entries_late', 'Entries that came too late to count', 'volume'),
   gauge('volume_checkpoint_time_seconds', 'The newest checkpoint that counts', 'volume'),
   gauge('volume_repair_stripes', 'Stripes in repair: running, queued, moving', 'volume', 'state'),

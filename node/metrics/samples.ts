@@ -89,6 +89,14 @@ function ofVolumes(all: Samples, volumes: readonly VolumeStatus[]): void {
     )
     put(all, name, rows, ({ volume, state, value }) => ({ labels: { volume, state }, value }))
   }
+  const lags = volumes.flatMap(({ name: volume, lags: all = [] }) =>
+    all.map((lag) => ({ labels: { volume, peer: lag.name }, ...lag })),
+  )
+  put(all, 'peer_log_entries_behind', lags, ({ labels, entries: value }) => ({ labels, value }))
+  const timed = lags.flatMap(({ labels, ms }) => (ms === undefined ? [] : [{ labels, ms }]))
+  put(all, 'peer_log_seconds_behind', timed, ({ labels, ms }) => {
+    return { labels, value: ms / SECOND_MS }
+  })
   states('volume_stripes', ({ stripes: { full, degraded, atRisk, lost } }) => {
     return { full, degraded, at_risk: atRisk, lost }
   })

@@ -18,6 +18,13 @@ export function dominates(a: VersionVector, b: VersionVector): boolean {
   return true
 }
 
+/** How many entries of `b` are not in `a`. */
+export function countMissing(a: VersionVector, b: VersionVector): number {
+  let missing = 0
+  for (const [actor, seq] of b) missing += Math.max(0, seq - (a.get(actor) ?? 0))
+  return missing
+}
+
 /** True if both hold the same. */
 export function equalVectors(a: VersionVector, b: VersionVector): boolean {
   return a.size === b.size && [...a].every(([actor, seq]) => b.get(actor) === seq)

@@ -62,6 +62,7 @@ export const VOLUME: Omit<VolumeInfo, 'conflicts' | 'settings'> = {
   bytes: 3_400_000,
   isEmpty: false,
   logCopies: { nodes: 2, behind: [] },
+  lags: [{ peer: OTHER, name: 'shelf', entries: 7, ms: 1500 }],
   reclaimableBytes: 0,
   waiting: { forPeers: 0, forRoom: 0, gone: [] },
   upkeep: {

@@ -38,7 +38,9 @@ test('shows rates, the minutes of the last hour, volumes and peers', async () =>
   assert.match(drawn ?? '', /^in +▅ {58}█ {2}at most 8\.00 MB\/min$/)
   assert.ok(lines.some((line) => /^main +rs1\+1 +1 +3 +0 +0 +0 /.test(line)))
   assert.ok(
-    lines.some((line) => /^shelf +online .*1\.3 ms +2\.00 MB\/s +0 B\/s +75 % +12$/.test(line)),
+    lines.some((line) =>
+      /^shelf +online +never +7 +1\.3 ms +2\.00 MB\/s +0 B\/s +75 % +12$/.test(line),
+    ),
   )
 })
 

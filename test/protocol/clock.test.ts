@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
 import { HLC_MAX, HLC_ZERO, hlcMillis, maxHlc, nextHlc } from '../../protocol/clock/hlc.ts'
 import {
+  countMissing,
   covers,
   decodeVector,
   dominates,
@@ -108,6 +109,9 @@ describe('vector clock', () => {
       fc.property(anyVector, anyVector, (a, b) => {
         const merged = mergeVectors(a, b)
         assert.ok(dominates(merged, a) && dominates(merged, b))
+        assert.equal(countMissing(merged, a), 0)
+        assert.equal(countMissing(a, merged), countMissing(a, b))
+        assert.equal(countMissing(a, b) === 0, dominates(a, b))
         for (const [id, seq] of merged) {
           assert.ok(covers(a, id, seq) || covers(b, id, seq))
           assert.ok(!covers(a, id, seq + 1) && !covers(b, id, seq + 1))
