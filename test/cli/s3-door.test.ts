@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -12,6 +13,7 @@ import {
   DeleteBucketCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
+  GetObjectAttributesCommand,
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadObjectCommand,
@@ -32,6 +34,10 @@ const Bucket = 'photos'
 const MIB = 1024 * 1024
 const PART = Buffer.alloc(5 * MIB, 'a part of something')
 const KEYS = ['a-b', 'a.txt', 'a/b c/ü🐟.txt', 'a/x', 'a0', 'z/1', 'z/2'] as const
+
+function hexToBase64(hex: string): string {
+  return Buffer.from(hex, 'hex').toString('base64')
+}
 
 async function textOf(s3: S3Client, Key: string): Promise<string | undefined> {
   const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }))
@@ -146,7 +152,13 @@ test('an upload in parts survives the node, and is an object whole or not at all
     await s3.send(new PutObjectCommand({ Bucket, Key: 'big', Body: 'small' }))
     const Key = 'big'
     const { UploadId } = await s3.send(
-      new CreateMultipartUploadCommand({ Bucket, Key, Metadata: { a: 'b' } }),
+      new CreateMultipartUploadCommand({
+        Bucket,
+        Key,
+        Metadata: { a: 'b' },
+        ChecksumAlgorithm: 'CRC32',
+        ChecksumType: 'FULL_OBJECT',
+      }),
     )
     const upload = { Bucket, Key, UploadId }
     const first = await s3.send(new UploadPartCommand({ ...upload, PartNumber: 1, Body: PART }))
@@ -196,6 +208,41 @@ test('an upload in parts survives the node, and is an object whole or not at all
     const bytes = Buffer.from((await whole.Body?.transformToByteArray()) ?? [])
     assert.ok(bytes.equals(Buffer.concat([PART, Buffer.from('2345')])))
     await failsWith(complete(first.ETag), 'NoSuchUpload')
+    await complete(first.ETag, copied.CopyPartResult?.ETag)
+    const crc = crc32(bytes).toString(16).padStart(8, '0')
+    const head = new HeadObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' })
+    const { ChecksumCRC32, ChecksumType } = await again.send(head)
+    assert.deepEqual([ChecksumCRC32, ChecksumType], [hexToBase64(crc), 'FULL_OBJECT'])
+    const second = await again.send(new GetObjectCommand({ Bucket, Key, PartNumber: 2 }))
+    assert.equal(await second.Body?.transformToString(), '2345')
+    assert.deepEqual(
+      [second.PartsCount, second.ContentRange, second.ETag],
+      [2, `bytes ${PART.length}-${PART.length + 3}/${bytes.length}`, whole.ETag],
+    )
+    await failsWith(again.send(new GetObjectCommand({ Bucket, Key, PartNumber: 3 })), 'InvalidPart')
+    const known = await again.send(
+      new GetObjectAttributesCommand({
+        Bucket,
+        Key,
+        ObjectAttributes: ['ObjectParts', 'ObjectSize', 'Checksum'],
+        MaxParts: 1,
+        PartNumberMarker: '1',
+      }),
+    )
+    const { ObjectParts, ObjectSize, Checksum } = known
+    assert.deepEqual([ObjectSize, Checksum?.ChecksumCRC32], [bytes.length, ChecksumCRC32])
+    assert.deepEqual(
+      [ObjectParts?.TotalPartsCount, ObjectParts?.NextPartNumberMarker, ObjectParts?.IsTruncated],
+      [2, '2', false],
+    )
+    assert.deepEqual(
+      ObjectParts?.Parts?.map(({ PartNumber, Size, ChecksumCRC32: sum }) => [
+        PartNumber,
+        Size,
+        sum,
+      ]),
+      [[2, 4, hexToBase64(crc32('2345').toString(16).padStart(8, '0'))]],
+    )
     const other = await again.send(new CreateMultipartUploadCommand({ Bucket, Key: 'x' }))
     await again.send(
       new AbortMultipartUploadCommand({ Bucket, Key: 'x', UploadId: other.UploadId }),

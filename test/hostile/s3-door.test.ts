@@ -3,13 +3,20 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
   CopyObjectCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
+  ListPartsCommand,
   PutObjectCommand,
+  UploadPartCommand,
+  UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
+import type { S3Client } from '@aws-sdk/client-s3'
 import { EMPTY_HASH } from '../../node/doors/s3/sigv4.ts'
 import { asked } from '../cli/ask-http.ts'
 import type { Ask } from '../cli/ask-http.ts'
@@ -19,6 +26,10 @@ import { withS3Door } from '../cli/with-s3.ts'
 import type { CreatedKey } from '../../node/control/accounts.ts'
 
 const MINUTE_MS = 60_000
+async function denied(...calls: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.all(calls.map((call) => assert.rejects(call, { name: 'AccessDenied' })))
+}
+
 describe('the S3 door', () => {
   test('what is not signed, late, changed or of another request is refused', async () => {
     await withS3Door('path', async ({ url, token, shoal }) => {
@@ -111,9 +122,6 @@ describe('the S3 door', () => {
       const reading = await make('--read-only')
       const writing = await make('--door', 's3')
       const elsewhere = await make('--door', 'webdav')
-      const denied = async (call: Promise<unknown>, name = 'AccessDenied'): Promise<void> => {
-        await assert.rejects(call, (error) => error instanceof Error && error.name === name, name)
-      }
       const read = by(reading.name, reading.secret)
       const write = by(writing.name, writing.secret)
       assert.ok(await read.send(new GetObjectCommand({ Bucket: 'b', Key: 'k' })))
@@ -132,16 +140,105 @@ describe('the S3 door', () => {
       }
       await denied(write.send(new CopyObjectCommand({ Bucket: 'c', Key: 'y', CopySource: 'b/k' })))
       const other = by(elsewhere.name, elsewhere.secret)
-      await denied(
-        other.send(new GetObjectCommand({ Bucket: 'b', Key: 'k' })),
-        'InvalidAccessKeyId',
-      )
+      const get = new GetObjectCommand({ Bucket: 'b', Key: 'k' })
+      await assert.rejects(other.send(get), { name: 'InvalidAccessKeyId' })
       await shoal('key', 'rm', writing.name, '--yes')
-      await denied(
-        write.send(new GetObjectCommand({ Bucket: 'b', Key: 'k' })),
-        'InvalidAccessKeyId',
-      )
+      await assert.rejects(write.send(get), { name: 'InvalidAccessKeyId' })
       assert.equal((await shoal('cat', '/c/k')).stdout, 'secret')
+    })
+  })
+
+  test('a key of a path below a bucket uploads in parts and copies there, and nowhere else', async () => {
+    await withS3Door('path', async ({ s3, by, shoal, json }) => {
+      await shoal('mkdir', '/b')
+      const Bucket = 'b'
+      await s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'secret' }))
+      const clientOf = async (...argv: readonly string[]): Promise<S3Client> => {
+        const made = (await json('key', 'create', 'limited', ...argv)) as CreatedKey['account'] & {
+          secret: string
+        }
+        return by(made.name, made.secret)
+      }
+      const mine = await clientOf('--path', '/b/mine')
+      const other = await clientOf('--path', '/b/other')
+      const reading = await clientOf('--path', '/b/mine', '--read-only')
+      const begin = async (client: S3Client, Key: string): Promise<string> =>
+        (await client.send(new CreateMultipartUploadCommand({ Bucket, Key }))).UploadId ?? ''
+      const of = (
+        Key: string,
+        UploadId: string,
+      ): { Bucket: string; Key: string; UploadId: string } => ({
+        Bucket,
+        Key,
+        UploadId,
+      })
+      const put = (
+        client: S3Client,
+        Key: string,
+        UploadId: string,
+      ): Promise<{ ETag?: string | undefined }> =>
+        client.send(new UploadPartCommand({ ...of(Key, UploadId), PartNumber: 1, Body: 'part' }))
+      const complete = (client: S3Client, Key: string, id: string, ETag = ''): Promise<unknown> => {
+        const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] }
+        return client.send(new CompleteMultipartUploadCommand({ ...of(Key, id), MultipartUpload }))
+      }
+      const copyPart = (Key: string, id: string, CopySource: string): Promise<unknown> =>
+        mine.send(new UploadPartCopyCommand({ ...of(Key, id), PartNumber: 1, CopySource }))
+      const listed = async (client: S3Client, Prefix?: string): Promise<readonly unknown[]> =>
+        (await client.send(new ListMultipartUploadsCommand({ Bucket, Prefix }))).Uploads ?? []
+
+      const Key = 'mine/deep/big'
+      const id = await begin(mine, Key)
+      const { ETag } = await put(mine, Key, id)
+      assert.equal((await listed(mine, 'mine/')).length, 1)
+      assert.deepEqual((await s3.send(new ListObjectsV2Command({ Bucket }))).KeyCount, 1)
+      const ofOwner = await begin(s3, 'mine/of-owner')
+
+      await denied(begin(mine, 'beside'), begin(mine, 'other/x'), begin(reading, Key))
+      await denied(listed(other, 'mine/'), listed(mine), listed(mine, 'other/'))
+      for (const client of [other, reading]) {
+        await denied(put(client, Key, id), complete(client, Key, id, ETag))
+        await denied(client.send(new AbortMultipartUploadCommand(of(Key, id))))
+      }
+      await denied(other.send(new ListPartsCommand(of(Key, id))))
+      await denied(put(mine, 'mine/of-owner', ofOwner))
+      await denied(mine.send(new AbortMultipartUploadCommand(of('mine/of-owner', ofOwner))))
+      await denied(copyPart(Key, id, 'b/k'))
+      for (const [key, forged] of [
+        ['other/deep/big', id],
+        ['mine/deep/other', id],
+        [Key, `${id}0`],
+        [Key, id.replace('-1', '-9')],
+        [Key, id.replace('-1', '-2')],
+        [Key, `../${id}`],
+        [Key, ofOwner.replace(/^../, 'zz')],
+      ] as const)
+        for (const client of [mine, other])
+          await assert.rejects(
+            complete(client, key, forged, ETag),
+            /NoSuchUpload|AccessDenied/,
+            key,
+          )
+      for (const hidden of ['mine/.shoal-uploads/x', `mine/.shoal-uploads/${id}/00001`]) {
+        await assert.rejects(mine.send(new GetObjectCommand({ Bucket, Key: hidden })), /InvalidArg/)
+        const putHidden = new PutObjectCommand({ Bucket, Key: hidden, Body: 'x' })
+        await assert.rejects(mine.send(putHidden), /InvalidArg/)
+      }
+
+      await complete(mine, Key, id, ETag)
+      await mine.send(new CopyObjectCommand({ Bucket, Key: 'mine/copy', CopySource: `b/${Key}` }))
+      assert.equal((await shoal('cat', '/b/mine/copy')).stdout, 'part')
+      const again = await begin(mine, 'mine/again')
+      await copyPart('mine/again', again, 'b/mine/copy')
+      await mine.send(new AbortMultipartUploadCommand(of('mine/again', again)))
+      assert.deepEqual((await shoal('ls', '/b/mine')).stdout.split(/\s+/).filter(Boolean), [
+        'copy',
+        'deep/',
+      ])
+      const copy = (to: string, CopySource: string): Promise<unknown> =>
+        mine.send(new CopyObjectCommand({ Bucket, Key: to, CopySource }))
+      await denied(copy('mine/k', 'b/k'), copy('k2', 'b/mine/copy'), copy('other/k', 'b/mine/copy'))
+      assert.equal((await listed(s3)).length, 1, 'that of the owner goes on')
     })
   })
 })

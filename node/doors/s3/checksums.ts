@@ -2,6 +2,9 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { Crc32c, Crc64Nvme } from '@aws-sdk/checksums/crc'
+import { joinCrcs } from './join-crcs.ts'
+import type { Crc } from './join-crcs.ts'
+import { invalid } from './s3-error.ts'
 
 const NAMES = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const
 
@@ -15,6 +18,19 @@ const BYTES: Readonly<Record<ChecksumName, number>> = {
   SHA256: 32,
 }
 
+/** Those of the whole content can be joined out of those of parts; others are of these. */
+const CRCS: Partial<Readonly<Record<ChecksumName, Crc>>> = {
+  CRC32: { bits: 32, polynomial: 0xedb8_8320n },
+  CRC32C: { bits: 32, polynomial: 0x82f6_3b78n },
+  CRC64NVME: { bits: 64, polynomial: 0x9a6c_9329_ac4b_c9b5n },
+}
+
+/** A checksum of an object in parts: of all bytes, or of the checksums of its parts. */
+export interface ChecksumKind {
+  readonly name: ChecksumName
+  readonly isFull: boolean
+}
+
 export interface RunningChecksum {
   update(part: Uint8Array): void
   /** In base64. */
@@ -23,6 +39,44 @@ export interface RunningChecksum {
 
 export function isChecksumName(text: string): text is ChecksumName {
   return NAMES.some((name) => name === text)
+}
+
+/** The kind that an upload names, and that S3 has. throws S3Error. */
+export function kindOf(named: string, type: string | undefined): ChecksumKind {
+  const name = named.toUpperCase()
+  if (!isChecksumName(name)) throw invalid('there is no such checksum', 'InvalidRequest')
+  const byDefault = name === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE'
+  const isFull = (type ?? byDefault) === 'FULL_OBJECT'
+  const isKnown = isFull || (type ?? byDefault) === 'COMPOSITE'
+  if (!isKnown || (isFull ? CRCS[name] === undefined : name === 'CRC64NVME'))
+    throw invalid(`there is no ${name} of type ${type}`, 'InvalidRequest')
+  return { name, isFull }
+}
+
+/** The checksum of an object in base64, out of those of its parts. */
+export async function joinChecksums(
+  { name, isFull }: ChecksumKind,
+  parts: readonly { readonly value: string; readonly sizeBytes: number }[],
+): Promise<string> {
+  const crc = CRCS[name]
+  const values = parts.map(({ value }) => Buffer.from(value, 'base64'))
+  if (!isFull || crc === undefined) {
+    const running = startChecksum(name)
+    for (const value of values) running.update(value)
+    return `${await running.digest()}-${parts.length}`
+  }
+  const joined = joinCrcs(
+    crc,
+    parts.map(({ sizeBytes }, at) => ({
+      crc: BigInt(`0x${values[at]?.toString('hex') ?? '0'}`),
+      sizeBytes,
+    })),
+  )
+  return Buffer.from(joined.toString(16).padStart(2 * BYTES[name], '0'), 'hex').toString('base64')
+}
+
+export function checksumBytes(name: ChecksumName): number {
+  return BYTES[name]
 }
 
 /** Is it a value of one, in base64? */

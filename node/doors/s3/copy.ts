@@ -1,19 +1,26 @@
 // Copies of objects. One shares its content with what it is a copy of, and shows when it is whole.
 import { hasCode } from '../../../protocol/errors.ts'
 import type { ByteString } from '../../../protocol/bytes.ts'
-import { toHex } from '../../../protocol/bytes.ts'
 import { createHash } from 'node:crypto'
-import { ignoreFailure } from '../../world/ignore-failure.ts'
 import { rangeOf } from '../ranges.ts'
+import { READ_TRIES } from '../send-file.ts'
+import { startChecksum } from './checksums.ts'
 import { ATTRIBUTE, encodeMetadata } from './metadata.ts'
 import { newMetadata, refuseUnknown } from './new-metadata.ts'
-import { findUpload, partNumberOf, writePart } from './multipart.ts'
-import { checkRead, findObject, isKnownThere, isMarkerKey, writeCondition } from './objects.ts'
+import { writePart } from './multipart.ts'
+import { partNumberOf } from './object-parts.ts'
+import {
+  checkRead,
+  findObject,
+  isKnownThere,
+  isMarkerKey,
+  placeObject,
+  writeCondition,
+} from './objects.ts'
 import type { FoundObject } from './objects.ts'
 import type { Seen } from './payload.ts'
 import { S3Error, invalid } from './s3-error.ts'
 import {
-  bucketPath,
   checkBucket,
   element,
   freshTime,
@@ -24,14 +31,23 @@ import {
   sendXml,
 } from './s3-request.ts'
 import type { S3Request } from './s3-request.ts'
-import { UPLOADS } from './keys.ts'
 import { uriDecode } from './sigv4.ts'
+import { findUpload } from './uploads.ts'
 
-const SPARE_BYTES = 12
 const CONDITIONS = 'x-amz-copy-source-'
 
-export async function copyObject(asked: S3Request): Promise<void> {
-  const { api, bucket, key, random, signal } = asked
+/** Somebody may write what is copied between a look at it and its copying. */
+export async function copyObject(asked: S3Request, triesLeft: number = READ_TRIES): Promise<void> {
+  try {
+    await copyOnce(asked)
+  } catch (error) {
+    if (!hasCode(error, 'malformed') || triesLeft === 1) throw error
+    await copyObject(asked, triesLeft - 1)
+  }
+}
+
+async function copyOnce(asked: S3Request): Promise<void> {
+  const { api, bucket, key, signal } = asked
   refuseUnknown(asked)
   const source = sourceOf(asked)
   const found = await findSource(asked, source)
@@ -46,48 +62,27 @@ export async function copyObject(asked: S3Request): Promise<void> {
   const given = newMetadata(asked)
   const tags =
     headerOf(asked, 'x-amz-tagging-directive') === 'REPLACE' ? given.tags : found.metadata.tags
-  const { etag, checksum, parts } = found.metadata
+  const { etag, checksum, parts, made } = found.metadata
   const kept = replaces ? given : found.metadata
-  const metadata = { ...kept, tags, etag, checksum, parts }
+  const metadata = { ...kept, tags, etag, checksum, parts, made }
   const modifiedNs = freshTime(asked)
   const { sizeBytes } = found.stat
   const extended = { [ATTRIBUTE]: encodeMetadata(metadata, { sizeBytes, modifiedNs }) }
   const ifTag = await writeCondition(asked)
   const to = objectPath(asked, bucket, key)
+  const attributes = { sizeBytes, modifiedNs, extended }
   if (isItself) await api.setAttributes(to, { modifiedNs, extended }, { signal })
-  else {
-    const folder = `${bucketPath(asked, bucket)}/${UPLOADS}`
-    await api.makeFolder(folder, { parents: true, signal })
-    const spare = `${folder}/copy-${toHex(random.bytes(SPARE_BYTES))}`
-    for await (const _ of api.clone(found.path, spare, { signal })) continue
-    try {
-      await api.setAttributes(spare, { modifiedNs, extended }, { signal })
-      await moveInto(asked, spare, to, ifTag)
-    } catch (error) {
-      await ignoreFailure(api.remove(spare), 'what failed is told')
-      throw error
-    }
-  }
+  else
+    await placeObject(asked, (path) =>
+      api.joinFiles(path, [found.path], attributes, { ifTag, signal }),
+    )
   sendXml(
     asked,
     'CopyObjectResult',
-    element('LastModified', isoTime({ modifiedNs })) + element('ETag', `"${etag}"`),
+    element('LastModified', isoTime({ modifiedNs })) +
+      element('ETag', `"${etag}"`) +
+      (checksum === undefined ? '' : element(`Checksum${checksum.name}`, checksum.value)),
   )
-}
-
-async function moveInto(
-  { api, signal }: S3Request,
-  spare: string,
-  to: string,
-  ifTag: string | undefined,
-): Promise<void> {
-  try {
-    await api.move(spare, to, { exact: true, ifTag, signal })
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error
-    await api.makeFolder(to.slice(0, to.lastIndexOf('/')), { parents: true, signal })
-    await api.move(spare, to, { exact: true, ifTag, signal })
-  }
 }
 
 /** UploadPartCopy. */
@@ -109,21 +104,27 @@ async function copyRange(asked: S3Request): Promise<void> {
     throw new S3Error('InvalidRange', 416, 'the range is not within the object')
   const found = await api.readFile(path, { signal, ...range })
   const md5 = createHash('md5')
+  const { name } = upload.checksum ?? {}
+  const running = name && startChecksum(name)
   const seen: Seen = { sizeBytes: 0, md5: Buffer.alloc(0), checksum: undefined }
   const parts = async function* (): AsyncGenerator<Uint8Array> {
     for await (const part of found.content) {
       seen.sizeBytes += part.length
       md5.update(part)
+      running?.update(part)
       yield part
     }
     seen.md5 = md5.digest()
+    if (name !== undefined && running !== undefined)
+      seen.checksum = { name, value: await running.digest() }
   }
   await writePart(asked, upload, number, { parts: parts(), seen })
   sendXml(
     asked,
     'CopyPartResult',
     element('LastModified', new Date(asked.clock.wall()).toISOString()) +
-      element('ETag', `"${seen.md5.toString('hex')}"`),
+      element('ETag', `"${seen.md5.toString('hex')}"`) +
+      (name === undefined ? '' : element(`Checksum${name}`, seen.checksum?.value)),
   )
 }
 

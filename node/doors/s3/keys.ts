@@ -17,7 +17,7 @@ const KEY_BYTES_MAX = 1024
 const PIECE_BYTES = 80
 /** Bytes of a part of a path. */
 const NAME_BYTES_MAX = 255
-/** The folder of uploads of parts, in that of a bucket: no key is there. */
+/** The folder of uploads in parts, in that of a bucket or below: no key is there. */
 export const UPLOADS = '.shoal-uploads'
 const FOLDER_MARK = '%'
 
@@ -41,7 +41,7 @@ function pathParts(key: ByteString): readonly string[] {
         `a part of a key has at most ${NAME_BYTES_MAX} bytes`,
       )
   }
-  if (parts[0] === UPLOADS) throw invalid(`${UPLOADS} is for uploads alone`)
+  if (parts.includes(UPLOADS)) throw invalid(`${UPLOADS} is for uploads alone`)
   return parts.map((part) => byteText(part as ByteString))
 }
 
@@ -65,7 +65,7 @@ export function keyOfEntry(
   isFolder: boolean,
 ): ByteString | undefined {
   const bytes = textBytes(name)
-  if (base === '' && bytes === UPLOADS) return undefined
+  if (bytes === UPLOADS) return undefined
   if (layout === 'path') return (base + bytes + (isFolder ? '/' : '')) as ByteString
   const isMarked = bytes.endsWith(FOLDER_MARK)
   const piece = decode(isMarked ? bytes.slice(0, -1) : bytes)

@@ -4,7 +4,7 @@ import type { NodeApi } from '../../control/api.ts'
 import type { FileStat } from '../../control/files.ts'
 import { KeyWalk } from './key-walk.ts'
 import type { KeyEntry, KeyWalkOptions } from './key-walk.ts'
-import { partsOf } from './keys.ts'
+import { UPLOADS, partsOf } from './keys.ts'
 import { hasMarker } from './metadata.ts'
 
 export interface ListRequest {
@@ -130,7 +130,10 @@ async function* inFolder(
     isEmpty = false
     yield item
   }
-  if (isEmpty && isAsked && !isMarked) yield { kind: 'object', key, stat }
+  // One in which uploads go on is there for them.
+  const isKey = isEmpty && isAsked && !isMarked
+  if (isKey && (await walk.statOf(`${path}/${UPLOADS}`)) === undefined)
+    yield { kind: 'object', key, stat }
 }
 
 /** The part of a key up to the delimiter after the prefix. */

@@ -4,6 +4,8 @@
 import type { FileStat } from '../../control/files.ts'
 import type { ChecksumName } from './checksums.ts'
 import { isChecksumName } from './checksums.ts'
+import { readMade } from './object-parts.ts'
+import type { PartsMade } from './object-parts.ts'
 
 export const ATTRIBUTE = 'user.s3'
 /** Bytes of all metadata that a user gives. */
@@ -33,6 +35,7 @@ export interface ObjectMetadata {
   readonly checksum?:
     { readonly name: ChecksumName; readonly value: string; readonly isFull: boolean } | undefined
   readonly parts?: number | undefined
+  readonly made?: PartsMade | undefined
 }
 
 /** As much of a file as tells of it. */
@@ -71,14 +74,18 @@ export function metadataOf(stat: DescribedFile): ObjectMetadata {
   const opaque = `${stat.tag ?? ''}-0`
   const fields = fieldsOf(stat)
   if (fields === undefined) return { ...NO_METADATA, etag: opaque }
-  const { etag, headers, user, tags, checksum, parts, size, modified } = fields
+  const { etag, headers, user, tags, checksum, parts, made, size, modified } = fields
   const isOfThis = size === stat.sizeBytes && modified === `${stat.modifiedNs}`
   return {
     etag: isOfThis && typeof etag === 'string' && /^[\w-]{1,64}$/.test(etag) ? etag : opaque,
     headers: textsOf(headers, (name) => isKeptHeader(name)),
     user: textsOf(user, (name) => TOKEN.test(name)),
     tags: tagsOf(tags),
-    ...(isOfThis && isCount(parts) && { parts }),
+    ...(isOfThis &&
+      isCount(parts) && {
+        parts,
+        made: isObject(made) ? readMade(made, { sizeBytes: stat.sizeBytes, parts }) : undefined,
+      }),
     ...(isOfThis && { checksum: checksumOf(checksum) }),
   }
 }

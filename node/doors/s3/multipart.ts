@@ -1,29 +1,32 @@
-// Uploads in parts. An upload is a folder in the bucket, out of sight of listings, and its parts
-// are files there: it survives the node, and goes on at another one. It becomes an object whole, or
-// not at all.
+// Uploads in parts, from their beginning to an object. An upload survives the node, and goes on at
+// another one. It becomes an object whole, or not at all.
 import { createHash } from 'node:crypto'
-import type { ByteString } from '../../../protocol/bytes.ts'
-import { toHex } from '../../../protocol/bytes.ts'
 import { hasCode } from '../../../protocol/errors.ts'
+import { MIB } from '../../../protocol/units.ts'
 import type { FileStat } from '../../control/files.ts'
 import { askForBody, sendNothing } from '../web-answers.ts'
-import { UPLOADS } from './keys.ts'
-import { ATTRIBUTE, NO_METADATA, attributeOf, encodeMetadata, metadataOf } from './metadata.ts'
-import { newMetadata } from './new-metadata.ts'
-import { makeFolder, placeObject, sendStored, writeCondition } from './objects.ts'
-import { described, payloadOf } from './payload.ts'
-import type { Payload } from './payload.ts'
+import { elementsIn } from '../xml/xml.ts'
+import type { XmlElement } from '../xml/xml.ts'
 import { OWNER } from './access.ts'
 import { encodingOf } from './buckets.ts'
+import { checksumHeader, joinChecksums, kindOf } from './checksums.ts'
+import type { ChecksumKind } from './checksums.ts'
+import { ATTRIBUTE, NO_METADATA, encodeMetadata, metadataOf } from './metadata.ts'
+import type { ObjectMetadata } from './metadata.ts'
+import { newMetadata } from './new-metadata.ts'
+import { placeObject, sendStored, writeCondition } from './objects.ts'
+import { PARTS_MAX, madeOf, partNumberOf } from './object-parts.ts'
+import { described, payloadOf } from './payload.ts'
+import type { Payload } from './payload.ts'
 import { S3Error, invalid } from './s3-error.ts'
 import {
-  bucketPath,
   checkBucket,
   childText,
   childrenNamed,
   countOf,
   element,
   freshTime,
+  headerOf,
   isoTime,
   keepingAlive,
   objectPath,
@@ -33,45 +36,53 @@ import {
   xmlBody,
 } from './s3-request.ts'
 import type { S3Request } from './s3-request.ts'
-import { MIB } from '../../../protocol/units.ts'
+import {
+  INITIATOR,
+  PAGE,
+  beginUpload,
+  checksumElements,
+  checksumType,
+  endUpload,
+  findUpload,
+  noSuchUpload,
+  partName,
+  partsIn,
+  uploadIfThere,
+} from './uploads.ts'
+import type { Upload } from './uploads.ts'
 
-const ID_BYTES = 16
-const PARTS_MAX = 10_000
 const PART_BYTES_MIN: number = 5 * MIB
-const PART_DIGITS = 5
-const PAGE = 1000
-/** The attribute of an upload's folder: its key. */
-const KEY_ATTRIBUTE = 'user.s3-key'
-const INITIATOR: string = OWNER.replaceAll('Owner', 'Initiator')
-
-interface Upload {
-  readonly path: string
-  readonly stat: FileStat
-}
+const CHECKSUM = 'Checksum'
 
 export async function createUpload(asked: S3Request): Promise<void> {
-  const { bucket, key, random } = asked
+  const { bucket, key } = asked
   objectPath(asked, bucket, key)
   if (key.endsWith('/') && asked.place.layout === 'path')
     throw new S3Error('KeyConflict', 409, 'a key with a slash at its end is a folder here')
   const metadata = newMetadata(asked)
+  const named = headerOf(asked, 'x-amz-checksum-algorithm')
+  const checksum = named === undefined ? undefined : kindOf(named, typeAsked(asked))
   await checkBucket(asked)
-  const id = toHex(random.bytes(ID_BYTES))
-  const path = uploadPath(asked, id)
-  await makeFolder(asked, path, metadata, {
-    [KEY_ATTRIBUTE]: Buffer.from(key, 'latin1').toString('base64'),
-  })
+  const id = await beginUpload(asked, metadata, checksum)
   sendXml(
     asked,
     'InitiateMultipartUploadResult',
     element('Bucket', bucket) + `<Key>${shownKey(key, undefined)}</Key>` + element('UploadId', id),
+    checksum && {
+      'x-amz-checksum-algorithm': checksum.name,
+      'x-amz-checksum-type': checksumType(checksum),
+    },
   )
+}
+
+function typeAsked(asked: S3Request): string | undefined {
+  return headerOf(asked, 'x-amz-checksum-type')
 }
 
 export async function putPart(asked: S3Request): Promise<void> {
   const number = partNumberOf(asked)
   const upload = await findUpload(asked)
-  const payload = payloadOf(asked)
+  const payload = payloadOf(asked, upload.checksum?.name)
   askForBody(asked)
   await writePart(asked, upload, number, payload)
   sendStored(asked, payload.seen)
@@ -93,43 +104,61 @@ export async function writePart(
   }
 }
 
-/** throws S3Error 404. */
-export async function findUpload(asked: S3Request): Promise<Upload> {
-  const id = asked.query.get('uploadId') ?? ''
-  if (!/^[0-9a-f]{32}$/.test(id)) throw noSuchUpload()
-  const path = uploadPath(asked, id)
-  const stat = await statIfThere(asked, path)
-  if (stat?.kind !== 'folder' || keyOf(stat) !== asked.key) {
-    await checkBucket(asked)
-    throw noSuchUpload()
-  }
-  return { path, stat }
-}
-
-export function partNumberOf({ query }: S3Request): number {
-  const text = query.get('partNumber') ?? ''
-  const number = Number(text)
-  if (!/^\d{1,5}$/.test(text) || number < 1 || number > PARTS_MAX)
-    throw invalid(`a part has a number from 1 to ${PARTS_MAX}`)
-  return number
+/** A part as the end of an upload names it. */
+interface WantedPart {
+  readonly number: number
+  readonly etag: string
+  /** Those that are given, by their names. */
+  readonly checksums: ReadonlyMap<string, string>
 }
 
 export async function completeUpload(asked: S3Request): Promise<void> {
-  const upload = await findUpload(asked)
-  const body = payloadOf(asked)
-  const root = await xmlBody(body.parts, 'CompleteMultipartUpload')
-  const wanted = childrenNamed(root, 'Part').map((part) => ({
-    number: Number(childText(part, 'PartNumber')),
-    etag: (childText(part, 'ETag') ?? '').trim().replaceAll('"', ''),
-  }))
+  const upload = await uploadIfThere(asked)
+  // Its headers tell of the object, not of the body.
+  const root = await xmlBody(payloadOf(asked, 'none').parts, 'CompleteMultipartUpload')
+  const wanted = childrenNamed(root, 'Part').map((part) => wantedIn(part))
   if (wanted.length === 0) throw new S3Error('MalformedXML', 400, 'no part is named')
+  if (upload === undefined) {
+    sendCompleted(asked, await completedBefore(asked, wanted))
+    return
+  }
   const parts = await checkedParts(asked, upload, wanted)
   const ifTag = await writeCondition(asked)
   await keepingAlive(asked, () => join(asked, upload, { wanted, parts, ifTag }))
 }
 
+function wantedIn(part: XmlElement): WantedPart {
+  const checksums = elementsIn(part).flatMap(({ name }): [string, string][] =>
+    name.startsWith(CHECKSUM) ? [[name.slice(CHECKSUM.length), childText(part, name) ?? '']] : [],
+  )
+  return {
+    number: Number(childText(part, 'PartNumber')),
+    etag: (childText(part, 'ETag') ?? '').trim().replaceAll('"', ''),
+    checksums: new Map(checksums),
+  }
+}
+
+/** The object that this upload has become: whoever missed the answer asks again. throws S3Error. */
+async function completedBefore(
+  asked: S3Request,
+  wanted: readonly WantedPart[],
+): Promise<ObjectMetadata> {
+  const stat = await statIfThere(asked, objectPath(asked, asked.bucket, asked.key))
+  const metadata = stat?.kind === 'file' ? metadataOf(stat) : NO_METADATA
+  const { made, etag } = metadata
+  if (made?.upload === asked.query.get('uploadId') && etag === etagOf(wanted)) return metadata
+  await checkBucket(asked)
+  throw noSuchUpload()
+}
+
+function etagOf(wanted: readonly WantedPart[]): string {
+  const md5 = createHash('md5')
+  for (const { etag } of wanted) md5.update(Buffer.from(etag, 'hex'))
+  return `${md5.digest('hex')}-${wanted.length}`
+}
+
 interface Joined {
-  readonly wanted: readonly { readonly etag: string }[]
+  readonly wanted: readonly WantedPart[]
   readonly parts: readonly Part[]
   readonly ifTag: string | undefined
 }
@@ -139,26 +168,65 @@ async function join(
   upload: Upload,
   { wanted, parts, ifTag }: Joined,
 ): Promise<void> {
-  const { request, api, bucket, key, signal } = asked
-  const md5 = createHash('md5')
-  for (const { etag } of wanted) md5.update(Buffer.from(etag, 'hex'))
-  const etag = `${md5.digest('hex')}-${wanted.length}`
+  const { api, signal } = asked
   const sizeBytes = parts.reduce((sum, { stat }) => sum + stat.sizeBytes, 0)
+  const said = headerOf(asked, 'x-amz-mp-object-size')
+  if (said !== undefined && said !== `${sizeBytes}`)
+    throw invalid('the object has another size', 'InvalidRequest')
+  const checksum = await checksumOfAll(asked, upload.checksum, parts)
   const modifiedNs = freshTime(asked)
-  const metadata = { ...metadataOf(upload.stat), etag, parts: wanted.length, checksum: undefined }
+  const made = madeOf(
+    upload.id,
+    parts.map(({ stat }) => ({
+      sizeBytes: stat.sizeBytes,
+      checksum: checksum && metadataOf(stat).checksum?.value,
+    })),
+  )
+  const etag = etagOf(wanted)
+  const metadata = { ...metadataOf(upload.stat), etag, parts: wanted.length, checksum, made }
   const extended = { [ATTRIBUTE]: encodeMetadata(metadata, { sizeBytes, modifiedNs }) }
   const paths = parts.map(({ path }) => path)
   const attributes = { sizeBytes, modifiedNs, extended }
   await placeObject(asked, (to) => api.joinFiles(to, paths, attributes, { ifTag, signal }))
-  await api.remove(upload.path, { recursive: true, signal })
+  await endUpload(asked, upload)
+  sendCompleted(asked, metadata)
+}
+
+function sendCompleted(asked: S3Request, { etag, checksum }: ObjectMetadata): void {
+  const { request, bucket, key } = asked
   sendXml(
     asked,
     'CompleteMultipartUploadResult',
     element('Location', `http://${request.headers.host ?? ''}/${bucket}/${key}`) +
       element('Bucket', bucket) +
       `<Key>${shownKey(key, undefined)}</Key>` +
-      element('ETag', `"${etag}"`),
+      element('ETag', `"${etag}"`) +
+      (checksum === undefined
+        ? ''
+        : element(`${CHECKSUM}${checksum.name}`, checksum.value) +
+          element('ChecksumType', checksumType(checksum))),
   )
+}
+
+/** Undefined where a part has none of it. throws S3Error where another was said. */
+async function checksumOfAll(
+  asked: S3Request,
+  kind: ChecksumKind | undefined,
+  parts: readonly Part[],
+): Promise<ObjectMetadata['checksum']> {
+  if (kind === undefined) return undefined
+  const sums = parts.flatMap(({ stat }) => {
+    const { checksum } = metadataOf(stat)
+    return checksum?.name === kind.name
+      ? [{ value: checksum.value, sizeBytes: stat.sizeBytes }]
+      : []
+  })
+  if (sums.length < parts.length) return undefined
+  const value = await joinChecksums(kind, sums)
+  const said = headerOf(asked, checksumHeader(kind.name))
+  if (said !== undefined && said !== value)
+    throw invalid(`the object has not the ${kind.name} that was said`, 'BadDigest')
+  return { ...kind, value }
 }
 
 interface Part {
@@ -169,51 +237,37 @@ interface Part {
 /** throws S3Error where one is not there as it is named, out of order, or too small. */
 async function checkedParts(
   asked: S3Request,
-  { path }: Upload,
-  wanted: readonly { readonly number: number; readonly etag: string }[],
+  upload: Upload,
+  wanted: readonly WantedPart[],
 ): Promise<readonly Part[]> {
   const there = new Map<number, FileStat>()
-  for await (const { number, stat } of partsIn(asked, path)) there.set(number, stat)
-  return wanted.map(({ number, etag }, index) => {
+  for await (const { number, stat } of partsIn(asked, upload)) there.set(number, stat)
+  return wanted.map(({ number, etag, checksums }, index) => {
     const before = wanted[index - 1]
     if (before !== undefined && before.number >= number)
       throw invalid('the parts are not in order of their numbers', 'InvalidPartOrder')
     const stat = there.get(number)
-    if (stat === undefined || metadataOf(stat).etag !== etag)
+    const metadata = stat && metadataOf(stat)
+    const { name = '', value } = metadata?.checksum ?? {}
+    if (stat === undefined || metadata?.etag !== etag || (checksums.get(name) ?? value) !== value)
       throw invalid(`part ${number} is not there, or another`, 'InvalidPart')
     if (index < wanted.length - 1 && stat.sizeBytes < PART_BYTES_MIN)
       throw invalid(`part ${number} has less than 5 MiB`, 'EntityTooSmall')
-    return { path: `${path}/${partName(number)}`, stat }
+    return { path: `${upload.path}/${partName(number)}`, stat }
   })
 }
 
-async function* partsIn(
-  { api, signal }: S3Request,
-  path: string,
-  afterNumber = 0,
-): AsyncGenerator<{ readonly number: number; readonly stat: FileStat }> {
-  let after: string | undefined =
-    afterNumber === 0 ? undefined : Buffer.from(partName(afterNumber)).toString('hex')
-  do {
-    const page = await api.listPage(path, { after, limit: PAGE, extended: true, signal })
-    for (const stat of page.entries)
-      if (/^\d{5}$/.test(stat.name)) yield { number: Number(stat.name), stat }
-    after = page.next
-  } while (after !== undefined)
-}
-
 export async function abortUpload(asked: S3Request): Promise<void> {
-  const { path } = await findUpload(asked)
-  await asked.api.remove(path, { recursive: true, signal: asked.signal })
+  await endUpload(asked, await findUpload(asked))
   sendNothing(asked.response, 204)
 }
 
 export async function listParts(asked: S3Request): Promise<void> {
-  const { path } = await findUpload(asked)
+  const upload = await findUpload(asked)
   const max = countOf(asked, 'max-parts', PAGE, PAGE)
   const from = countOf(asked, 'part-number-marker', 0, PARTS_MAX)
   let [text, count, last, isCut] = ['', 0, from, false]
-  for await (const { number, stat } of partsIn(asked, path, from)) {
+  for await (const { number, stat } of partsIn(asked, upload, from)) {
     if (count === max) {
       isCut = true
       break
@@ -222,7 +276,7 @@ export async function listParts(asked: S3Request): Promise<void> {
     text +=
       `<Part>${element('PartNumber', number)}${element('LastModified', isoTime(stat))}` +
       `${element('ETag', `"${etag}"`)}${element('Size', stat.sizeBytes)}` +
-      `${checksum === undefined ? '' : element(`Checksum${checksum.name}`, checksum.value)}</Part>`
+      `${checksum === undefined ? '' : element(`${CHECKSUM}${checksum.name}`, checksum.value)}</Part>`
     last = number
     count++
   }
@@ -231,7 +285,7 @@ export async function listParts(asked: S3Request): Promise<void> {
     'ListPartsResult',
     element('Bucket', asked.bucket) +
       `<Key>${shownKey(asked.key, encodingOf(asked))}</Key>` +
-      element('UploadId', asked.query.get('uploadId')) +
+      element('UploadId', upload.id) +
       INITIATOR +
       OWNER +
       '<StorageClass>STANDARD</StorageClass>' +
@@ -239,79 +293,7 @@ export async function listParts(asked: S3Request): Promise<void> {
       (isCut ? element('NextPartNumberMarker', last) : '') +
       element('MaxParts', max) +
       element('IsTruncated', String(isCut)) +
+      checksumElements(upload.checksum) +
       text,
   )
-}
-
-/** Those of a bucket, by key. */
-export async function listUploads(asked: S3Request): Promise<void> {
-  const { query, bucket } = asked
-  await checkBucket(asked)
-  const encoding = encodingOf(asked)
-  const max = countOf(asked, 'max-uploads', PAGE, PAGE)
-  const prefix = query.get('prefix') ?? ''
-  const [keyMarker, idMarker] = [query.get('key-marker') ?? '', query.get('upload-id-marker') ?? '']
-  const all: { readonly key: string; readonly id: string; readonly stat: FileStat }[] = []
-  for await (const stat of uploadsIn(asked)) {
-    const key = keyOf(stat)
-    if (key?.startsWith(prefix) === true) all.push({ key, id: stat.name, stat })
-  }
-  all.sort((a, b) => (a.key < b.key || (a.key === b.key && a.id < b.id) ? -1 : 1))
-  const wanted = all.filter(
-    ({ key, id }) => key > keyMarker || (key === keyMarker && idMarker !== '' && id > idMarker),
-  )
-  const shown = wanted.slice(0, max)
-  const isCut = wanted.length > shown.length
-  const last = shown.at(-1)
-  sendXml(
-    asked,
-    'ListMultipartUploadsResult',
-    element('Bucket', bucket) +
-      `<KeyMarker>${shownKey(keyMarker as ByteString, encoding)}</KeyMarker>` +
-      element('UploadIdMarker', idMarker) +
-      (isCut && last !== undefined
-        ? `<NextKeyMarker>${shownKey(last.key as ByteString, encoding)}</NextKeyMarker>` +
-          element('NextUploadIdMarker', last.id)
-        : '') +
-      element('MaxUploads', max) +
-      element('EncodingType', encoding) +
-      element('IsTruncated', String(isCut)) +
-      shown
-        .map(
-          ({ key, id, stat }) =>
-            `<Upload><Key>${shownKey(key as ByteString, encoding)}</Key>${element('UploadId', id)}` +
-            `${INITIATOR}${OWNER}<StorageClass>STANDARD</StorageClass>` +
-            `${element('Initiated', isoTime(stat))}</Upload>`,
-        )
-        .join(''),
-  )
-}
-
-async function* uploadsIn(asked: S3Request): AsyncGenerator<FileStat> {
-  const { api, bucket, signal } = asked
-  const path = `${bucketPath(asked, bucket)}/${UPLOADS}`
-  if ((await statIfThere(asked, path)) === undefined) return
-  let after: string | undefined
-  do {
-    const page = await api.listPage(path, { after, limit: PAGE, extended: true, signal })
-    yield* page.entries.filter(({ kind }) => kind === 'folder')
-    after = page.next
-  } while (after !== undefined)
-}
-
-function keyOf(stat: FileStat): string | undefined {
-  const value = attributeOf(stat, KEY_ATTRIBUTE)
-  return value === undefined ? undefined : Buffer.from(value, 'base64').toString('latin1')
-}
-
-function uploadPath(asked: S3Request, id: string): string {
-  return `${bucketPath(asked, asked.bucket)}/${UPLOADS}/${id}`
-}
-
-function partName(number: number): string {
-  return `${number}`.padStart(PART_DIGITS, '0')
-}
-
-function noSuchUpload(): S3Error {
-  return new S3Error('NoSuchUpload', 404, 'there is no such upload, or it has ended')
 }

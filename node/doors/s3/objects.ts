@@ -5,13 +5,14 @@ import type { FileStat } from '../../control/files.ts'
 import { ignoreFailure } from '../../world/ignore-failure.ts'
 import { READ_TRIES, httpDate } from '../send-file.ts'
 import { isChanged, isKnown, rangeOf } from '../ranges.ts'
-import type { Dated } from '../ranges.ts'
+import type { Dated, Range } from '../ranges.ts'
 import { askForBody, sendBytes, sendNothing } from '../web-answers.ts'
 import type { Headers } from '../web-answers.ts'
 import { checksumHeader } from './checksums.ts'
 import { ATTRIBUTE, encodeMetadata, hasMarker, isKeptHeader, metadataOf } from './metadata.ts'
 import type { ObjectMetadata } from './metadata.ts'
 import { newMetadata } from './new-metadata.ts'
+import { partNumberOf, placeOfPart } from './object-parts.ts'
 import { described, payloadOf } from './payload.ts'
 import type { Seen } from './payload.ts'
 import { S3Error, invalid, noSuchKey } from './s3-error.ts'
@@ -156,10 +157,9 @@ export async function getObject(asked: S3Request, triesLeft: number = READ_TRIES
   const { stat, metadata, path } = object
   checkRead(asked, object)
   if (isKnownThere(asked, object)) return sendNothing(response, 304, { etag: `"${metadata.etag}"` })
-  const partNumber = query.get('partNumber')
-  if (partNumber !== undefined && (partNumber !== '1' || metadata.parts !== undefined))
-    throw new S3Error('InvalidPartNumber', 416, 'the parts of an object are not kept apart')
-  const range = rangeOf(headerOf(asked, 'range'), stat.sizeBytes)
+  const range = query.has('partNumber')
+    ? rangeOfPart(asked, object)
+    : rangeOf(headerOf(asked, 'range'), stat.sizeBytes)
   if (range === 'none')
     throw new S3Error('InvalidRange', 416, 'the range begins after the end of the object')
   const headers: Headers = {
@@ -182,13 +182,28 @@ export async function getObject(asked: S3Request, triesLeft: number = READ_TRIES
   await sendBytes(response, { status, headers, parts: found.content }, signal)
 }
 
+/** The place of the part that is asked for; what was not made of parts is one. throws S3Error. */
+function rangeOfPart(
+  asked: S3Request,
+  { stat: { sizeBytes }, metadata: { parts = 1, made } }: FoundObject,
+): Range | undefined {
+  const number = partNumberOf(asked)
+  if (headerOf(asked, 'range') !== undefined)
+    throw invalid('a part is asked for, or a range', 'InvalidRequest')
+  if (number > parts) throw invalid(`the object has ${parts} parts`, 'InvalidPart')
+  const place = parts === 1 ? undefined : made && placeOfPart(made, number)
+  if (parts > 1 && place === undefined)
+    throw new S3Error('InvalidPartNumber', 416, 'the parts of this object are not told apart')
+  return place ?? (sizeBytes === 0 ? undefined : { offsetBytes: 0, lengthBytes: sizeBytes })
+}
+
 function objectHeaders(asked: S3Request, stat: FileStat, metadata: ObjectMetadata): Headers {
   const { headers, user, tags, checksum, etag, parts } = metadata
   const overridden = [...asked.query].flatMap(([name, value]) => {
     const header = name.toLowerCase().slice(OVERRIDE.length)
     return name.startsWith(OVERRIDE) && isKeptHeader(header) ? [[header, value]] : []
   })
-  const isWhole = headerOf(asked, 'range') === undefined
+  const isWhole = headerOf(asked, 'range') === undefined && !asked.query.has('partNumber')
   const wantsSum = headerOf(asked, 'x-amz-checksum-mode')?.toUpperCase() === 'ENABLED' && isWhole
   return {
     'content-type': 'binary/octet-stream',
@@ -275,7 +290,7 @@ async function removeMarker(asked: S3Request, path: string): Promise<void> {
 }
 
 /** Folders that were there for keys alone go with the last of them. */
-async function removeEmptyAbove(asked: S3Request, path: string): Promise<void> {
+export async function removeEmptyAbove(asked: S3Request, path: string): Promise<void> {
   const { api, bucket, signal } = asked
   const top = bucketPath(asked, bucket)
   for (let at = above(path); at.length > top.length; at = above(at)) {

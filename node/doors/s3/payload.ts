@@ -67,8 +67,11 @@ export function described(
   return { content, attributes: { modifiedNs, extended } }
 }
 
-/** throws S3Error; and its parts do. */
-export function payloadOf(asked: S3Request): Payload {
+/**
+ * wanted: a checksum that the body is to have, if its headers name none; 'none': they tell of
+ * something else. throws S3Error; and its parts do.
+ */
+export function payloadOf(asked: S3Request, wanted?: ChecksumName | 'none'): Payload {
   const { payload } = asked.auth
   const isStreaming = payload.startsWith(STREAMING)
   if (isStreaming ? !KNOWN.has(payload) : payload !== 'UNSIGNED-PAYLOAD' && !SHA256.test(payload))
@@ -83,19 +86,19 @@ export function payloadOf(asked: S3Request): Payload {
     throw new S3Error('MissingContentLength', 411, 'Content-Length is missing')
   const sizeBytes = said !== undefined && /^\d{1,15}$/.test(said) ? Number(said) : undefined
   const seen: Seen = { sizeBytes: 0, md5: Buffer.alloc(0), checksum: undefined }
-  return { parts: checkedParts(asked, seen, sizeBytes), sizeBytes, seen }
+  const name = wanted === 'none' ? undefined : checksumAsked(asked, wanted)
+  return { parts: checkedParts(asked, seen, { sizeBytes, name }), sizeBytes, seen }
 }
 
 async function* checkedParts(
   asked: S3Request,
   seen: Seen,
-  sizeBytes: number | undefined,
+  { sizeBytes, name }: Pick<Payload, 'sizeBytes'> & { readonly name: ChecksumName | undefined },
 ): AsyncGenerator<Uint8Array> {
   const { payload } = asked.auth
   const md5 = createHash('md5')
   const sha256 = SHA256.test(payload) ? createHash('sha256') : undefined
   const trailers = new Map<string, string>()
-  const name = checksumAsked(asked)
   const running = name && startChecksum(name)
   for await (const part of bodyOf(asked, trailers)) {
     seen.sizeBytes += part.length
@@ -134,15 +137,22 @@ function bodyOf(asked: S3Request, trailers: Map<string, string>): AsyncIterable<
   })
 }
 
-/** One that a header or trailer gives, or that is only named. throws S3Error for several. */
-function checksumAsked(asked: S3Request): ChecksumName | undefined {
+/** One that a header or trailer gives, or that is only named. throws S3Error for another, too. */
+function checksumAsked(
+  asked: S3Request,
+  wanted: ChecksumName | undefined,
+): ChecksumName | undefined {
   const named = headerOf(asked, 'x-amz-sdk-checksum-algorithm')?.toUpperCase()
   const trailer = checksumOfHeader(headerOf(asked, 'x-amz-trailer') ?? '')
   const given = Object.keys(asked.headers).flatMap((name) => checksumOfHeader(name) ?? [])
   if (given.length > 1) throw invalid('there is more than one checksum', 'InvalidRequest')
   if (given[0] !== undefined && !isChecksum(given[0], headerOf(asked, checksumHeader(given[0]))))
     throw invalid(`the checksum is no ${given[0]} in base64`, 'InvalidRequest')
-  return given[0] ?? trailer ?? (named !== undefined && isChecksumName(named) ? named : undefined)
+  const only = named !== undefined && isChecksumName(named) ? named : undefined
+  const name = given[0] ?? trailer ?? only
+  if (name !== undefined && wanted !== undefined && name !== wanted)
+    throw invalid(`this upload began with ${wanted}`, 'InvalidRequest')
+  return name ?? wanted
 }
 
 /** The header as bytes; it is looked at before anything else is. throws S3Error. */

@@ -37,15 +37,9 @@ import {
 import { copyObject, copyPart } from './copy.ts'
 import { deleteObjects } from './delete-objects.ts'
 import type { Layout } from './keys.ts'
-import {
-  abortUpload,
-  completeUpload,
-  createUpload,
-  listParts,
-  listUploads,
-  putPart,
-} from './multipart.ts'
+import { abortUpload, completeUpload, createUpload, listParts, putPart } from './multipart.ts'
 import { refuseUnknown } from './new-metadata.ts'
+import { getAttributes } from './object-attributes.ts'
 import { checkVersion, deleteObject, findObject, getObject, putObject } from './objects.ts'
 import { shownMd5 } from './payload.ts'
 import { isPosted, postObject } from './post-object.ts'
@@ -60,6 +54,7 @@ import {
   putBucketTagging,
   putTagging,
 } from './tagging.ts'
+import { listUploads } from './uploads.ts'
 
 const REQUEST_ID_BYTES = 8
 
@@ -226,6 +221,7 @@ const OBJECT_CALLS: Readonly<Record<string, Serve>> = {
     refuseUnknown(asked)
     await putAcl(asked)
   },
+  'GET attributes': getAttributes,
   'GET tagging': getTagging,
   'PUT tagging': putTagging,
   'DELETE tagging': deleteTagging,
