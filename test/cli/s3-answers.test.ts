@@ -195,6 +195,54 @@ const LISTINGS: readonly Row[] = [
   ['GET /b?encoding-type=url&list-type=2&prefix=%0A', {}, '200', /<Prefix>%0A<\/Prefix>/],
 ]
 
+const SSE = 'x-amz-server-side-encryption'
+const OWN_KEY = Buffer.alloc(32, 'k')
+const OWN_MD5 = createHash('md5').update(OWN_KEY).digest('base64')
+
+function ownKey(md5: string | undefined, algorithm?: string): Given {
+  return {
+    headers: {
+      ...PUT.headers,
+      [`${SSE}-customer-key`]: OWN_KEY.toString('base64'),
+      ...(md5 !== undefined && { [`${SSE}-customer-key-md5`]: md5 }),
+      ...(algorithm !== undefined && { [`${SSE}-customer-algorithm`]: algorithm }),
+    },
+  }
+}
+
+const ENCRYPTION: readonly Row[] = [
+  ['PUT /b/k', withHeader(SSE, 'AES256', PUT), '200'],
+  ['PUT /b/k', withHeader(SSE, 'ROT13', PUT), '400 InvalidArgument'],
+  ['PUT /b/k', withHeader(SSE, 'aws:kms', PUT), '501 NotImplemented'],
+  ['PUT /b/k', withHeader(`${SSE}-aws-kms-key-id`, 'x', PUT), '400 InvalidArgument'],
+  ['PUT /b/k', ownKey(OWN_MD5), '400 InvalidEncryptionAlgorithmError'],
+  ['PUT /b/k', ownKey(undefined, 'AES256'), '400 InvalidArgument'],
+  ['PUT /b/k', ownKey(OTHER_MD5, 'AES256'), '400 InvalidArgument'],
+  ['PUT /b/k', ownKey(OWN_MD5, 'AES256'), '501 NotImplemented'],
+  ['GET /b/k', withHeader(SSE, 'aws:kms'), '400 InvalidRequest'],
+  ['GET /b?encryption', {}, '404 ServerSideEncryptionConfigurationNotFoundError'],
+  ['PUT /b?encryption', { body: encryption('aws:kms') }, '501 NotImplemented'],
+  ['PUT /b?encryption', { body: encryption('AES256') }, '200'],
+  ['GET /b?encryption', {}, '200', /<SSEAlgorithm>AES256</],
+  ['DELETE /b?encryption', {}, '204'],
+  ['GET /b?encryption', {}, '404 ServerSideEncryptionConfigurationNotFoundError'],
+]
+
+const PAGES: readonly Row[] = [
+  ['PUT /bb1', {}, '200'],
+  ['PUT /bb2', {}, '200'],
+  ['GET /?max-buckets=2', {}, '200', /<Name>b<.*<Name>bb1<.*<ContinuationToken>YmIx</],
+  ['GET /?continuation-token=YmIx', {}, '200', /<Buckets><Bucket><Name>bb2</],
+  ['GET /?prefix=bb&max-buckets=2', {}, '200', /<Name>bb1<.*<Name>bb2<(?!.*ContinuationToken)/],
+  ['GET /?max-buckets=none', {}, '400 InvalidArgument'],
+]
+
+function encryption(algorithm: string): string {
+  const kind = 'ApplyServerSideEncryptionByDefault'
+  const rule = `<Rule><${kind}><SSEAlgorithm>${algorithm}</SSEAlgorithm></${kind}></Rule>`
+  return `<ServerSideEncryptionConfiguration>${rule}</ServerSideEncryptionConfiguration>`
+}
+
 function dated(given: Given, date: string = new Date().toUTCString()): Given {
   return withHeader('x-amz-date', date, given)
 }
@@ -216,7 +264,8 @@ describe('the S3 door answers', () => {
     await withS3Door('flat', async (door) => {
       await door.shoal('mkdir', '/b')
       await check(door, [['PUT /b/foo', { body: 'foo' }, '200']])
-      for (const rows of [BUCKETS, ACCESS, HEADERS, CONDITIONS, LISTINGS]) await check(door, rows)
+      const all = [BUCKETS, ACCESS, HEADERS, CONDITIONS, LISTINGS, ENCRYPTION, PAGES]
+      for (const rows of all) await check(door, rows)
     })
   })
 })

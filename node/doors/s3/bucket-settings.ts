@@ -7,7 +7,8 @@ import type { S3Request } from './s3-request.ts'
 const PREFIX = 'user.s3-bucket-'
 
 /** creator: the one who made it, as Visit has it. */
-export type BucketSetting = 'creator' | 'location' | 'ownership' | 'public-block' | 'tags'
+export type BucketSetting =
+  'creator' | 'encryption' | 'location' | 'ownership' | 'public-block' | 'tags'
 
 /** throws S3Error 'NoSuchBucket'. */
 export async function settingOf(

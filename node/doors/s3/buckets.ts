@@ -1,6 +1,7 @@
 // Buckets: folders of the door's folder, and the listings of what is in them.
 import type { ByteString } from '../../../protocol/bytes.ts'
 import { hasCode } from '../../../protocol/errors.ts'
+import type { FileStat } from '../../control/files.ts'
 import { sendNothing } from '../web-answers.ts'
 import { OWNER, givesAccess } from './access.ts'
 import { changeSettings, settingOf } from './bucket-settings.ts'
@@ -30,22 +31,49 @@ import { escapeXml } from '../xml/xml-text.ts'
 
 const KEYS_MAX = 1000
 const BUCKETS_PAGE = 1000
+const BUCKETS_MAX = 10_000
 const LOCATION = /^[\w-]{1,64}$/
 /** The creator of a bucket that is a folder which was made otherwise. */
 const NODE_OWNER = 'owner'
 
 export async function listBuckets(asked: S3Request): Promise<void> {
-  const { api, place, signal } = asked
-  let text = ''
-  let after: string | undefined
+  const { query } = asked
+  const max = countOf(asked, 'max-buckets', BUCKETS_MAX, BUCKETS_MAX)
+  const prefix = query.get('prefix') ?? ''
+  const from = fromToken(query.get('continuation-token') ?? '')
+  const found: FileStat[] = []
+  for await (const stat of bucketsAfter(asked, from)) {
+    if (!stat.name.startsWith(prefix)) continue
+    found.push(stat)
+    if (found.length > max) break
+  }
+  const shown = found.slice(0, max)
+  const last = shown.at(-1)
+  const isCut = found.length > max && last !== undefined
+  const text = shown.map(
+    (stat) =>
+      `<Bucket>${element('Name', stat.name)}${element('CreationDate', isoTime(stat))}</Bucket>`,
+  )
+  sendXml(
+    asked,
+    'ListAllMyBucketsResult',
+    `${OWNER}<Buckets>${text.join('')}</Buckets>` +
+      element('ContinuationToken', isCut ? toToken(last.name) : undefined) +
+      element('Prefix', query.get('prefix')),
+  )
+}
+
+/** In order of their names, those after one. */
+async function* bucketsAfter(
+  { api, place, signal }: S3Request,
+  name: string,
+): AsyncGenerator<FileStat> {
+  let after = name === '' ? undefined : Buffer.from(name, 'latin1').toString('hex')
   do {
     const page = await api.listPage(`${place.root}/`, { after, limit: BUCKETS_PAGE, signal })
-    for (const stat of page.entries)
-      if (stat.kind === 'folder' && isBucketName(stat.name))
-        text += `<Bucket>${element('Name', stat.name)}${element('CreationDate', isoTime(stat))}</Bucket>`
+    yield* page.entries.filter((stat) => stat.kind === 'folder' && isBucketName(stat.name))
     after = page.next
   } while (after !== undefined)
-  sendXml(asked, 'ListAllMyBucketsResult', `${OWNER}<Buckets>${text}</Buckets>`)
 }
 
 export async function createBucket(asked: S3Request): Promise<void> {
@@ -234,7 +262,7 @@ function isPlain(text: string): boolean {
   return /^[\t\n -$&-*,-~\x80-\xff]*$/.test(text)
 }
 
-function toToken(key: ByteString): string {
+function toToken(key: string): string {
   return Buffer.from(key, 'latin1').toString('base64url')
 }
 

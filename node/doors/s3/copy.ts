@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { rangeOf } from '../ranges.ts'
 import { READ_TRIES } from '../send-file.ts'
 import { startChecksum } from './checksums.ts'
+import { ENCRYPTED } from './encryption.ts'
 import { ATTRIBUTE, encodeMetadata } from './metadata.ts'
 import { newMetadata, refuseUnknown } from './new-metadata.ts'
 import { writePart } from './multipart.ts'
@@ -55,6 +56,8 @@ async function copyOnce(asked: S3Request): Promise<void> {
   if (isMarkerKey(asked) || found.stat.kind === 'folder')
     throw new S3Error('KeyConflict', 409, 'a folder is not copied: put its key')
   const directive = headerOf(asked, 'x-amz-metadata-directive') ?? 'COPY'
+  if (directive !== 'COPY' && directive !== 'REPLACE')
+    throw invalid('x-amz-metadata-directive is COPY or REPLACE')
   const replaces = directive === 'REPLACE'
   const isItself = source.bucket === bucket && source.key === key
   if (isItself && !replaces)
@@ -82,6 +85,7 @@ async function copyOnce(asked: S3Request): Promise<void> {
     element('LastModified', isoTime({ modifiedNs })) +
       element('ETag', `"${etag}"`) +
       (checksum === undefined ? '' : element(`Checksum${checksum.name}`, checksum.value)),
+    ENCRYPTED,
   )
 }
 

@@ -11,6 +11,7 @@ import { OWNER } from './access.ts'
 import { encodingOf } from './buckets.ts'
 import { checksumHeader, joinChecksums, kindOf } from './checksums.ts'
 import type { ChecksumKind } from './checksums.ts'
+import { ENCRYPTED } from './encryption.ts'
 import { ATTRIBUTE, NO_METADATA, encodeMetadata, metadataOf } from './metadata.ts'
 import type { ObjectMetadata } from './metadata.ts'
 import { newMetadata } from './new-metadata.ts'
@@ -68,9 +69,12 @@ export async function createUpload(asked: S3Request): Promise<void> {
     asked,
     'InitiateMultipartUploadResult',
     element('Bucket', bucket) + `<Key>${shownKey(key, undefined)}</Key>` + element('UploadId', id),
-    checksum && {
-      'x-amz-checksum-algorithm': checksum.name,
-      'x-amz-checksum-type': checksumType(checksum),
+    {
+      ...ENCRYPTED,
+      ...(checksum && {
+        'x-amz-checksum-algorithm': checksum.name,
+        'x-amz-checksum-type': checksumType(checksum),
+      }),
     },
   )
 }
@@ -205,6 +209,7 @@ function sendCompleted(asked: S3Request, { etag, checksum }: ObjectMetadata): vo
         ? ''
         : element(`${CHECKSUM}${checksum.name}`, checksum.value) +
           element('ChecksumType', checksumType(checksum))),
+    ENCRYPTED,
   )
 }
 

@@ -2,6 +2,7 @@
 // refused, lest somebody takes it to hold.
 import { utf8 } from '../../../protocol/bytes.ts'
 import { refuseAccess } from './access.ts'
+import { refuseEncryption } from './encryption.ts'
 import { NO_METADATA, USER_BYTES_MAX, keptHeaders } from './metadata.ts'
 import type { ObjectMetadata } from './metadata.ts'
 import { S3Error, invalid, notImplemented } from './s3-error.ts'
@@ -41,9 +42,8 @@ export function newMetadata(asked: S3Request): ObjectMetadata {
 /** throws S3Error for access, encryption and locks that nobody would keep. */
 export function refuseUnknown(asked: S3Request): void {
   refuseAccess(asked)
+  refuseEncryption(asked)
   for (const name of Object.keys(asked.headers)) {
-    if (name.startsWith('x-amz-server-side-encryption'))
-      throw notImplemented('encryption by the request: all is encrypted')
     if (name.startsWith('x-amz-object-lock')) throw notImplemented('locks of objects')
     if (name === 'x-amz-website-redirect-location') throw notImplemented('websites')
   }

@@ -9,6 +9,7 @@ import type { Dated, Range } from '../ranges.ts'
 import { askForBody, sendBytes, sendNothing } from '../web-answers.ts'
 import type { Headers } from '../web-answers.ts'
 import { checksumHeader } from './checksums.ts'
+import { ENCRYPTED, refuseEncryptionOfRead } from './encryption.ts'
 import { ATTRIBUTE, encodeMetadata, hasMarker, isKeptHeader, metadataOf } from './metadata.ts'
 import type { ObjectMetadata } from './metadata.ts'
 import { newMetadata } from './new-metadata.ts'
@@ -58,6 +59,7 @@ export async function storeObject(asked: S3Request): Promise<Seen> {
 /** The answer to a body that is durable. */
 export function sendStored({ response }: S3Request, { md5, checksum }: Seen): void {
   sendNothing(response, 200, {
+    ...ENCRYPTED,
     etag: `"${md5.toString('hex')}"`,
     ...(checksum && { [checksumHeader(checksum.name)]: checksum.value }),
   })
@@ -153,6 +155,7 @@ export async function findObject(
 /** GET and HEAD. */
 export async function getObject(asked: S3Request, triesLeft: number = READ_TRIES): Promise<void> {
   const { api, request, response, signal, query, key } = asked
+  refuseEncryptionOfRead(asked)
   const object = await findObject(asked)
   const { stat, metadata, path } = object
   checkRead(asked, object)
@@ -206,6 +209,7 @@ function objectHeaders(asked: S3Request, stat: FileStat, metadata: ObjectMetadat
   const isWhole = headerOf(asked, 'range') === undefined && !asked.query.has('partNumber')
   const wantsSum = headerOf(asked, 'x-amz-checksum-mode')?.toUpperCase() === 'ENABLED' && isWhole
   return {
+    ...ENCRYPTED,
     'content-type': 'binary/octet-stream',
     'accept-ranges': 'bytes',
     'last-modified': httpDate(stat),

@@ -36,6 +36,7 @@ import {
 } from './buckets.ts'
 import { copyObject, copyPart } from './copy.ts'
 import { deleteObjects } from './delete-objects.ts'
+import { deleteEncryption, getEncryption, putEncryption } from './encryption.ts'
 import type { Layout } from './keys.ts'
 import { abortUpload, completeUpload, createUpload, listParts, putPart } from './multipart.ts'
 import { refuseUnknown } from './new-metadata.ts'
@@ -194,7 +195,9 @@ const BUCKET_CALLS: Readonly<Record<string, Serve>> = {
   'GET cors': getCors,
   'PUT cors': putCors,
   'DELETE cors': deleteCors,
-  'GET encryption': nothingSet('ServerSideEncryptionConfigurationNotFoundError'),
+  'GET encryption': getEncryption,
+  'PUT encryption': putEncryption,
+  'DELETE encryption': deleteEncryption,
   'GET lifecycle': nothingSet('NoSuchLifecycleConfiguration'),
   'GET object-lock': nothingSet('ObjectLockConfigurationNotFoundError'),
   'GET policy': nothingSet('NoSuchBucketPolicy'),
