@@ -78,7 +78,7 @@ function forged(token: string): readonly (readonly [status: number, form: readon
       400,
       [...allowing(['starts-with', '$content-type', '']), KEY, ['content-type', 'a\r\nb'], FILE],
     ],
-    [501, [...allowing({ acl: 'public-read' }), KEY, ['acl', 'public-read'], FILE]],
+    [400, [...allowing({ acl: 'public-read' }), KEY, ['acl', 'public-read'], FILE]],
     [400, [...allowing({ 'content-md5': 'x' }), KEY, ['content-md5', 'x'], FILE]],
     // Keys that lead elsewhere.
     [400, [...fields(), ['key', 'in/../../c/x'], FILE]],

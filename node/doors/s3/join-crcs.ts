@@ -2,6 +2,8 @@
 // is moved on by the length of the second, which is a product of polynomials over GF(2), bits
 // reflected. The way is that of zlib's crc32_combine. Pure.
 
+const WORD_BITS = 32
+
 export interface Crc {
   readonly bits: number
   /** Reflected. */
@@ -43,12 +45,28 @@ function powerOfX(crc: Crc, n: bigint, powers: bigint[]): bigint {
   return product
 }
 
+/** In words of 32 bits: bigints alone would take a second for an object of many parts. */
 function multiply({ bits, polynomial }: Crc, a: bigint, b: bigint): bigint {
-  let [product, factor] = [0n, b]
-  for (let bit = 1n << BigInt(bits - 1); bit > 0n; bit >>= 1n) {
-    if ((a & bit) !== 0n) product ^= factor
-    if ((a & (bit - 1n)) === 0n) break
-    factor = (factor & 1n) === 1n ? (factor >> 1n) ^ polynomial : factor >> 1n
-  }
-  return product
+  const [polynomialHigh, polynomialLow] = wordsOf(polynomial)
+  let [factorHigh, factorLow] = wordsOf(b)
+  let [high, low] = [0, 0]
+  for (const word of wordsOf(a).slice(bits > WORD_BITS ? 0 : 1))
+    for (let bit = WORD_BITS - 1; bit >= 0; bit--) {
+      if (((word >>> bit) & 1) === 1) {
+        high ^= factorHigh
+        low ^= factorLow
+      }
+      const isOver = (factorLow & 1) === 1
+      factorLow = (factorLow >>> 1) | ((factorHigh & 1) << (WORD_BITS - 1))
+      factorHigh >>>= 1
+      if (isOver) {
+        factorHigh ^= polynomialHigh
+        factorLow ^= polynomialLow
+      }
+    }
+  return (BigInt(high >>> 0) << BigInt(WORD_BITS)) | BigInt(low >>> 0)
+}
+
+function wordsOf(value: bigint): readonly [high: number, low: number] {
+  return [Number(value >> BigInt(WORD_BITS)), Number(BigInt.asUintN(WORD_BITS, value))]
 }
