@@ -16,7 +16,7 @@ export type DoorConfig = ListenAddress & {
   readonly tls?: TlsConfig | undefined
 } & (
     | { readonly kind: 'http' }
-    | ({ readonly kind: 's3'; readonly layout: 'path' | 'flat' } & DoorFolder)
+    | ({ readonly kind: 's3' } & S3Options & DoorFolder)
     | ({ readonly kind: 'webdav' } & DoorFolder)
   )
 
@@ -25,6 +25,12 @@ export interface DoorFolder {
   /** Undefined: the default volume. */
   readonly volume?: string | undefined
   readonly path: string
+}
+
+/** acls: access lists that programs set, which here give nobody anything. */
+export interface S3Options {
+  readonly layout: 'path' | 'flat'
+  readonly acls: 'refuse' | 'ignore'
 }
 
 /** A certificate that the node makes and signs for itself, or files in PEM of somebody else's. */
@@ -58,7 +64,10 @@ const doorFolder = {
   volume: z.string().min(1).max(LABEL_MAX).optional(),
   path: z.string().startsWith('/').default('/'),
 }
-const layout = z.enum(['path', 'flat']).default('path')
+const s3Options = {
+  layout: z.enum(['path', 'flat']).default('path'),
+  acls: z.enum(['refuse', 'ignore']).default('refuse'),
+}
 
 /** The address of a door alone stands for an object that has it as `listen`. */
 const fields = (value: unknown): unknown => (typeof value === 'string' ? { listen: value } : value)
@@ -71,7 +80,7 @@ export const doorSchema: z.ZodType<DoorConfig> = z
       .transform((http, context): DoorConfig => ({ kind: 'http', ...placed(http, context) }))
       .optional(),
     s3: z
-      .preprocess(fields, z.strictObject({ ...doorFolder, layout }))
+      .preprocess(fields, z.strictObject({ ...doorFolder, ...s3Options }))
       .transform((s3, context): DoorConfig => ({ kind: 's3', ...placed(s3, context) }))
       .optional(),
     webdav: z

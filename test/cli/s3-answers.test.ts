@@ -7,8 +7,8 @@ import { uriEncode } from '../../node/doors/s3/sigv4.ts'
 import { asked } from './ask-http.ts'
 import type { Answer } from './ask-http.ts'
 import { signed } from './s3-signed.ts'
-import { withS3Door } from './with-s3.ts'
-import type { S3Door } from './with-s3.ts'
+import { withDoor } from './with-door.ts'
+import type { OpenDoor } from './with-door.ts'
 
 interface Given {
   readonly headers?: Readonly<Record<string, string>>
@@ -26,7 +26,7 @@ const OTHER_MD5 = createHash('md5').update('other').digest('base64')
 const FOO_TAG = `"${createHash('md5').update('foo').digest('hex')}"`
 
 async function ask(
-  { url, token }: Pick<S3Door, 'url' | 'token'>,
+  { url, token }: Pick<OpenDoor, 'url' | 'token'>,
   request: string,
   { headers = {}, body = '' }: Given,
 ): Promise<Answer> {
@@ -55,7 +55,7 @@ async function ask(
   return asked(url, to, { method, headers: { ...sent, ...headers }, body })
 }
 
-async function check(door: S3Door, rows: readonly Row[]): Promise<void> {
+async function check(door: OpenDoor, rows: readonly Row[]): Promise<void> {
   for (const [request, given, wanted, text = /^/] of rows) {
     const answer = await ask(door, request, given)
     const [, code] = /<Code>(\w+)<\/Code>/.exec(answer.text) ?? []
@@ -152,6 +152,19 @@ const ACCESS: readonly Row[] = [
   ['PUT /b/foo?acl', withHeader('x-amz-acl', 'nobody-reads'), '400 InvalidArgument'],
   ['PUT /b/foo?acl', withHeader('x-amz-grant-read', 'id=x'), '400 AccessControlListNotSupported'],
   ['GET /b/foo?acl', {}, '200', /<Owner><ID>shoal.*<ID>shoal.*<Permission>FULL_CONTROL/],
+]
+
+/** At a door that takes access lists, and lets them give nothing. */
+const IGNORED: readonly Row[] = [
+  ['PUT /b/k', withHeader('x-amz-acl', 'public-read', PUT), '200'],
+  ['PUT /b?acl', PUBLIC, '200'],
+  ['PUT /b?acl', acl('<ID>shoal</ID>', 'READ'), '200'],
+  ['PUT /b?acl', acl('<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>'), '200'],
+  ['PUT /b?acl', acl('<ID>anna</ID>'), '400 InvalidArgument'],
+  ['PUT /b?acl', withHeader('x-amz-acl', 'nobody-reads'), '400 InvalidArgument'],
+  ['PUT /bb1', PUBLIC, '409 BucketAlreadyExists'],
+  ['GET /b?acl', {}, '200', /^(?!.*(?:AllUsers|READ)).*<Permission>FULL_CONTROL/s],
+  ['GET /b/k', withHeader('authorization', ''), '403 AccessDenied'],
 ]
 
 const HEADERS: readonly Row[] = [
@@ -261,11 +274,15 @@ function tagging(key: string, value: string): string {
 
 describe('the S3 door answers', () => {
   test('as S3 does', async () => {
-    await withS3Door('flat', async (door) => {
+    const listen = 'listen: "127.0.0.1:0", layout: flat'
+    const doors = `{ s3: { ${listen} } }, { s3: { ${listen}, acls: ignore } }`
+    await withDoor(doors, async (door) => {
       await door.shoal('mkdir', '/b')
       await check(door, [['PUT /b/foo', { body: 'foo' }, '200']])
       const all = [BUCKETS, ACCESS, HEADERS, CONDITIONS, LISTINGS, ENCRYPTION, PAGES]
       for (const rows of all) await check(door, rows)
+      const [, other] = (await door.json('door', 'ls')) as readonly { readonly url: string }[]
+      await check({ ...door, url: new URL(other?.url ?? '') }, IGNORED)
     })
   })
 })

@@ -1,5 +1,6 @@
 // Access as S3 has it, which here says little: one owner of all may do all, and what others may do
-// is said of accounts. What would give more to somebody is refused, lest somebody takes it to hold.
+// is said of accounts. What would give more to somebody is refused, lest somebody takes it to hold,
+// unless the door is to take it and let it give nothing, for programs that set it unasked.
 import { sendNothing } from '../web-answers.ts'
 import { textIn } from '../xml/xml.ts'
 import type { XmlElement } from '../xml/xml.ts'
@@ -54,20 +55,21 @@ export async function putAcl(asked: S3Request): Promise<void> {
     const root = await xmlBody(payloadOf(asked).parts, 'AccessControlPolicy')
     const [list] = childrenNamed(root, 'AccessControlList')
     const grants = list === undefined ? [] : childrenNamed(list, 'Grant')
-    for (const grant of grants) checkGrant(grant)
-    if (grants.length !== 1) throw noLists()
+    const isIgnored = asked.place.acls === 'ignore'
+    for (const grant of grants) checkGrant(grant, isIgnored)
+    if (grants.length !== 1 && !isIgnored) throw noLists()
   }
   sendNothing(asked.response, 200)
 }
 
-function checkGrant(grant: XmlElement): void {
+function checkGrant(grant: XmlElement, isIgnored: boolean): void {
   const [grantee] = childrenNamed(grant, 'Grantee')
   if (grantee === undefined) throw new S3Error('MalformedXML', 400, 'a grant has a grantee')
   if (childText(grantee, 'EmailAddress') !== undefined)
     throw invalid('nobody has this address', 'UnresolvableGrantByEmailAddress')
-  if (childText(grantee, 'URI') !== undefined) throw noLists()
-  if (childText(grantee, 'ID') !== OWNER_ID) throw invalid('nobody has this id')
-  if (childText(grant, 'Permission') !== FULL) throw noLists()
+  const isGroup = childText(grantee, 'URI') !== undefined
+  if (!isGroup && childText(grantee, 'ID') !== OWNER_ID) throw invalid('nobody has this id')
+  if (!isIgnored && (isGroup || childText(grant, 'Permission') !== FULL)) throw noLists()
 }
 
 /** Does a request ask for access that others would have by it? */
@@ -81,11 +83,11 @@ function grantsIn({ headers }: Pick<S3Request, 'headers'>): readonly string[] {
 }
 
 /** throws S3Error for such access. */
-export function refuseAccess(asked: Pick<S3Request, 'headers'>): void {
+export function refuseAccess(asked: Pick<S3Request, 'headers' | 'place'>): void {
   const acl = headerOf(asked, 'x-amz-acl')
   if (acl !== undefined && !OWN_ACLS.has(acl) && !PUBLIC_ACLS.has(acl))
     throw invalid('x-amz-acl is none')
-  if (givesAccess(asked)) throw noLists()
+  if (givesAccess(asked) && asked.place.acls === 'refuse') throw noLists()
   const ownership = headerOf(asked, 'x-amz-object-ownership') ?? ENFORCED
   if (ownership !== ENFORCED) throw notImplemented(`ownership like ${ownership}`)
 }

@@ -4,7 +4,7 @@ import { asShoalError } from '../../../protocol/errors.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import type { ByteString } from '../../../protocol/bytes.ts'
-import type { DoorFolder } from '../../door-config.ts'
+import type { DoorFolder, S3Options } from '../../door-config.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { DoorComponents } from '../doors.ts'
 import { begin, isToBeAnswered, leaveUnread } from '../web-answers.ts'
@@ -37,7 +37,6 @@ import {
 import { copyObject, copyPart } from './copy.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { deleteEncryption, getEncryption, putEncryption } from './encryption.ts'
-import type { Layout } from './keys.ts'
 import { abortUpload, completeUpload, createUpload, listParts, putPart } from './multipart.ts'
 import { refuseUnknown } from './new-metadata.ts'
 import { getAttributes } from './object-attributes.ts'
@@ -59,14 +58,14 @@ import { listUploads } from './uploads.ts'
 
 const REQUEST_ID_BYTES = 8
 
-export type S3Settings = DoorFolder & { readonly layout: Layout }
+export type S3Settings = DoorFolder & S3Options
 
 type Serve = (asked: S3Request) => Promise<void> | void
 
 /** throws ShoalError 'usage' naming the address. */
 export function openS3Door(components: DoorComponents, settings: S3Settings): Promise<LocalServer> {
-  const { volume = '', path, layout } = settings
-  const place = { root: `${volume}:${path.replace(/\/+$/, '')}`, layout }
+  const { volume = '', path, layout, acls } = settings
+  const place = { root: `${volume}:${path.replace(/\/+$/, '')}`, layout, acls }
   return components.serve('the S3 door', (exchange) => respond(components, place, exchange))
 }
 

@@ -5,6 +5,7 @@ import { asShoalError, hasCode } from '../../../protocol/errors.ts'
 import { MIB, NS_PER_MS, SECOND_MS } from '../../../protocol/units.ts'
 import type { NodeApi } from '../../control/api.ts'
 import type { FileStat } from '../../control/files.ts'
+import type { S3Options } from '../../door-config.ts'
 import type { Clock } from '../../world/world.ts'
 import { readBody } from '../read-body.ts'
 import { statIfThere as lookAt } from '../stat-if-there.ts'
@@ -17,7 +18,6 @@ import { escapeXml } from '../xml/xml-text.ts'
 import type { Random } from '../../world/world.ts'
 import type { Authenticated } from './authenticate.ts'
 import { partsOf } from './keys.ts'
-import type { Layout } from './keys.ts'
 import { S3Error, errorElement, invalid, toldBy } from './s3-error.ts'
 import { uriEncode } from './sigv4.ts'
 import type { IncomingHttpHeaders } from 'node:http'
@@ -33,10 +33,9 @@ const NEW_BUCKET = /^(?!\d+\.\d+\.\d+\.\d+$)(?!.*(?:\.\.|\.-|-\.))[a-z0-9][a-z0-
 export const REQUEST_ID = 'x-amz-request-id'
 const ALIVE_MS: number = 10 * SECOND_MS
 
-export interface S3Place {
+export interface S3Place extends S3Options {
   /** The folder of the door, as NodeApi takes it, without a slash at its end. */
   readonly root: string
-  readonly layout: Layout
 }
 
 export interface S3Request extends Exchange {
