@@ -8,8 +8,8 @@ import { startChecksum } from './checksums.ts'
 import { ENCRYPTED } from './encryption.ts'
 import { ATTRIBUTE, encodeMetadata } from './metadata.ts'
 import { newMetadata, refuseUnknown } from './new-metadata.ts'
-import { writePart } from './multipart.ts'
-import { partNumberOf } from './object-parts.ts'
+import { writePart } from './parts/multipart.ts'
+import { partNumberOf } from './parts/object-parts.ts'
 import {
   checkRead,
   findObject,
@@ -33,7 +33,7 @@ import {
 } from './s3-request.ts'
 import type { S3Request } from './s3-request.ts'
 import { uriDecode } from './sigv4.ts'
-import { findUpload } from './uploads.ts'
+import { findUpload } from './parts/uploads.ts'
 
 const CONDITIONS = 'x-amz-copy-source-'
 

@@ -4,8 +4,8 @@
 import type { FileStat } from '../../control/files.ts'
 import type { ChecksumName } from './checksums.ts'
 import { isChecksumName } from './checksums.ts'
-import { readMade } from './object-parts.ts'
-import type { PartsMade } from './object-parts.ts'
+import { readMade } from './parts/object-parts.ts'
+import type { PartsMade } from './parts/object-parts.ts'
 
 export const ATTRIBUTE = 'user.s3'
 /** Bytes of all metadata that a user gives. */

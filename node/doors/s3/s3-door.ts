@@ -37,9 +37,9 @@ import {
 import { copyObject, copyPart } from './copy.ts'
 import { deleteObjects } from './delete-objects.ts'
 import { deleteEncryption, getEncryption, putEncryption } from './encryption.ts'
-import { abortUpload, completeUpload, createUpload, listParts, putPart } from './multipart.ts'
+import { abortUpload, completeUpload, createUpload, listParts, putPart } from './parts/multipart.ts'
 import { refuseUnknown } from './new-metadata.ts'
-import { getAttributes } from './object-attributes.ts'
+import { getAttributes } from './parts/object-attributes.ts'
 import { checkVersion, deleteObject, findObject, getObject, putObject } from './objects.ts'
 import { shownMd5 } from './payload.ts'
 import { isPosted, postObject } from './post-object.ts'
@@ -54,7 +54,7 @@ import {
   putBucketTagging,
   putTagging,
 } from './tagging.ts'
-import { listUploads } from './uploads.ts'
+import { listUploads } from './parts/uploads.ts'
 
 const REQUEST_ID_BYTES = 8
 

@@ -1,25 +1,25 @@
 // Uploads in parts, from their beginning to an object. An upload survives the node, and goes on at
 // another one. It becomes an object whole, or not at all.
 import { createHash } from 'node:crypto'
-import { hasCode } from '../../../protocol/errors.ts'
-import { MIB } from '../../../protocol/units.ts'
-import type { FileStat } from '../../control/files.ts'
-import { askForBody, sendNothing } from '../web-answers.ts'
-import { elementsIn } from '../xml/xml.ts'
-import type { XmlElement } from '../xml/xml.ts'
-import { OWNER } from './access.ts'
-import { encodingOf } from './buckets.ts'
-import { checksumHeader, joinChecksums, kindOf } from './checksums.ts'
-import type { ChecksumKind } from './checksums.ts'
-import { ENCRYPTED } from './encryption.ts'
-import { ATTRIBUTE, NO_METADATA, encodeMetadata, metadataOf } from './metadata.ts'
-import type { ObjectMetadata } from './metadata.ts'
-import { newMetadata } from './new-metadata.ts'
-import { placeObject, sendStored, writeCondition } from './objects.ts'
+import { hasCode } from '../../../../protocol/errors.ts'
+import { MIB } from '../../../../protocol/units.ts'
+import type { FileStat } from '../../../control/files.ts'
+import { askForBody, sendNothing } from '../../web-answers.ts'
+import { elementsIn } from '../../xml/xml.ts'
+import type { XmlElement } from '../../xml/xml.ts'
+import { OWNER } from '../access.ts'
+import { encodingOf } from '../buckets.ts'
+import { checksumHeader, joinChecksums, kindOf } from '../checksums.ts'
+import type { ChecksumKind } from '../checksums.ts'
+import { ENCRYPTED } from '../encryption.ts'
+import { ATTRIBUTE, NO_METADATA, encodeMetadata, metadataOf } from '../metadata.ts'
+import type { ObjectMetadata } from '../metadata.ts'
+import { newMetadata } from '../new-metadata.ts'
+import { placeObject, sendStored, writeCondition } from '../objects.ts'
 import { PARTS_MAX, madeOf, partNumberOf } from './object-parts.ts'
-import { described, payloadOf } from './payload.ts'
-import type { Payload } from './payload.ts'
-import { S3Error, invalid } from './s3-error.ts'
+import { described, payloadOf } from '../payload.ts'
+import type { Payload } from '../payload.ts'
+import { S3Error, invalid } from '../s3-error.ts'
 import {
   checkBucket,
   childText,
@@ -35,8 +35,8 @@ import {
   shownKey,
   statIfThere,
   xmlBody,
-} from './s3-request.ts'
-import type { S3Request } from './s3-request.ts'
+} from '../s3-request.ts'
+import type { S3Request } from '../s3-request.ts'
 import {
   INITIATOR,
   PAGE,

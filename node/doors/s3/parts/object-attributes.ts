@@ -1,11 +1,11 @@
 // GetObjectAttributes: what is known of an object beside its bytes, and of its parts page by page.
-import { httpDate } from '../send-file.ts'
-import type { ObjectMetadata } from './metadata.ts'
-import { findObject } from './objects.ts'
+import { httpDate } from '../../send-file.ts'
+import type { ObjectMetadata } from '../metadata.ts'
+import { findObject } from '../objects.ts'
 import { PARTS_MAX, checksumOfPart, placeOfPart } from './object-parts.ts'
-import { invalid } from './s3-error.ts'
-import { element, headerOf, sendXml } from './s3-request.ts'
-import type { S3Request } from './s3-request.ts'
+import { invalid } from '../s3-error.ts'
+import { element, headerOf, sendXml } from '../s3-request.ts'
+import type { S3Request } from '../s3-request.ts'
 import { checksumType } from './uploads.ts'
 
 const PAGE = 1000

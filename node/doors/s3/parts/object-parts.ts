@@ -1,9 +1,9 @@
 // Parts of which a completed upload made an object, as far as they are told apart later: their
 // sizes, run by run, and their checksums. They lie in the object's metadata, which listings read:
 // beyond a bound they are not kept, and then only their count is known.
-import { checksumBytes } from './checksums.ts'
-import type { ChecksumName } from './checksums.ts'
-import { invalid } from './s3-error.ts'
+import { checksumBytes } from '../checksums.ts'
+import type { ChecksumName } from '../checksums.ts'
+import { invalid } from '../s3-error.ts'
 
 const RUNS_MAX = 256
 const SUMS_BYTES_MAX = 4096

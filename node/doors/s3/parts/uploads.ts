@@ -1,20 +1,20 @@
 // Uploads in parts: each is a folder, out of sight of listings, whose files are its parts. It lies
 // in the folder of the bucket or, for an account that may not write there, in the topmost folder
 // above its key where it may: whoever has rights there has them to the upload, and nobody else.
-import type { ByteString } from '../../../protocol/bytes.ts'
-import { toHex } from '../../../protocol/bytes.ts'
-import { hasCode } from '../../../protocol/errors.ts'
-import type { FileStat } from '../../control/files.ts'
-import { ignoreFailure } from '../../world/ignore-failure.ts'
-import { OWNER } from './access.ts'
-import { encodingOf } from './buckets.ts'
-import { isChecksumName } from './checksums.ts'
-import type { ChecksumKind } from './checksums.ts'
-import { UPLOADS, partsOf } from './keys.ts'
-import { attributeOf } from './metadata.ts'
-import type { ObjectMetadata } from './metadata.ts'
-import { makeFolder, removeEmptyAbove } from './objects.ts'
-import { S3Error } from './s3-error.ts'
+import type { ByteString } from '../../../../protocol/bytes.ts'
+import { toHex } from '../../../../protocol/bytes.ts'
+import { hasCode } from '../../../../protocol/errors.ts'
+import type { FileStat } from '../../../control/files.ts'
+import { ignoreFailure } from '../../../world/ignore-failure.ts'
+import { OWNER } from '../access.ts'
+import { encodingOf } from '../buckets.ts'
+import { isChecksumName } from '../checksums.ts'
+import type { ChecksumKind } from '../checksums.ts'
+import { UPLOADS, partsOf } from '../keys.ts'
+import { attributeOf } from '../metadata.ts'
+import type { ObjectMetadata } from '../metadata.ts'
+import { makeFolder, removeEmptyAbove } from '../objects.ts'
+import { S3Error } from '../s3-error.ts'
 import {
   bucketPath,
   checkBucket,
@@ -24,8 +24,8 @@ import {
   sendXml,
   shownKey,
   statIfThere,
-} from './s3-request.ts'
-import type { S3Request } from './s3-request.ts'
+} from '../s3-request.ts'
+import type { S3Request } from '../s3-request.ts'
 
 const ID_BYTES = 16
 const PART_DIGITS = 5
