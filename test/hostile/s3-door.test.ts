@@ -9,6 +9,7 @@ import {
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   ListPartsCommand,
@@ -124,6 +125,8 @@ describe('the S3 door', () => {
       const elsewhere = await make('--door', 'webdav')
       const read = by(reading.name, reading.secret)
       const write = by(writing.name, writing.secret)
+      const names = async (client: S3Client): Promise<unknown> =>
+        (await client.send(new ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name)
       assert.ok(await read.send(new GetObjectCommand({ Bucket: 'b', Key: 'k' })))
       await denied(read.send(new PutObjectCommand({ Bucket: 'b', Key: 'n', Body: 'x' })))
       await denied(read.send(new DeleteObjectCommand({ Bucket: 'b', Key: 'k' })))
@@ -139,6 +142,7 @@ describe('the S3 door', () => {
         await denied(client.send(new CopyObjectCommand({ Bucket: 'b', Key: 'y', CopySource })))
       }
       await denied(write.send(new CopyObjectCommand({ Bucket: 'c', Key: 'y', CopySource: 'b/k' })))
+      assert.deepEqual(await names(write), ['b'])
       const other = by(elsewhere.name, elsewhere.secret)
       const get = new GetObjectCommand({ Bucket: 'b', Key: 'k' })
       await assert.rejects(other.send(get), { name: 'InvalidAccessKeyId' })

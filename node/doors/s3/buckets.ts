@@ -63,14 +63,18 @@ export async function listBuckets(asked: S3Request): Promise<void> {
   )
 }
 
-/** In order of their names, those after one. */
+/** In order of their names, those after one: none for an account that may see none. */
 async function* bucketsAfter(
   { api, place, signal }: S3Request,
   name: string,
 ): AsyncGenerator<FileStat> {
   let after = name === '' ? undefined : Buffer.from(name, 'latin1').toString('hex')
   do {
-    const page = await api.listPage(`${place.root}/`, { after, limit: BUCKETS_PAGE, signal })
+    const options = { after, limit: BUCKETS_PAGE, signal }
+    const page = await api.listPage(`${place.root}/`, options).catch((error: unknown) => {
+      if (hasCode(error, 'EPERM')) return { entries: [], next: undefined }
+      throw error
+    })
     yield* page.entries.filter((stat) => stat.kind === 'folder' && isBucketName(stat.name))
     after = page.next
   } while (after !== undefined)
