@@ -124,16 +124,20 @@ export async function deleteBucket(asked: S3Request): Promise<void> {
   await checkBucket(asked)
   const path = bucketPath(asked, bucket)
   const { entries } = await api.listPage(path, { limit: 2, signal })
-  if (entries.some(({ name }) => name !== UPLOADS))
-    throw new S3Error('BucketNotEmpty', 409, 'there is something in the bucket')
+  if (entries.some(({ name }) => name !== UPLOADS)) throw notEmpty()
   if (entries.length > 0) await api.remove(`${path}/${UPLOADS}`, { recursive: true, signal })
   try {
     await api.remove(path, { signal })
   } catch (error) {
     if (!hasCode(error, 'ENOTEMPTY')) throw error
-    throw new S3Error('BucketNotEmpty', 409, 'there is something in the bucket')
+    throw notEmpty()
   }
   sendNothing(response, 204)
+}
+
+function notEmpty(): S3Error {
+  const why = 'there is something in the bucket, or an upload goes on below a folder of it'
+  return new S3Error('BucketNotEmpty', 409, why)
 }
 
 /** ListObjects, of both kinds. */
