@@ -58,7 +58,7 @@ async function ask(
 async function check(door: OpenDoor, rows: readonly Row[]): Promise<void> {
   for (const [request, given, wanted, text = /^/] of rows) {
     const answer = await ask(door, request, given)
-    const [, code] = /<Code>(\w+)<\/Code>/.exec(answer.text) ?? []
+    const [, code] = /<Error><Code>(\w+)<\/Code>/.exec(answer.text) ?? []
     const found = [answer.status, ...(code === undefined ? [] : [code])].join(' ')
     const what = `${request} ${JSON.stringify(given)}`
     assert.equal(found, wanted, what)
@@ -197,6 +197,18 @@ const CONDITIONS: readonly Row[] = [
   ['PUT /b/foo', withHeader('if-none-match', OTHER_TAG, { body: 'foo' }), '200'],
   ['PUT /b/foo', withHeader('if-match', '*', { body: 'foo' }), '200'],
   ['PUT /b/other', withHeader('if-none-match', OTHER_TAG, PUT), '200'],
+  ['DELETE /b/foo', withHeader('if-match', OTHER_TAG), '412 PreconditionFailed'],
+  ['DELETE /b/foo', withHeader('x-amz-if-match-size', '4'), '412 PreconditionFailed'],
+  [
+    'DELETE /b/foo',
+    withHeader('x-amz-if-match-last-modified-time', new Date(0).toUTCString()),
+    '412 PreconditionFailed',
+  ],
+  ['POST /b?delete', removal('<Size>4</Size>'), '200', /<Code>PreconditionFailed/],
+  ['POST /b?delete', removal(`<ETag>${OTHER_TAG}</ETag>`), '200', /<Code>PreconditionFailed/],
+  ['POST /b?delete', removal(`<ETag>${FOO_TAG}</ETag><Size>3</Size>`), '200', /<Deleted>/],
+  ['DELETE /b/foo', withHeader('if-match', OTHER_TAG), '204'],
+  ['PUT /b/foo', { body: 'foo' }, '200'],
 ]
 
 const LISTINGS: readonly Row[] = [
@@ -266,6 +278,10 @@ function location(region: string): string {
 
 function ownership(kind: string): string {
   return `<OwnershipControls><Rule><ObjectOwnership>${kind}</ObjectOwnership></Rule></OwnershipControls>`
+}
+
+function removal(conditions: string): Given {
+  return { body: `<Delete><Object><Key>foo</Key>${conditions}</Object></Delete>` }
 }
 
 function tagging(key: string, value: string): string {

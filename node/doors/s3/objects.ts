@@ -1,6 +1,7 @@
 // Objects: written whole, read whole or in part, looked at, and removed. An object is a file, and a
 // write of it what a write of a file is: who reads sees the old one or all of the new.
 import { ShoalError, hasCode } from '../../../protocol/errors.ts'
+import { SECOND_MS } from '../../../protocol/units.ts'
 import type { FileStat } from '../../control/files.ts'
 import { ignoreFailure } from '../../world/ignore-failure.ts'
 import { READ_TRIES, httpDate } from '../send-file.ts'
@@ -29,6 +30,10 @@ import type { S3Request } from './s3-request.ts'
 
 const PLACE_TRIES = 5
 const OVERRIDE = 'response-'
+/** Headers that name what is to be removed. */
+export const REMOVED_IF = 'x-amz-if-match-'
+/** The condition that there is something. */
+const ANY = '*'
 
 /** A key of a bucket of paths that ends with a slash is a folder. */
 export function isMarkerKey({ place, key }: S3Request): boolean {
@@ -259,19 +264,40 @@ export async function deleteObject(asked: S3Request): Promise<void> {
   sendNothing(asked.response, 204)
 }
 
-/** No failure where nothing is. throws S3Error 412 where If-Match does not hold. */
+/** No failure where nothing is. throws S3Error 412 where a condition does not hold. */
 export async function removeKey(asked: S3Request): Promise<void> {
   const { api, bucket, key, signal } = asked
   const path = objectPath(asked, bucket, key)
   if (isMarkerKey(asked)) return removeMarker(asked, path)
-  const ifTag = headerOf(asked, 'if-match') === undefined ? '*' : await writeCondition(asked)
+  const ifTag = await removalCondition(asked, path)
   try {
     await api.remove(path, { ifTag, signal })
   } catch (error) {
-    if (ifTag !== '*' || !isAbsent(error)) throw error
+    if (ifTag !== ANY || !isAbsent(error)) throw error
     return
   }
   await removeEmptyAbove(asked, path)
+}
+
+/** As Condition has it, of what is there if anything is. throws S3Error 412. */
+async function removalCondition(asked: S3Request, path: string): Promise<string> {
+  const match = quoted(headerOf(asked, 'if-match'))
+  const size = headerOf(asked, `${REMOVED_IF}size`)
+  const time = headerOf(asked, `${REMOVED_IF}last-modified-time`)
+  if (match === undefined && size === undefined && time === undefined) return ANY
+  const stat = await statIfThere(asked, path)
+  if (stat?.kind !== 'file') return ANY
+  const dated = datedOf({ stat, metadata: metadataOf(stat) })
+  const isOther =
+    isChanged({ match, since: undefined }, dated) ||
+    (size !== undefined && size !== `${stat.sizeBytes}`) ||
+    (time !== undefined && secondsOf(time) !== secondsOf(dated.date))
+  if (isOther) throw precondition()
+  return stat.tag ?? ANY
+}
+
+function secondsOf(time: string): number {
+  return Math.floor(Date.parse(time) / SECOND_MS)
 }
 
 function isAbsent(error: unknown): boolean {
