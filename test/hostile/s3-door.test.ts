@@ -6,6 +6,7 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CopyObjectCommand,
+  CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
@@ -13,6 +14,7 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   ListPartsCommand,
+  PutBucketTaggingCommand,
   PutObjectCommand,
   UploadPartCommand,
   UploadPartCopyCommand,
@@ -143,6 +145,14 @@ describe('the S3 door', () => {
       }
       await denied(write.send(new CopyObjectCommand({ Bucket: 'c', Key: 'y', CopySource: 'b/k' })))
       assert.deepEqual(await names(write), ['b'])
+      await shoal('grant', writing.name, '/', 'add')
+      await write.send(new CreateBucketCommand({ Bucket: 'by-adding' }))
+      const again = write.send(new CreateBucketCommand({ Bucket: 'by-adding' }))
+      await assert.rejects(again, { name: 'BucketAlreadyExists' })
+      await denied(write.send(new GetObjectCommand({ Bucket: 'c', Key: 'k' })))
+      await denied(
+        write.send(new PutBucketTaggingCommand({ Bucket: 'c', Tagging: { TagSet: [] } })),
+      )
       const other = by(elsewhere.name, elsewhere.secret)
       const get = new GetObjectCommand({ Bucket: 'b', Key: 'k' })
       await assert.rejects(other.send(get), { name: 'InvalidAccessKeyId' })

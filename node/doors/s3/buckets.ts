@@ -90,7 +90,10 @@ export async function createBucket(asked: S3Request): Promise<void> {
   const ownership = headerOf(asked, 'x-amz-object-ownership')
   try {
     await api.makeFolder(path, { signal })
-    await changeSettings(asked, { creator: who, location, ownership })
+    await changeSettings(asked, { creator: who, location, ownership }).catch((error: unknown) => {
+      // Who may only add has made it, and says no more of it.
+      if (!hasCode(error, 'EPERM')) throw error
+    })
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error
     // Its own may make it again, and nothing changes.
