@@ -14,7 +14,7 @@ import { UPLOADS, partsOf } from '../keys.ts'
 import { attributeOf } from '../metadata.ts'
 import type { ObjectMetadata } from '../metadata.ts'
 import { makeFolder, removeEmptyAbove } from '../objects.ts'
-import { S3Error } from '../s3-error.ts'
+import { S3Error, accessDenied } from '../s3-error.ts'
 import {
   bucketPath,
   checkBucket,
@@ -46,7 +46,7 @@ export interface Upload {
   readonly checksum: ChecksumKind | undefined
 }
 
-/** The upload of a key begins. returns its id. throws S3Error, ShoalError 'EPERM'. */
+/** The upload of a key begins. returns its id. throws S3Error. */
 export async function beginUpload(
   asked: S3Request,
   metadata: ObjectMetadata,
@@ -65,10 +65,10 @@ export async function beginUpload(
       await makeFolder(asked, `${place}/${UPLOADS}/${id}`, metadata, attributes)
       return id
     } catch (error) {
-      if (!hasCode(error, 'EPERM') || depth === places.length - 1) throw error
+      if (!hasCode(error, 'EPERM')) throw error
     }
   }
-  throw noSuchUpload()
+  throw accessDenied('an upload needs "read" and "write" of a folder that its key is in')
 }
 
 /** The folders in which an upload of a key may lie: that of the bucket, and those below it. */
