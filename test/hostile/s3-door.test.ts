@@ -176,6 +176,9 @@ describe('the S3 door', () => {
       const mine = await clientOf('--path', '/b/mine')
       const other = await clientOf('--path', '/b/other')
       const reading = await clientOf('--path', '/b/mine', '--read-only')
+      const create = mine.send(new CreateBucketCommand({ Bucket }))
+      await assert.rejects(create, { name: 'BucketAlreadyExists' })
+      await denied(mine.send(new CreateBucketCommand({ Bucket: 'another' })))
       const begin = async (client: S3Client, Key: string): Promise<string> =>
         (await client.send(new CreateMultipartUploadCommand({ Bucket, Key }))).UploadId ?? ''
       const of = (

@@ -82,9 +82,14 @@ async function* bucketsAfter(
 
 export async function createBucket(asked: S3Request): Promise<void> {
   const { api, bucket, response, signal, who } = asked
-  checkNewBucket(bucket)
   const path = bucketPath(asked, bucket)
-  if (givesAccess(asked) && (await statIfThere(asked, path)) !== undefined) throw isThere()
+  if (await isSeen(asked, path)) {
+    // Its own may make it again, and nothing changes.
+    const creator = (await settingOf(asked, 'creator')) ?? NODE_OWNER
+    if (creator !== who || givesAccess(asked)) throw isThere()
+    return sendNothing(response, 200, { location: `/${bucket}` })
+  }
+  checkNewBucket(bucket)
   refuseUnknown(asked)
   const location = await readLocation(asked)
   const ownership = headerOf(asked, 'x-amz-object-ownership')
@@ -95,12 +100,19 @@ export async function createBucket(asked: S3Request): Promise<void> {
       if (!hasCode(error, 'EPERM')) throw error
     })
   } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error
-    // Its own may make it again, and nothing changes.
-    const creator = (await settingOf(asked, 'creator')) ?? NODE_OWNER
-    if (creator !== who) throw isThere()
+    throw hasCode(error, 'EEXIST') ? isThere() : error
   }
   sendNothing(response, 200, { location: `/${bucket}` })
+}
+
+/** Is it there, as far as the account may know? */
+async function isSeen(asked: S3Request, path: string): Promise<boolean> {
+  try {
+    return (await statIfThere(asked, path)) !== undefined
+  } catch (error) {
+    if (hasCode(error, 'EPERM')) return false
+    throw error
+  }
 }
 
 function isThere(): S3Error {
