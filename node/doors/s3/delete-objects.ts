@@ -1,8 +1,10 @@
 // DeleteObjects: many keys in one request, each for itself.
 import { byteText } from '../../../protocol/byte-text.ts'
 import { toByteString, utf8 } from '../../../protocol/bytes.ts'
+import type { ByteString } from '../../../protocol/bytes.ts'
 import { asShoalError } from '../../../protocol/errors.ts'
-import { removeKey } from './objects.ts'
+import { removeObject } from './remove-version.ts'
+import type { Removed } from './remove-version.ts'
 import { payloadOf } from './payload.ts'
 import { S3Error, toldBy } from './s3-error.ts'
 import { checkBucket, childText, childrenNamed, element, sendXml, xmlBody } from './s3-request.ts'
@@ -20,19 +22,26 @@ export async function deleteObjects(asked: S3Request): Promise<void> {
   let text = ''
   for (const one of wanted) {
     const key = toByteString(utf8(childText(one, 'Key') ?? ''))
+    const id = childText(one, 'VersionId')
     try {
-      const version = childText(one, 'VersionId') ?? 'null'
-      if (version !== 'null' && version !== '')
-        throw new S3Error('NoSuchVersion', 404, 'there is no such version')
-      await removeKey({ ...asked, key })
-      if (!isQuiet) text += `<Deleted>${element('Key', byteText(key))}</Deleted>`
+      const removed = await removeObject({ ...asked, key }, id)
+      if (!isQuiet) text += deletedText(key, id, removed)
     } catch (thrown) {
       asked.signal.throwIfAborted()
       const error = asShoalError(thrown)
       text +=
-        `<Error>${element('Key', byteText(key))}${element('Code', toldBy(error).s3Code)}` +
+        `<Error>${element('Key', byteText(key))}${element('VersionId', id)}${element('Code', toldBy(error).s3Code)}` +
         `${element('Message', error.message)}</Error>`
     }
   }
   sendXml(asked, 'DeleteResult', text)
+}
+
+function deletedText(key: ByteString, id: string | undefined, removed: Removed): string {
+  const { version, isMarker = false } = removed
+  return (
+    `<Deleted>${element('Key', byteText(key))}${element('VersionId', id)}` +
+    (isMarker ? element('DeleteMarker', 'true') + element('DeleteMarkerVersionId', version) : '') +
+    '</Deleted>'
+  )
 }

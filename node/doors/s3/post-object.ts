@@ -19,6 +19,7 @@ import { XML_HEAD, element, shownKey } from './s3-request.ts'
 import type { S3Place, S3Request } from './s3-request.ts'
 import { uriEncode } from './sigv4.ts'
 import { readTags } from './tagging.ts'
+import { versionHeader } from './versions.ts'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 
 const FILE_NAME = '${filename}'
@@ -66,7 +67,9 @@ export async function postObject(
       headers: await headersOf(fields),
       body: sized(form.content, policy),
     }
-    const { md5 } = await storeObject(asked)
+    const { md5, made = {} } = await storeObject(asked)
+    for (const [name, value] of Object.entries(versionHeader(made)))
+      exchange.response.setHeader(name, value)
     sendPosted(asked, fields, `"${md5.toString('hex')}"`)
   } finally {
     form.close()

@@ -1,0 +1,110 @@
+// Removes objects where there are versions: without an id the file, which stays as a version; with
+// the id of a version that one for good, if an admin's machine is asked by its owner; with that of
+// the newest marker the marker, so that the object is there again.
+import { toHex } from '../../../protocol/bytes.ts'
+import { ShoalError, hasCode } from '../../../protocol/errors.ts'
+import { ignoreFailure } from '../../world/ignore-failure.ts'
+import { sendNothing } from '../web-answers.ts'
+import { UPLOADS } from './keys.ts'
+import { isMarkerKey, removeKey } from './objects.ts'
+import { notImplemented } from './s3-error.ts'
+import { bucketPath, checkBucket, objectPath } from './s3-request.ts'
+import type { S3Request } from './s3-request.ts'
+import { NULL_VERSION, versioningOf, versionsAt } from './versions.ts'
+import type { KeptVersion } from './versions.ts'
+
+const SPARE_BYTES = 12
+
+/** A removal as an answer tells it. */
+export interface Removed {
+  readonly version?: string | undefined
+  readonly isMarker?: boolean
+}
+
+export async function deleteObject(asked: S3Request): Promise<void> {
+  await checkBucket(asked)
+  const { version, isMarker = false } = await removeObject(asked, asked.query.get('versionId'))
+  sendNothing(asked.response, 204, {
+    ...(version !== undefined && { 'x-amz-version-id': version }),
+    ...(isMarker && { 'x-amz-delete-marker': 'true' }),
+  })
+}
+
+/** No failure where nothing is. */
+export async function removeObject(asked: S3Request, id: string | undefined): Promise<Removed> {
+  const isVersioned = !isMarkerKey(asked) && (await versioningOf(asked)) !== undefined
+  if (id === undefined || id === '' || (id === NULL_VERSION && !isVersioned)) {
+    await removeKey(asked)
+    const [first] = isVersioned ? await versionsOf(asked) : []
+    return first?.kind === 'marker' ? { version: first.id, isMarker: true } : {}
+  }
+  const all = isVersioned ? await versionsOf(asked) : []
+  const at = all.findIndex((version) => version.id === id)
+  const found = all[at]
+  if (found === undefined) return { version: id }
+  if (found.kind === 'marker') await removeMarker(asked, found)
+  else {
+    if (found.isCurrent) await removeCurrent(asked, found, all[at + 1])
+    await purge(asked, found)
+  }
+  return { version: id, isMarker: found.kind === 'marker' }
+}
+
+function versionsOf(asked: S3Request): Promise<readonly KeptVersion[]> {
+  return versionsAt(asked, pathOf(asked))
+}
+
+function pathOf(asked: S3Request): string {
+  return objectPath(asked, asked.bucket, asked.key)
+}
+
+async function removeMarker(asked: S3Request, { isLatest, states }: KeptVersion): Promise<void> {
+  if (!isLatest) throw notImplemented('way to forget a removal alone: remove what it removed')
+  const { api, signal } = asked
+  await api.restore(pathOf(asked), { version: states[0], signal })
+}
+
+/** Has what was before it take its place: nothing, where that is a marker, or none is kept. */
+async function removeCurrent(
+  asked: S3Request,
+  current: KeptVersion,
+  before: KeptVersion | undefined,
+): Promise<void> {
+  await checkMayPurge(asked, current)
+  if (before?.kind !== 'version') return removeKey(asked)
+  const { api, random, signal } = asked
+  const folder = `${bucketPath(asked, asked.bucket)}/${UPLOADS}`
+  await api.makeFolder(folder, { parents: true, signal })
+  const spare = `${folder}/version-${toHex(random.bytes(SPARE_BYTES))}`
+  try {
+    await api.restore(pathOf(asked), { version: before.states[0], to: spare, signal })
+    await api.move(spare, pathOf(asked), { exact: true, ifTag: current.file.tag, signal })
+  } catch (error) {
+    await ignoreFailure(api.remove(spare), 'what failed is told')
+    throw error
+  }
+}
+
+/** Tells whoever may not purge at all before anything changes: what a file holds is not purged. */
+async function checkMayPurge(
+  { api, signal, ...asked }: S3Request,
+  { states }: KeptVersion,
+): Promise<void> {
+  try {
+    const path = objectPath(asked, asked.bucket, asked.key)
+    await api.purgeVersions(path, { version: states[0], signal })
+  } catch (error) {
+    if (!hasCode(error, 'usage')) throw error
+  }
+}
+
+async function purge(asked: S3Request, { states }: KeptVersion): Promise<void> {
+  const { api, signal } = asked
+  for (const version of states)
+    try {
+      await api.purgeVersions(pathOf(asked), { version, signal })
+    } catch (error) {
+      // It has just expired.
+      if (!(error instanceof ShoalError) || error.code !== 'ENOENT') throw error
+    }
+}
