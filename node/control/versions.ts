@@ -3,7 +3,7 @@ import { fileCall, pages } from './route.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions } from './api.ts'
-import type { FileCallOptions, FileStat, StatOptions } from './files.ts'
+import type { ExtendedAttributes, FileCallOptions, FileStat, StatOptions } from './files.ts'
 import type { RoutesOf } from './route.ts'
 
 /**
@@ -114,7 +114,10 @@ export interface VersionInfo {
 }
 
 /** The file that a state is of. */
-export interface VersionFile extends Required<Pick<FileStat, 'modifiedNs' | 'tag' | 'extended'>> {
+export interface VersionFile extends Pick<FileStat, 'modifiedNs'> {
+  /** As that of a FileStat, when this was its content. */
+  readonly tag: string
+  readonly extended: ExtendedAttributes
   /** Not if nothing was ever written to it, or that was purged. */
   readonly hasContent: boolean
 }

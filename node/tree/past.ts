@@ -75,17 +75,20 @@ export async function* placedIn(
   dir: NodeId,
   name?: Name,
 ): AsyncGenerator<Placed, void, undefined> {
-  const key = name === undefined ? undefined : collisionKey(name)
-  const inDir = childPrefix(dir)
-  for await (const [child] of viewPages(view, inDir + (key ?? ''))) {
-    const collision = child.slice(inDir.length)
-    if (key !== undefined && collision !== key) continue
-    for (const one of allChildren(view, dir, collision as Name)) {
-      const found = placed(view, one, undefined)
-      if (found !== undefined) yield found
-    }
+  if (name !== undefined) yield* thereUnder(view, dir, collisionKey(name))
+  else {
+    const inDir = childPrefix(dir)
+    for await (const [child] of viewPages(view, inDir))
+      yield* thereUnder(view, dir, child.slice(inDir.length))
   }
   yield* goneFrom(view, dir, name)
+}
+
+function* thereUnder(view: ReplicaView, dir: NodeId, collision: ByteString): Generator<Placed> {
+  for (const one of allChildren(view, dir, collision as Name)) {
+    const found = placed(view, one, undefined)
+    if (found !== undefined) yield found
+  }
 }
 
 /** All that was removed from a folder, or what of one name. */

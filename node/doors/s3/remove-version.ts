@@ -14,6 +14,7 @@ import { NULL_VERSION, versioningOf, versionsAt } from './versions.ts'
 import type { KeptVersion } from './versions.ts'
 
 const SPARE_BYTES = 12
+const TRIES_MAX = 5
 
 /** A removal as an answer tells it. */
 export interface Removed {
@@ -38,16 +39,30 @@ export async function removeObject(asked: S3Request, id: string | undefined): Pr
     const [first] = isVersioned ? await versionsOf(asked) : []
     return first?.kind === 'marker' ? { version: first.id, isMarker: true } : {}
   }
-  const all = isVersioned ? await versionsOf(asked) : []
+  if (isVersioned)
+    for (let tries = 1; ; tries++)
+      try {
+        return { version: id, isMarker: await removeVersion(asked, id) }
+      } catch (error) {
+        // Another one was put, or removed, meanwhile.
+        const isMoved = hasCode(error, 'ENOENT') || hasCode(error, 'precondition')
+        if (!isMoved || tries === TRIES_MAX) throw error
+      }
+  return { version: id }
+}
+
+/** returns whether it was a marker. */
+async function removeVersion(asked: S3Request, id: string): Promise<boolean> {
+  const all = await versionsOf(asked)
   const at = all.findIndex((version) => version.id === id)
   const found = all[at]
-  if (found === undefined) return { version: id }
+  if (found === undefined) return false
   if (found.kind === 'marker') await removeMarker(asked, found)
   else {
     if (found.isCurrent) await removeCurrent(asked, found, all[at + 1])
     await purge(asked, found)
   }
-  return { version: id, isMarker: found.kind === 'marker' }
+  return found.kind === 'marker'
 }
 
 function versionsOf(asked: S3Request): Promise<readonly KeptVersion[]> {
