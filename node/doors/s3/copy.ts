@@ -20,7 +20,7 @@ import {
 } from './objects.ts'
 import type { FoundObject, ObjectName } from './objects.ts'
 import { withSpare } from './spare.ts'
-import { newVersion, versionHeader } from './versions.ts'
+import { newVersion, versionHeader } from './versions/versions.ts'
 import type { Seen } from './payload.ts'
 import { S3Error, invalid } from './s3-error.ts'
 import {

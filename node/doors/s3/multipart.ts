@@ -51,8 +51,8 @@ import {
   uploadIfThere,
 } from './uploads.ts'
 import type { Upload } from './uploads.ts'
-import { newVersion, versionHeader } from './versions.ts'
-import type { NewVersion } from './versions.ts'
+import { newVersion, versionHeader } from './versions/versions.ts'
+import type { NewVersion } from './versions/versions.ts'
 
 const PART_BYTES_MIN: number = 5 * MIB
 const CHECKSUM = 'Checksum'

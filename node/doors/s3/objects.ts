@@ -15,8 +15,14 @@ import type { ObjectMetadata } from './metadata.ts'
 import type { DescribedFile } from './metadata.ts'
 import { newMetadata } from './new-metadata.ts'
 import { partNumberOf, placeOfPart } from './object-parts.ts'
-import { NULL_VERSION, newVersion, versionHeader, versioningOf, versionsAt } from './versions.ts'
-import type { KeptVersion, NewVersion } from './versions.ts'
+import {
+  NULL_VERSION,
+  newVersion,
+  versionHeader,
+  versioningOf,
+  versionsAt,
+} from './versions/versions.ts'
+import type { KeptVersion, NewVersion } from './versions/versions.ts'
 import { described, payloadOf } from './payload.ts'
 import type { Seen } from './payload.ts'
 import { S3Error, invalid, noSuchKey } from './s3-error.ts'

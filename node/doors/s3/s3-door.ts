@@ -25,7 +25,7 @@ import {
 import type { Visitor } from '../gate.ts'
 import { authenticate, parseUrl } from './authenticate.ts'
 import type { S3Url } from './authenticate.ts'
-import { allowPage, answerPreflight, deleteCors, getCors, putCors } from './bucket-cors.ts'
+import { allowPage, answerPreflight, deleteCors, getCors, putCors } from './pages/bucket-cors.ts'
 import {
   bucketLocation,
   createBucket,
@@ -40,11 +40,11 @@ import { deleteEncryption, getEncryption, putEncryption } from './encryption.ts'
 import { abortUpload, completeUpload, createUpload, listParts, putPart } from './multipart.ts'
 import { refuseUnknown } from './new-metadata.ts'
 import { getAttributes } from './object-attributes.ts'
-import { listVersions } from './list-versions.ts'
+import { listVersions } from './versions/list-versions.ts'
 import { findObject, getObject, putObject } from './objects.ts'
 import { shownMd5 } from './payload.ts'
-import { isPosted, postObject } from './post-object.ts'
-import { deleteObject } from './remove-version.ts'
+import { isPosted, postObject } from './pages/post-object.ts'
+import { deleteObject } from './versions/remove-version.ts'
 import { S3Error, errorElement, notImplemented, toldBy } from './s3-error.ts'
 import { REQUEST_ID, XML_HEAD, aboutOf, checkBucket, headerOf, sendXml } from './s3-request.ts'
 import type { S3Place, S3Request } from './s3-request.ts'
@@ -58,7 +58,7 @@ import {
 } from './tagging.ts'
 import { listUploads } from './uploads.ts'
 
-import { getVersioning, putVersioning } from './versioning.ts'
+import { getVersioning, putVersioning } from './versions/versioning.ts'
 
 const REQUEST_ID_BYTES = 8
 

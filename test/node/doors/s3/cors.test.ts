@@ -3,7 +3,12 @@ import assert from 'node:assert/strict'
 import { validateHeaderValue } from 'node:http'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { corsHeaders, decodeRules, encodeRules, ruleFor } from '../../../../node/doors/s3/cors.ts'
+import {
+  corsHeaders,
+  decodeRules,
+  encodeRules,
+  ruleFor,
+} from '../../../../node/doors/s3/pages/cors.ts'
 
 const anyText = fc.oneof(
   fc.constantFrom('GET', '*', 'https://*.example', 'x-*', 'a\r\nb', '**', 'ETag', 'PUT'),

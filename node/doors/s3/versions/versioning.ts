@@ -1,11 +1,11 @@
 // Whether a bucket has versions by id, as it was set. What is kept of them, and for how long, the
 // volume says for all its files, so a bucket of one that keeps none has none.
-import { sendNothing } from '../web-answers.ts'
-import { changeSettings } from './bucket-settings.ts'
-import { payloadOf } from './payload.ts'
-import { S3Error, notImplemented } from './s3-error.ts'
-import { checkBucket, childText, element, sendXml, xmlBody } from './s3-request.ts'
-import type { S3Request } from './s3-request.ts'
+import { sendNothing } from '../../web-answers.ts'
+import { changeSettings } from '../bucket-settings.ts'
+import { payloadOf } from '../payload.ts'
+import { S3Error, notImplemented } from '../s3-error.ts'
+import { checkBucket, childText, element, sendXml, xmlBody } from '../s3-request.ts'
+import type { S3Request } from '../s3-request.ts'
 import { versioningOf } from './versions.ts'
 
 export async function getVersioning(asked: S3Request): Promise<void> {

@@ -1,17 +1,17 @@
 // Lists the versions of the objects of a bucket: of each key all that is kept, the newest first,
 // also of keys that were removed. A page can end within those of a key.
-import type { ByteString } from '../../../protocol/bytes.ts'
-import { textBytes } from '../../../protocol/byte-text.ts'
-import { ShoalError } from '../../../protocol/errors.ts'
-import type { NodeApi } from '../../control/api.ts'
-import type { FileStat } from '../../control/files.ts'
-import { escapeXml } from '../xml/xml-text.ts'
-import { OWNER } from './access.ts'
-import { KEYS_MAX, encodingOf } from './buckets.ts'
-import { justBefore } from './key-walk.ts'
-import { listKeys } from './listing.ts'
-import type { ListRequest, ListedItem } from './listing.ts'
-import { metadataOf } from './metadata.ts'
+import type { ByteString } from '../../../../protocol/bytes.ts'
+import { textBytes } from '../../../../protocol/byte-text.ts'
+import { ShoalError } from '../../../../protocol/errors.ts'
+import type { NodeApi } from '../../../control/api.ts'
+import type { FileStat } from '../../../control/files.ts'
+import { escapeXml } from '../../xml/xml-text.ts'
+import { OWNER } from '../access.ts'
+import { KEYS_MAX, encodingOf } from '../buckets.ts'
+import { justBefore } from '../key-walk.ts'
+import { listKeys } from '../listing.ts'
+import type { ListRequest, ListedItem } from '../listing.ts'
+import { metadataOf } from '../metadata.ts'
 import {
   bucketPath,
   checkBucket,
@@ -21,8 +21,8 @@ import {
   objectPath,
   sendXml,
   shownKey,
-} from './s3-request.ts'
-import type { S3Request } from './s3-request.ts'
+} from '../s3-request.ts'
+import type { S3Request } from '../s3-request.ts'
 import { NULL_VERSION, versioningOf, versionsAt } from './versions.ts'
 import type { KeptVersion } from './versions.ts'
 

@@ -2,15 +2,15 @@
 // this door wrote into a bucket with versions has an id of its own, which goes along when the
 // state is brought back; what it wrote otherwise is the version 'null', of which there is one; what
 // others wrote has the id that Shoal gives it. A marker is that the file was removed.
-import { toHex } from '../../../protocol/bytes.ts'
-import { hasCode } from '../../../protocol/errors.ts'
-import type { VersionInfo } from '../../control/versions.ts'
-import { settingIn } from './bucket-settings.ts'
-import { isWritten, metadataOf } from './metadata.ts'
-import type { DescribedFile, ObjectMetadata } from './metadata.ts'
-import { bucketPath, statIfThere } from './s3-request.ts'
-import type { S3Request } from './s3-request.ts'
-import { NS_PER_MS } from '../../../protocol/units.ts'
+import { toHex } from '../../../../protocol/bytes.ts'
+import { hasCode } from '../../../../protocol/errors.ts'
+import type { VersionInfo } from '../../../control/versions.ts'
+import { settingIn } from '../bucket-settings.ts'
+import { isWritten, metadataOf } from '../metadata.ts'
+import type { DescribedFile, ObjectMetadata } from '../metadata.ts'
+import { bucketPath, statIfThere } from '../s3-request.ts'
+import type { S3Request } from '../s3-request.ts'
+import { NS_PER_MS } from '../../../../protocol/units.ts'
 
 export const NULL_VERSION = 'null'
 const MARKER = 'removed-'

@@ -1,13 +1,13 @@
 // The rules of a bucket about pages of other origins: kept in an extended attribute of its folder,
 // and told to browsers with each answer to such a page, and before what a page asks.
-import type { NodeApi } from '../../control/api.ts'
-import { sendNothing } from '../web-answers.ts'
-import type { Exchange } from '../web-server.ts'
+import type { NodeApi } from '../../../control/api.ts'
+import { sendNothing } from '../../web-answers.ts'
+import type { Exchange } from '../../web-server.ts'
 import { corsHeaders, decodeRules, encodeRules, ruleFor, rulesIn, rulesText } from './cors.ts'
 import type { CorsAsk, CorsRule } from './cors.ts'
-import { changeSettings, settingIn } from './bucket-settings.ts'
-import { payloadOf } from './payload.ts'
-import { S3Error } from './s3-error.ts'
+import { changeSettings, settingIn } from '../bucket-settings.ts'
+import { payloadOf } from '../payload.ts'
+import { S3Error } from '../s3-error.ts'
 import {
   bucketPath,
   checkBucket,
@@ -15,9 +15,9 @@ import {
   sendXml,
   statIfThere,
   xmlBody,
-} from './s3-request.ts'
-import type { S3Request } from './s3-request.ts'
-import { KIB } from '../../../protocol/units.ts'
+} from '../s3-request.ts'
+import type { S3Request } from '../s3-request.ts'
+import { KIB } from '../../../../protocol/units.ts'
 
 const XML_BYTES_MAX: number = 64 * KIB
 const ASKED_HEADERS_MAX = 100

@@ -1,10 +1,10 @@
 // Rules by which pages of other origins may read what a bucket answers (CORS), as S3 has them. They
 // let nobody in: they tell a browser to whom it may show an answer. Pure.
-import { isObject } from './metadata.ts'
-import { S3Error, invalid } from './s3-error.ts'
-import { childText, childrenNamed, element } from './s3-request.ts'
-import { elementsIn, textIn } from '../xml/xml.ts'
-import type { XmlElement } from '../xml/xml.ts'
+import { isObject } from '../metadata.ts'
+import { S3Error, invalid } from '../s3-error.ts'
+import { childText, childrenNamed, element } from '../s3-request.ts'
+import { elementsIn, textIn } from '../../xml/xml.ts'
+import type { XmlElement } from '../../xml/xml.ts'
 
 const RULES_MAX = 100
 const ID_CHARS_MAX = 255

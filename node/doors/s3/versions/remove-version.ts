@@ -1,19 +1,16 @@
 // Removes objects where there are versions: without an id the file, which stays as a version; with
 // the id of a version that one for good, if an admin's machine is asked by its owner; with that of
 // the newest marker the marker, so that the object is there again.
-import { toHex } from '../../../protocol/bytes.ts'
-import { ShoalError, hasCode } from '../../../protocol/errors.ts'
-import { ignoreFailure } from '../../world/ignore-failure.ts'
-import { sendNothing } from '../web-answers.ts'
-import { UPLOADS } from './keys.ts'
-import { isMarkerKey, removeKey } from './objects.ts'
-import { notImplemented } from './s3-error.ts'
-import { bucketPath, checkBucket, objectPath } from './s3-request.ts'
-import type { S3Request } from './s3-request.ts'
+import { ShoalError, hasCode } from '../../../../protocol/errors.ts'
+import { sendNothing } from '../../web-answers.ts'
+import { isMarkerKey, removeKey } from '../objects.ts'
+import { notImplemented } from '../s3-error.ts'
+import { checkBucket, objectPath } from '../s3-request.ts'
+import type { S3Request } from '../s3-request.ts'
+import { withSpare } from '../spare.ts'
 import { NULL_VERSION, versioningOf, versionsAt } from './versions.ts'
 import type { KeptVersion } from './versions.ts'
 
-const SPARE_BYTES = 12
 const TRIES_MAX = 5
 
 /** A removal as an answer tells it. */
@@ -87,17 +84,12 @@ async function removeCurrent(
 ): Promise<void> {
   await checkMayPurge(asked, current)
   if (before?.kind !== 'version') return removeKey(asked)
-  const { api, random, signal } = asked
-  const folder = `${bucketPath(asked, asked.bucket)}/${UPLOADS}`
-  await api.makeFolder(folder, { parents: true, signal })
-  const spare = `${folder}/version-${toHex(random.bytes(SPARE_BYTES))}`
-  try {
-    await api.restore(pathOf(asked), { version: before.states[0], to: spare, signal })
-    await api.move(spare, pathOf(asked), { exact: true, ifTag: current.file.tag, signal })
-  } catch (error) {
-    await ignoreFailure(api.remove(spare), 'what failed is told')
-    throw error
-  }
+  const { api, signal } = asked
+  const path = pathOf(asked)
+  await withSpare(asked, async (spare) => {
+    await api.restore(path, { version: before.states[0], to: spare, signal })
+    await api.move(spare, path, { exact: true, ifTag: current.file.tag, signal })
+  })
 }
 
 /** Tells whoever may not purge at all before anything changes: what a file holds is not purged. */
