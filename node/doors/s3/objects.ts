@@ -60,7 +60,8 @@ export async function storeObject(asked: S3Request): Promise<Stored> {
   const metadata = { ...newMetadata(asked), version }
   const ifTag = await writeCondition(asked)
   const { content, attributes } = described(payload, metadata, freshTime(asked))
-  askForBody(asked)
+  // A form has come so far already.
+  if (asked.body === asked.request) askForBody(asked)
   // Nothing of it has been read where there is no folder for it yet.
   await placeObject(asked, (path) => {
     const { sizeBytes } = payload

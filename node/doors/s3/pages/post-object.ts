@@ -3,7 +3,7 @@
 import { toByteString, utf8 } from '../../../../protocol/bytes.ts'
 import type { ByteString } from '../../../../protocol/bytes.ts'
 import type { DoorComponents } from '../../doors.ts'
-import { begin, sendNothing } from '../../web-answers.ts'
+import { askForBody, begin, sendNothing } from '../../web-answers.ts'
 import type { Visitor } from '../../gate.ts'
 import type { Exchange } from '../../web-server.ts'
 import type { S3Url } from '../authenticate.ts'
@@ -45,8 +45,8 @@ export async function postObject(
     bucket,
   }: { readonly exchange: Exchange; readonly visitor: Visitor; readonly bucket: string },
 ): Promise<void> {
-  const { request, response } = exchange
-  if (request.headers.expect !== undefined) response.writeContinue()
+  const { request } = exchange
+  askForBody(exchange)
   const form = await readForm(request, clock)
   try {
     const nowMs = clock.wall()
