@@ -292,7 +292,7 @@ export interface PageOptions extends StatOptions {
   readonly limit?: number | undefined
   /**
    * Also what was removed and is kept, of all folders that had the path; a name once as a file, and
-   * once as a folder. A page then costs all that was removed from them.
+   * once as a folder.
    */
   readonly removed?: boolean | undefined
 }

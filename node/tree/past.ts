@@ -22,6 +22,7 @@ import {
   decodeCovered,
   decodeGone,
   gonePrefix,
+  gonePrefixesOf,
 } from '../../protocol/tree/removals.ts'
 import type { Gone } from '../../protocol/tree/removals.ts'
 import { isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
@@ -99,13 +100,14 @@ export async function* goneFrom(
 ): AsyncGenerator<Placed & { readonly removed: Stamp }, void, undefined> {
   const key = name === undefined ? undefined : collisionKey(name)
   const prefix = gonePrefix(dir)
-  for await (const [listed] of viewPages(view, prefix + (key ?? ''))) {
-    const { kind, id, collision } = decodeGone(listed.slice(prefix.length))
-    if (key !== undefined && collision !== key) continue
-    const removed = await removalOf(view, { kind, id })
-    const found = placed(view, { kind, id }, removed)
-    if (found !== undefined) yield { ...found, removed }
-  }
+  for (const some of key === undefined ? [prefix] : gonePrefixesOf(dir, key))
+    for await (const [listed] of viewPages(view, some)) {
+      const { kind, id, collision } = decodeGone(listed.slice(prefix.length))
+      if (key !== undefined && collision !== key) continue
+      const removed = await removalOf(view, { kind, id })
+      const found = placed(view, { kind, id }, removed)
+      if (found !== undefined) yield { ...found, removed }
+    }
 }
 
 /** Undefined for what is not there any more, or again. */

@@ -9,7 +9,7 @@ import type { Name } from '../../../protocol/op/names.ts'
 import { dirAttributes } from '../../../protocol/tree/attributes.ts'
 import { allChildren, childPrefix } from '../../../protocol/tree/children.ts'
 import { isDirVisible, readDir, readInode, readLink } from '../../../protocol/tree/records.ts'
-import { decodeGone, gonePrefix } from '../../../protocol/tree/removals.ts'
+import { decodeGone, gonePrefix, gonePrefixesOf } from '../../../protocol/tree/removals.ts'
 import type { Gone } from '../../../protocol/tree/removals.ts'
 import { readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
 import type { ExtendedAttributes, FileStat, FolderPage, PageOptions } from '../../control/files.ts'
@@ -23,26 +23,45 @@ import { pageEnd } from '../paths.ts'
 const PAGE_ENTRIES = 1000
 const USER = 'user.'
 
-/** cost: O(what is told, and what was removed from these folders and is kept) */
+/** So many after a name. */
+interface Span {
+  readonly from: ByteString | undefined
+  readonly limit: number
+}
+
+interface GonePage {
+  readonly entries: ReadonlyMap<ByteString, readonly Gone[]>
+  /** From this name on there may be more; undefined: there is not. */
+  readonly end: ByteString | undefined
+}
+
+/** cost: O(what is told), but for names that go on where a kind of entry would be marked */
 export async function pastPage(
   { volume: { view } }: Namespace,
   dirs: readonly NodeId[],
   { after, limit = PAGE_ENTRIES, extended = false }: PageOptions,
 ): Promise<FolderPage> {
   const from = after === undefined ? undefined : pageEnd(after)
-  const gone = await goneAfter(view, dirs, from)
-  const keys = new Set(gone.keys())
-  for (const dir of dirs)
-    for (const key of await childrenAfter(view, dir, from, limit + 1)) keys.add(key)
+  const gone: GonePage[] = []
+  const keys = new Set<ByteString>()
+  for (const dir of dirs) {
+    const page = await goneAfter(view, dir, { from, limit })
+    gone.push(page)
+    for (const key of page.entries.keys()) keys.add(key)
+    for (const key of await childrenAfter(view, dir, { from, limit: limit + 1 })) keys.add(key)
+  }
   const sorted = [...keys].sort()
-  const shown = sorted.slice(0, limit)
+  const ends = gone.flatMap(({ end }) => (end === undefined ? [] : [end]))
+  const whole = sorted.filter((key) => ends.every((end) => key < end))
+  const shown = whole.slice(0, limit)
   const entries = shown.flatMap((key) => {
     const there = dirs.flatMap((dir) => [...allChildren(view, dir, key as Name)])
-    return entriesOf(view, [...there, ...(gone.get(key) ?? [])], extended)
+    const removed = gone.flatMap((page) => page.entries.get(key) ?? [])
+    return entriesOf(view, [...there, ...removed], extended)
   })
   const last = shown.at(-1)
-  const hasMore = sorted.length > shown.length && last !== undefined
-  return { entries, ...(hasMore && { next: toHex(fromByteString(last)) }) }
+  const hasMore = shown.length < sorted.length || ends.length > 0
+  return { entries, ...(hasMore && last !== undefined && { next: toHex(fromByteString(last)) }) }
 }
 
 /** Extended attributes of users, of a file that may be removed. */
@@ -56,30 +75,54 @@ export function pastExtended(view: ReplicaView, id: NodeId): ExtendedAttributes 
   )
 }
 
+/**
+ * Reads what was removed from a folder, by name. A key is a name with what tells the kind and the
+ * id behind it, so a name can come after some that go on where it ends: those before `end` are
+ * looked up by themselves.
+ */
 async function goneAfter(
   view: ReplicaView,
-  dirs: readonly NodeId[],
-  from: ByteString | undefined,
-): Promise<ReadonlyMap<ByteString, readonly Gone[]>> {
-  const found = new Map<ByteString, Gone[]>()
-  for (const dir of dirs) {
-    const prefix = gonePrefix(dir)
-    for await (const [listed] of viewPages(view, prefix)) {
-      const { collision, ...one } = decodeGone(listed.slice(prefix.length))
-      if (from !== undefined && collision <= from) continue
-      const known = found.get(collision)
-      if (known === undefined) found.set(collision, [one])
-      else known.push(one)
+  dir: NodeId,
+  { from = '' as ByteString, limit }: Span,
+): Promise<GonePage> {
+  const prefix = gonePrefix(dir)
+  const entries = new Map<ByteString, Gone[]>()
+  let highest = from
+  for await (const [listed] of viewPages(view, prefix, (prefix + from) as ByteString)) {
+    const { collision, ...one } = decodeGone(listed.slice(prefix.length) as ByteString)
+    if (collision <= from) continue
+    if (entries.size >= limit && collision > highest) {
+      for (let length = 1; length < collision.length; length++) {
+        const name = collision.slice(0, length) as ByteString
+        const found = name > from ? await goneOf(view, dir, name) : []
+        if (found.length > 0) entries.set(name, found)
+      }
+      return { entries, end: collision }
     }
+    if (collision > highest) highest = collision
+    const known = entries.get(collision)
+    if (known === undefined) entries.set(collision, [one])
+    else known.push(one)
   }
+  return { entries, end: undefined }
+}
+
+/** Those of one name. */
+async function goneOf(view: ReplicaView, dir: NodeId, name: ByteString): Promise<Gone[]> {
+  const found: Gone[] = []
+  const start = gonePrefix(dir).length
+  for (const prefix of gonePrefixesOf(dir, name))
+    for await (const [listed] of viewPages(view, prefix)) {
+      const { collision, ...one } = decodeGone(listed.slice(start) as ByteString)
+      if (collision === name) found.push(one)
+    }
   return found
 }
 
 async function childrenAfter(
   view: ReplicaView,
   dir: NodeId,
-  from: ByteString | undefined,
-  limit: number,
+  { from, limit }: Span,
 ): Promise<readonly ByteString[]> {
   const prefix = childPrefix(dir)
   const first = from === undefined ? prefix : (`${prefix}${from}\0` as ByteString)

@@ -68,6 +68,28 @@ describe('listings of the past', () => {
     })
   })
 
+  test('come in order where names go on as others end', async () => {
+    await withMembers(1, 3, async ({ nodes: [a] }) => {
+      const parts = ['a', 'd', 'l', 'm']
+      const two = parts.flatMap((one) => parts.map((other) => one + other))
+      const names = [...parts, ...two, ...two.map((one) => `${one}l`)]
+      const wanted: string[] = []
+      await a.ask(async (api) => {
+        await api.makeFolder('/d')
+        for (const [at, name] of names.entries()) {
+          await put(api, `/d/${name}`, name)
+          if (at % 3 !== 0) await api.remove(`/d/${name}`)
+          wanted.push(`file ${name}${at % 3 === 0 ? '' : ' -'}`)
+        }
+      })
+      const inOrder = wanted.toSorted((one, other) =>
+        (one.split(' ')[1] ?? '') < (other.split(' ')[1] ?? '') ? -1 : 1,
+      )
+      for (const limit of [1, 2, 3, 5, 7, 100])
+        assert.deepEqual(await a.ask((api) => listed(api, '/d', limit)), inOrder, `${limit}`)
+    })
+  })
+
   test('tell of each state its own attributes, where it took the place of another file', async () => {
     await withMembers(2, 2, async ({ nodes: [a, b], clock }) => {
       const tags: (string | undefined)[] = []
