@@ -11,7 +11,7 @@ import type { ReplicaView } from '../state/state-view.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import type { PastState } from '../tree/past.ts'
 import type { FoundPast } from '../volume/bring-back.ts'
-import { PastTree } from '../volume/past-tree.ts'
+import { PastTree } from '../volume/past/tree.ts'
 import { stateOf } from '../volume/snapshot-files.ts'
 
 /** A folder, or a file; isExact: false if its state then is not kept, but one near to it. */

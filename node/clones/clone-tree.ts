@@ -19,7 +19,7 @@ import type { PastState } from '../tree/past.ts'
 import type { CloneContents } from './clone-contents.ts'
 import type { CloneChild, CloneSource } from './clone-source.ts'
 import type { Change } from '../volume/files.ts'
-import { attributesAs, kept, twinKey } from '../volume/past-tree.ts'
+import { attributesAs, kept, twinKey } from '../volume/past/tree.ts'
 
 /**
  * So much is made in one step, which is one entry of the log if the volume is strong: names,

@@ -146,12 +146,13 @@ export interface FilesApi {
 }
 
 /** The fields of a file that is written whole, beside its path and content. */
-const newFileFields = ({ extended, text, integer, nanoseconds, ack }: FieldTypes) => ({
+const newFileFields = ({ extended, text, integer, nanoseconds, flag, ack }: FieldTypes) => ({
   extended: extended.optional(),
   ifTag: text(0, TAG_TEXT_MAX).optional(),
   mode: integer(0, MODE_MAX).optional(),
   modifiedNs: nanoseconds.optional(),
   sizeBytes: integer(0).optional(),
+  isNew: flag,
   ack,
 })
 
@@ -169,6 +170,7 @@ export const filesRoutes: RoutesOf<FilesApi> = {
   listPage: fileCall(['path'], ({ path, text, integer, flag }) => ({
     path,
     extended: flag,
+    removed: flag,
     after: text(1, AFTER_TEXT_MAX).optional(),
     limit: integer(1, PAGE_ENTRIES_MAX).optional(),
   })),
@@ -258,6 +260,8 @@ export interface FileStat {
   readonly tag?: string | undefined
   /** Given by stat and listPage where they are asked for them. */
   readonly extended?: ExtendedAttributes | undefined
+  /** In a listing that has those: it is not there any more, and this is how it was last. */
+  readonly isRemoved?: true | undefined
 }
 
 /** Values in base64 by name, such as `user.color`. Only those of users, none that Shoal tells. */
@@ -286,6 +290,11 @@ export interface PageOptions extends StatOptions {
    * extended attributes are long.
    */
   readonly limit?: number | undefined
+  /**
+   * Also what was removed and is kept, of all folders that had the path; a name once as a file, and
+   * once as a folder.
+   */
+  readonly removed?: boolean | undefined
 }
 
 export interface FileAttributes {
@@ -298,6 +307,11 @@ export interface FileAttributes {
 export interface NewFile extends FileAttributes {
   /** Checked against the content where given. */
   readonly sizeBytes?: number | undefined
+  /**
+   * Another file: the one that it replaces is removed, with its attributes, in place of being
+   * written over.
+   */
+  readonly isNew?: boolean | undefined
 }
 
 /** A small file to be written, with what there is of it. */

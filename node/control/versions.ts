@@ -3,7 +3,7 @@ import { fileCall, pages } from './route.ts'
 import type { FileKind } from '../../protocol/op/file-kind.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { CallOptions } from './api.ts'
-import type { FileCallOptions } from './files.ts'
+import type { ExtendedAttributes, FileCallOptions, FileStat, StatOptions } from './files.ts'
 import type { RoutesOf } from './route.ts'
 
 /**
@@ -15,7 +15,10 @@ export interface VersionsApi {
    * The states of a file that are kept, the newest first, with those of others that had its name;
    * in pages. throws 'ENOENT' where nothing is known of that path, 'EISDIR' for a folder.
    */
-  listVersions(path: string, options?: CallOptions): AsyncIterable<readonly VersionInfo[]>
+  listVersions(
+    path: string,
+    options?: CallOptions & StatOptions,
+  ): AsyncIterable<readonly VersionInfo[]>
   /**
    * One of them: by its id, or the one that stood at a moment, or else the nearest. throws as
    * listVersions(), and 'ENOENT' for an id that is not kept.
@@ -50,7 +53,7 @@ export interface VersionsApi {
 }
 
 export const versionsRoutes: RoutesOf<VersionsApi> = {
-  listVersions: pages('versions', ['path'], ({ path }) => ({ path })),
+  listVersions: pages('versions', ['path'], ({ path, flag }) => ({ path, extended: flag })),
   findVersion: fileCall(['path'], ({ path, wallTime, text }) => ({
     path,
     atMs: wallTime.optional(),
@@ -106,6 +109,17 @@ export interface VersionInfo {
   /** When it ended, and by whom. */
   readonly endedMs?: WallTime | undefined
   readonly endedBy?: string | undefined
+  /** Given where extended attributes are asked for. */
+  readonly file?: VersionFile | undefined
+}
+
+/** The file that a state is of. */
+export interface VersionFile extends Pick<FileStat, 'modifiedNs'> {
+  /** As that of a FileStat, when this was its content. */
+  readonly tag: string
+  readonly extended: ExtendedAttributes
+  /** Not if nothing was ever written to it, or that was purged. */
+  readonly hasContent: boolean
 }
 
 export interface FoundVersion extends VersionInfo {

@@ -104,7 +104,7 @@ export class Gate {
   }
 
   /** With the rights of the owner: for what a door tells to those who are not in yet. */
-  get forAnybody(): Pick<NodeApi, 'stat'> {
+  get forAnybody(): Pick<NodeApi, 'stat' | 'listVolumes' | 'volumeInfo'> {
     return this.#c.api
   }
 

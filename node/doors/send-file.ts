@@ -74,7 +74,7 @@ export function etagOf(stat: FileStat | undefined): string | undefined {
 }
 
 /** As HTTP has it, in seconds. */
-export function httpDate({ modifiedNs }: FileStat): string {
+export function httpDate({ modifiedNs }: Pick<FileStat, 'modifiedNs'>): string {
   return new Date(Number(modifiedNs / NS_PER_SECOND) * SECOND_MS).toUTCString()
 }
 

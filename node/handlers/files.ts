@@ -116,7 +116,11 @@ function looking(access: FileAccess): Pick<FilesApi, 'stat' | 'list' | 'listPage
       }),
 
     listPage: (path, options = {}) =>
-      access.read(path, options, ({ hosted, parts }) => hosted.files.listPage(parts, options)),
+      access.read(path, options, ({ hosted, parts }) =>
+        options.removed === true
+          ? hosted.past.listPage(parts, options)
+          : hosted.files.listPage(parts, options),
+      ),
 
     list: (path, options = {}) =>
       access.readEach(path, options, ({ hosted, parts }) => {

@@ -15,7 +15,7 @@ export function versionsApi(node: NodeParts): VersionsApi {
   const bringing = bringingBack(node, access)
   return {
     listVersions: (path, options = {}) =>
-      access.readEach(path, options, ({ hosted, parts }) => hosted.past.versions(parts)),
+      access.readEach(path, options, ({ hosted, parts }) => hosted.past.versions(parts, options)),
 
     findVersion: (path, options = {}) =>
       access.read(path, options, async ({ hosted, parts }) =>

@@ -22,6 +22,7 @@ import {
   decodeCovered,
   decodeGone,
   gonePrefix,
+  gonePrefixesOf,
 } from '../../protocol/tree/removals.ts'
 import type { Gone } from '../../protocol/tree/removals.ts'
 import { isDirVisible, readDir, readInode, readLink } from '../../protocol/tree/records.ts'
@@ -75,17 +76,20 @@ export async function* placedIn(
   dir: NodeId,
   name?: Name,
 ): AsyncGenerator<Placed, void, undefined> {
-  const key = name === undefined ? undefined : collisionKey(name)
-  const inDir = childPrefix(dir)
-  for await (const [child] of viewPages(view, inDir + (key ?? ''))) {
-    const collision = child.slice(inDir.length)
-    if (key !== undefined && collision !== key) continue
-    for (const one of allChildren(view, dir, collision as Name)) {
-      const found = placed(view, one, undefined)
-      if (found !== undefined) yield found
-    }
+  if (name !== undefined) yield* thereUnder(view, dir, collisionKey(name))
+  else {
+    const inDir = childPrefix(dir)
+    for await (const [child] of viewPages(view, inDir))
+      yield* thereUnder(view, dir, child.slice(inDir.length))
   }
   yield* goneFrom(view, dir, name)
+}
+
+function* thereUnder(view: ReplicaView, dir: NodeId, collision: ByteString): Generator<Placed> {
+  for (const one of allChildren(view, dir, collision as Name)) {
+    const found = placed(view, one, undefined)
+    if (found !== undefined) yield found
+  }
 }
 
 /** All that was removed from a folder, or what of one name. */
@@ -96,13 +100,14 @@ export async function* goneFrom(
 ): AsyncGenerator<Placed & { readonly removed: Stamp }, void, undefined> {
   const key = name === undefined ? undefined : collisionKey(name)
   const prefix = gonePrefix(dir)
-  for await (const [listed] of viewPages(view, prefix + (key ?? ''))) {
-    const { kind, id, collision } = decodeGone(listed.slice(prefix.length))
-    if (key !== undefined && collision !== key) continue
-    const removed = await removalOf(view, { kind, id })
-    const found = placed(view, { kind, id }, removed)
-    if (found !== undefined) yield { ...found, removed }
-  }
+  for (const some of key === undefined ? [prefix] : gonePrefixesOf(dir, key))
+    for await (const [listed] of viewPages(view, some)) {
+      const { kind, id, collision } = decodeGone(listed.slice(prefix.length))
+      if (key !== undefined && collision !== key) continue
+      const removed = await removalOf(view, { kind, id })
+      const found = placed(view, { kind, id }, removed)
+      if (found !== undefined) yield { ...found, removed }
+    }
 }
 
 /** Undefined for what is not there any more, or again. */

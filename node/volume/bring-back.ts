@@ -15,7 +15,7 @@ import { Work, nameOfPath } from './past-work.ts'
 import type { BringBackComponents, BringBackOptions } from './past-work.ts'
 import { snapshotIn } from './past-files.ts'
 import type { FoundState } from './past-files.ts'
-import type { Source } from './past-tree.ts'
+import type { Source } from './past/tree.ts'
 import { findPath, formatPath } from './paths.ts'
 
 /** Removals by one member with no longer pause between them went together. */

@@ -3,6 +3,8 @@
 import { toHex, utf8 } from '../../protocol/bytes.ts'
 import { ShoalError } from '../../protocol/errors.ts'
 import { blake3 } from '../../protocol/hash.ts'
+import type { Dot } from '../../protocol/clock/dot.ts'
+import type { NodeId } from '../../protocol/ids.ts'
 import type { ViewTarget } from '../../protocol/tree/view.ts'
 import type { FileContents } from './file-contents.ts'
 
@@ -10,8 +12,12 @@ const TAG_CHARS = 32
 
 /** Another for each content that was ever there, the same on all nodes. */
 export function tagOf(contents: FileContents, target: ViewTarget): string {
-  const { base } = contents.version(target)
-  return toHex(blake3(utf8(`${target.id} ${base.join(' ')}`))).slice(0, TAG_CHARS)
+  return tagFor(target.id, contents.version(target).base)
+}
+
+/** That of a content by the op, or ops, that wrote it. */
+export function tagFor(inode: NodeId, base: readonly Dot[]): string {
+  return toHex(blake3(utf8(`${inode} ${base.join(' ')}`))).slice(0, TAG_CHARS)
 }
 
 /** ifTag: as Condition has it. throws ShoalError 'precondition'. */

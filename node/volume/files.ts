@@ -291,7 +291,7 @@ export class Files {
   #nameContent(
     path: readonly string[],
     content: Content,
-    { mode, modifiedNs, extended = {}, ifTag }: NewFile & Condition,
+    { mode, modifiedNs, extended = {}, ifTag, isNew = false }: NewFile & Condition,
   ): void {
     const { namespace, contents } = this.#c
     // Looked up again: the tree may have changed while the content came in.
@@ -301,7 +301,7 @@ export class Files {
       const old = namespace.lookup(parent, name)
       if (old?.kind === 'dir') throw new ShoalError('EISDIR', `${this.#shown(path)}: is a folder`)
       this.#checkTag(path, old, ifTag)
-      if (old !== undefined && namespace.attributes(old).kind === 'file') {
+      if (old !== undefined && !isNew && namespace.attributes(old).kind === 'file') {
         contents.putVersion(old.id, content, contents.version(old).base, modified)
         if (mode !== undefined) namespace.setAttributes(old, { mode })
         setExtended(namespace.xattrs, old, extended)

@@ -11,9 +11,21 @@ import { nameFromText, nameText } from '../../protocol/op/names.ts'
 import type { Name } from '../../protocol/op/names.ts'
 import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
 import { ROOT, readInode, readLink } from '../../protocol/tree/records.ts'
-import type { FileContent, ReadRange } from '../control/files.ts'
+import type {
+  FileContent,
+  FolderPage,
+  PageOptions,
+  ReadRange,
+  StatOptions,
+} from '../control/files.ts'
 import { VERSION_ID_CHARS } from '../../protocol/limits.ts'
-import type { FoundVersion, Moment, RemovedItem, VersionInfo } from '../control/versions.ts'
+import type {
+  FoundVersion,
+  Moment,
+  RemovedItem,
+  VersionFile,
+  VersionInfo,
+} from '../control/versions.ts'
 import type { Namespace } from '../tree/namespace.ts'
 import { fileVersionOf } from '../tree/tree-reading.ts'
 import type { FileVersion } from '../tree/tree-reading.ts'
@@ -33,7 +45,9 @@ import { contentOf } from './file-contents.ts'
 import type { FileContents } from './file-contents.ts'
 import { leased } from '../content/in-flight-references.ts'
 import { rangeWithin } from './file-stat.ts'
-import { attributesAs } from './past-tree.ts'
+import { tagFor } from './file-tags.ts'
+import { pastExtended, pastPage } from './past/listing.ts'
+import { attributesAs } from './past/tree.ts'
 import { findPath, formatPath } from './paths.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
 
@@ -68,9 +82,31 @@ export class PastFiles {
   }
 
   /** throws 'ENOENT', 'EISDIR'. */
-  async *versions(path: readonly string[]): AsyncGenerator<readonly VersionInfo[]> {
+  async *versions(
+    path: readonly string[],
+    { extended = false }: StatOptions = {},
+  ): AsyncGenerator<readonly VersionInfo[]> {
     const states = await this.states(path)
-    for (const some of slicesOf(states, PAGE)) yield some.map((state) => this.info(state))
+    for (const some of slicesOf(states, PAGE))
+      yield some.map((state) => {
+        const info = this.info(state)
+        return extended ? { ...info, file: this.#file(state) } : info
+      })
+  }
+
+  /**
+   * Names in all folders that have or had a path, also of what was removed and is kept. throws
+   * 'ENOENT'.
+   */
+  async listPage(path: readonly string[], options: PageOptions): Promise<FolderPage> {
+    const folders = await this.folders(path)
+    if (folders.length === 0) throw this.#unknown(path)
+    const { namespace } = this.#c
+    return pastPage(
+      namespace,
+      folders.map(({ id }) => id),
+      options,
+    )
   }
 
   /** throws 'ENOENT', 'EISDIR'. */
@@ -221,6 +257,21 @@ export class PastFiles {
     }
   }
 
+  #file(state: PastState): VersionFile {
+    const { inode, version, view = this.#view } = state
+    const { newest } = readInode(view, inode) ?? {}
+    // Of the last content it is the time that a look at the file told.
+    const isLast = version !== undefined && newest?.dot === version.dot
+    const { modifiedNs } = isLast ? this.#shownAttributes(state) : this.attributes(state)
+    const tag = tagFor(inode, version === undefined ? [] : [version.dot])
+    return {
+      modifiedNs,
+      tag,
+      extended: pastExtended(view, inode),
+      hasContent: version !== undefined,
+    }
+  }
+
   found(state: FoundState): FoundVersion {
     return { ...this.info(state), isExact: state.isExact }
   }
@@ -267,12 +318,17 @@ export class PastFiles {
    * Attributes of a state: as a snapshot has them; else those of now, but for the time and size of
    * its content.
    */
-  attributes({ inode: id, version, view }: PastState): NodeAttributes {
-    const inode = readInode(view ?? this.#view, id)
-    if (inode === undefined) throw new ShoalError('ESTALE', 'the version is not kept any more')
-    const shown = attributesAs(inode, version)
+  attributes(state: PastState): NodeAttributes {
+    const { version, view } = state
+    const shown = this.#shownAttributes(state)
     if (version === undefined || view !== undefined) return shown
     return { ...shown, modifiedNs: version.modifiedNs }
+  }
+
+  #shownAttributes({ inode: id, version, view }: PastState): NodeAttributes {
+    const inode = readInode(view ?? this.#view, id)
+    if (inode === undefined) throw new ShoalError('ESTALE', 'the version is not kept any more')
+    return attributesAs(inode, version)
   }
 
   get #view(): Namespace['volume']['view'] {

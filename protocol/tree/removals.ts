@@ -40,6 +40,11 @@ export function gonePrefix(dir: NodeId): ByteString {
   return GONE_PREFIX + idKey(dir)
 }
 
+/** Prefixes of the keys of what is gone of one name, and of some longer names. */
+export function gonePrefixesOf(dir: NodeId, collision: ByteString): readonly ByteString[] {
+  return [KIND_CHARS.dir, KIND_CHARS.link].map((kind) => gonePrefix(dir) + collision + kind)
+}
+
 /** Decodes what follows gonePrefix() in a key. */
 export function decodeGone(rest: ByteString): Gone & { readonly collision: ByteString } {
   const collision = rest.slice(0, -TAIL)

@@ -1,6 +1,7 @@
 // Settings of a bucket: extended attributes of its folder, one for each, so that changes of two
 // take nothing from one another. Any member may set them: whoever reads one checks it.
 import { attributeOf } from './metadata.ts'
+import type { DescribedFile } from './metadata.ts'
 import { bucketPath, statOfBucket } from './s3-request.ts'
 import type { S3Request } from './s3-request.ts'
 
@@ -8,14 +9,26 @@ const PREFIX = 'user.s3-bucket-'
 
 /** creator: the one who made it, as Visit has it. */
 export type BucketSetting =
-  'creator' | 'encryption' | 'location' | 'ownership' | 'public-block' | 'tags'
+  | 'cors'
+  | 'creator'
+  | 'encryption'
+  | 'location'
+  | 'ownership'
+  | 'public-block'
+  | 'tags'
+  | 'versioning'
 
 /** throws S3Error 'NoSuchBucket'. */
 export async function settingOf(
   asked: S3Request,
   setting: BucketSetting,
 ): Promise<string | undefined> {
-  const value = attributeOf(await statOfBucket(asked), `${PREFIX}${setting}`)
+  return settingIn(await statOfBucket(asked), setting)
+}
+
+/** That of a bucket's folder. */
+export function settingIn(stat: DescribedFile, setting: BucketSetting): string | undefined {
+  const value = attributeOf(stat, `${PREFIX}${setting}`)
   return value === undefined ? undefined : Buffer.from(value, 'base64').toString()
 }
 

@@ -29,7 +29,7 @@ import type { S3Request } from './s3-request.ts'
 import { refuseUnknown } from './new-metadata.ts'
 import { escapeXml } from '../xml/xml-text.ts'
 
-const KEYS_MAX = 1000
+export const KEYS_MAX = 1000
 const BUCKETS_PAGE = 1000
 const BUCKETS_MAX = 10_000
 const LOCATION = /^[\w-]{1,64}$/
@@ -201,34 +201,6 @@ export async function listObjects(asked: S3Request): Promise<void> {
   )
 }
 
-/** Tells what there is as versions without ids: former ones are had as files have them. */
-export async function listVersions(asked: S3Request): Promise<void> {
-  const { query } = asked
-  const encoding = encodingOf(asked)
-  const max = countOf(asked, 'max-keys', KEYS_MAX, KEYS_MAX)
-  const prefix = (query.get('prefix') ?? '') as ByteString
-  const delimiter = query.get('delimiter') ?? ''
-  await checkBucket(asked)
-  const after = (query.get('key-marker') ?? '') as ByteString
-  const listed = await list(asked, { prefix, delimiter, after, max })
-  const next = listed.isCut ? listed.items.at(-1)?.key : undefined
-  const text = listed.items.map((item) => itemText(item, encoding, VERSION))
-  sendXml(
-    asked,
-    'ListVersionsResult',
-    element('Name', asked.bucket) +
-      `<Prefix>${shownKey(prefix, encoding)}</Prefix>` +
-      `<KeyMarker>${shownKey(after, encoding)}</KeyMarker>` +
-      (next === undefined
-        ? ''
-        : `<NextKeyMarker>${shownKey(next, encoding)}</NextKeyMarker><NextVersionIdMarker>null</NextVersionIdMarker>`) +
-      element('MaxKeys', max) +
-      element('EncodingType', encoding) +
-      element('IsTruncated', String(listed.isCut)) +
-      text.join(''),
-  )
-}
-
 function list(
   asked: S3Request,
   request: { prefix: ByteString; delimiter: string; after: ByteString; max: number },
@@ -244,12 +216,6 @@ interface ShownAs {
   /** Before its key. */
   readonly first: string
   readonly owner: string
-}
-
-const VERSION: ShownAs = {
-  tag: 'Version',
-  first: '<VersionId>null</VersionId><IsLatest>true</IsLatest>',
-  owner: OWNER,
 }
 
 function itemText(

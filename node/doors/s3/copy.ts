@@ -18,7 +18,9 @@ import {
   placeObject,
   writeCondition,
 } from './objects.ts'
-import type { FoundObject } from './objects.ts'
+import type { FoundObject, ObjectName } from './objects.ts'
+import { withSpare } from './spare.ts'
+import { newVersion, versionHeader } from './versions/versions.ts'
 import type { Seen } from './payload.ts'
 import { S3Error, invalid } from './s3-error.ts'
 import {
@@ -59,7 +61,9 @@ async function copyOnce(asked: S3Request): Promise<void> {
   if (directive !== 'COPY' && directive !== 'REPLACE')
     throw invalid('x-amz-metadata-directive is COPY or REPLACE')
   const replaces = directive === 'REPLACE'
-  const isItself = source.bucket === bucket && source.key === key
+  const fresh = await newVersion(asked)
+  const { version, isNew = false } = fresh
+  const isItself = source.bucket === bucket && source.key === key && found.past === undefined
   if (isItself && !replaces)
     throw invalid('an object is copied to itself for other metadata alone', 'InvalidRequest')
   const given = newMetadata(asked)
@@ -67,26 +71,43 @@ async function copyOnce(asked: S3Request): Promise<void> {
     headerOf(asked, 'x-amz-tagging-directive') === 'REPLACE' ? given.tags : found.metadata.tags
   const { etag, checksum, parts, made } = found.metadata
   const kept = replaces ? given : found.metadata
-  const metadata = { ...kept, tags, etag, checksum, parts, made }
+  const metadata = { ...kept, tags, etag, checksum, parts, made, version }
   const modifiedNs = freshTime(asked)
   const { sizeBytes } = found.stat
   const extended = { [ATTRIBUTE]: encodeMetadata(metadata, { sizeBytes, modifiedNs }) }
   const ifTag = await writeCondition(asked)
   const to = objectPath(asked, bucket, key)
-  const attributes = { sizeBytes, modifiedNs, extended }
-  if (isItself) await api.setAttributes(to, { modifiedNs, extended }, { signal })
-  else
-    await placeObject(asked, (path) =>
-      api.joinFiles(path, [found.path], attributes, { ifTag, signal }),
-    )
+  const attributes = { sizeBytes, modifiedNs, extended, isNew }
+  const copyFrom = (from: string): Promise<void> =>
+    placeObject(asked, (path) => api.joinFiles(path, [from], attributes, { ifTag, signal }))
+  if (isItself && !isNew) await api.setAttributes(to, { modifiedNs, extended }, { signal })
+  else await withPresent(asked, found, copyFrom)
   sendXml(
     asked,
     'CopyObjectResult',
     element('LastModified', isoTime({ modifiedNs })) +
       element('ETag', `"${etag}"`) +
       (checksum === undefined ? '' : element(`Checksum${checksum.name}`, checksum.value)),
-    ENCRYPTED,
+    { ...ENCRYPTED, ...versionHeader(fresh), ...sourceHeader(found) },
   )
+}
+
+/** Runs `use` with a file that holds an object, which may be a former version. */
+async function withPresent(
+  asked: S3Request,
+  { path, past }: FoundObject,
+  use: (path: string) => Promise<void>,
+): Promise<void> {
+  if (past === undefined) return use(path)
+  const { api, signal } = asked
+  await withSpare(asked, async (spare) => {
+    for await (const _ of api.clone(path, spare, { version: past, signal })) continue
+    await use(spare)
+  })
+}
+
+function sourceHeader({ version }: FoundObject): Readonly<Record<string, string>> {
+  return version === undefined ? {} : { 'x-amz-copy-source-version-id': version }
 }
 
 /** UploadPartCopy. */
@@ -98,7 +119,8 @@ async function copyRange(asked: S3Request): Promise<void> {
   const { api, signal } = asked
   const number = partNumberOf(asked)
   const upload = await findUpload(asked)
-  const { stat, path } = await findSource(asked, sourceOf(asked))
+  const source = await findSource(asked, sourceOf(asked))
+  const { stat, path, past } = source
   const said = headerOf(asked, 'x-amz-copy-source-range')
   const range = said === undefined ? undefined : rangeOf(said, stat.sizeBytes)
   const [, last = ''] = /^bytes=\d+-(\d+)$/.exec(said ?? '') ?? []
@@ -106,7 +128,7 @@ async function copyRange(asked: S3Request): Promise<void> {
     throw invalid('x-amz-copy-source-range is bytes=FIRST-LAST')
   if (range === 'none' || (last !== '' && Number(last) >= stat.sizeBytes))
     throw new S3Error('InvalidRange', 416, 'the range is not within the object')
-  const found = await api.readFile(path, { signal, ...range })
+  const found = await api.readFile(path, { signal, ...range, version: past })
   const md5 = createHash('md5')
   const { name } = upload.checksum ?? {}
   const running = name && startChecksum(name)
@@ -129,27 +151,21 @@ async function copyRange(asked: S3Request): Promise<void> {
     element('LastModified', new Date(asked.clock.wall()).toISOString()) +
       element('ETag', `"${seen.md5.toString('hex')}"`) +
       (name === undefined ? '' : element(`Checksum${name}`, seen.checksum?.value)),
+    sourceHeader(source),
   )
 }
 
-interface Source {
-  readonly bucket: string
-  readonly key: ByteString
-}
-
 /** throws S3Error. */
-function sourceOf(asked: S3Request): Source {
+function sourceOf(asked: S3Request): ObjectName {
   const text = headerOf(asked, 'x-amz-copy-source') ?? ''
   const [path = '', version] = text.split('?versionId=')
-  if (version !== undefined && version !== 'null')
-    throw new S3Error('NoSuchVersion', 404, 'there is no such version')
   const decoded = uriDecode(path.replace(/^\//, ''))
   const slash = decoded?.indexOf('/') ?? -1
   if (decoded === undefined || slash <= 0) throw invalid('x-amz-copy-source is BUCKET/KEY')
-  return { bucket: decoded.slice(0, slash), key: decoded.slice(slash + 1) as ByteString }
+  return { bucket: decoded.slice(0, slash), key: decoded.slice(slash + 1) as ByteString, version }
 }
 
-async function findSource(asked: S3Request, source: Source): Promise<FoundObject> {
+async function findSource(asked: S3Request, source: ObjectName): Promise<FoundObject> {
   const found = await findObject(asked, source)
   checkRead(asked, found, CONDITIONS)
   if (isKnownThere(asked, found, CONDITIONS))

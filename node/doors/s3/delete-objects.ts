@@ -1,8 +1,11 @@
 // DeleteObjects: many keys in one request, each for itself.
 import { byteText } from '../../../protocol/byte-text.ts'
 import { toByteString, utf8 } from '../../../protocol/bytes.ts'
+import type { ByteString } from '../../../protocol/bytes.ts'
 import { asShoalError } from '../../../protocol/errors.ts'
-import { REMOVED_IF, removeKey } from './objects.ts'
+import { REMOVED_IF } from './objects.ts'
+import { removeObject } from './versions/remove-version.ts'
+import type { Removed } from './versions/remove-version.ts'
 import { payloadOf } from './payload.ts'
 import { S3Error, toldBy } from './s3-error.ts'
 import { checkBucket, childText, childrenNamed, element, sendXml, xmlBody } from './s3-request.ts'
@@ -21,17 +24,15 @@ export async function deleteObjects(asked: S3Request): Promise<void> {
   let text = ''
   for (const one of wanted) {
     const key = toByteString(utf8(childText(one, 'Key') ?? ''))
+    const id = childText(one, 'VersionId')
     try {
-      const version = childText(one, 'VersionId') ?? 'null'
-      if (version !== 'null' && version !== '')
-        throw new S3Error('NoSuchVersion', 404, 'there is no such version')
-      await removeKey({ ...asked, key, headers: conditionsIn(one) })
-      if (!isQuiet) text += `<Deleted>${element('Key', byteText(key))}</Deleted>`
+      const removed = await removeObject({ ...asked, key, headers: conditionsIn(one) }, id)
+      if (!isQuiet) text += deletedText(key, id, removed)
     } catch (thrown) {
       asked.signal.throwIfAborted()
       const error = asShoalError(thrown)
       text +=
-        `<Error>${element('Key', byteText(key))}${element('Code', toldBy(error).s3Code)}` +
+        `<Error>${element('Key', byteText(key))}${element('VersionId', id)}${element('Code', toldBy(error).s3Code)}` +
         `${element('Message', error.message)}</Error>`
     }
   }
@@ -46,4 +47,13 @@ function conditionsIn(one: XmlElement): S3Request['headers'] {
     [`${REMOVED_IF}last-modified-time`]: childText(one, 'LastModifiedTime'),
   }
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined))
+}
+
+function deletedText(key: ByteString, id: string | undefined, removed: Removed): string {
+  const { version, isMarker = false } = removed
+  return (
+    `<Deleted>${element('Key', byteText(key))}${element('VersionId', id)}` +
+    (isMarker ? element('DeleteMarker', 'true') + element('DeleteMarkerVersionId', version) : '') +
+    '</Deleted>'
+  )
 }

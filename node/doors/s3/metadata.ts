@@ -21,6 +21,7 @@ const KEPT_HEADERS = [
 const VISIBLE = /^[\t\x20-\x7e\x80-\xff]*$/
 const TOKEN = /^[\w!#$%&'*+.^`|~-]{1,256}$/
 const TEXTS_MAX = 256
+const VERSION = /^[0-9a-f]{32}$/
 
 export type KeptHeader = (typeof KEPT_HEADERS)[number]
 type Texts = Readonly<Record<string, string>>
@@ -36,6 +37,8 @@ export interface ObjectMetadata {
     { readonly name: ChecksumName; readonly value: string; readonly isFull: boolean } | undefined
   readonly parts?: number | undefined
   readonly made?: PartsMade | undefined
+  /** The id of its version, where its bucket has those. */
+  readonly version?: string | undefined
 }
 
 /** As much of a file as tells of it. */
@@ -48,6 +51,15 @@ interface ContentMark {
 }
 
 export const NO_METADATA: ObjectMetadata = { etag: '', headers: {}, user: {}, tags: [] }
+
+/** Was a file of this tag written as an object? Else its ETag is opaque. */
+export function isWritten({ etag }: ObjectMetadata, { tag }: DescribedFile): boolean {
+  return etag !== opaqueTag(tag)
+}
+
+function opaqueTag(tag: string | undefined): string {
+  return `${tag ?? ''}-0`
+}
 
 export function keptHeaders(of: (name: string) => string | undefined): Texts {
   return Object.fromEntries(
@@ -71,10 +83,10 @@ export function encodeMetadata(metadata: ObjectMetadata, mark: ContentMark): str
 
 /** The metadata of an object, also of one that was written otherwise. */
 export function metadataOf(stat: DescribedFile): ObjectMetadata {
-  const opaque = `${stat.tag ?? ''}-0`
+  const opaque = opaqueTag(stat.tag)
   const fields = fieldsOf(stat)
   if (fields === undefined) return { ...NO_METADATA, etag: opaque }
-  const { etag, headers, user, tags, checksum, parts, made, size, modified } = fields
+  const { etag, headers, user, tags, checksum, parts, made, version, size, modified } = fields
   const isOfThis = size === stat.sizeBytes && modified === `${stat.modifiedNs}`
   return {
     etag: isOfThis && typeof etag === 'string' && /^[\w-]{1,64}$/.test(etag) ? etag : opaque,
@@ -87,6 +99,7 @@ export function metadataOf(stat: DescribedFile): ObjectMetadata {
         made: isObject(made) ? readMade(made, { sizeBytes: stat.sizeBytes, parts }) : undefined,
       }),
     ...(isOfThis && { checksum: checksumOf(checksum) }),
+    ...(isOfThis && typeof version === 'string' && VERSION.test(version) && { version }),
   }
 }
 

@@ -13,8 +13,17 @@ import { checksumHeader } from './checksums.ts'
 import { ENCRYPTED, refuseEncryptionOfRead } from './encryption.ts'
 import { ATTRIBUTE, encodeMetadata, hasMarker, isKeptHeader, metadataOf } from './metadata.ts'
 import type { ObjectMetadata } from './metadata.ts'
+import type { DescribedFile } from './metadata.ts'
 import { newMetadata } from './new-metadata.ts'
 import { partNumberOf, placeOfPart } from './parts/object-parts.ts'
+import {
+  NULL_VERSION,
+  newVersion,
+  versionHeader,
+  versioningOf,
+  versionsAt,
+} from './versions/versions.ts'
+import type { KeptVersion, NewVersion } from './versions/versions.ts'
 import { described, payloadOf } from './payload.ts'
 import type { Seen } from './payload.ts'
 import { S3Error, invalid, noSuchKey } from './s3-error.ts'
@@ -44,29 +53,35 @@ export async function putObject(asked: S3Request): Promise<void> {
   sendStored(asked, await storeObject(asked))
 }
 
+export type Stored = Seen & { readonly made?: NewVersion | undefined }
+
 /** Make the object that a request has, durable as the volume says. */
-export async function storeObject(asked: S3Request): Promise<Seen> {
+export async function storeObject(asked: S3Request): Promise<Stored> {
   const { api, signal } = asked
   if (isMarkerKey(asked)) return storeMarker(asked)
   const payload = payloadOf(asked)
-  const metadata = newMetadata(asked)
+  const made = await newVersion(asked)
+  const { version, isNew } = made
+  const metadata = { ...newMetadata(asked), version }
   const ifTag = await writeCondition(asked)
   const { content, attributes } = described(payload, metadata, freshTime(asked))
-  askForBody(asked)
+  // A form has come so far already.
+  if (asked.body === asked.request) askForBody(asked)
   // Nothing of it has been read where there is no folder for it yet.
   await placeObject(asked, (path) => {
     const { sizeBytes } = payload
-    return api.writeFile(path, content(), { ...attributes, sizeBytes }, { ifTag, signal })
+    return api.writeFile(path, content(), { ...attributes, sizeBytes, isNew }, { ifTag, signal })
   })
-  return payload.seen
+  return { ...payload.seen, made }
 }
 
 /** The answer to a body that is durable. */
-export function sendStored({ response }: S3Request, { md5, checksum }: Seen): void {
+export function sendStored({ response }: S3Request, { md5, checksum, made = {} }: Stored): void {
   sendNothing(response, 200, {
     ...ENCRYPTED,
     etag: `"${md5.toString('hex')}"`,
     ...(checksum && { [checksumHeader(checksum.name)]: checksum.value }),
+    ...versionHeader(made),
   })
 }
 
@@ -137,24 +152,69 @@ function precondition(): S3Error {
 }
 
 export interface FoundObject {
-  readonly stat: FileStat
+  readonly stat: DescribedFile & Pick<FileStat, 'kind'>
   readonly metadata: ObjectMetadata
   readonly path: string
+  /** The id of its version, where it has one. */
+  readonly version?: string | undefined
+  /** Set where it is a former version: its state, as Shoal calls it. */
+  readonly past?: string | undefined
 }
 
-/** The object of a key. throws S3Error 404. */
-export async function findObject(
-  asked: S3Request,
-  { bucket, key }: Pick<S3Request, 'bucket' | 'key'> = asked,
-): Promise<FoundObject> {
+/** An object that is meant, and which version of it. */
+export interface ObjectName extends Pick<S3Request, 'bucket' | 'key'> {
+  readonly version?: string | undefined
+}
+
+/** The object of a key. throws S3Error 404, 405 for a version that is a marker. */
+export async function findObject(asked: S3Request, named?: ObjectName): Promise<FoundObject> {
+  const { bucket, key, version } = named ?? { ...asked, version: asked.query.get('versionId') }
   const path = objectPath(asked, bucket, key)
-  const stat = await statIfThere(asked, path)
   const isMarker = isMarkerKey({ ...asked, key })
+  if (version !== undefined && version !== '' && !isMarker) {
+    const versioning = await versioningOf(asked, bucket)
+    if (version !== NULL_VERSION || versioning !== undefined)
+      return findVersion(asked, { bucket, path, version })
+  }
+  const stat = await statIfThere(asked, path)
   if (stat === undefined || stat.kind !== (isMarker ? 'folder' : 'file')) {
     await checkBucket(asked, bucket)
+    await tellMarker(asked, bucket, path)
     throw noSuchKey()
   }
-  return { stat: isMarker ? { ...stat, sizeBytes: 0 } : stat, metadata: metadataOf(stat), path }
+  const metadata = metadataOf(stat)
+  const { version: id } = metadata
+  return { stat: isMarker ? { ...stat, sizeBytes: 0 } : stat, metadata, path, version: id }
+}
+
+async function findVersion(
+  asked: S3Request,
+  { bucket, path, version }: { readonly bucket: string; readonly path: string; version: string },
+): Promise<FoundObject> {
+  const found = (await versionsAt(asked, path)).find(({ id }) => id === version)
+  if (found === undefined) {
+    await checkBucket(asked, bucket)
+    throw new S3Error('NoSuchVersion', 404, 'there is no such version, or it is not kept any more')
+  }
+  if (found.kind === 'marker') {
+    showMarker(asked, found)
+    throw new S3Error('MethodNotAllowed', 405, 'that the object was removed is no object')
+  }
+  const { file, metadata, isCurrent, states } = found
+  const past = isCurrent ? undefined : states[0]
+  return { stat: { ...file, kind: 'file' }, metadata, path, version, past }
+}
+
+/** Says of a key that it was removed, where that is a version. */
+async function tellMarker(asked: S3Request, bucket: string, path: string): Promise<void> {
+  if ((await versioningOf(asked, bucket)) === undefined) return
+  const [newest] = await versionsAt(asked, path)
+  if (newest?.kind === 'marker') showMarker(asked, newest)
+}
+
+function showMarker({ response }: S3Request, { id }: KeptVersion): void {
+  response.setHeader('x-amz-delete-marker', 'true')
+  response.setHeader('x-amz-version-id', id)
 }
 
 /** GET and HEAD. */
@@ -162,7 +222,7 @@ export async function getObject(asked: S3Request, triesLeft: number = READ_TRIES
   const { api, request, response, signal, query, key } = asked
   refuseEncryptionOfRead(asked)
   const object = await findObject(asked)
-  const { stat, metadata, path } = object
+  const { stat, metadata, path, past } = object
   checkRead(asked, object)
   if (isKnownThere(asked, object)) return sendNothing(response, 304, { etag: `"${metadata.etag}"` })
   const range = query.has('partNumber')
@@ -171,7 +231,7 @@ export async function getObject(asked: S3Request, triesLeft: number = READ_TRIES
   if (range === 'none')
     throw new S3Error('InvalidRange', 416, 'the range begins after the end of the object')
   const headers: Headers = {
-    ...objectHeaders(asked, stat, metadata),
+    ...objectHeaders(asked, object),
     'content-length': range?.lengthBytes ?? stat.sizeBytes,
     ...(range && {
       'content-range': `bytes ${range.offsetBytes}-${range.offsetBytes + range.lengthBytes - 1}/${stat.sizeBytes}`,
@@ -180,8 +240,8 @@ export async function getObject(asked: S3Request, triesLeft: number = READ_TRIES
   const status = range === undefined ? 200 : 206
   if (request.method === 'HEAD' || stat.kind === 'folder' || stat.sizeBytes === 0)
     return sendNothing(response, status, headers)
-  const found = await api.readFile(path, { signal, ...range })
-  if (found.stat.tag !== stat.tag) {
+  const found = await api.readFile(path, { signal, ...range, version: past })
+  if (past === undefined && found.stat.tag !== stat.tag) {
     await found.content[Symbol.asyncIterator]().return?.()
     if (triesLeft === 1)
       throw new ShoalError('ESTALE', `${key}: is written all the time; ask again`)
@@ -205,7 +265,7 @@ function rangeOfPart(
   return place ?? (sizeBytes === 0 ? undefined : { offsetBytes: 0, lengthBytes: sizeBytes })
 }
 
-function objectHeaders(asked: S3Request, stat: FileStat, metadata: ObjectMetadata): Headers {
+function objectHeaders(asked: S3Request, { stat, metadata, version }: FoundObject): Headers {
   const { headers, user, tags, checksum, etag, parts } = metadata
   const overridden = [...asked.query].flatMap(([name, value]) => {
     const header = name.toLowerCase().slice(OVERRIDE.length)
@@ -219,6 +279,7 @@ function objectHeaders(asked: S3Request, stat: FileStat, metadata: ObjectMetadat
     'accept-ranges': 'bytes',
     'last-modified': httpDate(stat),
     etag: `"${etag}"`,
+    ...(version !== undefined && { 'x-amz-version-id': version }),
     ...headers,
     ...Object.fromEntries(overridden),
     ...Object.fromEntries(
@@ -256,12 +317,6 @@ function datedOf({ stat, metadata: { etag } }: Pick<FoundObject, 'stat' | 'metad
 function quoted(list: string | undefined): string | undefined {
   const parts = list?.split(',').map((part) => part.trim())
   return parts?.map((part) => (part === '*' || part.endsWith('"') ? part : `"${part}"`)).join()
-}
-
-export async function deleteObject(asked: S3Request): Promise<void> {
-  await checkBucket(asked)
-  await removeKey(asked)
-  sendNothing(asked.response, 204)
 }
 
 /** No failure where nothing is. throws S3Error 412 where a condition does not hold. */
@@ -343,10 +398,4 @@ async function removeMade(asked: S3Request, path: string): Promise<void> {
 
 function above(path: string): string {
   return path.slice(0, path.lastIndexOf('/'))
-}
-
-export function checkVersion({ query }: S3Request): void {
-  const version = query.get('versionId')
-  if (version !== undefined && version !== 'null' && version !== '')
-    throw invalid('there is no such version', 'NoSuchVersion')
 }

@@ -4,6 +4,7 @@ import { asShoalError } from '../../../protocol/errors.ts'
 import type { ShoalError } from '../../../protocol/errors.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import type { ByteString } from '../../../protocol/bytes.ts'
+import { VERSIONS_OFF } from '../../../protocol/tree/version-rule.ts'
 import type { DoorFolder, S3Options } from '../../door-config.ts'
 import type { LocalServer } from '../../world/local-server.ts'
 import type { DoorComponents } from '../doors.ts'
@@ -24,7 +25,7 @@ import {
 import type { Visitor } from '../gate.ts'
 import { authenticate, parseUrl } from './authenticate.ts'
 import type { S3Url } from './authenticate.ts'
-import { allowPage, answerPreflight, deleteCors, getCors, putCors } from './bucket-cors.ts'
+import { allowPage, answerPreflight, deleteCors, getCors, putCors } from './pages/bucket-cors.ts'
 import {
   bucketLocation,
   createBucket,
@@ -32,7 +33,6 @@ import {
   headBucket,
   listBuckets,
   listObjects,
-  listVersions,
 } from './buckets.ts'
 import { copyObject, copyPart } from './copy.ts'
 import { deleteObjects } from './delete-objects.ts'
@@ -40,9 +40,11 @@ import { deleteEncryption, getEncryption, putEncryption } from './encryption.ts'
 import { abortUpload, completeUpload, createUpload, listParts, putPart } from './parts/multipart.ts'
 import { refuseUnknown } from './new-metadata.ts'
 import { getAttributes } from './parts/object-attributes.ts'
-import { checkVersion, deleteObject, findObject, getObject, putObject } from './objects.ts'
+import { listVersions } from './versions/list-versions.ts'
+import { findObject, getObject, putObject } from './objects.ts'
 import { shownMd5 } from './payload.ts'
-import { isPosted, postObject } from './post-object.ts'
+import { isPosted, postObject } from './pages/post-object.ts'
+import { deleteObject } from './versions/remove-version.ts'
 import { S3Error, errorElement, notImplemented, toldBy } from './s3-error.ts'
 import { REQUEST_ID, XML_HEAD, aboutOf, checkBucket, headerOf, sendXml } from './s3-request.ts'
 import type { S3Place, S3Request } from './s3-request.ts'
@@ -56,6 +58,8 @@ import {
 } from './tagging.ts'
 import { listUploads } from './parts/uploads.ts'
 
+import { getVersioning, putVersioning } from './versions/versioning.ts'
+
 const REQUEST_ID_BYTES = 8
 
 export type S3Settings = DoorFolder & S3Options
@@ -65,7 +69,17 @@ type Serve = (asked: S3Request) => Promise<void> | void
 /** throws ShoalError 'usage' naming the address. */
 export function openS3Door(components: DoorComponents, settings: S3Settings): Promise<LocalServer> {
   const { volume = '', path, layout, acls } = settings
-  const place = { root: `${volume}:${path.replace(/\/+$/, '')}`, layout, acls }
+  const api = components.gate.forAnybody
+  const place: S3Place = {
+    root: `${volume}:${path.replace(/\/+$/, '')}`,
+    layout,
+    acls,
+    async keepsVersions() {
+      const name = volume === '' ? (await api.listVolumes())[0]?.name : volume
+      const { settings: rules } = await api.volumeInfo(name ?? '')
+      return rules['versions'] !== VERSIONS_OFF
+    },
+  }
   return components.serve('the S3 door', (exchange) => respond(components, place, exchange))
 }
 
@@ -103,7 +117,6 @@ async function answer(
   await allowPage(page)
   if (isPosted(request, url)) return postObject(components, place, { exchange, visitor, bucket })
   const asked = await requestOf(components, place, { exchange, visitor, url })
-  checkVersion(asked)
   await checkBlock(asked)
   return serveOf(asked)(asked)
 }
@@ -187,7 +200,8 @@ const BUCKET_CALLS: Readonly<Record<string, Serve>> = {
   'GET tagging': getBucketTagging,
   'PUT tagging': putBucketTagging,
   'DELETE tagging': deleteBucketTagging,
-  'GET versioning': answered('VersioningConfiguration'),
+  'GET versioning': getVersioning,
+  'PUT versioning': putVersioning,
   'GET versions': listVersions,
   'GET uploads': listUploads,
   'POST delete': deleteObjects,

@@ -36,6 +36,8 @@ const ALIVE_MS: number = 10 * SECOND_MS
 export interface S3Place extends S3Options {
   /** The folder of the door, as NodeApi takes it, without a slash at its end. */
   readonly root: string
+  /** Does its volume keep what is replaced or removed, for a while? */
+  readonly keepsVersions: () => Promise<boolean>
 }
 
 export interface S3Request extends Exchange {

@@ -7,7 +7,7 @@ import type { ObjectMetadata } from './metadata.ts'
 import { checkTags } from './new-metadata.ts'
 import { findObject } from './objects.ts'
 import { payloadOf } from './payload.ts'
-import { S3Error } from './s3-error.ts'
+import { S3Error, notImplemented } from './s3-error.ts'
 import { childText, childrenNamed, element, sendXml, xmlBody } from './s3-request.ts'
 import type { S3Request } from './s3-request.ts'
 
@@ -51,7 +51,8 @@ export async function deleteTagging(asked: S3Request): Promise<void> {
 
 async function setTags(asked: S3Request, tags: ObjectMetadata['tags']): Promise<void> {
   const { api, signal } = asked
-  const { stat, metadata, path } = await findObject(asked)
+  const { stat, metadata, path, past } = await findObject(asked)
+  if (past !== undefined) throw notImplemented('change of the tags of former versions')
   const value = encodeMetadata({ ...metadata, tags }, stat)
   await api.setAttributes(path, { extended: { [ATTRIBUTE]: value } }, { signal })
 }

@@ -196,6 +196,9 @@ describe('the calls of an account', () => {
         ['photos'],
       )
     assert.equal(await isAllowed(() => api.listPage('/all/secret')), false)
+    assert.equal(await isAllowed(() => api.listPage('/all', { removed: true })), false)
+    const past = '/all/photos/2026'
+    assert.equal(await isAllowed(() => api.listPage(past, { removed: true })), true)
     assert.equal(await isAllowed(() => api.stat('/all')), true)
     assert.equal(await isAllowed(() => api.readFile('/all')), false)
     const snapshots = await api.listSnapshots()

@@ -51,6 +51,8 @@ import {
   uploadIfThere,
 } from './uploads.ts'
 import type { Upload } from './uploads.ts'
+import { newVersion, versionHeader } from '../versions/versions.ts'
+import type { NewVersion } from '../versions/versions.ts'
 
 const PART_BYTES_MIN: number = 5 * MIB
 const CHECKSUM = 'Checksum'
@@ -187,16 +189,23 @@ async function join(
     })),
   )
   const etag = etagOf(wanted)
-  const metadata = { ...metadataOf(upload.stat), etag, parts: wanted.length, checksum, made }
+  const fresh = await newVersion(asked)
+  const { version, isNew } = fresh
+  const about = { etag, parts: wanted.length, checksum, made, version }
+  const metadata = { ...metadataOf(upload.stat), ...about }
   const extended = { [ATTRIBUTE]: encodeMetadata(metadata, { sizeBytes, modifiedNs }) }
   const paths = parts.map(({ path }) => path)
-  const attributes = { sizeBytes, modifiedNs, extended }
+  const attributes = { sizeBytes, modifiedNs, extended, isNew }
   await placeObject(asked, (to) => api.joinFiles(to, paths, attributes, { ifTag, signal }))
   await endUpload(asked, upload)
-  sendCompleted(asked, metadata)
+  sendCompleted(asked, metadata, fresh)
 }
 
-function sendCompleted(asked: S3Request, { etag, checksum }: ObjectMetadata): void {
+function sendCompleted(
+  asked: S3Request,
+  { etag, checksum, version }: ObjectMetadata,
+  fresh: NewVersion = version === undefined ? {} : { isNew: true, version },
+): void {
   const { request, bucket, key } = asked
   sendXml(
     asked,
@@ -209,7 +218,7 @@ function sendCompleted(asked: S3Request, { etag, checksum }: ObjectMetadata): vo
         ? ''
         : element(`${CHECKSUM}${checksum.name}`, checksum.value) +
           element('ChecksumType', checksumType(checksum))),
-    ENCRYPTED,
+    { ...ENCRYPTED, ...versionHeader(fresh) },
   )
 }
 

@@ -72,7 +72,7 @@ export async function beginUpload(
 }
 
 /** The folders in which an upload of a key may lie: that of the bucket, and those below it. */
-function placesOf(asked: S3Request, key: ByteString): readonly string[] {
+export function placesOf(asked: S3Request, key: ByteString): readonly string[] {
   const { place, bucket } = asked
   const top = bucketPath(asked, bucket)
   const names = place.layout === 'path' ? partsOf(place.layout, key).slice(0, -1) : []

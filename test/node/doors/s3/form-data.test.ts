@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { readForm } from '../../../../node/doors/s3/form-data.ts'
+import { readForm } from '../../../../node/doors/s3/pages/form-data.ts'
 import { ManualClock } from '../../stripes/manual-clock.ts'
 import type { IncomingMessage } from 'node:http'
 

@@ -1,19 +1,19 @@
 // Reads what was in the folders of a volume at a moment: of its state in use, as far as that keeps
 // what was replaced or removed since, or of a snapshot.
-import { keptVersion } from '../../protocol/tree/superseded.ts'
-import type { Stamp } from '../../protocol/clock/dot.ts'
-import type { NodeId } from '../../protocol/ids.ts'
-import type { Name } from '../../protocol/op/names.ts'
-import type { Inode } from '../../protocol/tree/records.ts'
-import type { Version } from '../../protocol/tree/version-records.ts'
-import { inodeAttributes } from '../../protocol/tree/attributes.ts'
-import type { NodeAttributes } from '../../protocol/tree/attributes.ts'
-import type { ViewTarget } from '../../protocol/tree/view.ts'
-import { readXattr, readXattrNames } from '../../protocol/tree/xattrs.ts'
-import type { ReplicaView } from '../state/state-view.ts'
-import type { Namespace } from '../tree/namespace.ts'
-import { entriesAt, removedSince, stateBefore, statesOf } from '../tree/past.ts'
-import type { PastState, Placed } from '../tree/past.ts'
+import { keptVersion } from '../../../protocol/tree/superseded.ts'
+import type { Stamp } from '../../../protocol/clock/dot.ts'
+import type { NodeId } from '../../../protocol/ids.ts'
+import type { Name } from '../../../protocol/op/names.ts'
+import type { Inode } from '../../../protocol/tree/records.ts'
+import type { Version } from '../../../protocol/tree/version-records.ts'
+import { inodeAttributes } from '../../../protocol/tree/attributes.ts'
+import type { NodeAttributes } from '../../../protocol/tree/attributes.ts'
+import type { ViewTarget } from '../../../protocol/tree/view.ts'
+import { readXattr, readXattrNames } from '../../../protocol/tree/xattrs.ts'
+import type { ReplicaView } from '../../state/state-view.ts'
+import type { Namespace } from '../../tree/namespace.ts'
+import { entriesAt, removedSince, stateBefore, statesOf } from '../../tree/past.ts'
+import type { PastState, Placed } from '../../tree/past.ts'
 
 /** A state of the tree other than the one in use. */
 export interface Source {

@@ -1,8 +1,8 @@
 // A form that a browser sends (multipart/form-data, RFC 7578): its fields up to the file, which are
 // few and short, and the file as a stream. What comes after that counts for nothing.
-import { KIB, SECOND_MS } from '../../../protocol/units.ts'
-import type { Clock } from '../../world/world.ts'
-import { S3Error, invalid } from './s3-error.ts'
+import { KIB, SECOND_MS } from '../../../../protocol/units.ts'
+import type { Clock } from '../../../world/world.ts'
+import { S3Error, invalid } from '../s3-error.ts'
 import type { BusboyInstance } from '@fastify/busboy'
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'

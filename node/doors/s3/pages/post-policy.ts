@@ -1,9 +1,9 @@
 // Policies: what a form may have in it, by whoever signed it, as JSON in base64. Each field has to
 // be one that it names, with a value that it takes; what it does not name is refused. Pure.
-import type { ShoalError } from '../../../protocol/errors.ts'
-import type { WallTime } from '../../../protocol/units.ts'
-import { isObject } from './metadata.ts'
-import { S3Error, accessDenied } from './s3-error.ts'
+import type { ShoalError } from '../../../../protocol/errors.ts'
+import type { WallTime } from '../../../../protocol/units.ts'
+import { isObject } from '../metadata.ts'
+import { S3Error, accessDenied } from '../s3-error.ts'
 
 const EXPIRATION = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/

@@ -1,24 +1,25 @@
 // An object that a browser sends in a form. It is written as any other, with the fields of the form
 // in place of headers, once whoever signed its policy may write it and the policy takes all fields.
-import { toByteString, utf8 } from '../../../protocol/bytes.ts'
-import type { ByteString } from '../../../protocol/bytes.ts'
-import type { DoorComponents } from '../doors.ts'
-import { begin, sendNothing } from '../web-answers.ts'
-import type { Visitor } from '../gate.ts'
-import type { Exchange } from '../web-server.ts'
-import type { S3Url } from './authenticate.ts'
+import { toByteString, utf8 } from '../../../../protocol/bytes.ts'
+import type { ByteString } from '../../../../protocol/bytes.ts'
+import type { DoorComponents } from '../../doors.ts'
+import { askForBody, begin, sendNothing } from '../../web-answers.ts'
+import type { Visitor } from '../../gate.ts'
+import type { Exchange } from '../../web-server.ts'
+import type { S3Url } from '../authenticate.ts'
 import { isForm, readForm } from './form-data.ts'
 import type { Form } from './form-data.ts'
 import { authenticateForm } from './form-signature.ts'
-import { isKeptHeader } from './metadata.ts'
-import { storeObject } from './objects.ts'
+import { isKeptHeader } from '../metadata.ts'
+import { storeObject } from '../objects.ts'
 import { checkPolicy, parsePolicy } from './post-policy.ts'
 import type { PostPolicy } from './post-policy.ts'
-import { accessDenied, invalid } from './s3-error.ts'
-import { XML_HEAD, element, shownKey } from './s3-request.ts'
-import type { S3Place, S3Request } from './s3-request.ts'
-import { uriEncode } from './sigv4.ts'
-import { readTags } from './tagging.ts'
+import { accessDenied, invalid } from '../s3-error.ts'
+import { XML_HEAD, element, shownKey } from '../s3-request.ts'
+import type { S3Place, S3Request } from '../s3-request.ts'
+import { uriEncode } from '../sigv4.ts'
+import { readTags } from '../tagging.ts'
+import { versionHeader } from '../versions/versions.ts'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 
 const FILE_NAME = '${filename}'
@@ -44,8 +45,8 @@ export async function postObject(
     bucket,
   }: { readonly exchange: Exchange; readonly visitor: Visitor; readonly bucket: string },
 ): Promise<void> {
-  const { request, response } = exchange
-  if (request.headers.expect !== undefined) response.writeContinue()
+  const { request } = exchange
+  askForBody(exchange)
   const form = await readForm(request, clock)
   try {
     const nowMs = clock.wall()
@@ -66,7 +67,9 @@ export async function postObject(
       headers: await headersOf(fields),
       body: sized(form.content, policy),
     }
-    const { md5 } = await storeObject(asked)
+    const { md5, made = {} } = await storeObject(asked)
+    for (const [name, value] of Object.entries(versionHeader(made)))
+      exchange.response.setHeader(name, value)
     sendPosted(asked, fields, `"${md5.toString('hex')}"`)
   } finally {
     form.close()

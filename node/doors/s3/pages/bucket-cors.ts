@@ -1,13 +1,13 @@
 // The rules of a bucket about pages of other origins: kept in an extended attribute of its folder,
 // and told to browsers with each answer to such a page, and before what a page asks.
-import type { NodeApi } from '../../control/api.ts'
-import { sendNothing } from '../web-answers.ts'
-import type { Exchange } from '../web-server.ts'
+import type { NodeApi } from '../../../control/api.ts'
+import { sendNothing } from '../../web-answers.ts'
+import type { Exchange } from '../../web-server.ts'
 import { corsHeaders, decodeRules, encodeRules, ruleFor, rulesIn, rulesText } from './cors.ts'
 import type { CorsAsk, CorsRule } from './cors.ts'
-import { attributeOf } from './metadata.ts'
-import { payloadOf } from './payload.ts'
-import { S3Error } from './s3-error.ts'
+import { changeSettings, settingIn } from '../bucket-settings.ts'
+import { payloadOf } from '../payload.ts'
+import { S3Error } from '../s3-error.ts'
 import {
   bucketPath,
   checkBucket,
@@ -15,11 +15,10 @@ import {
   sendXml,
   statIfThere,
   xmlBody,
-} from './s3-request.ts'
-import type { S3Request } from './s3-request.ts'
-import { KIB } from '../../../protocol/units.ts'
+} from '../s3-request.ts'
+import type { S3Request } from '../s3-request.ts'
+import { KIB } from '../../../../protocol/units.ts'
 
-const CORS = 'user.s3-bucket-cors'
 const XML_BYTES_MAX: number = 64 * KIB
 const ASKED_HEADERS_MAX = 100
 
@@ -29,8 +28,7 @@ type CorsFinder = Pick<S3Request, 'place' | 'bucket'> &
 export async function putCors(asked: S3Request): Promise<void> {
   const root = await xmlBody(payloadOf(asked).parts, 'CORSConfiguration', XML_BYTES_MAX)
   const rules = rulesIn(root)
-  await checkBucket(asked)
-  await setAttribute(asked, encodeRules(rules))
+  await changeSettings(asked, { cors: encodeRules(rules) })
   sendNothing(asked.response, 200)
 }
 
@@ -43,21 +41,15 @@ export async function getCors(asked: S3Request): Promise<void> {
 }
 
 export async function deleteCors(asked: S3Request): Promise<void> {
-  await checkBucket(asked)
-  await setAttribute(asked, null)
+  await changeSettings(asked, { cors: null })
   sendNothing(asked.response, 204)
-}
-
-function setAttribute(asked: S3Request, value: string | null): Promise<void> {
-  const { api, bucket, signal } = asked
-  return api.setAttributes(bucketPath(asked, bucket), { extended: { [CORS]: value } }, { signal })
 }
 
 async function rulesOf(asked: CorsFinder): Promise<readonly CorsRule[]> {
   if (!isBucketName(asked.bucket)) return []
   const stat = await statIfThere(asked, bucketPath(asked, asked.bucket))
-  const attribute = stat?.kind === 'folder' ? attributeOf(stat, CORS) : undefined
-  return attribute === undefined ? [] : decodeRules(attribute)
+  const setting = stat?.kind === 'folder' ? settingIn(stat, 'cors') : undefined
+  return setting === undefined ? [] : decodeRules(setting)
 }
 
 /** Have the answer to a page of another origin, whatever it is, say that the page may read it. */

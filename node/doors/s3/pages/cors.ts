@@ -1,10 +1,10 @@
 // Rules by which pages of other origins may read what a bucket answers (CORS), as S3 has them. They
 // let nobody in: they tell a browser to whom it may show an answer. Pure.
-import { isObject } from './metadata.ts'
-import { S3Error, invalid } from './s3-error.ts'
-import { childText, childrenNamed, element } from './s3-request.ts'
-import { elementsIn, textIn } from '../xml/xml.ts'
-import type { XmlElement } from '../xml/xml.ts'
+import { isObject } from '../metadata.ts'
+import { S3Error, invalid } from '../s3-error.ts'
+import { childText, childrenNamed, element } from '../s3-request.ts'
+import { elementsIn, textIn } from '../../xml/xml.ts'
+import type { XmlElement } from '../../xml/xml.ts'
 
 const RULES_MAX = 100
 const ID_CHARS_MAX = 255
@@ -114,15 +114,15 @@ export function rulesText(rules: readonly CorsRule[]): string {
     .join('')
 }
 
-/** As an extended attribute has them. */
+/** As the setting of a bucket has them. */
 export function encodeRules(rules: readonly CorsRule[]): string {
-  return Buffer.from(JSON.stringify(rules)).toString('base64')
+  return JSON.stringify(rules)
 }
 
-/** Those of an attribute, which any member may set: what is none of them says nothing. */
-export function decodeRules(attribute: string): readonly CorsRule[] {
+/** Those of a setting, which any member may set: what is none of them says nothing. */
+export function decodeRules(setting: string): readonly CorsRule[] {
   try {
-    const read: unknown = JSON.parse(Buffer.from(attribute, 'base64').toString('utf8'))
+    const read: unknown = JSON.parse(setting)
     return Array.isArray(read) ? read.slice(0, RULES_MAX).flatMap(ruleOf) : []
   } catch {
     // Somebody else's, or damaged: it allows nothing.

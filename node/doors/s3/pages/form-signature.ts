@@ -1,12 +1,12 @@
 // The signer of a form: its policy is signed, by version 4, or by version 2, which forms may have
 // still. All else in it counts as far as the policy allows it.
 import { createHmac } from 'node:crypto'
-import type { WallTime } from '../../../protocol/units.ts'
-import type { Gate, Visitor } from '../gate.ts'
-import type { Visit } from '../visit.ts'
-import { SIGNED_MS_MAX, checkTime, parseCredential, refuse } from './authenticate.ts'
-import { accessDenied, invalid } from './s3-error.ts'
-import { ALGORITHM, isSameSignature, sign, signingKey } from './sigv4.ts'
+import type { WallTime } from '../../../../protocol/units.ts'
+import type { Gate, Visitor } from '../../gate.ts'
+import type { Visit } from '../../visit.ts'
+import { SIGNED_MS_MAX, checkTime, parseCredential, refuse } from '../authenticate.ts'
+import { accessDenied, invalid } from '../s3-error.ts'
+import { ALGORITHM, isSameSignature, sign, signingKey } from '../sigv4.ts'
 
 interface SignedForm {
   readonly id: string
