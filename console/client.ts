@@ -205,6 +205,7 @@ export async function follow<Event>(
       for await (const event of linesOf(response, '\n\n')) {
         const data = event.split('\n').find((line) => line.startsWith('data: '))
         if (data === undefined) continue
+        if (event.startsWith('event: problem')) break
         onEvent(JSON.parse(data.slice('data: '.length)) as Event)
         pauseMs = RETRY_MS
       }

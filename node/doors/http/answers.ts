@@ -12,6 +12,8 @@ import type { ServerResponse } from 'node:http'
 
 /** A stream of events with nothing to say shows after so long that it is there. */
 const HEARTBEAT_MS: number = 15 * SECOND_MS
+/** A stream that may not be heard, or is of nothing, is refused by then. */
+const REFUSED_MS = 20
 
 export function sendJson(
   response: ServerResponse,
@@ -65,12 +67,18 @@ export async function* jsonLines(pages: AsyncIterable<readonly unknown[]>): Asyn
   }
 }
 
-/** Items as server-sent events, until the signal aborts. */
+/**
+ * Items as server-sent events, until the signal aborts. throws what keeps it from the first within
+ * a moment; a later failure is an event of its own, the last.
+ */
 export async function sendEvents(
   response: ServerResponse,
   pages: AsyncIterable<readonly { readonly kind: string }[]>,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<void> {
+  const source = pages[Symbol.asyncIterator]()
+  let next = source.next()
+  await Promise.race([next, clock.sleep(REFUSED_MS)])
   begin(response, 200, { 'content-type': 'text/event-stream' })
   response.flushHeaders()
   const beat = (): void => {
@@ -79,12 +87,21 @@ export async function sendEvents(
   }
   let timer = clock.timer(HEARTBEAT_MS, beat)
   try {
-    for await (const page of pages) {
-      const text = page.map((item) => `event: ${item.kind}\ndata: ${encodeJson(item)}\n\n`).join('')
+    for (let page = await next; page.done !== true; page = await next) {
+      const text = page.value.map((item) => eventText(item.kind, item)).join('')
       if (text !== '' && !response.write(text)) await once(response, 'drain', { signal })
+      next = source.next()
     }
+  } catch (thrown) {
+    const error = asShoalError(thrown)
+    if (!signal.aborted) response.write(eventText('problem', problemOf(error, httpStatusOf(error))))
   } finally {
     timer.cancel()
     response.end()
+    await source.return?.()
   }
+}
+
+function eventText(kind: string, data: unknown): string {
+  return `event: ${kind}\ndata: ${encodeJson(data)}\n\n`
 }
