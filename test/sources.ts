@@ -4,6 +4,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 
 const FOLDERS: readonly string[] = [
+  'client',
   'protocol',
   'node',
   'cli',
@@ -13,6 +14,9 @@ const FOLDERS: readonly string[] = [
   'scripts',
   'test',
 ]
+
+/** Not written by people. */
+const GENERATED: readonly string[] = ['protocol/kernels/assembly/**', 'client/types.ts']
 
 export interface Import {
   readonly target: string
@@ -46,7 +50,7 @@ export function reachable(
 
 function readSources(): readonly SourceFile[] {
   const patterns = FOLDERS.map((folder) => `${folder}/**/*.{ts,tsx,mjs}`)
-  const paths = globSync(patterns, { cwd: root, exclude: ['protocol/kernels/assembly/**'] }).sort()
+  const paths = globSync(patterns, { cwd: root, exclude: GENERATED }).sort()
   return paths.map((path) => {
     const text = readFileSync(join(root, path), 'utf8')
     return { path, text, imports: importsOf(path, text) }

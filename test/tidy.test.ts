@@ -17,6 +17,8 @@ const ENTRIES: readonly string[] = [
   'cli/shoal.mjs',
   'cli/main.ts',
   'console/main.tsx',
+  'client/client.ts',
+  'client/upload.ts',
   'simulations/run.ts',
   'bench/run.ts',
 ]

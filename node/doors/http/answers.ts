@@ -12,8 +12,6 @@ import type { ServerResponse } from 'node:http'
 
 /** A stream of events with nothing to say shows after so long that it is there. */
 const HEARTBEAT_MS: number = 15 * SECOND_MS
-/** A stream that may not be heard, or is of nothing, is refused by then. */
-const REFUSED_MS = 20
 
 export function sendJson(
   response: ServerResponse,
@@ -68,8 +66,8 @@ export async function* jsonLines(pages: AsyncIterable<readonly unknown[]>): Asyn
 }
 
 /**
- * Items as server-sent events, until the signal aborts. throws what keeps it from the first within
- * a moment; a later failure is an event of its own, the last.
+ * Items as server-sent events, until the signal aborts. throws what keeps it from the first
+ * page; a later failure is an event of its own, the last.
  */
 export async function sendEvents(
   response: ServerResponse,
@@ -77,8 +75,8 @@ export async function sendEvents(
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<void> {
   const source = pages[Symbol.asyncIterator]()
-  let next = source.next()
-  await Promise.race([next, clock.sleep(REFUSED_MS)])
+  // The first page comes at once, if an empty one: from then on whoever asked misses nothing.
+  let page = await source.next()
   begin(response, 200, { 'content-type': 'text/event-stream' })
   response.flushHeaders()
   const beat = (): void => {
@@ -87,10 +85,9 @@ export async function sendEvents(
   }
   let timer = clock.timer(HEARTBEAT_MS, beat)
   try {
-    for (let page = await next; page.done !== true; page = await next) {
+    for (; page.done !== true; page = await source.next()) {
       const text = page.value.map((item) => eventText(item.kind, item)).join('')
       if (text !== '' && !response.write(text)) await once(response, 'drain', { signal })
-      next = source.next()
     }
   } catch (thrown) {
     const error = asShoalError(thrown)
