@@ -176,7 +176,7 @@ export function writeUrl(path: string, { parents, mode }: WriteOptions): string 
     ...(parents === true && { parents: 'true' }),
     ...(mode !== undefined && { mode: mode.toString(8) }),
   })
-  return query.size === 0 ? fileUrl(path) : `${fileUrl(path)}?${query}`
+  return query.size === 0 ? fileUrl(path) : `${fileUrl(path)}?${query.toString()}`
 }
 
 export function writeHeaders({ ifTag }: WriteOptions): Readonly<Record<string, string>> {

@@ -533,10 +533,30 @@ export interface Calls {
   }
   readonly openConsole: { readonly fields: {}; readonly answer: unknown }
   readonly listDoors: { readonly fields: {}; readonly answer: unknown }
+  readonly addDoor: {
+    readonly fields: {
+      readonly kind: 'http' | 's3' | 'webdav'
+      readonly listen: string
+      readonly volume?: string | undefined
+      readonly path?: string | undefined
+      readonly layout?: 'path' | 'flat' | undefined
+      readonly isSelfSigned?: boolean | undefined
+      readonly cert?: string | undefined
+      readonly key?: string | undefined
+    }
+    readonly answer: unknown
+  }
+  readonly removeDoor: { readonly fields: { readonly door: string }; readonly answer: unknown }
+  readonly startDoors: {
+    readonly fields: { readonly door?: string | undefined }
+    readonly answer: unknown
+  }
+  readonly stopDoor: { readonly fields: { readonly door: string }; readonly answer: unknown }
   readonly doorToken: {
     readonly fields: { readonly renew?: boolean | undefined }
     readonly answer: unknown
   }
+  readonly checkDoorLog: { readonly fields: {}; readonly answer: unknown }
   readonly fileHolders: { readonly fields: { readonly path: string }; readonly answer: unknown }
   readonly exportRecoveryKey: {
     readonly fields: { readonly volume?: string | undefined }
@@ -689,6 +709,15 @@ export interface LineCalls {
       readonly part?: string | undefined
       readonly level?: 'debug' | 'info' | 'warn' | 'error' | undefined
       readonly follow?: boolean | undefined
+    }
+    readonly answer: unknown
+  }
+  readonly readDoorLog: {
+    readonly fields: {
+      readonly sinceMs?: number | undefined
+      readonly limit?: number | undefined
+      readonly follow?: boolean | undefined
+      readonly who?: string | undefined
     }
     readonly answer: unknown
   }

@@ -75,7 +75,8 @@ function isInLines({ responses }: Operation): boolean {
 function callsOf(name: string, purpose: string, calls: readonly Operation[]): string {
   const members = calls.map(({ operationId, requestBody, responses }) => {
     const fields = typeOf(schemaOf(requestBody))
-    return `  readonly ${operationId}: { readonly fields: ${fields}; readonly answer: ${typeOf(schemaOf(responses['200']))} }\n`
+    const answer = typeOf(schemaOf(responses['200']))
+    return `  readonly ${operationId}: { readonly fields: ${fields}; readonly answer: ${answer} }\n`
   })
   return `/** ${purpose} */\nexport interface ${name} {\n${members.join('')}}\n`
 }

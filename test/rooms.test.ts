@@ -20,7 +20,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   console: ['client', 'node', 'protocol'],
   simulations: ['node', 'protocol'],
   bench: ['cli', 'node', 'protocol', 'test'],
-  scripts: ['cli', 'node', 'protocol'],
+  scripts: ['cli', 'client', 'node', 'protocol'],
   test: ['bench', 'cli', 'client', 'console', 'node', 'protocol', 'scripts', 'simulations'],
 }
 

@@ -78,7 +78,7 @@ async function serve(
   const upload = after(UPLOADS_PATH)
   if (upload === '' || upload?.startsWith('/')) return serveUpload(asked, upload)
   const name = after('/v1/calls/')
-  if (name !== undefined) return serveCall(api, name, { request, response, query, signal })
+  if (name !== undefined) return serveCall(api, name, { ...asked, query })
   const changes = after('/v1/changes/')
   if (changes !== undefined) {
     checkRead(request)

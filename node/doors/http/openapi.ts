@@ -119,7 +119,8 @@ function filePaths(): Json {
       put: {
         operationId: 'putFile',
         description:
-          'write a whole file, or with a final slash make a folder; with Upload-Complete begin an upload that can be gone on with',
+          'write a whole file, or with a final slash make a folder; with Upload-Complete begin an ' +
+          'upload that can be gone on with',
         parameters: [
           ...['If-Match', 'If-None-Match', 'Idempotency-Key'].map(header),
           ...UPLOAD_HEADERS,

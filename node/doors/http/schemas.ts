@@ -168,7 +168,9 @@ export function componentSchemas(): Readonly<Record<string, unknown>> {
     uri: (id) => `#/components/schemas/${id}`,
     io: 'input',
   })
-  return Object.fromEntries(
-    Object.entries(schemas).map(([name, { $schema: _, $id: __, ...schema }]) => [name, schema]),
-  )
+  const own = Object.entries(schemas).map(([name, schema]) => {
+    const members = Object.entries(schema).filter(([key]) => key !== '$schema' && key !== '$id')
+    return [name, Object.fromEntries(members)]
+  })
+  return Object.fromEntries(own) as Readonly<Record<string, unknown>>
 }
