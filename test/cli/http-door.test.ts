@@ -224,69 +224,6 @@ describe('the HTTP door', { concurrency: 2 }, () => {
     })
   })
 
-  test('every failure is a problem with type, title, status, detail and code', async () => {
-    await withDoor(async ({ ask }) => {
-      await ask('/v1/files/main/f/a?parents=true', { method: 'PUT', body: 'abc' })
-      const { headers } = await ask('/v1/files/main/f/open', {
-        method: 'PUT',
-        headers: { 'upload-complete': '?0' },
-      })
-      const upload = headers.location ?? ''
-      const partial = { 'content-type': 'application/partial-upload', 'upload-complete': '?0' }
-      const wrong = { authorization: 'Bearer x' }
-      const rows: readonly (readonly [string, string, number, string, Ask?])[] = [
-        ['GET', '/v1/status', 401, 'EACCES', { headers: wrong }],
-        ['GET', '/v1/status', 403, 'EPERM', { headers: { host: 'evil.example' } }],
-        ['GET', '/v1/none', 404, 'unsupported'],
-        ['GET', '/nothing', 404, 'unsupported'],
-        ['POST', '/v1/status', 405, 'unsupported'],
-        ['GET', '/v1/session', 405, 'unsupported'],
-        ['POST', '/v1/session', 400, 'malformed', { body: '{}' }],
-        ['GET', '/v1/calls/stat', 405, 'unsupported'],
-        ['POST', '/v1/calls/none', 404, 'unsupported'],
-        ['POST', '/v1/calls/stat', 400, 'malformed', { body: '{' }],
-        ['POST', '/v1/calls/stat', 400, 'usage', { body: '{}' }],
-        ['POST', '/v1/calls/stat', 404, 'ENOENT', { body: '{"path": "main:/none"}' }],
-        ['POST', '/v1/calls/list', 404, 'ENOENT', { body: '{"path": "main:/none"}' }],
-        ['POST', '/v1/calls/stat', 413, 'EFBIG', { body: ' '.repeat(1_100_000) }],
-        ['GET', '/v1/files/none/a', 404, 'no-such-volume'],
-        ['GET', '/v1/files/main/none', 404, 'ENOENT'],
-        ['GET', '/v1/files/main/f/a/', 400, 'ENOTDIR'],
-        ['GET', '/v1/files/main/../a', 400, 'usage'],
-        ['GET', '/v1/files/main/f?limit=x', 400, 'usage'],
-        ['GET', '/v1/files/main/f/a', 412, 'precondition', { headers: { 'if-match': '"x"' } }],
-        ['GET', '/v1/files/main/f/a', 416, 'EINVAL', { headers: { range: 'bytes=3-' } }],
-        ['PATCH', '/v1/files/main/f/a', 405, 'unsupported'],
-        ['PUT', '/v1/files/main/f', 400, 'EISDIR', { body: 'x' }],
-        ['PUT', '/v1/files/main/no/a', 404, 'ENOENT', { body: 'x' }],
-        ['PUT', '/v1/files/main/f/a?mode=9', 400, 'usage', { body: 'x' }],
-        ['DELETE', '/v1/files/main/f', 409, 'ENOTEMPTY'],
-        ['GET', '/v1/changes/none/', 404, 'no-such-volume'],
-        ['GET', '/v1/changes/main/none', 404, 'ENOENT'],
-        ['PUT', '/v1/watch', 405, 'unsupported'],
-        ['GET', '/v1/uploads/none', 405, 'unsupported'],
-        ['DELETE', '/v1/uploads/none', 404, 'ENOENT'],
-        ['PATCH', upload, 415, 'usage'],
-        ['PATCH', upload, 400, 'usage', { headers: partial }],
-        ['PATCH', upload, 409, 'precondition', { headers: { ...partial, 'upload-offset': '7' } }],
-        ['PUT', '/v1/files/main/f/a', 400, 'usage', { headers: { 'idempotency-key': '' } }],
-      ]
-      for (const [method, path, status, code, options = {}] of rows) {
-        const row = `${method} ${path} ${status} ${code}`
-        const answer = await ask(path, { method, ...options })
-        assert.equal(answer.status, status, `${row}: ${answer.text}`)
-        assert.equal(answer.headers['content-type'], 'application/problem+json', row)
-        const problem = JSON.parse(answer.text) as Record<string, unknown>
-        assert.deepEqual([problem['status'], problem['code']], [status, code], row)
-        for (const member of ['type', 'title', 'detail'])
-          assert.ok(typeof problem[member] === 'string' && problem[member] !== '', row)
-        assert.equal(answer.headers.allow !== undefined, status === 405, row)
-      }
-      const head = await ask('/v1/files/main/none', { method: 'HEAD' })
-      assert.deepEqual([head.status, head.text], [404, ''])
-    })
-  })
-
   test('many who say nothing keep nobody out for good', async () => {
     await withDoor(async ({ ask, url }) => {
       const sockets = Array.from({ length: CONNECTIONS }, () => {
