@@ -1,7 +1,10 @@
 // Asks the node what any program may ask it: the same paths, the same rights, no others. A session
 // is shown by a cookie that scripts cannot read and by a key that only this origin can.
+import { ShoalClient, ShoalProblem } from '../client/client.ts'
 import { TEXT } from './texts.ts'
 import type { Grant } from '../protocol/accounts/grants.ts'
+import type { Asking } from '../client/client.ts'
+import type { Calls, LineCalls } from '../client/types.ts'
 import type { NodeApi } from '../node/control/api.ts'
 import type { Answer, Item } from './wire.ts'
 
@@ -12,15 +15,31 @@ const LOGIN = /^#login=([\w-]+)$/
 const RETRY_MS = 500
 const RETRY_MS_MAX = 10_000
 
-/** A failure that the node tells of, or that keeps it from telling. */
-class Failure extends Error {
-  /** As the API has it; 'offline' where the node does not answer. */
-  readonly code: string
-
-  constructor(code: string, message: string) {
-    super(message)
-    this.code = code
+/** The client of this page: shows its session, and says when there is none. */
+class PageClient extends ShoalClient {
+  constructor() {
+    super({ url: '', headers: pageKey })
   }
+
+  /** throws ShoalProblem, or Error where the node does not answer. */
+  override async request(path: string, asked: Asking = {}): Promise<Response> {
+    try {
+      return await super.request(path, asked)
+    } catch (error) {
+      if (asked.signal?.aborted === true) throw error
+      if (!(error instanceof ShoalProblem)) throw new Error(TEXT.offline, { cause: error })
+      // A wrong code says nothing of the session that there may be.
+      if (error.problem.status === 401 && path !== SESSION) forgetSession()
+      throw error
+    }
+  }
+}
+
+export const client: ShoalClient = new PageClient()
+
+function pageKey(): Readonly<Record<string, string>> {
+  const page = localStorage.getItem(KEY)
+  return page === null ? {} : { [KEY]: page }
 }
 
 /** Called once the node says that there is no session. */
@@ -40,15 +59,18 @@ export async function beginSession(): Promise<void> {
   const [, code] = LOGIN.exec(location.hash) ?? []
   if (code === undefined) return
   history.replaceState(null, '', '/#/')
-  const response = await send(SESSION, { method: 'POST', body: JSON.stringify({ code }) })
+  const response = await client.request(SESSION, {
+    method: 'POST',
+    body: JSON.stringify({ code }),
+  })
   const { page } = (await response.json()) as { page: string }
   localStorage.setItem(KEY, page)
 }
 
-/** Begin the session of an account. throws Failure. */
+/** Begin the session of an account. throws as client does. */
 export async function signIn(login: string, password: string): Promise<void> {
   const body = JSON.stringify({ login, password, page: true })
-  const response = await send(SESSION, { method: 'POST', body })
+  const response = await client.request(SESSION, { method: 'POST', body })
   const { page } = (await response.json()) as { page: string }
   localStorage.setItem(KEY, page)
 }
@@ -62,13 +84,13 @@ export interface SignedIn {
   readonly grants?: readonly Grant[]
 }
 
-/** Ask who is signed in. Undefined: nobody any more. throws Failure. */
+/** Ask who is signed in. Undefined: nobody any more. throws as client does. */
 export async function askWho(): Promise<SignedIn | undefined> {
   if (!hasSession()) return undefined
   try {
-    return (await (await send(SESSION)).json()) as SignedIn
+    return (await (await client.request(SESSION)).json()) as SignedIn
   } catch (error) {
-    if (!(error instanceof Failure) || error.code !== 'EACCES') throw error
+    if (!(error instanceof ShoalProblem) || error.code !== 'EACCES') throw error
     forgetSession()
     return undefined
   }
@@ -77,16 +99,16 @@ export async function askWho(): Promise<SignedIn | undefined> {
 /** Have the session of an account go on: it ends by itself where nobody asks for that. */
 export async function renewSession(): Promise<void> {
   try {
-    await send(SESSION, { method: 'PUT' })
+    await client.request(SESSION, { method: 'PUT' })
   } catch (error) {
     // A node that cannot be reached now is asked again.
-    if (error instanceof Failure && error.code === 'EACCES') forgetSession()
+    if (error instanceof ShoalProblem && error.code === 'EACCES') forgetSession()
   }
 }
 
 export async function endSession(): Promise<void> {
   // A node that cannot be reached ends it by itself, after an hour without requests.
-  await send(SESSION, { method: 'DELETE' }).catch(() => undefined)
+  await client.request(SESSION, { method: 'DELETE' }).catch(() => undefined)
   forgetSession()
 }
 
@@ -106,88 +128,37 @@ type Single = {
 
 type Paged = Exclude<keyof NodeApi, Single>
 
-/** Make a call that has one answer. throws Failure. */
-export async function call<Name extends Single>(
+/**
+ * Make a call that has one answer, of which this page has the very types. throws as client does.
+ */
+export async function call<Name extends Single & keyof Calls>(
   name: Name,
   fields: Fields = {},
 ): Promise<Answer<NodeApi[Name]>> {
-  const response = await post(name, fields)
-  return (await response.json()) as Answer<NodeApi[Name]>
+  const answer = await client.call(name, fields as Calls[Name]['fields'])
+  return answer as Answer<NodeApi[Name]>
 }
 
-/** Make a call that is answered in pages: its items as they come. throws Failure. */
-export async function* items<Name extends Paged>(
+/** Make a call that is answered in pages: its items as they come. throws as client does. */
+export async function* items<Name extends Paged & keyof LineCalls>(
   name: Name,
   fields: Fields = {},
-  signal?: AbortSignal,
+  options: { readonly limit?: number; readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<Item<NodeApi[Name]>> {
-  const response = await post(name, fields, signal)
-  for await (const line of linesOf(response, '\n')) {
-    if (line === '') continue
-    const item = JSON.parse(line) as { readonly problem?: { code: string; detail: string } }
-    if (item.problem !== undefined) throw new Failure(item.problem.code, item.problem.detail)
-    yield item as Item<NodeApi[Name]>
-  }
+  const all = client.items(name, fields as LineCalls[Name]['fields'], options)
+  for await (const item of all) yield item as Item<NodeApi[Name]>
 }
 
 /** All items, or the first of them. */
-export async function all<Name extends Paged>(
+export async function all<Name extends Paged & keyof LineCalls>(
   name: Name,
   fields: Fields = {},
-  countMax: number = Infinity,
+  limit?: number,
 ): Promise<readonly Item<NodeApi[Name]>[]> {
   const found: Item<NodeApi[Name]>[] = []
-  for await (const item of items(name, fields)) {
-    if (found.push(item) >= countMax) break
-  }
+  for await (const item of items(name, fields, limit === undefined ? {} : { limit }))
+    found.push(item)
   return found
-}
-
-function post(name: string, fields: Fields, signal?: AbortSignal): Promise<Response> {
-  return send(`/v1/calls/${name}`, { method: 'POST', body: JSON.stringify(fields), signal })
-}
-
-interface Asking {
-  readonly method?: string
-  readonly body?: BodyInit
-  readonly headers?: Readonly<Record<string, string>>
-  readonly signal?: AbortSignal | undefined
-}
-
-/** throws Failure. */
-export async function send(
-  path: string,
-  { method = 'GET', body, headers = {}, signal }: Asking = {},
-): Promise<Response> {
-  const page = localStorage.getItem(KEY)
-  const key: Record<string, string> = page === null ? {} : { [KEY]: page }
-  let response: Response
-  try {
-    response = await fetch(path, {
-      method,
-      headers: { ...headers, ...key },
-      credentials: 'same-origin',
-      ...(body !== undefined && { body }),
-      ...(signal !== undefined && { signal }),
-    })
-  } catch (cause) {
-    if (signal?.aborted === true) throw cause
-    throw new Failure('offline', TEXT.offline)
-  }
-  if (response.ok) return response
-  // A wrong code says nothing of the session that there may be.
-  if (response.status === 401 && path !== SESSION) forgetSession()
-  throw await failureOf(response)
-}
-
-async function failureOf(response: Response): Promise<Failure> {
-  try {
-    const { code, detail } = (await response.json()) as { code: string; detail: string }
-    return new Failure(code, detail)
-  } catch {
-    // It is no answer of a node, and the status says all that is known.
-    return new Failure('internal', TEXT.noAnswer(response.status))
-  }
 }
 
 /**
@@ -201,37 +172,16 @@ export async function follow<Event>(
 ): Promise<void> {
   for (let pauseMs = RETRY_MS; !signal.aborted;) {
     try {
-      const response = await send(path, { signal })
-      for await (const event of linesOf(response, '\n\n')) {
-        const data = event.split('\n').find((line) => line.startsWith('data: '))
-        if (data === undefined) continue
-        onEvent(JSON.parse(data.slice('data: '.length)) as Event)
+      for await (const { data } of await client.events(path, signal)) {
+        onEvent(data as Event)
         pauseMs = RETRY_MS
       }
     } catch (error) {
-      if (signal.aborted || (error instanceof Failure && error.code === 'EACCES')) return
+      const isSignedOut = error instanceof ShoalProblem && error.code === 'EACCES'
+      if (signal.aborted || isSignedOut) return
     }
     onBroken()
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
     pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX)
-  }
-}
-
-async function* linesOf(response: Response, end: string): AsyncGenerator<string> {
-  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
-  if (reader === undefined) return
-  let rest = ''
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      const parts = (rest + (value ?? '')).split(end)
-      rest = parts.pop() ?? ''
-      yield* parts
-      if (done) break
-    }
-    if (rest !== '') yield rest
-  } finally {
-    // It fails where the stream has broken already, as whoever reads it was told.
-    await reader.cancel().catch(() => undefined)
   }
 }

@@ -13,14 +13,15 @@ const SOURCE_NAME = /[\w./-]+\.tsx?\b/g
 
 /** The folders that each top folder may import besides itself. */
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  client: [],
   protocol: [],
   node: ['protocol'],
   cli: ['node', 'protocol'],
-  console: ['node', 'protocol'],
+  console: ['client', 'node', 'protocol'],
   simulations: ['node', 'protocol'],
   bench: ['cli', 'node', 'protocol', 'test'],
-  scripts: ['cli', 'protocol'],
-  test: ['bench', 'cli', 'console', 'node', 'protocol', 'scripts', 'simulations'],
+  scripts: ['cli', 'client', 'node', 'protocol'],
+  test: ['bench', 'cli', 'client', 'console', 'node', 'protocol', 'scripts', 'simulations'],
 }
 
 /**

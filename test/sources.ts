@@ -4,6 +4,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 
 const FOLDERS: readonly string[] = [
+  'client',
   'protocol',
   'node',
   'cli',

@@ -8,6 +8,8 @@ import { test } from 'node:test'
 import { byPath, files, found, none, reachable, root } from './sources.ts'
 
 const FILE_LINES_MAX = 400
+/** Generated, and as long as what it is made of. */
+const LONG_FILES: readonly string[] = ['client/types.ts']
 
 /**
  * The files that start by themselves; everything else in these folders must be reachable from here.
@@ -17,6 +19,8 @@ const ENTRIES: readonly string[] = [
   'cli/shoal.mjs',
   'cli/main.ts',
   'console/main.tsx',
+  'client/client.ts',
+  'client/upload.ts',
   'simulations/run.ts',
   'bench/run.ts',
 ]
@@ -78,7 +82,9 @@ test('files are short, open with what is true of them, and have plain names', ()
     files.flatMap(({ path, text }) => {
       const lines = text.split('\n').length - 1
       return [
-        lines > FILE_LINES_MAX ? `${path}: ${lines} lines, over ${FILE_LINES_MAX}` : '',
+        lines > FILE_LINES_MAX && !LONG_FILES.includes(path)
+          ? `${path}: ${lines} lines, over ${FILE_LINES_MAX}`
+          : '',
         /^(#!.*\n)?\/[/*]/.test(text) ? '' : `${path}: opens without a comment`,
         BANNED_NAMES.test(path) ? `${path}: its name says nothing` : '',
         /^[a-z0-9./-]+$/.test(path) ? '' : `${path}: its name is not kebab-case`,

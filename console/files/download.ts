@@ -1,5 +1,5 @@
 // Gets files and folders to the disk of this machine: a file as it is, a folder as an archive.
-import { call, send } from '../client.ts'
+import { call, client } from '../client.ts'
 import { fileUrl, inside, nameOf, pathText } from './place.ts'
 import { Zip } from './zip.ts'
 import type { Place } from './place.ts'
@@ -39,7 +39,7 @@ export async function downloadFolder(place: Place, onFile: (done: number) => voi
 
 async function contentOf(place: Place, version?: string): Promise<Blob> {
   const query = version === undefined ? '' : `?version=${encodeURIComponent(version)}`
-  return (await send(fileUrl(place) + query)).blob()
+  return (await client.request(fileUrl(place) + query)).blob()
 }
 
 function save(content: Blob, name: string): void {

@@ -1,10 +1,16 @@
 // Files and folders of this machine, as somebody chose or dropped them, and how they are sent: some
-// at a time, each whole or not at all.
-import { send } from '../client.ts'
-import { fileUrl, inside } from './place.ts'
+// at a time, each whole or not at all. A large one goes on where it broke off, also when the page
+// was closed meanwhile and the same file is chosen again.
+import { upload as send } from '../../client/upload.ts'
+import { client } from '../client.ts'
+import { inside, pathText } from './place.ts'
 import type { Place } from './place.ts'
 
 const AT_ONCE = 4
+/** Larger ones are sent in pieces. */
+const WHOLE_BYTES_MAX: number = 8 * 1024 * 1024
+/** Begins the keys by which the page knows uploads that it began. */
+const BEGUN = 'shoal-upload '
 
 /** A file with the folders that it was found in, below what was chosen. */
 export interface Chosen {
@@ -57,7 +63,7 @@ async function walk(
   }
 }
 
-/** Send them into a folder. throws Failure of the first that fails; others under way are ended. */
+/** Send them into a folder. throws what the first fails with; others under way are ended. */
 export async function upload(
   into: Place,
   chosen: readonly Chosen[],
@@ -71,11 +77,15 @@ export async function upload(
   const work = async (): Promise<void> => {
     for (const { file, names } of waiting) {
       until.throwIfAborted()
-      const url = `${fileUrl(inside(into, ...names))}?parents=true`
-      await send(url, { method: 'PUT', body: file, signal: until })
-      const { filesDone, bytesDone } = state
-      state = { ...state, filesDone: filesDone + 1, bytesDone: bytesDone + file.size }
-      onState(state)
+      let sent = 0
+      const onSent = (now: number): void => {
+        state = { ...state, bytesDone: state.bytesDone + now - sent }
+        sent = now
+        onState(state)
+      }
+      await sendFile(pathText(inside(into, ...names)), file, { onSent, signal: until })
+      state = { ...state, filesDone: state.filesDone + 1 }
+      onSent(file.size)
     }
   }
   onState(state)
@@ -85,4 +95,22 @@ export async function upload(
     failed.abort()
     throw error
   }
+}
+
+async function sendFile(
+  path: string,
+  file: File,
+  { onSent, signal }: { onSent: (bytes: number) => void; signal: AbortSignal },
+): Promise<void> {
+  if (file.size <= WHOLE_BYTES_MAX) {
+    await client.put(path, file, { parents: true, signal })
+    return
+  }
+  const key = `${BEGUN}${path} ${file.size} ${file.lastModified}`
+  const begun = localStorage.getItem(key) ?? undefined
+  const onBegun = (location: string | undefined): void => {
+    if (location === undefined) localStorage.removeItem(key)
+    else localStorage.setItem(key, location)
+  }
+  await send(client, path, file, { parents: true, begun, onBegun, onSent, signal })
 }

@@ -43,7 +43,7 @@ export function Work({ name, fields, button, label, lineOf, onEnd }: WorkProps):
     setLines([])
     setProgress(undefined)
     try {
-      for await (const event of items(name, fields, signal) as AsyncIterable<Event>) {
+      for await (const event of items(name, fields, { signal }) as AsyncIterable<Event>) {
         setProgress(partOf(event))
         const line = lineOf?.(event as never)
         if (line !== undefined) setLines((before) => [...before, line].slice(-LINES_MAX))

@@ -18,6 +18,8 @@ export interface FileToSend {
   readonly stat: FileStat | undefined
   readonly version?: string | undefined
   readonly headersOf: (stat: FileStat) => Headers
+  /** The failure of a range that begins beyond the end. Default: an answer without a body. */
+  readonly outOfRange?: (headers: Headers) => Error
 }
 
 /** throws ShoalError 'precondition', and as NodeApi.readFile. */
@@ -40,8 +42,11 @@ export async function sendFile(
   const isRangeOf = rangeOnly === undefined || rangeOnly === tag
   const sizeBytes = stat?.sizeBytes
   const range = isRangeOf && sizeBytes !== undefined ? rangeOf(asked, sizeBytes) : undefined
-  if (range === 'none')
-    return sendNothing(response, 416, { 'content-range': `bytes */${sizeBytes}` })
+  if (range === 'none') {
+    const whole = { 'content-range': `bytes */${sizeBytes}` }
+    if (file.outOfRange !== undefined) throw file.outOfRange(whole)
+    return sendNothing(response, 416, whole)
+  }
   const found = await api.readFile(path, { version, signal, ...range })
   // Somebody may have written meanwhile: what is sent is what is described.
   if (stat !== undefined && found.stat.tag !== stat.tag && version === undefined) {

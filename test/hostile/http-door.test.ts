@@ -2,6 +2,7 @@
 // idempotence: numbers that are none, several at one thing at once, accounts that are no more, and
 // more than there may be.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { appendFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
@@ -12,7 +13,7 @@ import { asked } from '../cli/ask-http.ts'
 import type { Answer, Ask } from '../cli/ask-http.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
-import type { ClientRequest } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 
 const PARTIAL = 'application/partial-upload'
 
@@ -24,11 +25,10 @@ let owner: string
 before(async () => {
   cluster = await TestCluster.create()
   anna = cluster.node('anna')
-  await anna.start()
-  await anna.shoal('mkdir', '/a')
-  await anna.kill('SIGTERM')
+  await anna.shoal('init')
   await appendFile(join(anna.home, 'config.yaml'), 'doors: [{ http: 127.0.0.1:0 }]\n')
   await anna.start()
+  await anna.shoal('mkdir', '/a')
   const [door] = await anna.ask((client) => client.listDoors())
   url = new URL(door?.url ?? '')
   owner = `Bearer ${(await anna.ask((client) => client.doorToken())).token}`
@@ -177,18 +177,18 @@ test('an upload is of the account that began it, with its rights of each moment'
   await ask(owner, '/v1/files/main/a/late', { method: 'PUT', body: 'first' })
   const body = { method: 'PATCH', headers: append('0', '?1'), body: 'late' }
   assert.equal((await ask(adding.header, at, body)).status, 412, 'by then it would replace')
-  const under = await begin(other.header, '/a/under-way')
-  const slow = begun(under, 'begun', patchBy(other.header))
-  await eventually('it is under way', async () => {
-    const { uploads } = JSON.parse((await ask(other.header, '/v1/uploads')).text) as {
-      uploads: readonly unknown[]
-    }
-    return uploads.length === 1
+  const slow = begun('/v1/files/main/a/under-way', 'begun', {
+    method: 'PUT',
+    headers: { authorization: other.header, 'upload-complete': '?1' },
   })
+  const ended = once(slow, 'response') as Promise<[IncomingMessage]>
+  const [{ headers }] = (await once(slow, 'information')) as [{ headers: Record<string, string> }]
   await anna.ask((client) => client.removeAccount(other.id))
   slow.end('x'.repeat(995))
-  await new Promise((resolve) => slow.once('close', resolve))
+  const [{ statusCode }] = await ended
+  assert.equal(statusCode, 401)
   assert.equal((await ask(owner, '/v1/files/main/a/under-way')).status, 404)
+  const under = headers['location'] ?? ''
   assert.equal((await ask(other.header, under, { method: 'HEAD' })).status, 401)
 })
 
@@ -221,17 +221,12 @@ test('a key is a short string, of one account, for one request', async () => {
   const again = await put(one.header, 'same')
   assert.deepEqual([again.status, again.headers['idempotent-replayed']], [201, 'true'])
   const to = '/v1/files/main/a/slow'
-  const slow = begun(to, 'some', {
-    method: 'PUT',
-    headers: { authorization: owner, 'idempotency-key': 'slow' },
-  })
+  const headers = { 'idempotency-key': 'slow', 'upload-complete': '?1' }
+  const slow = begun(to, 'some', { method: 'PUT', headers: { authorization: owner, ...headers } })
   const same = (length: number): Promise<Answer> =>
-    ask(owner, to, {
-      method: 'PUT',
-      headers: { 'idempotency-key': 'slow' },
-      body: `some${'x'.repeat(length - 4)}`,
-    })
-  await eventually('it is under way', async () => (await same(999)).status === 422)
+    ask(owner, to, { method: 'PUT', headers, body: `some${'x'.repeat(length - 4)}` })
+  await once(slow, 'information')
+  assert.equal((await same(999)).status, 422)
   const waiting = await same(1000)
   assert.deepEqual([waiting.status, waiting.headers['retry-after']], [409, '1'])
   slow.destroy()

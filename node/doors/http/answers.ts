@@ -65,12 +65,18 @@ export async function* jsonLines(pages: AsyncIterable<readonly unknown[]>): Asyn
   }
 }
 
-/** Items as server-sent events, until the signal aborts. */
+/**
+ * Items as server-sent events, until the signal aborts. throws what keeps it from the first
+ * page; a later failure is an event of its own, the last.
+ */
 export async function sendEvents(
   response: ServerResponse,
   pages: AsyncIterable<readonly { readonly kind: string }[]>,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<void> {
+  const source = pages[Symbol.asyncIterator]()
+  // The first page comes at once, if an empty one: from then on whoever asked misses nothing.
+  let page = await source.next()
   begin(response, 200, { 'content-type': 'text/event-stream' })
   response.flushHeaders()
   const beat = (): void => {
@@ -79,12 +85,20 @@ export async function sendEvents(
   }
   let timer = clock.timer(HEARTBEAT_MS, beat)
   try {
-    for await (const page of pages) {
-      const text = page.map((item) => `event: ${item.kind}\ndata: ${encodeJson(item)}\n\n`).join('')
+    for (; page.done !== true; page = await source.next()) {
+      const text = page.value.map((item) => eventText(item.kind, item)).join('')
       if (text !== '' && !response.write(text)) await once(response, 'drain', { signal })
     }
+  } catch (thrown) {
+    const error = asShoalError(thrown)
+    if (!signal.aborted) response.write(eventText('problem', problemOf(error, httpStatusOf(error))))
   } finally {
     timer.cancel()
     response.end()
+    await source.return?.()
   }
+}
+
+function eventText(kind: string, data: unknown): string {
+  return `event: ${kind}\ndata: ${encodeJson(data)}\n\n`
 }

@@ -9,8 +9,11 @@ import type { Call } from '../../control/calls.ts'
 import type { Route } from '../../control/route.ts'
 import { readBody } from '../read-body.ts'
 import { sendBytes } from '../web-answers.ts'
+import type { Exchange } from '../web-server.ts'
 import { jsonLines, sendJson } from './answers.ts'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { wrongMethod } from './http-failure.ts'
+import { limitOf } from './limit.ts'
+import type { IncomingMessage } from 'node:http'
 
 /** The calls that are had here: bytes are had as files, and who stops a node is beside it. */
 export const HTTP_ROUTES: ReadonlyMap<string, Route> = new Map(
@@ -28,23 +31,31 @@ const CALLS: ReadonlyMap<string, Call> = new Map(
 export async function serveCall(
   api: NodeApi,
   name: string,
-  {
-    request,
-    response,
-    signal,
-  }: { request: IncomingMessage; response: ServerResponse; signal: AbortSignal },
+  { request, response, query, signal }: Exchange & { readonly query: URLSearchParams },
 ): Promise<void> {
   const call = CALLS.get(name)
   if (call === undefined) throw new ShoalError('unsupported', `there is no call "${name}" here`)
-  if (request.method !== 'POST') {
-    response.setHeader('allow', 'POST')
-    throw new ShoalError('unsupported', 'calls are made by POST')
-  }
+  if (request.method !== 'POST') throw wrongMethod(request.method, 'POST')
+  const limit = limitOf(query)
   const result = call.run(api, await readJson(request), { signal })
   if (call.answer === 'json') return sendJson(response, (await result) ?? {})
-  const parts = jsonLines(result as AsyncIterable<readonly unknown[]>)
+  const pages = result as AsyncIterable<readonly unknown[]>
+  const parts = jsonLines(limit === undefined ? pages : firstOf(pages, limit))
   const headers = { 'content-type': 'application/x-ndjson' }
   await sendBytes(response, { status: 200, headers, parts }, signal)
+}
+
+/** The first items: whoever wants few makes the node look at few. */
+async function* firstOf(
+  pages: AsyncIterable<readonly unknown[]>,
+  limit: number,
+): AsyncGenerator<readonly unknown[]> {
+  let left = limit
+  for await (const page of pages) {
+    yield page.slice(0, left)
+    left -= page.length
+    if (left <= 0) return
+  }
 }
 
 /** Nothing is an object without fields. */

@@ -8,9 +8,10 @@ import { statIfThere } from '../stat-if-there.ts'
 import { sendNothing } from '../web-answers.ts'
 import type { Headers } from '../web-answers.ts'
 import { sendJson } from './answers.ts'
+import { limitOf } from './limit.ts'
 import { requestPath } from './request-path.ts'
 import { PARTIAL_TYPE, beginUpload, isResumable } from './upload-requests.ts'
-import { wrongMethod } from './http-failure.ts'
+import { HttpFailure, wrongMethod } from './http-failure.ts'
 import type { RequestPath } from './request-path.ts'
 import type { UploadExchange } from './upload-requests.ts'
 import type { IncomingMessage } from 'node:http'
@@ -61,7 +62,7 @@ async function get(
   if (query.has('stat') && stat !== undefined) return sendJson(response, stat)
   if (stat?.kind === 'folder') return sendFolder(api, path, asked)
   if (isFolder) throw new ShoalError('ENOTDIR', `${path}: is not a folder`)
-  await sendFile(api, asked, { path, stat, version, headersOf })
+  await sendFile(api, asked, { path, stat, version, headersOf, outOfRange })
 }
 
 function headersOf({ mode }: FileStat): Headers {
@@ -72,15 +73,16 @@ function headersOf({ mode }: FileStat): Headers {
   }
 }
 
+function outOfRange(headers: Headers): HttpFailure {
+  return new HttpFailure('EINVAL', 'the range begins beyond the end', { status: 416, headers })
+}
+
 async function sendFolder(api: NodeApi, path: string, asked: FileRequest): Promise<void> {
   const { query, response, signal } = asked
-  const limit = query.get('limit')
-  if (limit !== null && !/^\d{1,5}$/.test(limit))
-    throw new ShoalError('usage', '"limit" is a number of entries')
   const page = await api.listPage(path, {
     signal,
     after: query.get('after') ?? undefined,
-    limit: limit === null ? undefined : Math.max(1, Number(limit)),
+    limit: limitOf(query),
   })
   sendJson(response, page)
 }

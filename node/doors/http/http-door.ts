@@ -12,6 +12,7 @@ import { serveCall } from './calls.ts'
 import { keyOf } from './idempotency.ts'
 import { serveFile } from './files.ts'
 import { serveConsole } from './console.ts'
+import { wrongMethod } from './http-failure.ts'
 import { describeApi } from './openapi.ts'
 import { requestPath } from './request-path.ts'
 import { SESSION_PATH, serveSession, visitOf } from './session.ts'
@@ -77,15 +78,32 @@ async function serve(
   const upload = after(UPLOADS_PATH)
   if (upload === '' || upload?.startsWith('/')) return serveUpload(asked, upload)
   const name = after('/v1/calls/')
-  if (name !== undefined) return serveCall(api, name, { request, response, signal })
-  if (request.method !== 'GET') throw new ShoalError('unsupported', `there is no ${path} here`)
+  if (name !== undefined) return serveCall(api, name, { ...asked, query })
   const changes = after('/v1/changes/')
   if (changes !== undefined) {
+    checkRead(request)
     const log = api.readLog(requestPath(changes).path, { follow: true, limit: 0, signal })
     return sendEvents(response, log, { clock, signal })
   }
-  if (path === '/v1/watch') return sendEvents(response, api.watch({ signal }), { clock, signal })
-  if (path === '/v1/openapi.json') return sendJson(response, describeApi(version))
-  if (path === '/v1/status') return sendJson(response, await api.status({ signal }))
-  throw new ShoalError('unsupported', `there is no ${path} here; see /v1/openapi.json`)
+  switch (path) {
+    case '/v1/watch':
+      checkRead(request)
+      return sendEvents(response, api.watch({ signal }), { clock, signal })
+    case '/v1/openapi.json':
+      checkRead(request)
+      return sendJson(response, describeApi(version))
+    case '/v1/status':
+      checkRead(request)
+      return sendJson(response, await api.status({ signal }))
+    default:
+      throw nothingAt(path)
+  }
+}
+
+function checkRead({ method }: Exchange['request']): void {
+  if (method !== 'GET') throw wrongMethod(method, 'GET')
+}
+
+function nothingAt(path: string): ShoalError {
+  return new ShoalError('unsupported', `there is no ${path} here; see /v1/openapi.json`)
 }

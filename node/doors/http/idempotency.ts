@@ -79,7 +79,7 @@ export function keyOf({ method, url = '', headers }: IncomingMessage): string | 
 }
 
 function isChanging(method: string | undefined, url: string): boolean {
-  const [, name] = /^\/v1\/calls\/(\w+)$/.exec(url) ?? []
+  const [, name] = /^\/v1\/calls\/(\w+)(?:\?|$)/.exec(url) ?? []
   if (name !== undefined) return method === 'POST' && !LOOKING_CALLS.has(name as keyof NodeApi)
   return url.startsWith('/v1/files/') && /^(PUT|POST|DELETE)$/.test(method ?? '')
 }

@@ -1,37 +1,34 @@
 // The description of the HTTP door (OpenAPI 3.1), made of the schemas that check its requests.
 import { z } from 'zod'
 import { schemaOf } from '../../control/fields.ts'
+import type { NodeApi } from '../../control/api.ts'
 import { HTTP_ROUTES } from './calls.ts'
+import { LOOKING_CALLS } from './idempotency.ts'
+import { ANSWERS, componentSchemas } from './schemas.ts'
+import type { SchemaName } from './schemas.ts'
 import { SESSION_PATH, beginBody } from './session.ts'
+import { PARTIAL_TYPE, UPLOADS_PATH } from './upload-requests.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-const PROBLEM: Json = {
-  type: 'object',
-  description: 'a failure, as RFC 9457 has it',
-  required: ['type', 'title', 'status', 'detail', 'code'],
-  properties: {
-    type: { type: 'string' },
-    title: { type: 'string' },
-    status: { type: 'integer' },
-    detail: { type: 'string' },
-    code: { type: 'string', description: 'stable: programs may rely on it' },
-    permanent: { type: 'boolean', description: 'trying again as it is cannot help' },
-  },
-}
 const FAILURE: Json = {
   description: 'it failed',
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 }
 const BYTES: Json = { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } }
-const ANY: Json = { 'application/json': { schema: {} } }
 
 export function describeApi(version: string): Json {
   return {
     openapi: '3.1.0',
     info: { title: 'Shoal', version, description: 'The API of a node' },
     security: [{ bearer: [] }, { basic: [] }],
-    paths: { ...filePaths(), ...changePaths(), ...sessionPaths(), ...callPaths() },
+    paths: {
+      ...filePaths(),
+      ...uploadPaths(),
+      ...streamPaths(),
+      ...sessionPaths(),
+      ...callPaths(),
+    },
     components: {
       securitySchemes: {
         bearer: {
@@ -41,7 +38,7 @@ export function describeApi(version: string): Json {
         },
         basic: { type: 'http', scheme: 'basic', description: 'login and password of an account' },
       },
-      schemas: { Problem: PROBLEM },
+      schemas: componentSchemas(),
     },
   }
 }
@@ -51,17 +48,33 @@ function callPaths(): Json {
     Array.from(HTTP_ROUTES, ([name, route]) => {
       const type = route.answer === 'json' ? 'application/json' : 'application/x-ndjson'
       const body = { 'application/json': { schema: fieldsOf(schemaOf(route)) } }
+      const isLooking = LOOKING_CALLS.has(name as keyof NodeApi)
       const post = {
         operationId: name,
+        parameters: [
+          ...(isLooking ? [] : [header('Idempotency-Key')]),
+          ...(route.answer === 'pages' ? [query('limit')] : []),
+        ],
         requestBody: { content: body },
         responses: {
-          200: { description: 'done', content: { [type]: { schema: {} } } },
+          200: { description: 'done', content: { [type]: { schema: answerOf(name) } } },
           default: FAILURE,
         },
       }
       return [`/v1/calls/${name}`, { post }]
     }),
   )
+}
+
+/** That of a call: for one that answers in lines, of each. */
+function answerOf(name: string): Json {
+  const schema = ANSWERS[name as keyof NodeApi]
+  if (schema === undefined) return {}
+  return typeof schema === 'string' ? ref(schema) : { type: 'array', items: ref(schema[0]) }
+}
+
+function ref(schema: SchemaName): Json {
+  return { $ref: `#/components/schemas/${schema}` }
 }
 
 /** In JSON nanoseconds are decimal text: they are beyond what a number holds exactly. */
@@ -76,24 +89,27 @@ function fieldsOf(schema: z.ZodType): unknown {
   })
 }
 
+const DONE: Json = { description: 'done' }
+const UPLOAD_HEADERS: readonly Json[] = ['Upload-Complete', 'Upload-Length'].map(header)
+
 function filePaths(): Json {
-  const parameters = ['volume', 'path'].map((name) => parameter(name, 'path'))
-  const header = (name: string): Json => parameter(name, 'header')
-  const query = (name: string): Json => parameter(name, 'query')
-  const done = { description: 'done' }
   const failed = { 412: { description: 'another content is there' }, default: FAILURE }
+  const page = { oneOf: [ref('FolderPage'), ref('FileStat')] }
   return {
     '/v1/files/{volume}/{path}': {
-      parameters,
+      parameters: ['volume', 'path'].map((name) => parameter(name, 'path')),
       get: {
         operationId: 'getFile',
-        description: 'the bytes of a file, or a page of a folder',
+        description: 'the bytes of a file, a page of a folder, or with "stat" what there is of it',
         parameters: [
           ...['Range', 'If-Match', 'If-None-Match', 'If-Range'].map(header),
           ...['stat', 'version', 'limit', 'after'].map(query),
         ],
         responses: {
-          200: { description: 'a file, or a folder', content: { ...BYTES, ...ANY } },
+          200: {
+            description: 'a file, or a folder',
+            content: { ...BYTES, 'application/json': { schema: page } },
+          },
           206: { description: 'a part of a file', content: BYTES },
           304: { description: 'not another than the one that is known' },
           416: { description: 'the range begins beyond the end' },
@@ -102,9 +118,12 @@ function filePaths(): Json {
       },
       put: {
         operationId: 'putFile',
-        description: 'write a whole file, or with a final slash make a folder',
+        description:
+          'write a whole file, or with a final slash make a folder; with Upload-Complete begin an ' +
+          'upload that can be gone on with',
         parameters: [
-          ...['If-Match', 'If-None-Match'].map(header),
+          ...['If-Match', 'If-None-Match', 'Idempotency-Key'].map(header),
+          ...UPLOAD_HEADERS,
           ...['mode', 'parents'].map(query),
         ],
         requestBody: { content: BYTES },
@@ -112,27 +131,55 @@ function filePaths(): Json {
       },
       delete: {
         operationId: 'deleteFile',
-        parameters: [header('If-Match'), query('recursive')],
-        responses: { 204: done, ...failed },
+        parameters: [...['If-Match', 'Idempotency-Key'].map(header), query('recursive')],
+        responses: { 204: DONE, ...failed },
       },
     },
   }
 }
 
-function changePaths(): Json {
+function uploadPaths(): Json {
+  const partial = { [PARTIAL_TYPE]: { schema: { type: 'string', format: 'binary' } } }
+  return {
+    [UPLOADS_PATH]: {
+      get: {
+        operationId: 'listUploads',
+        description: "one's own that are not complete",
+        responses: { 200: jsonOf('Uploads'), default: FAILURE },
+      },
+    },
+    [`${UPLOADS_PATH}/{id}`]: {
+      parameters: [parameter('id', 'path')],
+      head: {
+        operationId: 'lookAtUpload',
+        description: 'how much is there, as Upload-Offset',
+        responses: { 204: DONE, default: FAILURE },
+      },
+      patch: {
+        operationId: 'appendToUpload',
+        parameters: [header('Upload-Offset'), ...UPLOAD_HEADERS],
+        requestBody: { content: partial },
+        responses: {
+          201: { description: 'the file is made' },
+          204: { description: 'gone on, or the file is replaced' },
+          409: { description: 'it is at another offset' },
+          default: FAILURE,
+        },
+      },
+      delete: { operationId: 'deleteUpload', responses: { 204: DONE, default: FAILURE } },
+    },
+  }
+}
+
+function streamPaths(): Json {
+  const events = { 'text/event-stream': { schema: ref('LogItem') } }
   return {
     '/v1/changes/{volume}/{path}': {
       get: {
         operationId: 'followChanges',
         description: 'entries of the log from now on, as server-sent events',
         parameters: ['volume', 'path'].map((name) => parameter(name, 'path')),
-        responses: {
-          200: {
-            description: 'until it is left',
-            content: { 'text/event-stream': { schema: {} } },
-          },
-          default: FAILURE,
-        },
+        responses: { 200: { description: 'until it is left', content: events }, default: FAILURE },
       },
     },
   }
@@ -140,7 +187,10 @@ function changePaths(): Json {
 
 function sessionPaths(): Json {
   const body = { 'application/json': { schema: fieldsOf(beginBody) } }
-  const session = { 200: { description: 'the session', content: ANY }, default: FAILURE }
+  const session = {
+    200: { description: 'the session', content: { 'application/json': { schema: {} } } },
+    default: FAILURE,
+  }
   return {
     [SESSION_PATH]: {
       post: {
@@ -157,6 +207,18 @@ function sessionPaths(): Json {
       },
     },
   }
+}
+
+function jsonOf(schema: SchemaName): Json {
+  return { description: 'done', content: { 'application/json': { schema: ref(schema) } } }
+}
+
+function header(name: string): Json {
+  return parameter(name, 'header')
+}
+
+function query(name: string): Json {
+  return parameter(name, 'query')
 }
 
 function parameter(name: string, where: 'path' | 'query' | 'header'): Json {

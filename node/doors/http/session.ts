@@ -20,6 +20,7 @@ import type { Visit } from '../visit.ts'
 import { sendNothing } from '../web-answers.ts'
 import type { Exchange } from '../web-server.ts'
 import { sendJson } from './answers.ts'
+import { HttpFailure, wrongMethod } from './http-failure.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 export const SESSION_PATH = '/v1/session'
@@ -73,7 +74,7 @@ export async function serveSession(
     case 'GET':
       return sendJson(response, await describe(doors, visitor, request))
     case 'POST': {
-      const begun = await begin(doors, visitor, request)
+      const begun = await slowedDown(begin(doors, visitor, request))
       // Whoever had set a cookie before has no part in what begins.
       if (begun.cookie !== undefined && shown?.kind !== undefined) await end(doors, shown)
       if (begun.cookie !== undefined) response.setHeader('set-cookie', cookie(begun.cookie))
@@ -86,11 +87,7 @@ export async function serveSession(
       response.setHeader('set-cookie', `${cookie('')}; Max-Age=0`)
       return sendNothing(response, 204)
     default:
-      response.setHeader('allow', 'GET, POST, PUT, DELETE')
-      throw new ShoalError(
-        'unsupported',
-        'a session is begun by POST, renewed by PUT and ended by DELETE',
-      )
+      throw wrongMethod(request.method, 'GET, POST, PUT, DELETE')
   }
 }
 
@@ -102,11 +99,21 @@ export async function visitOf(
 ): Promise<Visit> {
   const { authorization } = request.headers
   const shown = authorization === undefined ? shownBy(request) : undefined
-  if (shown === undefined) return gate.byHeader(visitor, authorization)
+  if (shown === undefined) return slowedDown(gate.byHeader(visitor, authorization))
   checkSite(request)
   if (shown.kind === 'link') return gate.bySession(visitor, shown.secrets)
   const claims = await accountSessions.claimsOf(shown.token, shown.page)
   return gate.bySessionClaims(visitor, claims)
+}
+
+/** Tells who showed too many wrong secrets that it is to wait. */
+async function slowedDown<Result>(shown: Promise<Result>): Promise<Result> {
+  try {
+    return await shown
+  } catch (error) {
+    if (!hasCode(error, 'EBUSY')) throw error
+    throw new HttpFailure('EBUSY', error.message, { status: 429 })
+  }
 }
 
 /** Browsers say by which page a request is made: none but ours may use a session. */
