@@ -23,6 +23,8 @@ export const OVERVIEW_TEXT = {
     command: 'shoal console',
     orNpm: 'or, in a clone of Shoal: npx shoal console',
     failed: 'Nobody was signed in',
+    refused: 'the provider did not confirm who you are, or it took too long; try again.',
+    byProvider: (name: string): string => `Sign in at ${name}`,
   },
   nav: {
     label: 'Pages',
