@@ -1,7 +1,7 @@
 // `shoal group add|ls|rm`: groups, whose grants all in them have.
 import { ofVolumeOption } from '../arguments.ts'
 import { ShoalError } from '../../protocol/errors.ts'
-import { accountsTable, parseList, splitLogin } from './account-options.ts'
+import { groupsTable, parseList, splitLogin } from './account-options.ts'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 
@@ -42,7 +42,7 @@ export function addGroup(program: Command, context: Context): void {
     .action(async ({ volume }: OfVolume) => {
       const accounts = await context.client.listAccounts({ volume })
       const groups = accounts.filter(({ kind }) => kind === 'group')
-      context.print(groups, () => (groups.length === 0 ? 'No groups.' : accountsTable(groups)))
+      context.print(groups, () => (groups.length === 0 ? 'No groups.' : groupsTable(groups)))
     })
   group
     .command('provider <name>')

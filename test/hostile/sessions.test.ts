@@ -16,6 +16,7 @@ import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
 
 const PASSWORD = 'correct horse battery staple'
+const DOORS = 'doors: [{ http: 127.0.0.1:0 }, { webdav: { listen: 127.0.0.1:0, volume: main } }]\n'
 const FILE = '/v1/files/main/a/x'
 
 let cluster: TestCluster
@@ -40,10 +41,10 @@ after(() => cluster[Symbol.asyncDispose]())
 async function withDoor(name: string, ticket?: string): Promise<TestNode> {
   const node = cluster.node(name)
   await node.shoal('init')
-  await appendFile(join(node.home, 'config.yaml'), 'doors: [{ http: 127.0.0.1:0 }]\n')
+  await appendFile(join(node.home, 'config.yaml'), DOORS)
   await node.start({ ticket })
-  const [door] = await node.ask((one) => one.listDoors())
-  doors.set(node, new URL(door?.url ?? ''))
+  for (const { kind, url } of await node.ask((one) => one.listDoors()))
+    if (kind === 'http' && url !== undefined) doors.set(node, new URL(url))
   return node
 }
 
@@ -188,6 +189,30 @@ test('a cookie opens nothing without its page, is of no other page, and never se
   assert.match(String(renewed.headers['set-cookie']), /HttpOnly; SameSite=Strict/)
   assert.equal((await at(anna, '/v1/session', { method: 'DELETE', headers: now })).status, 204)
   assert.equal(await status(now), 401)
+})
+
+test('a key has sessions too, for the kind of door that it opens, and each door takes them', async () => {
+  const [any, dav] = await Promise.all(
+    [undefined, 'webdav'].map((door) =>
+      anna.ask((one) => one.createKey('test', { path: '/a', verbs: ['read'], door })),
+    ),
+  )
+  assert.ok(any !== undefined && dav !== undefined)
+  const begin = ({ account, secret }: typeof any): Promise<Answer> =>
+    at(anna, '/v1/session', {
+      method: 'POST',
+      body: JSON.stringify({ login: account.name, password: secret }),
+    })
+  assert.equal((await begin(dav)).status, 401)
+  const { token } = JSON.parse((await begin(any)).text) as { readonly token: string }
+  assert.equal(await statusWith(anna, token), 200)
+  const all = await anna.ask((one) => one.listDoors())
+  const url = new URL(all.find(({ kind }) => kind === 'webdav')?.url ?? '')
+  const status = async (method: string): Promise<number> =>
+    (await asked(url, '/a/x', { method, headers: bearer(token) })).status
+  assert.deepEqual([await status('GET'), await status('DELETE')], [200, 403])
+  await anna.ask((one) => one.removeAccount(any.account.name))
+  assert.deepEqual([await status('GET'), await statusWith(anna, token)], [401, 401])
 })
 
 test('a member that lies begins none but those that it could, and no more than its role', async () => {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { schemaOf } from '../../control/fields.ts'
 import { HTTP_ROUTES } from './calls.ts'
+import { PROVIDER_PATH, WAYS_PATH } from './provider.ts'
 import { SESSION_PATH, beginBody } from './session.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -140,7 +141,7 @@ function changePaths(): Json {
 
 function sessionPaths(): Json {
   const body = { 'application/json': { schema: fieldsOf(beginBody) } }
-  const session = { 200: { description: 'the session', content: ANY }, default: FAILURE }
+  const session = { 200: { description: 'as it is asked for', content: ANY }, default: FAILURE }
   return {
     [SESSION_PATH]: {
       post: {
@@ -154,6 +155,17 @@ function sessionPaths(): Json {
       delete: {
         operationId: 'endSession',
         responses: { 204: { description: 'it has ended' }, default: FAILURE },
+      },
+    },
+    [WAYS_PATH]: {
+      get: { operationId: 'showProvider', security: [], responses: session },
+    },
+    [PROVIDER_PATH]: {
+      post: { operationId: 'beginAtProvider', security: [], responses: session },
+      get: {
+        operationId: 'comeBackFromProvider',
+        security: [],
+        responses: { 303: { description: 'to the console' }, default: FAILURE },
       },
     },
   }
