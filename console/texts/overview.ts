@@ -50,7 +50,7 @@ export const OVERVIEW_TEXT = {
       add: 'add files and folders',
       write: 'change and delete',
     },
-    ends: 'You stay signed in for 12 hours at most, and no longer than this page is open.',
+    ends: 'You stay signed in while this page is open, for 12 hours at most.',
   },
   safety: {
     nothing: 'Nothing is stored here yet.',
