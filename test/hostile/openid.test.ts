@@ -152,6 +152,11 @@ test('who is in no group does not come in, and who is taken from it is out by th
     })
   const { token: next } = JSON.parse((await renew(token)).text) as { readonly token: string }
   assert.equal(await statusWith(next, PHOTO), 200)
+  const [here, other] = [door, await doorOf(1)]
+  door = other
+  assert.equal((await renew(next)).status, 401, 'a door that cannot ask the provider')
+  door = here
+  assert.equal(await statusWith(next, PHOTO), 200)
   provider.groups.set('dad', [])
   assert.equal((await renew(next)).status, 401)
   for (const one of [token, next]) assert.equal(await statusWith(one, PHOTO), 401)

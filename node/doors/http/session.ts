@@ -207,8 +207,8 @@ async function renew(
     throw new ShoalError('unsupported', 'what is renewed is the session of an account')
   const claims = await accountSessions.claimsOf(shown.token, shown.page)
   gate.bySessionClaims(visitor, claims)
-  const isProvided = claims.holder.kind === 'provided' && provider !== undefined
-  const { token, claims: renewed } = await (isProvided
+  const isProvided = claims.holder.kind === 'provided'
+  const { token, claims: renewed } = await (isProvided && provider !== undefined
     ? provider.renew(claims)
     : accountSessions.renew(claims))
   if (shown.page === undefined) return sendJson(response, { token, ...timesOf(renewed) })

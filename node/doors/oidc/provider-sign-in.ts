@@ -123,8 +123,15 @@ export class ProviderSignIn {
   async renew(claims: SessionClaims): Promise<GivenSession> {
     const { sessions } = this.#c
     sessions.grants(claims)
-    // Another machine's are not for this one to renew, or to end.
-    if (claims.issuer !== sessions.named(claims).volume.identity.peer) return sessions.renew(claims)
+    const { issuer, holder } = claims
+    const isOwn =
+      issuer === sessions.named(claims).volume.identity.peer &&
+      holder.kind === 'provided' &&
+      holder.provider === this.#options.config.issuer
+    // Those of other machines and doors are not for this one to renew, or to end.
+    if (!isOwn) return sessions.renew(claims)
+    if (!this.#users.has(claims.session))
+      throw new ShoalError('EACCES', 'this door has been opened since: sign in again')
     try {
       const user = await this.#userNow(claims.session)
       return await sessions.renew(claims, this.#groupsOf(sessions.named(claims), user))
@@ -141,10 +148,9 @@ export class ProviderSignIn {
 
   /** One after the other: many a provider takes it for theft that a token is shown twice. */
   async #userNow(session: string): Promise<ProviderUser> {
-    const before = this.#users.get(session)
-    if (before === undefined)
-      throw new ShoalError('EACCES', 'this machine was started since: sign in again')
     const provider = await this.#open()
+    const before = this.#users.get(session)
+    if (before === undefined) throw new ShoalError('EACCES', 'the session has ended')
     const asking = before.then((user) => provider.userNow(user))
     // Who does not answer now may do so later.
     const kept = asking.catch((error: unknown) => {

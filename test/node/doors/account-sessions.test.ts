@@ -299,6 +299,7 @@ describe('sessions of accounts', () => {
     ]
     for (const one of wrong) assert.equal(await attic.allows(one), 'nothing')
     await assert.rejects(attic.sessions.renew(claims, ['staff']), { code: 'EACCES' })
+    await assert.rejects(attic.sessions.renew(claims), { code: 'EACCES' }, 'nobody was asked')
     await ofVolume.setProvider('family', undefined)
     await send(attic.replica, shelf.replica)
     for (const one of [attic, shelf]) assert.equal(await one.allows(token), 'nothing')
