@@ -82,9 +82,15 @@ async function cameBack(
   }
 }
 
-/** The address by which the page was asked for: the provider goes to none but those it knows. */
+/**
+ * The address by which the page was asked for: the provider goes to none but those it knows. throws
+ * ShoalError 'usage'.
+ */
 function redirectOf({ host = '', isSecure }: Visitor): string {
-  return `${isSecure ? 'https' : 'http'}://${host}${PROVIDER_PATH}`
+  const scheme = isSecure ? 'https' : 'http'
+  const redirect = `${scheme}://${host}${PROVIDER_PATH}`
+  if (URL.parse(redirect)?.host === host.toLowerCase()) return redirect
+  throw new ShoalError('usage', 'ask by a name or an address of this machine')
 }
 
 function cookieName({ socket }: IncomingMessage): string {
