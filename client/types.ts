@@ -190,6 +190,7 @@ export interface Calls {
     readonly fields: {
       readonly path: string
       readonly extended?: boolean | undefined
+      readonly removed?: boolean | undefined
       readonly after?: string | undefined
       readonly limit?: number | undefined
     }
@@ -231,6 +232,7 @@ export interface Calls {
       readonly mode?: number | undefined
       readonly modifiedNs?: string | undefined
       readonly sizeBytes?: number | undefined
+      readonly isNew?: boolean | undefined
       readonly ack?: 'none' | 'local' | 'copied' | 'placed' | undefined
     }
     readonly answer: unknown
@@ -512,6 +514,16 @@ export interface Calls {
     }
     readonly answer: unknown
   }
+  readonly setProvider: {
+    readonly fields: {
+      readonly name: string
+      readonly url?: string | undefined
+      readonly value?: string | undefined
+      readonly volume?: string | undefined
+      readonly on?: readonly string[] | undefined
+    }
+    readonly answer: unknown
+  }
   readonly setGrant: {
     readonly fields: {
       readonly name: string
@@ -640,7 +652,7 @@ export interface LineCalls {
     readonly answer: LogItem
   }
   readonly listVersions: {
-    readonly fields: { readonly path: string }
+    readonly fields: { readonly path: string; readonly extended?: boolean | undefined }
     readonly answer: VersionInfo
   }
   readonly listRemoved: { readonly fields: { readonly path: string }; readonly answer: RemovedItem }

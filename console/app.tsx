@@ -1,7 +1,7 @@
 // The page for who is signed in: the owner of the node, somebody with an account, or nobody yet.
 import { useEffect, useState } from 'preact/hooks'
 import { AccountPages } from './account.tsx'
-import { askWho, beginSession, whenSignedOut } from './client.ts'
+import { askWho, beginSession, wasRefused, whenSignedOut } from './client.ts'
 import { Frame, useRoute } from './frame.tsx'
 import { useLive } from './live.ts'
 import { PAGES, pageOf } from './pages.ts'
@@ -25,7 +25,7 @@ export function App(): JSX.Element {
       },
     )
   const enter = (): Promise<void> =>
-    beginSession()
+    (wasRefused() ? Promise.reject(new Error(TEXT.signIn.refused)) : beginSession())
       .then(() => setFailure(undefined), fail)
       .then(look)
   useEffect(() => {

@@ -10,6 +10,8 @@ import type { Answer, Item } from './wire.ts'
 
 const KEY = 'shoal-page'
 const SESSION = '/v1/session'
+const PROVIDER = `${SESSION}/provider`
+const REFUSED = '#not-signed-in'
 const LOGIN = /^#login=([\w-]+)$/
 /** After a stream broke off: the first pause, and the longest. */
 const RETRY_MS = 500
@@ -29,7 +31,7 @@ class PageClient extends ShoalClient {
       if (asked.signal?.aborted === true) throw error
       if (!(error instanceof ShoalProblem)) throw new Error(TEXT.offline, { cause: error })
       // A wrong code says nothing of the session that there may be.
-      if (error.problem.status === 401 && path !== SESSION) forgetSession()
+      if (error.problem.status === 401 && !path.startsWith(SESSION)) forgetSession()
       throw error
     }
   }
@@ -73,6 +75,29 @@ export async function signIn(login: string, password: string): Promise<void> {
   const response = await client.request(SESSION, { method: 'POST', body })
   const { page } = (await response.json()) as { page: string }
   localStorage.setItem(KEY, page)
+}
+
+/** The provider where people sign in for this node; undefined: there is none. throws Failure. */
+export async function askProvider(): Promise<string | undefined> {
+  const { provider } = (await (await client.request(`${SESSION}/ways`)).json()) as {
+    provider?: string
+  }
+  return provider
+}
+
+/** Leave this page for that of the provider, which sends us back. throws Failure. */
+export async function goToProvider(): Promise<void> {
+  const { url } = (await (await client.request(PROVIDER, { method: 'POST' })).json()) as {
+    url: string
+  }
+  location.assign(url)
+}
+
+/** Has the provider just sent us back without a session? Told once. */
+export function wasRefused(): boolean {
+  if (location.hash !== REFUSED) return false
+  history.replaceState(null, '', '/#/')
+  return true
 }
 
 /** The owner or the account that is signed in. */

@@ -1,7 +1,9 @@
 // The page of who is not signed in: people come in by an account of theirs, the owner of the node
 // by a link that it prints.
 import { useState } from 'preact/hooks'
-import { signIn } from './client.ts'
+import { askProvider, goToProvider, signIn } from './client.ts'
+import { shown } from './format.ts'
+import { useLoaded } from './live.ts'
 import { Form } from './parts/form.tsx'
 import { TEXT } from './texts.ts'
 import type { JSX } from 'preact'
@@ -23,12 +25,26 @@ export function SignIn({ failure, onIn, onFailure }: SignInProps): JSX.Element {
           {words.failed}: {failure}
         </p>
       )}
+      <ByProvider onFailure={onFailure} />
       <ByPassword onIn={onIn} onFailure={onFailure} />
       <h2>{words.asOwner}</h2>
       <p>{words.explain}</p>
       <pre>{words.command}</pre>
       <p class="quiet">{words.orNpm}</p>
     </main>
+  )
+}
+
+function ByProvider({ onFailure }: Pick<SignInProps, 'onFailure'>): JSX.Element | null {
+  // Without it there is the rest of the page.
+  const { value: name } = useLoaded(askProvider, [])
+  if (name === undefined) return null
+  return (
+    <p>
+      <button type="button" onClick={() => void goToProvider().catch(onFailure)}>
+        {TEXT.signIn.byProvider(shown(name))}
+      </button>
+    </p>
   )
 }
 

@@ -1,5 +1,6 @@
 // The settings of doors in config.yaml: where each listens, what it shows, and its certificate.
 import { z } from 'zod'
+import { PROVIDER_URL_MAX } from '../protocol/limits.ts'
 
 const PORT_MAX = 65_535
 const LABEL_MAX = 256
@@ -15,7 +16,7 @@ export type DoorConfig = ListenAddress & {
   /** Undefined: what goes there is not encrypted, so it listens on this machine alone. */
   readonly tls?: TlsConfig | undefined
 } & (
-    | { readonly kind: 'http' }
+    | { readonly kind: 'http'; readonly oidc?: OidcConfig | undefined }
     | ({ readonly kind: 's3' } & S3Options & DoorFolder)
     | ({ readonly kind: 'webdav' } & DoorFolder)
   )
@@ -33,10 +34,27 @@ export interface S3Options {
   readonly acls: 'refuse' | 'ignore'
 }
 
+/** A provider of OpenID Connect, where people sign in for this door. */
+export interface OidcConfig {
+  /** Its URL, as its tokens name it. */
+  readonly issuer: string
+  /** The name of this machine as its client. */
+  readonly client: string
+  /** The file with the secret of the client; undefined: it has none. */
+  readonly secretFile?: string | undefined
+  /** The volume whose groups they are put into; undefined: the default one. */
+  readonly volume?: string | undefined
+  /** The claim that says in which groups somebody is. */
+  readonly groupsClaim: string
+  /** More than 'openid' that is asked for. */
+  readonly scopes: readonly string[]
+}
+
 /** A certificate that the node makes and signs for itself, or files in PEM of somebody else's. */
 export type TlsConfig = 'self-signed' | { readonly cert: string; readonly key: string }
 
 const OWN_ADDRESS = /^(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})$/
+const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])$/
 const ANY_ADDRESS = /^([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-fA-F:.]{2,45}\]):(\d{1,5})$/
 
 /** An address of this machine alone, such as 127.0.0.1:4190. */
@@ -69,6 +87,23 @@ const s3Options = {
   acls: z.enum(['refuse', 'ignore']).default('refuse'),
 }
 
+const SCOPES_MAX = 16
+const word = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,256}$/, { error: 'must be a word of at most 256 characters' })
+const oidc = z
+  .strictObject({
+    issuer: z.string().max(PROVIDER_URL_MAX).refine(isProviderUrl, {
+      error: 'must be the https:// URL of the provider; http:// on this machine alone',
+    }),
+    client: word,
+    secretFile: absolute.optional(),
+    volume: z.string().min(1).max(LABEL_MAX).optional(),
+    groupsClaim: word.default('groups'),
+    scopes: z.array(word).max(SCOPES_MAX).default(['profile', 'email']),
+  })
+  .optional()
+
 /** The address of a door alone stands for an object that has it as `listen`. */
 const fields = (value: unknown): unknown => (typeof value === 'string' ? { listen: value } : value)
 
@@ -76,7 +111,7 @@ const fields = (value: unknown): unknown => (typeof value === 'string' ? { liste
 export const doorSchema: z.ZodType<DoorConfig> = z
   .strictObject({
     http: z
-      .preprocess(fields, z.strictObject(doorAddress))
+      .preprocess(fields, z.strictObject({ ...doorAddress, oidc }))
       .transform((http, context): DoorConfig => ({ kind: 'http', ...placed(http, context) }))
       .optional(),
     s3: z
@@ -112,6 +147,12 @@ function placed<Fields extends { readonly listen: string; readonly tls?: TlsConf
       : 'must listen at HOST:PORT, such as 0.0.0.0:4190 or [::]:4190',
   )
   return z.NEVER
+}
+
+function isProviderUrl(text: string): boolean {
+  const { protocol, hostname, search, hash, username } = URL.parse(text) ?? {}
+  if (search !== '' || hash !== '' || username !== '') return false
+  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname ?? ''))
 }
 
 function parseAddress(text: string, form: RegExp): ListenAddress | undefined {

@@ -33,6 +33,8 @@ export const CODEC_DAG_CBOR = 0x71
 export const MULTIHASH_BLAKE3 = 0x1e
 export const MULTIHASH_SHA2_256 = 0x12
 
+/** Chars of a peer id; those of Ed25519 have 52. */
+const PEER_ID_CHARS_MAX = 64
 /** Bytes of an actor id and of a tree node id. */
 export const SHORT_ID_BYTES = 16
 export const PACK_ID_BYTES = 16
@@ -186,6 +188,9 @@ export function peerIdFromPublicKey(publicKey: Uint8Array): PeerId {
 export function publicKeyOf(peer: string): Uint8Array {
   const known = publicKeys.get(peer)
   if (known !== undefined) return new Uint8Array(fromByteString(known))
+  // The time that it takes to decode grows with the square of the length.
+  if (peer.length > PEER_ID_CHARS_MAX)
+    throw new ShoalError('malformed', `${peer.length} characters are not a peer id`)
   let bytes: Uint8Array
   try {
     bytes = base58btc.baseDecode(peer)

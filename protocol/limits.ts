@@ -123,6 +123,11 @@ export const STRIPE_COPIES_BELOW: number = 64 * KIB
 
 /** Chars of a path that an account is granted. */
 export const GRANT_PATH_MAX = 800
+/** Groups of an account, and of a session. */
+export const GROUPS_MAX = 8
+/** Chars of the URL of an OpenID provider, and of what its users are known by. */
+export const PROVIDER_URL_MAX = 512
+export const PROVIDER_VALUE_MAX = 256
 
 /** A token of a session: over a thousand heads. */
 export const SESSION_TEXT_MAX: number = 64 * KIB

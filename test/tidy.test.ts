@@ -46,6 +46,9 @@ const OUTSIDE_TEXTS: readonly RegExp[] = [
   /\b(randomBytes|randomUUID|randomInt|randomFill(Sync)?|getRandomValues)\b/,
 ]
 
+/** Packages for certificates, for tokens of sessions, for OpenID Connect. */
+const FEW: ReadonlySet<string> = new Set(['@peculiar/x509', 'jose', 'openid-client'])
+
 const COLUMNS_MAX = 100
 /** The formatter leaves a string whole, however long: up to here that is easier to search for. */
 const TEXT_COLUMNS_MAX = 120
@@ -75,6 +78,20 @@ test('a command that asks a node starts without what only nodes need', () => {
   const started = reachable(['cli/main.ts'], ({ atStart }) => atStart)
   none([...started].filter((path) => LATE.test(path)).map((path) => `${path}: import it when used`))
   assert(started.has('cli/commands/ls.ts'))
+})
+
+test('a node and its doors start without the libraries that few of them use', () => {
+  const doors = ['http/http-door', 's3/s3-door', 'webdav/webdav-door']
+  const starts = ['node/node.ts', ...doors.map((name) => `node/doors/${name}.ts`)]
+  const started = reachable(starts, ({ atStart }) => atStart)
+  const late = files.filter(({ path, imports }) => {
+    const isOfNode = path.startsWith('node/')
+    return isOfNode && imports.some(({ target, typeOnly }) => !typeOnly && FEW.has(target))
+  })
+  assert(late.length >= 3)
+  none(
+    late.filter(({ path }) => started.has(path)).map(({ path }) => `${path}: import it when used`),
+  )
 })
 
 test('files are short, open with what is true of them, and have plain names', () => {

@@ -88,6 +88,20 @@ export function accountsTable(accounts: readonly AccountInfo[]): string {
   ])
 }
 
+export function groupsTable(groups: readonly AccountInfo[]): string {
+  return table([
+    ['GROUP', 'MAY', 'OF A PROVIDER', 'AS SAID BY'],
+    ...groups.map(({ login, grants, provider }) =>
+      [
+        login,
+        grantsText(grants),
+        provider === undefined ? '' : `${provider.value} at ${provider.url}`,
+        provider?.on.join(',') ?? '',
+      ].map(printable),
+    ),
+  ])
+}
+
 function stateText({ closed, expiresMs }: Pick<AccountInfo, 'closed' | 'expiresMs'>): string {
   if (closed !== undefined) return `closed: ${closed}`
   return expiresMs === undefined ? '' : `until ${formatTime(expiresMs)}`

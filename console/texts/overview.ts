@@ -23,6 +23,8 @@ export const OVERVIEW_TEXT = {
     command: 'shoal console',
     orNpm: 'or, in a clone of Shoal: npx shoal console',
     failed: 'Nobody was signed in',
+    refused: 'the provider did not confirm who you are, or it took too long; try again.',
+    byProvider: (name: string): string => `Sign in at ${name}`,
   },
   nav: {
     label: 'Pages',
@@ -48,7 +50,7 @@ export const OVERVIEW_TEXT = {
       add: 'add files and folders',
       write: 'change and delete',
     },
-    ends: 'You stay signed in for 12 hours at most, and no longer than this page is open.',
+    ends: 'You stay signed in while this page is open, for 12 hours at most.',
   },
   safety: {
     nothing: 'Nothing is stored here yet.',

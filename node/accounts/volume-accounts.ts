@@ -12,11 +12,14 @@ import {
   accountPolicy,
   encodeAccount,
   encodeGrant,
+  encodeProvider,
   encodeSecret,
   grantPolicy,
+  isProvider,
+  providerPolicy,
   secretPolicy,
 } from '../../protocol/accounts/record.ts'
-import type { AccountRecord } from '../../protocol/accounts/record.ts'
+import type { AccountRecord, ProviderRecord } from '../../protocol/accounts/record.ts'
 import { mayServe } from '../../protocol/accounts/verbs.ts'
 import type { Verb } from '../../protocol/accounts/verbs.ts'
 import { aRole } from '../../protocol/roles.ts'
@@ -113,11 +116,12 @@ export class VolumeAccounts {
   }
 
   async remove(name: string): Promise<void> {
-    const { grants, secrets } = this.find(name)
+    const { grants, secrets, provider } = this.find(name)
     await this.#set(undefined, [
       [accountPolicy(name), ''],
       ...grants.map(({ path }): Setting => [grantPolicy(name, path), '']),
       ...[...secrets.keys()].map((peer): Setting => [secretPolicy(name, peer), '']),
+      ...(provider === undefined ? [] : [[providerPolicy(name), ''] as const]),
     ])
   }
 
@@ -156,6 +160,17 @@ export class VolumeAccounts {
     for (const group of groups) this.#findGroup(group)
     const record = { ...account.record, groups }
     await this.#set({ ...account, record }, [[accountPolicy(name), encodeAccount(record)]])
+  }
+
+  /** The provider whose users are in a group by their claim, from now on; undefined: none. */
+  async setProvider(name: string, provider: ProviderRecord | undefined): Promise<void> {
+    this.#findGroup(name)
+    if (provider !== undefined && !isProvider(provider))
+      throw new ShoalError('usage', 'a provider has a URL, a value of a claim, and machines')
+    const account = this.find(name)
+    await this.#set(undefined, [
+      [providerPolicy(name), encodeProvider(account.record.generation, provider)],
+    ])
   }
 
   #findGroup(name: string): void {

@@ -1,7 +1,12 @@
 // The owner's calls about accounts: people, groups of them and keys of programs that come in by the
 // doors of some nodes. They belong to a volume and are the same on each of its members; an admin
 // changes them.
-import { GRANT_PATH_MAX } from '../../protocol/limits.ts'
+import {
+  GRANT_PATH_MAX,
+  GROUPS_MAX,
+  PROVIDER_URL_MAX,
+  PROVIDER_VALUE_MAX,
+} from '../../protocol/limits.ts'
 import { VERBS } from '../../protocol/accounts/verbs.ts'
 import { call } from './route.ts'
 import type { AccountKind } from '../../protocol/accounts/record.ts'
@@ -12,7 +17,6 @@ import type { RoutesOf } from './route.ts'
 
 const PASSWORD_TEXT_MAX = 1024
 const MACHINES_MAX = 64
-const GROUPS_MAX = 8
 
 /**
  * Every one throws 'no-such-volume'; those that change something 'EPERM' on a node that is no
@@ -37,6 +41,11 @@ export interface AccountsApi {
     groups: readonly string[],
     options?: VolumeCallOptions,
   ): Promise<AccountInfo>
+  /**
+   * Put the users of an OpenID provider into a group who have a value in the claim about groups;
+   * without a URL, nobody any more. throws 'ENOENT', 'usage' for what is no group.
+   */
+  setProvider(name: string, options?: ProviderOptions): Promise<AccountInfo>
   /** Set what an account may do at a path of its volume and below; nothing: it is revoked. */
   setGrant(
     name: string,
@@ -80,6 +89,13 @@ export const accountsRoutes: RoutesOf<AccountsApi> = {
     groups: many(label, 0, GROUPS_MAX),
     volume,
   })),
+  setProvider: call(['name'], ({ label, text, volume, many }) => ({
+    name: label,
+    url: text(1, PROVIDER_URL_MAX).optional(),
+    value: text(1, PROVIDER_VALUE_MAX).optional(),
+    volume,
+    on: many(label, 1, MACHINES_MAX).optional(),
+  })),
   setGrant: call(['name', 'path', 'verbs'], ({ label, text, many, oneOf }) => ({
     name: label,
     path: text(1, GRANT_PATH_MAX),
@@ -89,6 +105,15 @@ export const accountsRoutes: RoutesOf<AccountsApi> = {
 
 export interface ServedOptions extends VolumeCallOptions {
   /** The machines that serve it. Default: those of now, for a new one this node. */
+  readonly on?: readonly string[] | undefined
+}
+
+export interface ProviderOptions extends VolumeCallOptions {
+  /** The issuer, as the provider's tokens name it. */
+  readonly url?: string | undefined
+  /** The value of the claim. Default: the name of the group. */
+  readonly value?: string | undefined
+  /** The machines that may say so of somebody, up to their own role. Default: this node. */
   readonly on?: readonly string[] | undefined
 }
 
@@ -119,6 +144,9 @@ export interface AccountInfo {
   readonly grants: readonly { readonly path: string; readonly verbs: readonly Verb[] }[]
   /** The names of the machines that serve it. */
   readonly on: readonly string[]
+  /** The provider whose users are in the group, and by which value of a claim. */
+  readonly provider?:
+    { readonly url: string; readonly value: string; readonly on: readonly string[] } | undefined
   /** Why nobody comes in by it now. */
   readonly closed?: string | undefined
 }

@@ -165,8 +165,11 @@ export class AccountSessions {
     if (claims.issuer !== named.volume.identity.peer)
       throw new ShoalError('EACCES', 'the machine that began a session renews it, and no other')
     const { holder } = claims
-    const now = holder.kind === 'provided' && groups ? { ...holder, groups } : holder
-    return this.#give(named, { ...claims, holder: now })
+    if (holder.kind === 'account') return this.#give(named, claims)
+    // Nobody else knows whether it is as it was.
+    if (groups === undefined)
+      throw new ShoalError('EACCES', 'the door of its provider renews a session, and no other')
+    return this.#give(named, { ...claims, holder: { ...holder, groups } })
   }
 
   /** Ends it here, and its renewal. */

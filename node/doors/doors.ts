@@ -46,6 +46,8 @@ export interface NodeDoorsComponents {
 export interface DoorComponents {
   readonly gate: Gate
   readonly accountSessions: AccountSessions
+  readonly accounts: NodeAccounts
+  readonly volumes: Pick<Volumes, 'find'>
   readonly clock: Clock
   readonly random: Random
   readonly version: string
@@ -298,7 +300,9 @@ export class NodeDoors {
       })
     const httpState = (): Promise<HttpState> => (this.#httpState ??= this.#openHttpState(gate.api))
     const accountSessions = this.#accountSessions
-    const parts = { gate, accountSessions, ...world, version, httpState, onError, serve }
+    const { accounts, volumes } = this.#c
+    const shared = { gate, accountSessions, accounts, volumes, ...world }
+    const parts = { ...shared, version, httpState, onError, serve }
     const server = await openDoor(parts, settings)
     door.open = { server, tls, failed }
     log('door.open', { door: kind, url: server.url })
@@ -327,7 +331,7 @@ async function openDoor(components: DoorComponents, settings: DoorConfig): Promi
   switch (settings.kind) {
     case 'http': {
       const { openHttpDoor } = await import('./http/http-door.ts')
-      return openHttpDoor(components)
+      return openHttpDoor(components, settings)
     }
     case 'webdav': {
       const { openWebDavDoor } = await import('./webdav/webdav-door.ts')

@@ -72,7 +72,7 @@ function makingCalls(parts: NodeParts): Pick<AccountsApi, 'addUser' | 'addGroup'
   }
 }
 
-type Changing = 'removeAccount' | 'setPassword' | 'setGroups' | 'setGrant'
+type Changing = 'removeAccount' | 'setPassword' | 'setGroups' | 'setProvider' | 'setGrant'
 
 function changingCalls(parts: NodeParts): Pick<AccountsApi, Changing> {
   const { accounts, world } = parts
@@ -97,6 +97,13 @@ function changingCalls(parts: NodeParts): Pick<AccountsApi, Changing> {
     async setGroups(name, groups, { volume } = {}) {
       const named = forChange(parts, volume)
       await accounts.of(named.volume).setGroups(name, groups)
+      return info(parts, named, name)
+    },
+
+    async setProvider(name, { url, value = name, volume, on } = {}) {
+      const named = forChange(parts, volume)
+      const provider = url === undefined ? undefined : { url, value, on: machines(named, on) }
+      await accounts.of(named.volume).setProvider(name, provider)
       return info(parts, named, name)
     },
 
@@ -153,7 +160,8 @@ function describe(
   { name: volumeName, volume }: NamedVolume,
   account: Account,
 ): AccountInfo {
-  const { name, record, grants, secrets } = account
+  const { name, record, grants, secrets, provider } = account
+  const nameOf = (peer: PeerId): string => volume.membership.nameOf(peer)
   const { kind, groups, label, door, expiresMs } = record
   return {
     volume: volumeName,
@@ -165,7 +173,8 @@ function describe(
     expiresMs,
     groups,
     grants,
-    on: Array.from(secrets.keys(), (peer) => volume.membership.nameOf(peer)),
+    on: Array.from(secrets.keys(), nameOf),
+    provider: provider && { ...provider, on: provider.on.map(nameOf) },
     closed: kind === 'group' ? undefined : accounts.whyClosed(volume, account),
   }
 }

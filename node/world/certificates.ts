@@ -23,7 +23,9 @@ export function endOf({ cert }: Certificate): WallTime {
 
 /** throws ShoalError 'usage' naming the file that cannot be read, or is none. */
 export async function readCertificate(files: Certificate): Promise<Certificate> {
-  const [cert, key] = await Promise.all([files.cert, files.key].map(readText))
+  const [cert, key] = await Promise.all(
+    [files.cert, files.key].map((file) => readText(file, 'the certificate')),
+  )
   const read = { cert: cert ?? '', key: key ?? '' }
   try {
     createSecureContext(read)
@@ -44,11 +46,14 @@ export async function stateOfFiles({ cert, key }: Certificate): Promise<string> 
   return stats.map(({ ino, mtimeNs, size }) => `${ino}.${mtimeNs}.${size}`).join()
 }
 
-async function readText(file: string): Promise<string> {
+/**
+ * The text of a file that config.yaml names. what: it is, for errors. throws ShoalError 'usage'.
+ */
+export async function readText(file: string, what: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
     const { message } = cause as Error
-    throw new ShoalError('usage', `the certificate cannot be read: ${message}`, { cause })
+    throw new ShoalError('usage', `${what} cannot be read: ${message}`, { cause })
   }
 }

@@ -11,7 +11,7 @@ import { fromHex, toHex } from '../bytes.ts'
 import { ShoalError } from '../errors.ts'
 import { parsePeerId } from '../ids.ts'
 import type { PeerId } from '../ids.ts'
-import { GRANT_PATH_MAX } from '../limits.ts'
+import { GRANT_PATH_MAX, GROUPS_MAX, PROVIDER_URL_MAX, PROVIDER_VALUE_MAX } from '../limits.ts'
 import { splitOnce } from '../split-once.ts'
 import type { WallTime } from '../units.ts'
 import { isVerb } from './verbs.ts'
@@ -53,10 +53,6 @@ const NAME = /^[a-z0-9][a-z0-9_.-]{0,62}$/
 const KEY_ID = /^SHOAL[A-Z2-7]{23}$/
 const TOKEN = /^[0-9a-f]{16}$/
 const KINDS: readonly AccountKind[] = ['user', 'group', 'key']
-/** Groups of an account, and of a session. */
-export const GROUPS_MAX = 8
-export const PROVIDER_URL_MAX = 512
-const PROVIDER_VALUE_MAX = 256
 const PROVIDER_PEERS_MAX = 32
 const PROVIDER_URL = /^https?:\/\/[\x21-\x7e]+$/
 const LABEL = /^[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}$/

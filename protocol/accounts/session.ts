@@ -4,7 +4,7 @@
 // on. This is the part that says what tokens mean: their signatures are somebody else's.
 import { parsePeerId } from '../ids.ts'
 import type { PeerId, VolumeId } from '../ids.ts'
-import { GRANT_PATH_MAX } from '../limits.ts'
+import { GRANT_PATH_MAX, GROUPS_MAX, PROVIDER_URL_MAX } from '../limits.ts'
 import type { Role } from '../roles.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../units.ts'
 import type { WallTime } from '../units.ts'
@@ -12,7 +12,7 @@ import { grantsOf } from './accounts.ts'
 import type { Account, Accounts } from './accounts.ts'
 import { boundGrants } from './grants.ts'
 import type { Grant } from './grants.ts'
-import { GROUPS_MAX, PROVIDER_URL_MAX, isAccountName, isKeyId, isToken } from './record.ts'
+import { isAccountName, isKeyId, isToken } from './record.ts'
 import { VERBS, isVerb, mayServe } from './verbs.ts'
 
 /** A token is good for so long, and a session with all its tokens. */
@@ -75,7 +75,7 @@ const FIELDS: ReadonlySet<string> = new Set(
 )
 
 /** Is it a name that a provider may have for a user? */
-function isSubject(text: string): boolean {
+export function isSubject(text: string): boolean {
   return SUBJECT.test(text)
 }
 

@@ -1,11 +1,12 @@
 // People with an account at the console: they come in by name and password, see what they may see,
 // and are out once they may not any more.
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import axe from 'axe-core'
-import { linkOf, withBrowser, withNodes } from './with-console.ts'
+import { CLIENT, CLIENT_SECRET, TestProvider } from '../hostile/openid-provider.ts'
+import { linkOf, start, withBrowser, withNodes } from './with-console.ts'
 import type { AxeResults } from 'axe-core'
 import type { Page } from 'playwright-core'
 import type { Member } from './with-console.ts'
@@ -118,7 +119,54 @@ describe('an account at the console', () => {
       })
     })
   })
+
+  test('comes in by a provider of OpenID Connect, and is told where that does not let it', async () => {
+    await using provider = await TestProvider.open()
+    provider.groups.set('mum', ['home'])
+    await withNodes(['office'], async ([office]) => {
+      assert.ok(office !== undefined)
+      await prepare(office)
+      await useProvider(office, provider.issuer)
+      const url = new URL(await linkOf(office))
+      await withBrowser(async (browser) => {
+        const page = await (await browser.newContext({ locale: 'en-GB' })).newPage()
+        page.setDefaultTimeout(SLOW_MS)
+        await page.goto(url.origin)
+        await page.getByRole('button', { name: 'Sign in at 127.0.0.1' }).click()
+        await page.locator('input[name=login]').fill('mum')
+        await page.locator('input[name=password]').fill('x')
+        await page.getByRole('button', { name: 'Sign-in' }).click()
+        await page.getByRole('button', { name: 'Continue' }).click()
+        await page.getByRole('link', { name: 'photos/' }).waitFor()
+        assert.equal(new URL(page.url()).origin, url.origin)
+        assert.equal(await page.locator('main').getByRole('link').count(), 1)
+        await page.getByRole('button', { name: 'Sign out' }).click()
+        provider.groups.set('mum', [])
+        await page.getByRole('button', { name: 'Sign in at 127.0.0.1' }).click()
+        await page.getByRole('button', { name: 'Continue' }).click()
+        await page.getByRole('alert').getByText('puts you in no group').waitFor()
+        await page.goto(`${url.origin}/v1/session/provider?code=x&state=x`)
+        await page.getByRole('alert').getByText('did not confirm who you are').waitFor()
+      })
+    })
+  })
 })
+
+/** A group for those who are "home" at a provider, and the door that they come in by. */
+async function useProvider(office: Member, issuer: string): Promise<void> {
+  await office.shoal('group', 'add', 'family')
+  await office.shoal('grant', 'family', '/photos', 'read')
+  await office.shoal('group', 'provider', 'family', '--issuer', issuer, '--value', 'home')
+  await office.shoal('down')
+  const secretFile = join(office.folder, 'client-secret')
+  await writeFile(secretFile, CLIENT_SECRET)
+  const file = join(office.home, 'config.yaml')
+  const oidc = `{ issuer: "${issuer}", client: ${CLIENT}, secretFile: ${secretFile} }`
+  const http = `{ listen: "127.0.0.1:0", oidc: ${oidc} }`
+  const before = await readFile(file, 'utf8')
+  await writeFile(file, before.replace(/^doors: .*$/m, `doors: [{ http: ${http} }]`))
+  await start(office)
+}
 
 async function isAccessible(page: Page): Promise<void> {
   await page.evaluate(axe.source)

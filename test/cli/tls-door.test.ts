@@ -27,6 +27,21 @@ async function shownAt({ hostname, port }: URL): Promise<{ pem: string; fingerpr
   }
 }
 
+/** The cookie of the session that a link to the console begins. */
+function cookieBy(link: URL, ca: string): Promise<string> {
+  const body = JSON.stringify({ code: link.hash.slice('#login='.length) })
+  return new Promise((resolve, reject) => {
+    const options = { method: 'POST', ca, servername: 'localhost' }
+    const sent = request(new URL('/v1/session', link), options)
+    sent.once('response', (response) => {
+      response.resume()
+      response.once('end', () => resolve(response.headers['set-cookie']?.[0] ?? ''))
+    })
+    sent.once('error', reject)
+    sent.end(body)
+  })
+}
+
 function statusOf(url: URL, ca: string, headers: Record<string, string>): Promise<number> {
   return new Promise((resolve, reject) => {
     const sent = request(new URL('/v1/status', url), { ca, headers, servername: 'localhost' })
@@ -54,6 +69,9 @@ test('a door with TLS is open beyond this machine, to who trusts its certificate
     assert.equal(await statusOf(here, pem, { authorization, host, origin }), 403)
     assert.equal(await statusOf(here, pem, {}), 401)
     await assert.rejects(asked(here, '/v1/status'), 'nothing is said without TLS')
+    const { url: link } = (await json('console')) as { readonly url: string }
+    const there = new URL(link.replace('0.0.0.0', '127.0.0.1'))
+    assert.match(await cookieBy(there, pem), /; HttpOnly; SameSite=Strict; Secure$/)
     await shoal('down')
     await shoal('up', '--detach', ...ALONE)
     const [again] = (await json('door', 'ls')) as readonly DoorStatus[]

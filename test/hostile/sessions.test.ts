@@ -1,19 +1,22 @@
 // Those who would go on with a session that has ended, make one themselves, or use that of another:
-// at the HTTP doors of two real nodes of one volume.
+// at the HTTP doors of two real nodes of one volume, of which one is a reader, and lies in the end.
 import assert from 'node:assert/strict'
-import { appendFile, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { signToken } from '../../node/doors/session-token.ts'
+import { IDENTITY_FILE } from '../../node/world/home-files.ts'
+import { fromHex } from '../../protocol/bytes.ts'
+import { identityFromSeed } from '../../protocol/signed.ts'
 import { decodeSession } from '../../protocol/accounts/session.ts'
 import type { SessionClaims } from '../../protocol/accounts/session.ts'
 import { asked } from '../cli/ask-http.ts'
 import type { Answer, Ask } from '../cli/ask-http.ts'
 import { TestCluster, eventually } from '../cluster/cluster.ts'
 import type { TestNode } from '../cluster/cluster.ts'
-import { HostileMember } from './hostile-member.ts'
 
 const PASSWORD = 'correct horse battery staple'
+const DOORS = 'doors: [{ http: 127.0.0.1:0 }, { webdav: { listen: 127.0.0.1:0, volume: main } }]\n'
 const FILE = '/v1/files/main/a/x'
 
 let cluster: TestCluster
@@ -27,7 +30,10 @@ before(async () => {
   await anna.shoal('mkdir', '/a')
   await writeFile(join(anna.folder, 'x'), 'secret')
   await anna.shoal('put', join(anna.folder, 'x'), '/a/x')
-  ben = await withDoor('ben', await anna.ask(async (one) => (await one.invite({})).ticket))
+  ben = await withDoor(
+    'ben',
+    await anna.ask(async (one) => (await one.invite({ role: 'reader' })).ticket),
+  )
   await eventually('ben has the file', async () => (await ben.run('stat', '/a/x')).code === 0)
 })
 after(() => cluster[Symbol.asyncDispose]())
@@ -35,10 +41,10 @@ after(() => cluster[Symbol.asyncDispose]())
 async function withDoor(name: string, ticket?: string): Promise<TestNode> {
   const node = cluster.node(name)
   await node.shoal('init')
-  await appendFile(join(node.home, 'config.yaml'), 'doors: [{ http: 127.0.0.1:0 }]\n')
+  await appendFile(join(node.home, 'config.yaml'), DOORS)
   await node.start({ ticket })
-  const [door] = await node.ask((one) => one.listDoors())
-  doors.set(node, new URL(door?.url ?? ''))
+  for (const { kind, url } of await node.ask((one) => one.listDoors()))
+    if (kind === 'http' && url !== undefined) doors.set(node, new URL(url))
   return node
 }
 
@@ -102,7 +108,7 @@ test('a session counts at each member, for what its account may do, and ends wit
   assert.equal(await statusWith(anna, next), 401)
 })
 
-test('signed out it is over at its machine, after a restart too, and is renewed no more', async () => {
+test('signed out it is over at its machine with all its tokens, and is renewed no more', async () => {
   await anna.ask((one) => one.addUser('carl', PASSWORD, { path: '/a' }))
   const token = await tokenOf('carl')
   const renewed = await at(anna, '/v1/session', { method: 'PUT', headers: bearer(token) })
@@ -111,10 +117,6 @@ test('signed out it is over at its machine, after a restart too, and is renewed 
   assert.equal(await statusWith(anna, next), 200)
   const out = await at(anna, '/v1/session', { method: 'DELETE', headers: bearer(token) })
   assert.equal(out.status, 204)
-  await anna.kill('SIGTERM')
-  await anna.start()
-  const [door] = await anna.ask((one) => one.listDoors())
-  doors.set(anna, new URL(door?.url ?? ''))
   for (const one of [token, next]) {
     assert.equal(await statusWith(anna, one), 401)
     const again = await at(anna, '/v1/session', { method: 'PUT', headers: bearer(one) })
@@ -145,35 +147,6 @@ test('whoever does not know the password has none, and guesses as slowly', async
       status,
       text,
     )
-})
-
-test('a member that lies begins none but those that it could, and no more than its role', async () => {
-  await using mallory = await HostileMember.join(anna, { role: 'reader' })
-  const { peer } = mallory.identity
-  const here = (await anna.status()).node.id
-  await anna.ask((one) =>
-    one.addUser('dora', PASSWORD, { path: '/a', verbs: ['read'], on: [peer, here] }),
-  )
-  const carl = claimsIn(await tokenOf('carl'))
-  const dora = claimsIn(await tokenOf('dora'))
-  const forged = async (claims: SessionClaims): Promise<number> =>
-    statusWith(anna, await signToken(mallory.identity, claims))
-  assert.equal(await forged({ ...carl, issuer: peer }), 401, 'it does not serve carl')
-  assert.equal(await forged(carl), 401, 'it is not anna')
-  const own = { ...dora, issuer: peer }
-  assert.equal(await forged(own), 200, 'what it reads itself')
-  for (const ask of [{ method: 'PUT', body: 'x' }, { method: 'DELETE' }])
-    assert.equal(await statusWith(anna, await signToken(mallory.identity, own), ask), 403)
-  const DAY_MS = 86_400_000
-  for (const wrong of [
-    { endsMs: dora.endsMs + DAY_MS },
-    { endsMs: dora.endsMs + DAY_MS, issuedMs: dora.issuedMs + DAY_MS },
-    { begunMs: dora.begunMs - DAY_MS },
-    { at: peer },
-  ])
-    assert.equal(await forged({ ...own, ...wrong } as SessionClaims), 401, JSON.stringify(wrong))
-  await anna.ask((one) => one.removePeer(peer, { now: true }))
-  assert.equal(await forged(own), 401, 'it is no member any more')
 })
 
 test('a cookie opens nothing without its page, is of no other page, and never set beforehand', async () => {
@@ -216,4 +189,58 @@ test('a cookie opens nothing without its page, is of no other page, and never se
   assert.match(String(renewed.headers['set-cookie']), /HttpOnly; SameSite=Strict/)
   assert.equal((await at(anna, '/v1/session', { method: 'DELETE', headers: now })).status, 204)
   assert.equal(await status(now), 401)
+})
+
+test('a key has sessions too, for the kind of door that it opens, and each door takes them', async () => {
+  const [any, dav] = await Promise.all(
+    [undefined, 'webdav'].map((door) =>
+      anna.ask((one) => one.createKey('test', { path: '/a', verbs: ['read'], door })),
+    ),
+  )
+  assert.ok(any !== undefined && dav !== undefined)
+  const begin = ({ account, secret }: typeof any): Promise<Answer> =>
+    at(anna, '/v1/session', {
+      method: 'POST',
+      body: JSON.stringify({ login: account.name, password: secret }),
+    })
+  assert.equal((await begin(dav)).status, 401)
+  const { token } = JSON.parse((await begin(any)).text) as { readonly token: string }
+  assert.equal(await statusWith(anna, token), 200)
+  const all = await anna.ask((one) => one.listDoors())
+  const url = new URL(all.find(({ kind }) => kind === 'webdav')?.url ?? '')
+  const status = async (method: string): Promise<number> =>
+    (await asked(url, '/a/x', { method, headers: bearer(token) })).status
+  assert.deepEqual([await status('GET'), await status('DELETE')], [200, 403])
+  await anna.ask((one) => one.removeAccount(any.account.name))
+  assert.deepEqual([await status('GET'), await statusWith(anna, token)], [401, 401])
+})
+
+test('a member that lies begins none but those that it could, and no more than its role', async () => {
+  const seed = await readFile(join(ben.home, IDENTITY_FILE), 'utf8')
+  const identity = identityFromSeed(fromHex(seed.trim()))
+  const { peer } = identity
+  const here = (await anna.status()).node.id
+  await anna.ask((one) =>
+    one.addUser('dora', PASSWORD, { path: '/a', verbs: ['read'], on: [peer, here] }),
+  )
+  const carl = claimsIn(await tokenOf('carl'))
+  const dora = claimsIn(await tokenOf('dora'))
+  const forged = async (claims: SessionClaims): Promise<number> =>
+    statusWith(anna, await signToken(identity, claims))
+  assert.equal(await forged({ ...carl, issuer: peer }), 401, 'it does not serve carl')
+  assert.equal(await forged(carl), 401, 'it is not anna')
+  const own = { ...dora, issuer: peer }
+  assert.equal(await forged(own), 200, 'what it reads itself')
+  for (const ask of [{ method: 'PUT', body: 'x' }, { method: 'DELETE' }])
+    assert.equal(await statusWith(anna, await signToken(identity, own), ask), 403)
+  const DAY_MS = 86_400_000
+  for (const wrong of [
+    { endsMs: dora.endsMs + DAY_MS },
+    { endsMs: dora.endsMs + DAY_MS, issuedMs: dora.issuedMs + DAY_MS },
+    { begunMs: dora.begunMs - DAY_MS },
+    { at: peer },
+  ])
+    assert.equal(await forged({ ...own, ...wrong } as SessionClaims), 401, JSON.stringify(wrong))
+  await anna.ask((one) => one.removePeer(peer, { now: true }))
+  assert.equal(await forged(own), 401, 'it is no member any more')
 })

@@ -22,6 +22,18 @@ const WRONG_FILES: readonly (readonly [string, RegExp])[] = [
   ['name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\ncapacity: much', /capacity must be a size/],
   ['name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\nrepairRate: 10', /repairRate must be at least 1KB/],
   ['name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\nmdns: maybe', /mdns must be true or false/],
+  ...(
+    [
+      ['issuer: http://id.example, client: shoal', /must be the https:\/\/ URL of the provider/],
+      ['issuer: "https://id.example/?x", client: shoal', /must be the https:\/\/ URL/],
+      ['issuer: id.example, client: shoal', /must be the https:\/\/ URL of the provider/],
+      ['issuer: https://id.example, client: a b', /must be a word/],
+      ['issuer: https://id.example, client: a, secretFile: x', /must be the absolute path/],
+    ] as const
+  ).map(([oidc, error]): [string, RegExp] => [
+    `name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\ndoors: [{ http: { listen: 127.0.0.1:0, oidc: { ${oidc} } } }]`,
+    error,
+  ]),
   [
     'name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\nport: 1',
     /there is no key "port"\. The keys are name, zone/,

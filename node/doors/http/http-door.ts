@@ -2,8 +2,11 @@
 // the page of people (the console), which asks the same by a session.
 import { ShoalError, asShoalError } from '../../../protocol/errors.ts'
 import { splitOnce } from '../../../protocol/split-once.ts'
+import type { DoorConfig, OidcConfig } from '../../door-config.ts'
 import type { LocalServer } from '../../world/local-server.ts'
+import { readText } from '../../world/certificates.ts'
 import type { DoorComponents } from '../doors.ts'
+import { ProviderSignIn } from '../oidc/provider-sign-in.ts'
 import { askForBody } from '../web-answers.ts'
 import { visitorOf } from '../web-server.ts'
 import type { Exchange } from '../web-server.ts'
@@ -15,19 +18,39 @@ import { serveConsole } from './console.ts'
 import { wrongMethod } from './http-failure.ts'
 import { describeApi } from './openapi.ts'
 import { requestPath } from './request-path.ts'
-import { SESSION_PATH, serveSession, visitOf } from './session.ts'
+import { serveSessions, visitOf } from './session.ts'
+import type { ProviderParts } from './provider.ts'
 import { UPLOADS_PATH, serveUpload } from './upload-requests.ts'
 import type { UploadExchange } from './upload-requests.ts'
 
 /** throws ShoalError 'usage' naming the address. */
-export async function openHttpDoor(components: DoorComponents): Promise<LocalServer> {
+export async function openHttpDoor(
+  components: DoorComponents,
+  { oidc }: Extract<DoorConfig, { kind: 'http' }>,
+): Promise<LocalServer> {
   // What is left of the last run is looked after, whether somebody asks or not.
   await components.httpState()
-  return components.serve('the HTTP door', (exchange) => respond(components, exchange))
+  const provider = oidc && (await providerOf(components, oidc))
+  const parts = { ...components, provider }
+  return components.serve('the HTTP door', (exchange) => respond(parts, exchange))
+}
+
+async function providerOf(
+  { clock, random, accounts, volumes, accountSessions: sessions }: DoorComponents,
+  config: OidcConfig,
+): Promise<ProviderSignIn> {
+  const { secretFile } = config
+  const secret =
+    secretFile && (await readText(secretFile, 'the secret of the client of OpenID Connect'))
+  const parts = { clock, random, accounts, volumes, sessions }
+  return new ProviderSignIn(parts, { config, secret: secret?.trim() })
 }
 
 /** Never rejects. */
-async function respond(components: DoorComponents, exchange: Exchange): Promise<void> {
+async function respond(
+  components: DoorComponents & ProviderParts,
+  exchange: Exchange,
+): Promise<void> {
   const { gate } = components
   const { request, response } = exchange
   await answered(components, exchange, async () => {
@@ -35,7 +58,7 @@ async function respond(components: DoorComponents, exchange: Exchange): Promise<
     gate.checkOrigin(visitor)
     const [path] = splitOnce(request.url ?? '/', '?')
     if (await serveConsole(exchange, path)) return
-    if (path === SESSION_PATH) return await serveSession(components, visitor, exchange)
+    if (await serveSessions(components, visitor, { path, exchange })) return
     const visit = await visitOf(components, visitor, request)
     askForBody({ request, response })
     const { uploads, idempotency } = await components.httpState()

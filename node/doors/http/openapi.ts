@@ -6,6 +6,7 @@ import { HTTP_ROUTES } from './calls.ts'
 import { LOOKING_CALLS } from './idempotency.ts'
 import { ANSWERS, componentSchemas } from './schemas.ts'
 import type { SchemaName } from './schemas.ts'
+import { PROVIDER_PATH, WAYS_PATH } from './provider.ts'
 import { SESSION_PATH, beginBody } from './session.ts'
 import { PARTIAL_TYPE, UPLOADS_PATH } from './upload-requests.ts'
 
@@ -188,7 +189,7 @@ function streamPaths(): Json {
 function sessionPaths(): Json {
   const body = { 'application/json': { schema: fieldsOf(beginBody) } }
   const session = {
-    200: { description: 'the session', content: { 'application/json': { schema: {} } } },
+    200: { description: 'as it is asked for', content: { 'application/json': { schema: {} } } },
     default: FAILURE,
   }
   return {
@@ -204,6 +205,17 @@ function sessionPaths(): Json {
       delete: {
         operationId: 'endSession',
         responses: { 204: { description: 'it has ended' }, default: FAILURE },
+      },
+    },
+    [WAYS_PATH]: {
+      get: { operationId: 'showProvider', security: [], responses: session },
+    },
+    [PROVIDER_PATH]: {
+      post: { operationId: 'beginAtProvider', security: [], responses: session },
+      get: {
+        operationId: 'comeBackFromProvider',
+        security: [],
+        responses: { 303: { description: 'to the console' }, default: FAILURE },
       },
     },
   }

@@ -14,13 +14,17 @@ import { isSessionToken } from '../account-sessions.ts'
 import type { GivenSession, SessionWish } from '../account-sessions.ts'
 import type { DoorComponents } from '../doors.ts'
 import type { Visitor } from '../gate.ts'
+import type { ProviderSignIn } from '../oidc/provider-sign-in.ts'
 import { readBody } from '../read-body.ts'
 import type { SessionSecrets } from '../sessions.ts'
 import type { Visit } from '../visit.ts'
 import { sendNothing } from '../web-answers.ts'
 import type { Exchange } from '../web-server.ts'
 import { sendJson } from './answers.ts'
-import { HttpFailure, wrongMethod } from './http-failure.ts'
+import { cookieIn } from './cookies.ts'
+import { wrongMethod } from './http-failure.ts'
+import { PROVIDER_PATH, WAYS_PATH, providerCookie, serveProvider, shownSignIn } from './provider.ts'
+import type { ProviderParts } from './provider.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 export const SESSION_PATH = '/v1/session'
@@ -32,7 +36,8 @@ const SECRET = /^[\w-]{43}$/
 const BEARER = /^Bearer (\S+)$/i
 
 type BeginBody =
-  { readonly code: string } | ({ readonly login: string; readonly password: string } & WishFields)
+  | { readonly code: string; readonly page?: boolean | undefined }
+  | ({ readonly login: string; readonly password: string } & WishFields)
 
 /** How far the session is to go, and whether it is of a page. */
 interface WishFields {
@@ -43,7 +48,7 @@ interface WishFields {
 }
 
 export const beginBody: z.ZodType<BeginBody> = z.union([
-  z.strictObject({ code: z.string().regex(SECRET) }),
+  z.strictObject({ code: z.string().regex(SECRET), page: z.boolean().optional() }),
   z.strictObject({
     login: z.string().min(1).max(LOGIN_MAX),
     password: z.string().min(1).max(PASSWORD_MAX),
@@ -54,34 +59,48 @@ export const beginBody: z.ZodType<BeginBody> = z.union([
   }),
 ])
 
-type Doors = Pick<DoorComponents, 'gate' | 'accountSessions'>
+type Doors = Pick<DoorComponents, 'gate' | 'accountSessions'> & ProviderParts
 
 /** The session that a request shows, as it shows it. */
 type Shown =
   | { readonly kind: 'link'; readonly secrets: SessionSecrets }
   | { readonly kind: 'account'; readonly token: string; readonly page?: string }
 
-export async function serveSession(
+/** Answers what is about sessions. returns false for any other request. */
+export async function serveSessions(
   doors: Doors,
   visitor: Visitor,
-  exchange: Exchange,
-): Promise<void> {
+  { path, exchange }: { readonly path: string; readonly exchange: Exchange },
+): Promise<boolean> {
   const { request, response } = exchange
-  checkSite(request)
+  const comesBack = path === PROVIDER_PATH && request.method === 'GET'
+  if (![SESSION_PATH, PROVIDER_PATH, WAYS_PATH].includes(path)) return false
+  // Another site sends the browser back, to whatever it has begun itself.
+  if (!comesBack) checkSite(request)
+  if (path === SESSION_PATH) await serveSession(doors, visitor, exchange)
+  else if (path === PROVIDER_PATH) await serveProvider(doors, visitor, exchange)
+  else sendJson(response, { provider: doors.provider?.name })
+  return true
+}
+
+async function serveSession(doors: Doors, visitor: Visitor, exchange: Exchange): Promise<void> {
+  const { request, response } = exchange
   const cookie = cookieOf(visitor, request)
   const shown = shownBy(request)
   switch (request.method) {
     case 'GET':
       return sendJson(response, await describe(doors, visitor, request))
     case 'POST': {
-      const begun = await slowedDown(begin(doors, visitor, request))
+      const begun = await begin(doors, visitor, request)
+      const cookies = begun.cookie === undefined ? [] : [cookie(begun.cookie)]
       // Whoever had set a cookie before has no part in what begins.
       if (begun.cookie !== undefined && shown?.kind !== undefined) await end(doors, shown)
-      if (begun.cookie !== undefined) response.setHeader('set-cookie', cookie(begun.cookie))
+      if (shownSignIn(request) !== undefined) cookies.push(providerCookie(visitor, request))
+      if (cookies.length > 0) response.setHeader('set-cookie', cookies)
       return sendJson(response, begun.answer)
     }
     case 'PUT':
-      return renew(doors, { shown, cookie, response })
+      return renew(doors, { visitor, shown, cookie, response })
     case 'DELETE':
       if (shown !== undefined) await end(doors, shown)
       response.setHeader('set-cookie', `${cookie('')}; Max-Age=0`)
@@ -99,21 +118,11 @@ export async function visitOf(
 ): Promise<Visit> {
   const { authorization } = request.headers
   const shown = authorization === undefined ? shownBy(request) : undefined
-  if (shown === undefined) return slowedDown(gate.byHeader(visitor, authorization))
+  if (shown === undefined) return gate.byHeader(visitor, authorization)
   checkSite(request)
   if (shown.kind === 'link') return gate.bySession(visitor, shown.secrets)
   const claims = await accountSessions.claimsOf(shown.token, shown.page)
   return gate.bySessionClaims(visitor, claims)
-}
-
-/** Tells who showed too many wrong secrets that it is to wait. */
-async function slowedDown<Result>(shown: Promise<Result>): Promise<Result> {
-  try {
-    return await shown
-  } catch (error) {
-    if (!hasCode(error, 'EBUSY')) throw error
-    throw new HttpFailure('EBUSY', error.message, { status: 429 })
-  }
 }
 
 /** Browsers say by which page a request is made: none but ours may use a session. */
@@ -129,13 +138,33 @@ interface Begun {
   readonly cookie?: string
 }
 
-async function begin({ gate }: Doors, visitor: Visitor, request: IncomingMessage): Promise<Begun> {
+async function begin(
+  { gate, provider }: Doors,
+  visitor: Visitor,
+  request: IncomingMessage,
+): Promise<Begun> {
   const body = await bodyOf(request)
   if ('code' in body) {
+    const byProvider = await finish(provider, request, body)
+    if (byProvider !== undefined) {
+      gate.bySessionClaims(visitor, byProvider.claims)
+      return begunBy(byProvider)
+    }
     const { cookie, page } = await gate.beginSession(visitor, body.code)
     return { cookie, answer: { page } }
   }
   return begunBy(await gate.beginAccountSession(visitor, body, wishOf(body)))
+}
+
+/** The session of who comes back from the provider, if the code is one of that. */
+async function finish(
+  provider: ProviderSignIn | undefined,
+  request: IncomingMessage,
+  { code, page = true }: { readonly code: string; readonly page?: boolean | undefined },
+): Promise<GivenSession | undefined> {
+  const cookie = shownSignIn(request)
+  if (provider === undefined || cookie === undefined) return undefined
+  return provider.finish({ cookie, code }, { isOfPage: page })
 }
 
 function begunBy({ token, page, claims }: GivenSession): Begun {
@@ -160,28 +189,37 @@ function boundPath(path = '/'): string {
   throw new ShoalError('usage', 'the path of a session is one of its volume, from "/"')
 }
 
+interface Renewal {
+  readonly visitor: Visitor
+  readonly shown: Shown | undefined
+  readonly cookie: (value: string) => string
+  readonly response: ServerResponse
+}
+
 async function renew(
-  { accountSessions }: Doors,
-  {
-    shown,
-    cookie,
-    response,
-  }: { shown: Shown | undefined; cookie: (value: string) => string; response: ServerResponse },
+  { gate, accountSessions, provider }: Doors,
+  { visitor, shown, cookie, response }: Renewal,
 ): Promise<void> {
   if (shown?.kind !== 'account')
     throw new ShoalError('unsupported', 'what is renewed is the session of an account')
   const claims = await accountSessions.claimsOf(shown.token, shown.page)
-  const { token, claims: renewed } = await accountSessions.renew(claims)
+  gate.bySessionClaims(visitor, claims)
+  const isProvided = claims.holder.kind === 'provided'
+  const { token, claims: renewed } = await (isProvided && provider !== undefined
+    ? provider.renew(claims)
+    : accountSessions.renew(claims))
   if (shown.page === undefined) return sendJson(response, { token, ...timesOf(renewed) })
   response.setHeader('set-cookie', cookie(token))
   return sendJson(response, timesOf(renewed))
 }
 
 /** One that has ended already ends no more. */
-async function end({ gate, accountSessions }: Doors, shown: Shown): Promise<void> {
+async function end({ gate, accountSessions, provider }: Doors, shown: Shown): Promise<void> {
   if (shown.kind === 'link') return gate.endSession(shown.secrets)
   const { token, page } = shown
-  const ending = accountSessions.claimsOf(token, page).then((claims) => accountSessions.end(claims))
+  const ending = accountSessions
+    .claimsOf(token, page)
+    .then((claims) => (provider ?? accountSessions).end(claims))
   await ending.catch((error: unknown) => {
     if (!hasCode(error, 'EACCES')) throw error
   })
@@ -194,8 +232,9 @@ async function describe(doors: Doors, visitor: Visitor, request: IncomingMessage
     const { who } = await visitOf(doors, visitor, request)
     return { who, isOwner: who === 'owner' }
   }
-  const { accountSessions } = doors
+  const { gate, accountSessions } = doors
   const claims = await accountSessions.claimsOf(shown.token, shown.page)
+  gate.bySessionClaims(visitor, claims)
   return {
     who: accountSessions.loginOf(claims),
     isOwner: false,
@@ -221,14 +260,10 @@ async function bodyOf(request: IncomingMessage): Promise<BeginBody> {
 
 /** A cookie without the header of the page shows nothing, and neither does that without it. */
 function shownBy(request: IncomingMessage): Shown | undefined {
-  const { cookie = '', authorization, [PAGE_HEADER]: page } = request.headers
+  const { authorization, [PAGE_HEADER]: page } = request.headers
   const [, bearer] = BEARER.exec(authorization ?? '') ?? []
   if (bearer !== undefined && isSessionToken(bearer)) return { kind: 'account', token: bearer }
-  const begins = `${cookieName(request)}=`
-  const found = cookie
-    .split('; ')
-    .find((one) => one.startsWith(begins))
-    ?.slice(begins.length)
+  const found = cookieIn(request, cookieName(request))
   if (found === undefined || typeof page !== 'string' || !SECRET.test(page)) return undefined
   if (isSessionToken(found)) return { kind: 'account', token: found, page }
   return SECRET.test(found) ? { kind: 'link', secrets: { cookie: found, page } } : undefined

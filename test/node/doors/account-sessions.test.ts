@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SignJWT, importJWK } from 'jose'
 import { NodeAccounts } from '../../../node/accounts/node-accounts.ts'
+import { VERIFIER_BYTES } from '../../../node/accounts/passwords.ts'
 import { AccountSessions } from '../../../node/doors/account-sessions.ts'
 import type { SessionWish } from '../../../node/doors/account-sessions.ts'
 import type { Grant } from '../../../protocol/accounts/grants.ts'
@@ -14,7 +15,6 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../protocol/units.ts'
 import { SeededRandom } from '../../../simulations/random.ts'
 import { Replica, send } from '../log/replicas.ts'
 
-const PASSWORD = 'correct horse'
 const ALL: Grant = { path: '/', verbs: ['add', 'write', 'read'] }
 
 /** A machine with its accounts and sessions. */
@@ -49,8 +49,7 @@ class Machine {
     { on = [this.peer], grants = [ALL] }: { on?: PeerId[]; grants?: Grant[] } = {},
     record: Partial<AccountRecord> = {},
   ): Promise<void> {
-    const random = new SeededRandom(name, 'user')
-    const bytes = await this.accounts.passwords.verifierOf(PASSWORD, random)
+    const bytes = new Uint8Array(VERIFIER_BYTES)
     const whole = { kind: 'user', groups: [], ...record } as const
     await this.#ofVolume.add({ name, record: whole, grants, secret: { bytes, on } })
   }
@@ -60,8 +59,8 @@ class Machine {
   }
 
   async signIn(name: string, wish: SessionWish = {}): ReturnType<AccountSessions['begin']> {
-    const entrant = await this.accounts.byPassword(`${name}@main`, PASSWORD)
-    assert.ok(entrant !== undefined)
+    const entrant = this.accounts.find(`${name}@main`)
+    assert.ok(entrant?.secret !== undefined)
     return this.sessions.begin(entrant, wish)
   }
 
@@ -116,8 +115,7 @@ describe('sessions of accounts', () => {
     const carl = await shelf.signIn('carl')
     for (const { token } of [anna, ben, carl])
       assert.equal(await attic.allows(token), 'read+add+write /')
-    const random = new SeededRandom('again', 'user')
-    const bytes = await attic.accounts.passwords.verifierOf(PASSWORD, random)
+    const bytes = new Uint8Array(VERIFIER_BYTES)
     await attic.accounts.of(volume).setSecret('anna', { bytes, on })
     await attic.accounts.of(volume).remove('ben')
     await attic.addUser('ben', { on })
@@ -278,6 +276,37 @@ describe('sessions of accounts', () => {
     ])
       assert.equal(await attic.allows(text), 'nothing', text.slice(0, 200))
     assert.equal(await stranger.allows(token), 'nothing')
+  })
+
+  test('a user of a provider is in the groups that it says, at each member, while they say so', async () => {
+    const attic = await Machine.founder()
+    const shelf = await attic.member('shelf', 'writer')
+    const { volume } = attic.replica
+    const ofVolume = attic.accounts.of(volume)
+    const record = { kind: 'group', groups: [] } as const
+    const grants = [{ path: '/photos', verbs: ['read'] }] as const
+    for (const name of ['family', 'staff']) await ofVolume.add({ name, record, grants })
+    const url = 'https://id.example'
+    await ofVolume.setProvider('family', { url, value: 'home', on: [attic.peer] })
+    await send(attic.replica, shelf.replica)
+    const holder = { kind: 'provided', provider: url, subject: 'u-1', groups: ['family'] } as const
+    const named = attic.replica.volumes.find(undefined)
+    const { token, claims } = await attic.sessions.beginOf(named, holder, {})
+    for (const one of [attic, shelf]) assert.equal(await one.allows(token), 'read /photos')
+    const wrong = [
+      await shelf.forge(encodeSession({ ...claims, issuer: shelf.peer })),
+      await attic.forge(encodeSession({ ...claims, holder: { ...holder, groups: ['staff'] } })),
+    ]
+    for (const one of wrong) assert.equal(await attic.allows(one), 'nothing')
+    await assert.rejects(attic.sessions.renew(claims, ['staff']), { code: 'EACCES' })
+    await assert.rejects(attic.sessions.renew(claims), { code: 'EACCES' }, 'nobody was asked')
+    await ofVolume.setProvider('family', undefined)
+    await send(attic.replica, shelf.replica)
+    for (const one of [attic, shelf]) assert.equal(await one.allows(token), 'nothing')
+    await assert.rejects(ofVolume.setProvider('nobody', undefined), { code: 'ENOENT' })
+    await assert.rejects(ofVolume.setProvider('family', { url: 'x', value: '', on: [] }), {
+      code: 'usage',
+    })
   })
 
   test('a machine that hears of nobody takes none', async () => {

@@ -220,6 +220,22 @@ describe('the calls of an account', () => {
     }
   })
 
+  test('a history that is followed ends with the grant', async () => {
+    const grants: Grant[] = [{ path: '/', verbs: ['read'] }]
+    const { api } = recorder()
+    const readLog = (): AsyncIterable<unknown> => pagesOf([['one'], ['two']])
+    const followed = limited(grants, { api: { ...api, readLog } as NodeApi, calls: [] }).api
+    const seen: unknown[] = []
+    const follow = async (): Promise<void> => {
+      for await (const page of followed.readLog('/', { follow: true })) {
+        seen.push(page)
+        grants.pop()
+      }
+    }
+    await assert.rejects(follow(), { code: 'EPERM' })
+    assert.deepEqual(seen, [['one']])
+  })
+
   test('nobody but the owner makes programs that run as somebody else', async () => {
     const { api } = limited([{ path: '/', verbs: VERBS }])
     assert.equal(await isAllowed(() => api.writeFile('/x', NOTHING, { mode: 0o4755 })), false)
