@@ -224,7 +224,7 @@ export class Node implements LocalNode {
   #shardServer(): ShardServer {
     const { network, clock, random } = this.#c.world
     return new ShardServer(
-      { network, clock, random, store: this.#store },
+      { network, clock, random, store: this.#store, tracer: this.#c.tracer },
       {
         accessTo: (volume) => this.#hosted.get(volume)?.map,
         isForeign: (volume, what) => this.#hosted.isForeign(volume, what),
