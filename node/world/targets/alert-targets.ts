@@ -1,10 +1,10 @@
 // The targets that are told of alerts: a command of this machine, a webhook, a mailbox. They are in
 // config.yaml of this machine alone; what is told is never part of a command line of a shell.
 import { once } from 'node:events'
-import { ShoalError, oneLine } from '../../protocol/errors.ts'
-import { HIDDEN_CHARS } from '../../protocol/hidden-chars.ts'
+import { ShoalError, oneLine } from '../../../protocol/errors.ts'
+import { HIDDEN_CHARS } from '../../../protocol/hidden-chars.ts'
 import { postJson } from './post-json.ts'
-import { runProgram } from './run-program.ts'
+import { runProgram } from '../run-program.ts'
 
 const COMPLAINT_MAX = 300
 /** Chars of an argument of a program, or of a header of a mail. */
