@@ -5,6 +5,7 @@
 // many: a request that is flagged takes one of the tokens of which each request of a peer adds
 // `sample`.
 import { asShoalError } from '../../protocol/errors.ts'
+import { enforces } from '../../protocol/trust.ts'
 import { SPAN_ID_BYTES, TRACE_ID_BYTES } from '../../protocol/wire/trace-context.ts'
 import type { TraceContext } from '../../protocol/wire/trace-context.ts'
 import type { Instant } from '../../protocol/units.ts'
@@ -72,7 +73,7 @@ export class Recorder implements Tracer {
   }
 
   served(name: string, facts: SpanFacts, from: TraceContext | undefined): Span {
-    const isSampled = from === undefined ? this.#isChosen() : this.#isToken(from)
+    const isSampled = from === undefined ? this.#isChosen() : this.#isGranted(from)
     return this.#begin({ name, facts, kind: 'server' }, from, isSampled)
   }
 
@@ -81,7 +82,8 @@ export class Recorder implements Tracer {
     return sample > 0 && (sample >= 1 || this.#c.random.number() < sample)
   }
 
-  #isToken({ isSampled }: TraceContext): boolean {
+  #isGranted({ isSampled }: TraceContext): boolean {
+    if (!enforces('traces-by-own')) return isSampled
     this.#tokens = Math.min(this.#tokens + this.#options.sample, TOKENS_MAX)
     if (!isSampled || this.#tokens < 1) return false
     this.#tokens--
