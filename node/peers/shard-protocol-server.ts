@@ -186,7 +186,8 @@ export class ShardServer {
     const { peer } = session
     const isMember = this.#hooks.accessTo(volume)?.isMember(peer) === true
     const facts = { peer, ...(isMember && { volume }) }
-    const span = this.#tracer.served(`shard.${kind}`, facts, isMember ? trace : undefined)
+    const span = this.#tracer.served(`shard.${kind}`, facts)
+    span.below(isMember ? trace : undefined)
     return ended(
       span,
       within(span, () => this.#answer(session, request)),

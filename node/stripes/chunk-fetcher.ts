@@ -94,7 +94,7 @@ export class ChunkFetcher {
       const { cold } = this.#parts
       if (cold === undefined || known.cold.length === 0) return []
       const read: Attempt<Uint8Array> = async (scope) => {
-        const sealed = await cold.chunk(known, index, scope)
+        const sealed = await traced('cold.read', () => cold.chunk(known, index, scope))
         isFromTier = true
         return sealed
       }

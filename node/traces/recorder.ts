@@ -11,7 +11,7 @@ import type { TraceContext } from '../../protocol/wire/trace-context.ts'
 import type { Instant } from '../../protocol/units.ts'
 import type { Clock, Random } from '../world/world.ts'
 import { tracedCalls } from './traced-calls.ts'
-import type { Span, SpanFacts, Tracer } from './span.ts'
+import type { ServedSpan, Span, SpanFacts, Tracer } from './span.ts'
 
 const WAITING_MAX = 4096
 const OF_ONE_MAX = 512
@@ -69,12 +69,14 @@ export class Recorder implements Tracer {
   }
 
   root(name: string, facts: SpanFacts): Span {
-    return this.#begin({ name, facts, kind: 'server' }, undefined, this.#isChosen())
+    const { door, peer } = facts
+    const away = peer === undefined ? 'inside' : 'client'
+    const kind = door === undefined ? away : 'server'
+    return this.#begin({ name, facts, kind }, this.#isChosen())
   }
 
-  served(name: string, facts: SpanFacts, from: TraceContext | undefined): Span {
-    const isSampled = from === undefined ? this.#isChosen() : this.#isGranted(from)
-    return this.#begin({ name, facts, kind: 'server' }, from, isSampled)
+  served(name: string, facts: SpanFacts): ServedSpan {
+    return this.#begin({ name, facts, kind: 'server' }, false)
   }
 
   #isChosen(): boolean {
@@ -90,13 +92,13 @@ export class Recorder implements Tracer {
     return true
   }
 
-  #begin(begun: Begun, from: TraceContext | undefined, isSampled: boolean): Span {
-    const trace = new LocalTrace(this.#c, this.#closing, from, isSampled)
+  #begin(begun: Begun, isSampled: boolean): RecordedSpan {
+    const trace = new LocalTrace(this.#c, this.#keeper, isSampled)
     return new RecordedSpan(trace, undefined, begun)
   }
 
-  /** Takes a span that has ended from its trace. */
-  readonly #closing: Closing = {
+  readonly #keeper: Keeper = {
+    isSampledBelow: (from) => (from === undefined ? this.#isChosen() : this.#isGranted(from)),
     ended: (trace, span, isRoot) => {
       if (isRoot) this.#close(trace, span)
       else if (trace.fate === 'told') this.#c.take([span])
@@ -139,16 +141,18 @@ interface Begun {
   readonly kind: SpanKind
 }
 
-interface Closing {
+/** The recorder, for its traces. */
+interface Keeper {
+  isSampledBelow(from: TraceContext | undefined): boolean
   ended(trace: LocalTrace, span: EndedSpan, isRoot: boolean): void
 }
 
 /** The part of a trace that is of this node. */
 class LocalTrace {
   readonly clock: Pick<Clock, 'now'>
-  readonly closing: Closing
-  readonly from: TraceContext | undefined
-  readonly isSampled: boolean
+  readonly keeper: Keeper
+  from: TraceContext | undefined
+  isSampled: boolean
   /** Those that wait. */
   readonly spans: EndedSpan[] = []
   left = 0
@@ -157,16 +161,10 @@ class LocalTrace {
   readonly #random: Pick<Random, 'bytes'>
   #id: Uint8Array | undefined
 
-  constructor(
-    { clock, random }: RecorderComponents,
-    closing: Closing,
-    from: TraceContext | undefined,
-    isSampled: boolean,
-  ) {
+  constructor({ clock, random }: RecorderComponents, keeper: Keeper, isSampled: boolean) {
     this.clock = clock
     this.#random = random
-    this.closing = closing
-    this.from = from
+    this.keeper = keeper
     this.isSampled = isSampled
   }
 
@@ -175,12 +173,18 @@ class LocalTrace {
     return (this.#id ??= this.from?.traceId ?? this.#random.bytes(TRACE_ID_BYTES))
   }
 
+  /** Not any more once its id was told to others. */
+  below(from: TraceContext | undefined): void {
+    this.isSampled = this.keeper.isSampledBelow(from)
+    if (this.#id === undefined) this.from = from
+  }
+
   newSpanId(): Uint8Array {
     return this.#random.bytes(SPAN_ID_BYTES)
   }
 }
 
-class RecordedSpan implements Span, EndedSpan {
+class RecordedSpan implements ServedSpan, EndedSpan {
   readonly name: string
   readonly kind: SpanKind
   readonly startAt: Instant
@@ -228,6 +232,10 @@ class RecordedSpan implements Span, EndedSpan {
     return { traceId: this.traceId, spanId: this.id, isSampled: this.#trace.isSampled }
   }
 
+  below(from: TraceContext | undefined): void {
+    this.#trace.below(from)
+  }
+
   child(name: string, facts: SpanFacts = {}): Span {
     const kind = facts.peer === undefined ? 'inside' : 'client'
     return new RecordedSpan(this.#trace, this, { name, facts, kind })
@@ -238,6 +246,6 @@ class RecordedSpan implements Span, EndedSpan {
     this.#endAt = this.#trace.clock.now()
     if (facts !== undefined) this.facts = { ...this.facts, ...facts }
     if (error !== undefined) this.code = asShoalError(error).code
-    this.#trace.closing.ended(this.#trace, this, this.#parent === undefined)
+    this.#trace.keeper.ended(this.#trace, this, this.#parent === undefined)
   }
 }

@@ -31,6 +31,14 @@ export interface Span {
   end(facts?: SpanFacts, error?: unknown): void
 }
 
+export interface ServedSpan extends Span {
+  /**
+   * Put it where the peer says that it is, once that is known; whether it is told of is decided
+   * then. `from` is believed in nothing else.
+   */
+  below(from: TraceContext | undefined): void
+}
+
 export interface Tracer {
   /**
    * The same object, each of whose calls is a span until all of its answer has come: a root, or a
@@ -39,8 +47,8 @@ export interface Tracer {
   calls<Target extends object>(target: Target, door: string): Target
   /** Begin what came in here. */
   root(name: string, facts: SpanFacts): Span
-  /** Begin what a peer has asked for; `from` is of the peer, and believed in nothing. */
-  served(name: string, facts: SpanFacts, from: TraceContext | undefined): Span
+  /** Begin what a peer has asked for. */
+  served(name: string, facts: SpanFacts): ServedSpan
 }
 
 let underWay: AsyncLocalStorage<Span> | undefined

@@ -13,6 +13,7 @@ import type { CollectedSpan } from './collector.ts'
 const NAME = 'canary-of-a-name'
 const SECRET = 'canary-of-a-token'
 const SIZE = 300_000
+const CLIENT = 3
 
 test('one trace spans two nodes, from the door of one to the disk of the other', async () => {
   await using collector = await Collector.open()
@@ -64,6 +65,19 @@ test('one trace spans two nodes, from the door of one to the disk of the other',
   assert.ok(Number(attribute(call?.attributes ?? [], 'shoal.bytes')) > 0)
   for (const { startTimeUnixNano, endTimeUnixNano } of trace)
     assert.ok(BigInt(startTimeUnixNano) <= BigInt(endTimeUnixNano))
+  // Exchanges of logs are of one trace, too.
+  await eventually('both sides of an exchange have come', () => {
+    const [opened] = collector.spans.filter(
+      ({ name, kind, spanId }) =>
+        name === 'log.exchange' &&
+        kind === CLIENT &&
+        collector.spans.some(({ parentSpanId }) => parentSpanId === spanId),
+    )
+    return Promise.resolve(opened !== undefined)
+  })
+  // A write waits for the disk.
+  const put = collector.spans.find(({ name }) => name === 'control.settle')
+  assert.ok(of(collector, put?.traceId).some(({ name }) => name === 'store.commit'))
   // The token goes to the collector alone; nothing else of the user's goes even there.
   assert.ok(collector.headers.every(({ authorization }) => authorization === `Bearer ${SECRET}`))
   const told = collector.bodies.join('\n')

@@ -8,6 +8,7 @@ import { SeededRandom } from '../../../simulations/random.ts'
 import { ShoalError } from '../../../protocol/errors.ts'
 import { ManualClock } from '../stripes/manual-clock.ts'
 import type { EndedSpan, RecorderOptions } from '../../../node/traces/recorder.ts'
+import type { Span } from '../../../node/traces/span.ts'
 import type { TraceContext } from '../../../protocol/wire/trace-context.ts'
 
 const NEVER: RecorderOptions = { sample: 0, slowMs: 1000 }
@@ -26,6 +27,12 @@ function recorderOf(options: RecorderOptions): {
 function contextOf(isSampled: boolean): TraceContext {
   const random = new SeededRandom('traces', 'peer')
   return { traceId: random.bytes(16), spanId: random.bytes(8), isSampled }
+}
+
+function serve(recorder: Recorder, from: TraceContext | undefined): Span {
+  const span = recorder.served('shard.get', {})
+  span.below(from)
+  return span
 }
 
 describe('traces', () => {
@@ -64,8 +71,8 @@ describe('traces', () => {
   test('of peers that say to be chosen are no more than was set, and of none none', () => {
     const [some, none] = [recorderOf({ ...NEVER, sample: 0.1 }), recorderOf(NEVER)]
     for (let n = 0; n < 1000; n++) {
-      some.recorder.served('shard.get', {}, contextOf(true)).end()
-      none.recorder.served('shard.get', {}, contextOf(true)).end()
+      serve(some.recorder, contextOf(true)).end()
+      serve(none.recorder, contextOf(true)).end()
     }
     assert.ok(some.told.length > 90 && some.told.length <= 104, `${some.told.length}`)
     assert.equal(none.told.length, 0)
@@ -75,9 +82,9 @@ describe('traces', () => {
 
   test('of peers that say not to be chosen are told of when they are slow here', () => {
     const { recorder, clock, told } = recorderOf({ ...NEVER, sample: 1 })
-    recorder.served('shard.get', {}, contextOf(false)).end()
+    serve(recorder, contextOf(false)).end()
     assert.equal(told.length, 0)
-    const slow = recorder.served('shard.get', {}, contextOf(false))
+    const slow = serve(recorder, contextOf(false))
     clock.advance(1000)
     slow.end()
     assert.deepEqual(told[0]?.traceId, contextOf(false).traceId)
@@ -127,7 +134,7 @@ describe('the span under way', () => {
     const work = async (): Promise<void> => {
       await Promise.resolve()
       await traced('part', () => Promise.resolve(currentSpan()?.child('inner').end()))
-      const other = there.recorder.served('served', {}, undefined)
+      const other = serve(there.recorder, undefined)
       await within(other, () => traced('part of other', () => Promise.resolve()))
       other.end()
       root.end()
