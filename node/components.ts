@@ -15,6 +15,7 @@ import type { LogSource } from './observe/log-reader.ts'
 import type { NodeLog } from './observe/log.ts'
 import type { DoorSettings } from './door-settings.ts'
 import type { Meter } from './metrics/meter.ts'
+import type { Tracer } from './traces/span.ts'
 import type { WriteLog } from './observe/log-events.ts'
 
 /** An open way in for the owner. */
@@ -42,6 +43,8 @@ export interface NodeComponents {
   readonly runHook?: RunHook | undefined
   /** Hears of the work of the node; absent: nobody measures it. */
   readonly meter?: Meter | undefined
+  /** Makes traces of requests; absent: nobody does. */
+  readonly tracer?: Tracer | undefined
   /** Absent where nobody is told of alerts (a simulation). */
   readonly alerting?: Alerting | undefined
   /** Ways in for other programs; absent: none. */

@@ -11,7 +11,9 @@ import { parseSize } from '../protocol/size.ts'
 import { GIB, MIB } from '../protocol/units.ts'
 import { doorSchema, listenHere } from './door-config.ts'
 import type { DoorConfig, ListenAddress } from './door-config.ts'
-import type { AlertTarget } from './world/alert-targets.ts'
+import type { AlertTarget } from './world/targets/alert-targets.ts'
+import { traceSchema } from './traces/trace-config.ts'
+import type { TraceConfig } from './traces/trace-config.ts'
 import { CONFIG_FILE } from './world/home-files.ts'
 import { writeDurably } from './world/write-durably.ts'
 
@@ -50,6 +52,8 @@ export interface Config {
   readonly alerts: AlertConfig
   /** The address at which metrics and health are served, if they are (docs/metrics.md). */
   readonly metrics: ListenAddress | undefined
+  /** The collector of traces of requests, if they are made (docs/traces.md). */
+  readonly traces: TraceConfig | undefined
   /** Ways in for other programs (docs/doors.md). */
   readonly doors: readonly DoorConfig[]
   /** Requests a second of one account at them; undefined: as many as node/doors says. */
@@ -149,6 +153,7 @@ const configSchema = z.strictObject({
   advertise: z.array(address).default([]),
   mdns: z.boolean({ error: 'must be true or false' }).default(true),
   metrics: listenHere.optional(),
+  traces: traceSchema.optional(),
   doors: z.array(doorSchema).max(DOORS_MAX).default([]),
   requestRate: z.int().min(1, { error: 'must be at least 1, for each second' }).optional(),
   alerts: alerts.default({ to: [], off: [], after: {} }),
@@ -164,6 +169,7 @@ const CONFIG_HEADER = `# This node's settings, read when it starts ("shoal up").
 #   cacheSize: what is fetched from other nodes to be read may take, beside the capacity (2GiB); left out: 1GiB
 #   listen, advertise: multiaddrs     mdns: find and be found on the local network
 #   metrics: 127.0.0.1:4180: where Prometheus finds metrics, and others whether it is well (docs/metrics.md)
+#   traces: {to: http://127.0.0.1:4318/v1/traces}: where traces of requests go (docs/traces.md)
 #   doors: [{http: 127.0.0.1:4190}, {s3: ...}, {webdav: ...}]: ways in for other programs (docs/doors.md)
 #   requestRate: requests a second of one account at the doors; left out: 1000
 #   alerts: {to: [...], off: [...], after: {...}}: who is told when something is wrong (docs/alerts.md)
@@ -222,7 +228,16 @@ function parseConfig(text: string, source: string): Config {
   }
   const result = configSchema.safeParse(document.toJS())
   if (result.success) {
-    const { capacity, repairRate, cacheSize, alerts: told, doors, metrics, ...others } = result.data
+    const {
+      capacity,
+      repairRate,
+      cacheSize,
+      alerts: told,
+      doors,
+      metrics,
+      traces,
+      ...others
+    } = result.data
     const sizes = {
       capacityBytes: capacity,
       repairBytesPerSecond: repairRate,
@@ -236,6 +251,7 @@ function parseConfig(text: string, source: string): Config {
       requestRate: others.requestRate,
       ...sizes,
       metrics,
+      traces,
       doors,
       alerts: { targets, off, afterMs },
     }

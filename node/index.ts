@@ -1,27 +1,28 @@
 // A node on this machine: the real world below, the control socket above.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { PeerId } from '../protocol/ids.ts'
 import { identityFromSeed } from '../protocol/signed.ts'
 import { checkAlertConfig } from './alerts/node-alerts.ts'
 import type { Alerting } from './alerts/node-alerts.ts'
 import { readAlertConfig, readHooks } from './config.ts'
 import type { AlertConfig } from './config.ts'
-import type { ListenAddress } from './door-config.ts'
 import { doorSettingsOf } from './door-settings.ts'
-import type { Measuring } from './metrics/measure.ts'
 import { loadHome } from './home.ts'
+import type { TracingComponents } from './traces/tracing.ts'
+import type { Mounter } from './mount/mounts.ts'
 import type { AskSecret, Home } from './home.ts'
 import type { RunHook } from './backup/node-backups.ts'
-import type { LocalNode } from './control/api.ts'
+import type { LocalNode, NodeApi } from './control/api.ts'
 import { serveControl } from './control/server.ts'
 import { socketPathOf } from './control/wire.ts'
 import { mountBy } from './mount/drivers/drivers.ts'
 import { Node } from './node.ts'
-import type { NodeComponents } from './components.ts'
+import type { Door, NodeComponents } from './components.ts'
 import { LOG_FILE, openLog } from './observe/log.ts'
 import { LevelKv } from './store/level-kv.ts'
 import { SealedKv } from './store/sealed-kv.ts'
-import { sendAlert } from './world/alert-targets.ts'
+import { sendAlert } from './world/targets/alert-targets.ts'
 import { SystemClock } from './world/clock.ts'
 import { SystemDisk } from './world/disk.ts'
 import { PLAIN_LINES, lineSeal } from './world/home-key.ts'
@@ -30,7 +31,7 @@ import { Libp2pNetwork } from './world/libp2p/network.ts'
 import { runShellCommand } from './world/shell-command.ts'
 import { SystemRandom } from './world/random.ts'
 import { processMemory, processUse, releaseMemory } from './world/release-memory.ts'
-import type { World } from './world/world.ts'
+import type { Disk, World } from './world/world.ts'
 import { SystemTiers } from './world/tiers/tiers.ts'
 import type { WriteLog } from './observe/log-events.ts'
 
@@ -74,20 +75,21 @@ export async function createNode({
     const { name, zone, capacityBytes, cacheBytes } = home.config
     checkAlertConfig(home.config.alerts)
     const upkeep = { bytesPerSecond: home.config.repairBytesPerSecond }
-    const at = home.config.metrics
-    const measuring = at && (await import('./metrics/measure.ts')).measure(clock)
+    const identity = identityFromSeed(home.seed)
+    const watching = await watchingOf(home, identity.peer, { clock, random, log })
     const outer = await outerWorld(home, { clock, random }, log)
-    const world = { clock, random, disk: measuring?.disk(disk) ?? disk, ...outer }
+    const world = { clock, random, disk: watching.disk(disk), ...outer }
     const node = await Node.open(
       {
         world,
         kv,
-        identity: identityFromSeed(home.seed),
+        identity,
         lines,
         doors: doorSettingsOf(folder),
-        mounter: measuring?.mounter(mountBy) ?? mountBy,
-        meter: measuring?.meter,
-        ...outside(folder, log, at && measuring && { at, measuring }),
+        mounter: watching.mounter(mountBy),
+        meter: watching.meter,
+        tracer: watching.tracer,
+        ...outside(folder, log, watching),
         logs: { log: nodeLog, source },
         memory: () => ({ ...processMemory(), caches: [{ name: 'index', ...level.memory() }] }),
         found: found === undefined ? [] : [{ kind: 'home-mended', message: found }],
@@ -108,6 +110,52 @@ export async function createNode({
   } catch (error) {
     await kv.close()
     throw error
+  }
+}
+
+/** Hears and tells of the work of the node, as far as its owner wants it to. */
+interface Watching extends Pick<NodeComponents, 'meter' | 'tracer'> {
+  readonly disk: (disk: Disk) => Disk
+  readonly mounter: (mounter: Mounter) => Mounter
+  /** The API at the control socket. */
+  readonly api: (api: NodeApi) => NodeApi
+  readonly open: (api: NodeApi) => Promise<Door>
+}
+
+async function watchingOf(
+  { config }: Home,
+  peer: PeerId,
+  parts: TracingComponents,
+): Promise<Watching> {
+  const { metrics: at, traces } = config
+  const measuring = at && (await import('./metrics/measure.ts')).measure(parts.clock)
+  const self = { node: peer, version: VERSION }
+  const tracing = traces && (await import('./traces/tracing.ts')).trace(parts, self, traces)
+  const same = <Part>(part: Part): Part => part
+  const { disk: metered = same, mounter: measured = same } = measuring ?? {}
+  const { disk: timed = same, tracer } = tracing ?? {}
+  return {
+    meter: measuring?.meter,
+    tracer,
+    disk: (disk) => timed(metered(disk)),
+    mounter: (mounter) => {
+      const inner = measured(mounter)
+      if (tracer === undefined) return inner
+      return (files, folder, options) => inner(tracer.calls(files, 'mount'), folder, options)
+    },
+    api: (api) => {
+      const inner = measuring?.api(api, 'control') ?? api
+      return tracer?.calls(inner, 'control') ?? inner
+    },
+    open: async (api) => {
+      const served = at && (await measuring?.serve(api, at))
+      if (served !== undefined) parts.log('metrics.open', { url: served.url })
+      const close = async (): Promise<void> => {
+        await served?.close()
+        await tracing?.close()
+      }
+      return { close }
+    },
   }
 }
 
@@ -136,19 +184,18 @@ async function outerWorld(
 function outside(
   folder: string,
   log: WriteLog,
-  metrics: { readonly at: ListenAddress; readonly measuring: Measuring } | undefined,
+  watching: Watching,
 ): Pick<NodeComponents, 'openDoor' | 'log' | 'runHook' | 'alerting'> {
   return {
     openDoor: async (api) => {
-      const served = await metrics?.measuring.serve(api, metrics.at)
-      if (served !== undefined) log('metrics.open', { url: served.url })
-      const control = await serveControl(metrics?.measuring.api(api, 'control') ?? api, {
+      const watched = await watching.open(api)
+      const control = await serveControl(watching.api(api), {
         socketPath: socketPathOf(folder),
         onError: (error) => log('control.failed', { message: error.message, stack: error.stack }),
       })
       const close = async (): Promise<void> => {
         await control.close()
-        await served?.close()
+        await watched.close()
       }
       return { close }
     },

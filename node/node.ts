@@ -105,7 +105,7 @@ export class Node implements LocalNode {
     this.#budgets = budgets
     this.#security = security
     this.#witness = witness
-    const { world, kv, memory, log } = components
+    const { world, kv, memory, log, tracer } = components
     const { clock, network } = world
     const { name, zone, home, version, pid } = options
     const { beaconMs = BEACON_MS, checkpoints = CHECKPOINTS } = options
@@ -118,7 +118,7 @@ export class Node implements LocalNode {
       { clock, self: network.self, watched: () => watched(volumes) },
       { beatMs: beaconMs },
     ))
-    const swarm = (this.#swarm = this.#swarmOf({ beaconMs, checkpoints }))
+    const swarm = (this.#swarm = this.#swarmOf({ beaconMs, checkpoints, tracer }))
     const quarantine = new Quarantine(clock)
     const peers = this.#peersKnown(quarantine)
     const shared = { world, store, security: security.record, log }
@@ -168,7 +168,7 @@ export class Node implements LocalNode {
     })
   }
 
-  #swarmOf(options: Pick<SwarmComponents, 'beaconMs' | 'checkpoints'>): Swarm {
+  #swarmOf(options: Pick<SwarmComponents, 'beaconMs' | 'checkpoints' | 'tracer'>): Swarm {
     const { world, log } = this.#c
     const [security, witness] = [this.#security, this.#witness]
     return new Swarm({
@@ -224,7 +224,7 @@ export class Node implements LocalNode {
   #shardServer(): ShardServer {
     const { network, clock, random } = this.#c.world
     return new ShardServer(
-      { network, clock, random, store: this.#store },
+      { network, clock, random, store: this.#store, tracer: this.#c.tracer },
       {
         accessTo: (volume) => this.#hosted.get(volume)?.map,
         isForeign: (volume, what) => this.#hosted.isForeign(volume, what),

@@ -111,6 +111,8 @@ export type TrustRule =
   | 'trim-challenged'
   /** Shards that no stripe of the log names are taken within bounds only. */
   | 'unlogged-bounded'
+  /** How many traces a node tells of is its own settings', whatever contexts its peers send. */
+  | 'traces-by-own'
 
 const off = new Set<TrustRule>()
 

@@ -4,6 +4,7 @@
 import { parseTierLocation } from '../protocol/cold/location.ts'
 import { ShoalError } from '../protocol/errors.ts'
 import { Node } from '../node/node.ts'
+import { Recorder } from '../node/traces/recorder.ts'
 import { HOUR_MS } from '../protocol/units.ts'
 import { VirtualClock } from './clock.ts'
 import { SimulatedMount } from './mount.ts'
@@ -13,6 +14,7 @@ import { SimulatedProcess } from './process.ts'
 import { NEVER_UNLUCKY, SeededRandom } from './random.ts'
 import { Machine } from './world.ts'
 import type { OnWrite } from './kv.ts'
+import type { EndedSpan } from '../node/traces/recorder.ts'
 import type { UnluckyRates } from './random.ts'
 import type { NetworkOptions } from './network.ts'
 import type { ColdStore } from './object-tier.ts'
@@ -48,6 +50,8 @@ export interface ClusterOptions {
   readonly unlucky?: UnluckyRates | undefined
   /** Given what the nodes log. */
   readonly log?: (line: string) => void
+  /** Make traces of requests, of which none is chosen, and none too slow. */
+  readonly traced?: boolean
   /** Told what nodes record of their security. */
   readonly security?: (node: string, event: SecurityEvent) => void
   /** As OnWrite, of the ordered store of a node. */
@@ -102,7 +106,10 @@ export class Cluster {
   }
 }
 
-type NodeSettings = Pick<ClusterOptions, 'called' | 'log' | 'security' | 'beaconMs' | 'checkpoints'>
+type NodeSettings = Pick<
+  ClusterOptions,
+  'called' | 'log' | 'security' | 'beaconMs' | 'checkpoints' | 'traced'
+>
 export type Death = 'killed' | 'power loss'
 
 /** One node through all its runs. */
@@ -115,6 +122,7 @@ export class ClusterNode {
   #mount = new SimulatedMount()
   #died = Promise.withResolvers<never>()
   #death: Death | undefined
+  #toldCount = 0
 
   constructor(machine: Machine, options: NodeSettings = {}) {
     this.machine = machine
@@ -127,6 +135,11 @@ export class ClusterNode {
 
   get peer(): PeerId {
     return this.machine.identity.peer
+  }
+
+  /** Spans that it would have told a collector, of requests that its peers made. */
+  get toldCount(): number {
+    return this.#toldCount
   }
 
   get running(): boolean {
@@ -152,6 +165,7 @@ export class ClusterNode {
           kv,
           identity,
           mounter,
+          tracer: this.#options.traced === true ? this.#tracer() : undefined,
           log: (message, fields) => this.#note(message, fields),
           onSecurity: (event) => this.#options.security?.(this.name, event),
         },
@@ -202,6 +216,15 @@ export class ClusterNode {
     const { fileSystem } = mount
     if (fileSystem === undefined) throw new ShoalError('stopped', `${this.name} has no mount`)
     return await this.ask(() => question(fileSystem))
+  }
+
+  #tracer(): Recorder {
+    const { clock, random } = this.machine.world
+    const take = (spans: readonly EndedSpan[]): void => {
+      // What fails by a fault of the node is told.
+      this.#toldCount += spans.filter(({ code }) => code !== 'internal').length
+    }
+    return new Recorder({ clock, random, take }, { sample: 0, slowMs: Infinity })
   }
 
   #whileAlive<Answer>(work: Promise<Answer>): Promise<Answer> {

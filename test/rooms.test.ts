@@ -49,7 +49,7 @@ const PROTOCOL_DOORS: ReadonlySet<string> = new Set(
 const NODE_FLOORS: readonly (readonly string[])[] = [
   ['jobs'],
   ['world'],
-  ['door-config.ts'],
+  ['door-config.ts', 'traces'],
   ['config.ts'],
   ['door-settings.ts'],
   ['home.ts'],

@@ -1,7 +1,7 @@
 // The message about alerts that a target gets: a line, a text for people, and the events for
 // programs.
 import type { AlertEvent } from '../control/observe/alerts.ts'
-import type { AlertMessage } from '../world/alert-targets.ts'
+import type { AlertMessage } from '../world/targets/alert-targets.ts'
 import { many, timeText } from './wording.ts'
 
 const SIGNS = { raised: '!', cleared: 'ok' } as const

@@ -15,7 +15,7 @@ import type {
 import { Backoff } from '../jobs/backoff.ts'
 import { Job } from '../jobs/background-job.ts'
 import { SerialQueue } from '../jobs/serial-queue.ts'
-import type { AlertTarget } from '../world/alert-targets.ts'
+import type { AlertTarget } from '../world/targets/alert-targets.ts'
 import type { World } from '../world/world.ts'
 import type { AlertRecords } from './alert-records.ts'
 import { ALERTS_KEPT } from './alert-records.ts'

@@ -18,6 +18,7 @@ import type { LineSeal } from '../world/home-key.ts'
 import type { LocalServer } from '../world/local-server.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Clock, Random, World } from '../world/world.ts'
+import type { Tracer } from '../traces/span.ts'
 import { AccountSessions } from './account-sessions.ts'
 import { DoorLog } from './door-log.ts'
 import type { DoorLogReading } from './door-log.ts'
@@ -26,6 +27,7 @@ import type { HttpState } from './http/http-state.ts'
 import { OwnerToken } from './owner-token.ts'
 import { CODE_MS, Sessions } from './sessions.ts'
 import { DoorTls } from './tls.ts'
+import { tracedAnswers } from './traced-answers.ts'
 import { openWebServer } from './web-server.ts'
 import type { Exchange } from './web-server.ts'
 
@@ -34,6 +36,7 @@ export interface NodeDoorsComponents {
   readonly kv: Kv
   readonly lines: LineSeal
   readonly log: WriteLog
+  readonly tracer?: Tracer | undefined
   readonly security: RecordSecurity
   readonly version: string
   /** Undefined: there are no doors. */
@@ -100,13 +103,18 @@ export class NodeDoors {
 
   /** throws ShoalError 'usage' where one cannot listen; then none is open. */
   async start(api: NodeApi): Promise<void> {
-    const { world, log, settings, accounts, volumes } = this.#c
+    const { world, log, settings, accounts, volumes, tracer } = this.#c
     const { clock } = world
     const { doors = [], requestRate } = (await settings?.read()) ?? {}
     const { token } = this
     const [sessions, accountSessions] = [this.#sessions, this.#accountSessions]
     const parts = { token, sessions, accountSessions, accounts, volumes, requestRate }
-    const gate = (this.#gate = new Gate({ api, clock, log, ...parts }))
+    const gate = (this.#gate = new Gate({
+      api: tracer?.calls(api, 'api') ?? api,
+      clock,
+      log,
+      ...parts,
+    }))
     this.#known = doors.map((one) => ({ settings: one, open: undefined }))
     try {
       for (const door of this.#known) await this.#openOne(gate, door)
@@ -283,7 +291,7 @@ export class NodeDoors {
 
   async #openOne(gate: Gate, door: KnownDoor): Promise<LocalServer> {
     const { settings } = door
-    const { world, kv, log, version } = this.#c
+    const { world, kv, log, version, tracer } = this.#c
     const { kind } = settings
     const failed = { count: 0 }
     const onError = ({ message, stack }: ShoalError): void => {
@@ -295,7 +303,7 @@ export class NodeDoors {
     const requests = await this.#openLog()
     const serve: DoorComponents['serve'] = (what, answer) =>
       openWebServer({ ...settings, tls, clock }, what, {
-        answer,
+        answer: tracer === undefined ? answer : tracedAnswers(answer, kind, tracer),
         onAnswered: (answered) => requests.record(kind, answered),
       })
     const httpState = (): Promise<HttpState> => (this.#httpState ??= this.#openHttpState(gate.api))

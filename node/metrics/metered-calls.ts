@@ -1,9 +1,7 @@
-// Objects whose calls are measured, each by the name of its method: the API at a door, the file
-// system of a mount.
+// Objects whose calls are measured, each by the name of its method.
+import { eachCall, isIterable } from '../traces/each-call.ts'
 import type { Clock } from '../world/world.ts'
 import type { Meter } from './meter.ts'
-
-type Method = (...args: readonly unknown[]) => unknown
 
 /** The same object, of which each call that answers later is told to a meter when it has. */
 export function meteredCalls<Target extends object>(
@@ -11,23 +9,11 @@ export function meteredCalls<Target extends object>(
   door: string,
   { meter, clock }: { readonly meter: Meter; readonly clock: Pick<Clock, 'now'> },
 ): Target {
-  const made = new Map<string, Method>()
-  return new Proxy(target, {
-    get: (_, name) => {
-      const known = typeof name === 'string' ? made.get(name) : undefined
-      if (known !== undefined) return known
-      const value: unknown = Reflect.get(target, name, target)
-      if (typeof value !== 'function' || typeof name === 'symbol') return value
-      const method = value.bind(target) as Method
-      const measured: Method = (...args) => {
-        const startedAt = clock.now()
-        const tell = (isFailed: boolean): void =>
-          meter.called(door, name, clock.now() - startedAt, isFailed)
-        return watched(method(...args), tell)
-      }
-      made.set(name, measured)
-      return measured
-    },
+  return eachCall(target, (name, call) => {
+    const startedAt = clock.now()
+    const tell = (isFailed: boolean): void =>
+      meter.called(door, name, clock.now() - startedAt, isFailed)
+    return watched(call(), tell)
   })
 }
 
@@ -56,8 +42,4 @@ async function* watchedEach(
   } finally {
     tell(isFailed)
   }
-}
-
-function isIterable(answer: unknown): answer is AsyncIterable<unknown> {
-  return typeof answer === 'object' && answer !== null && Symbol.asyncIterator in answer
 }

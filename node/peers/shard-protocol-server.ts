@@ -21,6 +21,8 @@ import { divCeil } from '../../protocol/units.ts'
 import { ShardProofs, noShard } from './shard-protocol-proofs.ts'
 import { ShardReceipts } from './shard-receipts.ts'
 import type { SignReceipts } from './shard-receipts.ts'
+import { within, ended } from '../traces/span.ts'
+import type { Tracer } from '../traces/span.ts'
 import { ROOM_BYTES, ShardRoom } from './shard-protocol-room.ts'
 import { ShardSession } from './shard-protocol-session.ts'
 import type { ChunkId, PeerId, StripeId, VolumeId } from '../../protocol/ids.ts'
@@ -99,6 +101,7 @@ export class ShardServer {
   readonly #store: Store
   readonly #random: Luck | undefined
   readonly #hooks: ShardServerHooks
+  readonly #tracer: Tracer | undefined
   readonly #room = new ShardRoom()
   readonly #memory: BytePool
   readonly #proofs: ShardProofs
@@ -107,7 +110,13 @@ export class ShardServer {
   #stopped = false
 
   constructor(
-    components: { network: Served; clock: Clock; store: Store; random?: Luck },
+    components: {
+      network: Served
+      clock: Clock
+      store: Store
+      random?: Luck
+      tracer?: Tracer | undefined
+    },
     hooks: ShardServerHooks,
   ) {
     this.#network = components.network
@@ -115,6 +124,7 @@ export class ShardServer {
     this.#store = components.store
     this.#random = components.random
     this.#hooks = hooks
+    this.#tracer = components.tracer
     this.#memory = new BytePool(components, { freeBytesMax: ROOM_BYTES / 2 })
     this.#proofs = new ShardProofs(components.store)
     this.#receipts = new ShardReceipts(components.store, hooks.sign)
@@ -159,7 +169,7 @@ export class ShardServer {
         throw error
       }
       try {
-        await this.#answer(session, request)
+        await this.#traced(session, request)
       } catch (error) {
         session.signal.throwIfAborted()
         if (request.kind === 'get') this.#noteFailure(request, error)
@@ -168,6 +178,20 @@ export class ShardServer {
         await session.reply(refusal(error))
       }
     }
+  }
+
+  #traced(session: ShardSession, request: ShardRequest): Promise<void> {
+    if (this.#tracer === undefined) return this.#answer(session, request)
+    const { kind, volume, trace } = request
+    const { peer } = session
+    const isMember = this.#hooks.accessTo(volume)?.isMember(peer) === true
+    const facts = { peer, ...(isMember && { volume }) }
+    const span = this.#tracer.served(`shard.${kind}`, facts)
+    span.below(isMember ? trace : undefined)
+    return ended(
+      span,
+      within(span, () => this.#answer(session, request)),
+    )
   }
 
   #answer(session: ShardSession, request: ShardRequest): Promise<void> {

@@ -9,6 +9,7 @@ import { isReceiptOf } from '../../protocol/stripe/receipt.ts'
 import type { Receipt } from '../../protocol/stripe/receipt.ts'
 import { stripeIdOf } from '../../protocol/stripe/stripe.ts'
 import { SHARD_MAX, decodeShardReply, encodeShardRequest } from '../../protocol/wire/shard.ts'
+import { currentSpan, ended } from '../traces/span.ts'
 import { Latencies } from './round-trips.ts'
 import { ShardChannels } from './shard-protocol-channels.ts'
 import { receiveFrame, receivePayload, sendPayload } from './shard-protocol-frames.ts'
@@ -132,11 +133,25 @@ export class ShardClient {
     this.#channels.close()
   }
 
+  #ask(
+    peer: PeerId,
+    request: ShardRequest,
+    lengthMax: number,
+    how: { signal: AbortSignal; payload?: Uint8Array },
+  ): Promise<Answer> {
+    const span = currentSpan()?.child(`shard.${request.kind}`, { peer, volume: this.#volume })
+    if (span === undefined) return this.#answerTo(peer, request, lengthMax, how)
+    const answer = this.#answerTo(peer, { ...request, trace: span.context }, lengthMax, how)
+    return ended(span, answer, ({ payload }) => ({
+      bytes: how.payload?.length ?? payload.length,
+    }))
+  }
+
   /**
    * One request and its answer. An idle channel may have died meanwhile; then a new one is tried,
    * once.
    */
-  async #ask(
+  async #answerTo(
     peer: PeerId,
     request: ShardRequest,
     lengthMax: number,

@@ -5,6 +5,7 @@
 import { hasCode } from '../../protocol/errors.ts'
 import { MIB } from '../../protocol/units.ts'
 import { ChunkStore } from './chunks.ts'
+import { traced } from '../traces/span.ts'
 import { groupCommit } from './group-commit.ts'
 import { Compaction } from './compaction.ts'
 import { FetchedChunks } from './fetched-chunks.ts'
@@ -139,7 +140,7 @@ export class Store {
   async commit(writes: readonly KvWrite[]): Promise<void> {
     this.#segments.check()
     if (writes.length > 0) this.#waiting.push(writes)
-    await this.#round()
+    await traced('store.commit', this.#round)
   }
 
   /** Nobody asks for `whole` any more. Durable when it resolves. */

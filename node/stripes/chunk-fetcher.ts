@@ -15,6 +15,7 @@ import type { ChunkId, PeerId, StripeId } from '../../protocol/ids.ts'
 import type { Attempt } from './hedge.ts'
 import type { ChunkLocation, Holders, MappedStripe } from '../shard-map/stripe-map.ts'
 import type { GatherParts } from './stripe-read.ts'
+import { traced } from '../traces/span.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
 
 /** A whole way to find a chunk gets so long before the next is tried beside it. */
@@ -56,7 +57,9 @@ export class ChunkFetcher {
     const { store, random } = this.#parts
     const local = (await this.#local(id)) ?? (await store.fetched.read(id))
     if (local !== undefined) return local
-    const { sealed, isFetched } = await this.#gather(id, hints, signal)
+    const { sealed, isFetched } = await traced('chunk.gather', () =>
+      this.#gather(id, hints, signal),
+    )
     const isKept = keeps && isFetched && !random.unlucky('stripes.fetched-not-kept')
     if (isKept) store.fetched.keep(id, sealed)
     return sealed
@@ -91,7 +94,7 @@ export class ChunkFetcher {
       const { cold } = this.#parts
       if (cold === undefined || known.cold.length === 0) return []
       const read: Attempt<Uint8Array> = async (scope) => {
-        const sealed = await cold.chunk(known, index, scope)
+        const sealed = await traced('cold.read', () => cold.chunk(known, index, scope))
         isFromTier = true
         return sealed
       }

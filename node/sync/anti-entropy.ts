@@ -26,6 +26,9 @@ import { slicesOf } from '../log/time-slices.ts'
 import { hearAttestation } from '../replica/attestations.ts'
 import { confirmOwn, heldBy } from '../log/log-summary.ts'
 import type { Inbox } from '../log/inbox.ts'
+import { currentSpan, ended, within } from '../traces/span.ts'
+import type { ServedSpan, Tracer } from '../traces/span.ts'
+import type { TraceContext } from '../../protocol/wire/trace-context.ts'
 import { SummaryCache } from './summary-cache.ts'
 import type { Volume } from '../log/volume.ts'
 import { ignoreFailure } from '../world/ignore-failure.ts'
@@ -36,6 +39,7 @@ const IDLE_MS = 30_000
 
 export interface SyncComponents {
   readonly world: Pick<World, 'clock' | 'network' | 'random'>
+  readonly tracer?: Tracer | undefined
   readonly volumeOf: (id: VolumeId) => Volume | undefined
   readonly inboxOf: (volume: Volume) => Inbox
   /** May this peer have the volume's log? */
@@ -99,7 +103,19 @@ export class LogSync {
     return now
   }
 
-  async #exchangeWith(volume: Volume, peer: PeerId): Promise<void> {
+  #exchangeWith(volume: Volume, peer: PeerId): Promise<void> {
+    const facts = { volume: volume.id, peer }
+    const { tracer } = this.#c
+    const span = currentSpan()?.child('log.exchange', facts) ?? tracer?.root('log.exchange', facts)
+    const exchange = this.#openExchange(volume, peer, span?.context)
+    return span === undefined ? exchange : ended(span, exchange)
+  }
+
+  async #openExchange(
+    volume: Volume,
+    peer: PeerId,
+    trace: TraceContext | undefined,
+  ): Promise<void> {
     const { clock, network } = this.#c.world
     const channel = await network.open(peer, LOG_PROTOCOL, {
       signal: clock.timeout(IDLE_MS, this.#stop.signal),
@@ -110,7 +126,7 @@ export class LogSync {
       const sentMs = await this.#sayHello(channel, volume)
       const hello = await this.#expect(channel, 'hello')
       this.#compareClocks(channel, volume, hello, (sentMs + clock.wall()) / 2)
-      await this.#exchange(channel, volume, hello.log)
+      await this.#exchange(channel, volume, hello.log, { asked: trace })
       await channel.close()
     } catch (error) {
       channel.abort(asShoalError(error))
@@ -131,11 +147,16 @@ export class LogSync {
       })
       return channel.close()
     }
-    await settled(volume)
-    this.#compareClocks(channel, volume, hello, receivedMs)
-    await this.#sayHello(channel, volume)
-    await this.#exchange(channel, volume, hello.log)
-    await channel.close()
+    const { id } = volume
+    const span = this.#c.tracer?.served('log.exchange', { volume: id, peer: channel.peer })
+    const exchange = async (): Promise<void> => {
+      await settled(volume)
+      this.#compareClocks(channel, volume, hello, receivedMs)
+      await this.#sayHello(channel, volume)
+      await this.#exchange(channel, volume, hello.log, { served: span })
+      await channel.close()
+    }
+    await (span === undefined ? exchange() : ended(span, within(span, exchange)))
   }
 
   /** returns when, by this node's clock. */
@@ -155,12 +176,20 @@ export class LogSync {
     if (timeMs !== undefined) this.#c.onTime?.(volume, peer, timeMs - nowMs)
   }
 
-  async #exchange(channel: Channel, volume: Volume, log: LogSummary): Promise<void> {
+  /** asked: the place of it in a trace, to be told. served: a span whose place the other tells. */
+  async #exchange(
+    channel: Channel,
+    volume: Volume,
+    log: LogSummary,
+    { asked, served }: { asked?: TraceContext | undefined; served?: ServedSpan | undefined },
+  ): Promise<void> {
     const theirs = heldBy(volume, log)
-    const sending = this.#sendMissing(channel, volume, log, theirs)
+    const sending = this.#sendMissing(channel, volume, log, theirs, asked)
     // Awaited below; a failure of the receiving side must not leave it unheard.
     void ignoreFailure(sending, 'it is thrown where it is awaited')
-    const { hasForked, isRefused, isTruncated } = await this.#receiveMissing(channel, volume)
+    const received = await this.#receiveMissing(channel, volume)
+    const { hasForked, isRefused, isTruncated } = received
+    served?.below(received.trace)
     const role = volume.membership.member(channel.peer)?.role
     if (!isTruncated && role !== undefined && mayWrite(role)) this.#c.onWhole(volume)
     const isWhole = await sending
@@ -202,6 +231,7 @@ export class LogSync {
     volume: Volume,
     log: LogSummary,
     theirs: VersionVector,
+    trace: TraceContext | undefined,
   ): Promise<boolean> {
     const { random } = this.#c.world
     let entries: Entry[] = []
@@ -225,7 +255,7 @@ export class LogSync {
     // Now: some may have been dropped meanwhile.
     const isWhole = volume.entries.canComplete(theirs)
     if (!isWhole) await this.#send(channel, { kind: 'truncated' })
-    await this.#send(channel, { kind: 'done' })
+    await this.#send(channel, { kind: 'done', ...(trace !== undefined && { trace }) })
     return isWhole
   }
 
@@ -246,14 +276,20 @@ export class LogSync {
   async #receiveMissing(
     channel: Channel,
     volume: Volume,
-  ): Promise<{ hasForked: boolean; isRefused: boolean; isTruncated: boolean }> {
+  ): Promise<{
+    hasForked: boolean
+    isRefused: boolean
+    isTruncated: boolean
+    trace: TraceContext | undefined
+  }> {
     let [hasForked, isRefused, isTruncated] = [false, false, false]
     const unlisten = volume.forks.onChange(() => (hasForked = true))
     try {
       for (;;) {
         const message = await this.#receive(channel)
         this.#checkNotRemoved(channel, volume)
-        if (message.kind === 'done') return { hasForked, isRefused, isTruncated }
+        if (message.kind === 'done')
+          return { hasForked, isRefused, isTruncated, trace: message.trace }
         if (message.kind === 'attestations') {
           for (const bytes of message.attestations)
             hearAttestation(volume, decodeAttestation(bytes, volume.id))

@@ -28,6 +28,7 @@ import { InboxBudget } from '../log/inbox-budget.ts'
 import type { SwarmSecurity } from '../log/security-records.ts'
 import { Refusals } from './refusals.ts'
 import { LogSync } from './anti-entropy.ts'
+import type { SyncComponents } from './anti-entropy.ts'
 import type { Volume } from '../log/volume.ts'
 import type { Volumes } from '../log/volumes.ts'
 import type { Timer, World } from '../world/world.ts'
@@ -42,7 +43,7 @@ const ANTI_ENTROPY_BEACONS = 6
 /** A member that stays away is dialled again at least this often, in beacons. */
 const DIAL_BEACONS = 3
 
-export interface SwarmComponents {
+export interface SwarmComponents extends Pick<SyncComponents, 'tracer'> {
   readonly world: World
   readonly volumes: Volumes
   readonly joining: Joining
@@ -86,7 +87,7 @@ export class Swarm {
 
   constructor(components: SwarmComponents) {
     this.#c = components
-    const { world, volumes } = components
+    const { world, volumes, log } = components
     this.#refusals = new Refusals({ world, joining: components.joining })
     this.#heard = new HeardPeers({ clock: world.clock, security: components.security?.record })
     this.heldElsewhere = new HeldElsewhere({
@@ -120,10 +121,10 @@ export class Swarm {
     })
     this.#sync = new LogSync({
       ...access,
+      tracer: components.tracer,
       inboxOf: (volume) => this.#inboxOf(volume),
       onTruncated: (volume, peer) => this.#fetches.start(volume, peer),
-      onRefused: (volume, error) =>
-        components.log('sync.entry-refused', { volume: volume.id, error: error.message }),
+      onRefused: ({ id }, { message }) => log('sync.entry-refused', { volume: id, error: message }),
       onForked: (volume, peer) => this.syncSoon(volume, peer),
       onBusy: (volume, peer, waitMs) => this.heldElsewhere.heardBusy(volume, peer, waitMs),
       onTime: (volume, peer, aheadMs) => this.#heard.compared(volume, peer, aheadMs),

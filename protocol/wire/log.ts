@@ -20,6 +20,8 @@ import { decodeFork, encodeFork } from '../log/fork.ts'
 import type { NodeHash } from '../prolly/prolly.ts'
 import { DAY_MS, KIB, MIB } from '../units.ts'
 import type { WallTime } from '../units.ts'
+import { encodeTraceContext, readTraceContext } from './trace-context.ts'
+import type { TraceContext } from './trace-context.ts'
 
 export const LOG_PROTOCOL = '/shoal/log/1'
 /** Entries are sent in frames of about this many bytes. */
@@ -76,7 +78,8 @@ export type LogMessage =
   | { readonly kind: 'truncated' }
   /** The receiver makes the log grow too fast: the rest is accepted after this time. */
   | { readonly kind: 'busy'; readonly waitMs: number }
-  | { readonly kind: 'done' }
+  /** trace: the place of the exchange in one of whoever opened it; changes nothing about it. */
+  | { readonly kind: 'done'; readonly trace?: TraceContext }
   | { readonly kind: 'durable'; readonly log: LogSummary }
   | { readonly kind: 'error'; readonly code: ErrorCode; readonly message: string }
 
@@ -95,8 +98,11 @@ export function encodeLogMessage(message: LogMessage): Uint8Array {
     case 'attestations':
       return encodeCbor({ t, at: message.attestations })
     case 'truncated':
-    case 'done':
       return encodeCbor({ t })
+    case 'done': {
+      const { trace } = message
+      return encodeCbor({ t, ...(trace !== undefined && { trace: encodeTraceContext(trace) }) })
+    }
     case 'busy':
       return encodeCbor({ t, w: message.waitMs })
     case 'durable':
@@ -137,8 +143,11 @@ export function decodeLogMessage(bytes: Uint8Array): LogMessage {
         }),
       }
     case 'truncated':
-    case 'done':
       return { kind }
+    case 'done': {
+      const trace = readTraceContext(f)
+      return { kind, ...(trace !== undefined && { trace }) }
+    }
     case 'busy':
       return { kind, waitMs: f.integer('w', 0, WAIT_MS_MAX) }
     case 'durable':

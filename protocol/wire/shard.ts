@@ -23,10 +23,12 @@ import {
   STRIPE_M_MAX,
 } from '../limits.ts'
 import { KIB, MIB } from '../units.ts'
+import { encodeTraceContext, readTraceContext } from './trace-context.ts'
 import { decodeReceipt, encodeReceipt } from '../stripe/receipt.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { ChunkId, StripeId, VolumeId } from '../ids.ts'
 import type { Receipt } from '../stripe/receipt.ts'
+import type { TraceContext } from './trace-context.ts'
 
 export const SHARD_PROTOCOL = '/shoal/shard/1'
 /** Payload frames are this long, the last one shorter. */
@@ -47,29 +49,34 @@ const ITEMS_MAX = 256
 const VERSION = 1
 
 /** The requests to a holder. */
-export type ShardRequest =
+export type ShardRequest = {
+  /** Its place in a trace of the asker; changes nothing about the answer. */
+  readonly trace?: TraceContext
+} &
   /** Store a shard; its `length` bytes follow. Answered once it is durable. */
-  | {
-      readonly kind: 'put'
-      readonly volume: VolumeId
-      readonly header: Uint8Array
-      readonly index: number
-      readonly length: number
-    }
-  /** A range of a shard, with the Merkle proof of the leaves it touches if `proof`. */
-  | {
-      readonly kind: 'get'
-      readonly volume: VolumeId
-      readonly stripe: StripeId
-      readonly index: number
-      readonly offset: number
-      readonly length: number
-      readonly proof: boolean
-    }
-  /** A whole sealed chunk, from any holder of it. */
-  | { readonly kind: 'chunk'; readonly volume: VolumeId; readonly chunk: ChunkId }
-  /** Which shards of a stripe are held. */
-  | { readonly kind: 'have'; readonly volume: VolumeId; readonly stripe: StripeId }
+  (
+    | {
+        readonly kind: 'put'
+        readonly volume: VolumeId
+        readonly header: Uint8Array
+        readonly index: number
+        readonly length: number
+      }
+    /** A range of a shard, with the Merkle proof of the leaves it touches if `proof`. */
+    | {
+        readonly kind: 'get'
+        readonly volume: VolumeId
+        readonly stripe: StripeId
+        readonly index: number
+        readonly offset: number
+        readonly length: number
+        readonly proof: boolean
+      }
+    /** A whole sealed chunk, from any holder of it. */
+    | { readonly kind: 'chunk'; readonly volume: VolumeId; readonly chunk: ChunkId }
+    /** Which shards of a stripe are held. */
+    | { readonly kind: 'have'; readonly volume: VolumeId; readonly stripe: StripeId }
+  )
 
 /** The answer: `length` payload bytes follow it. */
 export type ShardReply =
@@ -104,7 +111,13 @@ const WIRE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
 
 /** The request as one frame. */
 export function encodeShardRequest(request: ShardRequest): Uint8Array {
-  const common = { v: VERSION, op: request.kind, vol: hexIdBytes(request.volume) }
+  const { kind: op, trace } = request
+  const common = {
+    v: VERSION,
+    op,
+    vol: hexIdBytes(request.volume),
+    ...(trace !== undefined && { trace: encodeTraceContext(trace) }),
+  }
   switch (request.kind) {
     case 'put': {
       const { header, index, length } = request
@@ -133,12 +146,14 @@ export function decodeShardRequest(frame: Uint8Array): ShardRequest {
   const index = (): number => fields.integer('index', 0, SHARDS_MAX - 1)
   const stripe = (): StripeId => stripeIdFromCid(fields.bytes('stripe', CID_BYTES))
   const kind = fields.text('op', 8)
+  const trace = readTraceContext(fields)
+  const common = { volume, ...(trace !== undefined && { trace }) }
   switch (kind) {
     case 'put': {
       const length = fields.integer('length', 1, SHARD_MAX)
       return {
         kind,
-        volume,
+        ...common,
         header: fields.bytes('header', STRIPE_HEADER_MAX),
         index: index(),
         length,
@@ -148,12 +163,12 @@ export function decodeShardRequest(frame: Uint8Array): ShardRequest {
       const offset = fields.integer('offset', 0, SHARD_MAX)
       const length = fields.integer('length', 1, SHARD_MAX)
       const proof = fields.boolean('proof')
-      return { kind, volume, stripe: stripe(), index: index(), offset, length, proof }
+      return { kind, ...common, stripe: stripe(), index: index(), offset, length, proof }
     }
     case 'chunk':
-      return { kind, volume, chunk: chunkIdFromCid(fields.bytes('chunk', CID_BYTES)) }
+      return { kind, ...common, chunk: chunkIdFromCid(fields.bytes('chunk', CID_BYTES)) }
     case 'have':
-      return { kind, volume, stripe: stripe() }
+      return { kind, ...common, stripe: stripe() }
     default:
       throw new ShoalError('malformed', `shard request: unknown op "${kind}"`)
   }

@@ -102,6 +102,7 @@ class HostileRun {
       beaconMs: BEACON_MS,
       checkpoints: CHECKPOINTS,
       unlucky: OFTEN_UNLUCKY,
+      traced: true,
       log,
     })
     this.#random = new SeededRandom(seed, 'hostile run')

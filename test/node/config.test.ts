@@ -34,11 +34,22 @@ const WRONG_FILES: readonly (readonly [string, RegExp])[] = [
     `name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\ndoors: [{ http: { listen: 127.0.0.1:0, oidc: { ${oidc} } } }]`,
     error,
   ]),
+  [traces('to: ftp://127.0.0.1/'), /traces\.to must be a URL of http/],
+  [traces('to: "http://me:secret@127.0.0.1/"'), /traces\.to must have no user or password/],
+  [traces('to: "http://[::1]:4318/", sample: 2'), /traces\.sample must be from 0 to 1/],
+  [traces('to: "http://[::1]:4318/", slow: 5'), /traces\.slow /],
+  [traces('to: "http://[::1]:4318/", slow: soon'), /traces\.slow must be a time such as 1s/],
+  [traces('to: "http://[::1]:4318/", headers: {Host: a}'), /traces\.headers/],
+  [traces('to: "http://[::1]:4318/", headers: {a: "b\\nc: d"}'), /traces\.headers/],
   [
     'name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\nport: 1',
     /there is no key "port"\. The keys are name, zone/,
   ],
 ]
+
+function traces(fields: string): string {
+  return `name: a\nlisten: [/ip4/127.0.0.1/tcp/0]\ntraces: {${fields}}`
+}
 
 describe('home', () => {
   test('load reads the config that init makes', async () => {
@@ -65,6 +76,7 @@ describe('home', () => {
         advertise: [],
         mdns: false,
         metrics: undefined,
+        traces: undefined,
         doors: [],
         requestRate: undefined,
         alerts: { targets: [], off: [], afterMs: {} },

@@ -73,7 +73,11 @@ describe('log messages', () => {
       kind,
       toHex(encodeLogMessage(message)),
     ])
+    const trace = { traceId: filled(1, 16), spanId: filled(2, 8), isSampled: true }
+    const traced = encodeLogMessage({ kind: 'done', trace })
+    assert.deepEqual(decodeLogMessage(traced), { kind: 'done', trace })
     checkVectors('log-message', {
+      'done-traced': toHex(traced),
       volume: VOLUME,
       vector: toJson(VECTOR),
       ...Object.fromEntries(vectors),
@@ -112,6 +116,8 @@ describe('log messages', () => {
 
   test('fields this node does not know are ignored', () => {
     assert.deepEqual(decodeLogMessage(encodeCbor({ t: 'done', later: 1 })), { kind: 'done' })
+    for (const trace of [1, new Uint8Array(25), filled(1, 24), filled(1, 26)])
+      assert.deepEqual(decodeLogMessage(encodeCbor({ t: 'done', trace })), { kind: 'done' })
   })
 
   test('a code that no error has is read as internal', () => {

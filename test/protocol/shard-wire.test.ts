@@ -33,6 +33,7 @@ import type { Hlc } from '../../protocol/clock/hlc.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { VolumeId } from '../../protocol/ids.ts'
 import type { ShardReply, ShardRequest } from '../../protocol/wire/shard.ts'
+import type { TraceContext } from '../../protocol/wire/trace-context.ts'
 
 const SEALED = utf8('a sealed chunk')
 const CHUNK = chunkIdFromCid(encodeCid(CODEC_RAW, MULTIHASH_BLAKE3, blake3(SEALED)))
@@ -42,12 +43,19 @@ const [SHARD = new Uint8Array()] = STRIPE.shards
 const volume = 'ab'.repeat(32) as VolumeId
 const stripe = STRIPE.id
 
+const TRACE: TraceContext = {
+  traceId: fromHex('0af7651916cd43dd8448eb211c80319c'),
+  spanId: fromHex('b7ad6b7169203331'),
+  isSampled: true,
+}
+
 const REQUESTS: Readonly<Record<string, ShardRequest>> = {
   put: { kind: 'put', volume, header: STRIPE.headerBytes, index: 1, length: SHARD.length },
   get: { kind: 'get', volume, stripe, index: 1, offset: 2, length: 6, proof: false },
   'get-proof': { kind: 'get', volume, stripe, index: 1, offset: 2, length: 6, proof: true },
   chunk: { kind: 'chunk', volume, chunk: CHUNK },
   have: { kind: 'have', volume, stripe },
+  'have-traced': { kind: 'have', volume, stripe, trace: TRACE },
 }
 
 /** The receipt of a holder whose seed is 32 times 11, for shard 1 of the stripe, alone. */
@@ -83,6 +91,7 @@ describe('shard messages', () => {
       'put-payload': toHex(SHARD),
       'put-reply': toHex(encodedReply(REPLIES['ok-put'])),
       'get-request': toHex(encoded(REQUESTS['get'])),
+      'traced-request': toHex(encoded(REQUESTS['have-traced'])),
       'get-reply': toHex(encodedReply(REPLIES['ok-get'])),
       'get-payload': toHex(SHARD.subarray(2, 8)),
       'error-reply': toHex(encodedReply(REPLIES['error'])),
@@ -111,6 +120,31 @@ describe('shard messages', () => {
     assert.deepEqual(decodeShardRequest(encodeCbor(request)), REQUESTS['have'])
     const reply = { v: 1, ok: true, length: 0, indices: [], proof: [], later: 'more' }
     assert.deepEqual(decodeShardReply(encodeCbor(reply)), REPLIES['ok'])
+  })
+
+  test('are the same with a context of a trace that is none', () => {
+    const request = { v: 1, op: 'have', vol: fromHex(volume), stripe: stripeIdBytes(stripe) }
+    const [id, context] = [new Uint8Array(16).fill(1), new Uint8Array(25).fill(1)]
+    for (const trace of [
+      7,
+      'traced',
+      [context],
+      new Uint8Array(0),
+      new Uint8Array(24).fill(1),
+      new Uint8Array(26).fill(1),
+      new Uint8Array(1 << 16).fill(1),
+      new Uint8Array(25),
+      Uint8Array.from([...new Uint8Array(16), ...context.subarray(16)]),
+      Uint8Array.from([...id, ...new Uint8Array(8), 1]),
+    ])
+      assert.deepEqual(
+        decodeShardRequest(encodeCbor({ ...request, trace })),
+        REQUESTS['have'],
+        String(trace),
+      )
+    const flags = Uint8Array.from([...context.subarray(0, 24), 0xfe])
+    const { trace } = decodeShardRequest(encodeCbor({ ...request, trace: flags }))
+    assert.equal(trace?.isSampled, false, 'flags that are not known mean nothing')
   })
 
   test('of a later version are unsupported', () => {

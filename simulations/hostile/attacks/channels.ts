@@ -6,6 +6,7 @@ import type { PeerId } from '../../../protocol/ids.ts'
 import { CBOR_ITEMS_MAX } from '../../../protocol/limits.ts'
 import type { Entry } from '../../../protocol/log/entry.ts'
 import { KIB, MIB, MINUTE_MS } from '../../../protocol/units.ts'
+import { stripeIdOf } from '../../../protocol/stripe/stripe.ts'
 import { CHECKPOINT_PROTOCOL, encodeCheckpointMessage } from '../../../protocol/wire/checkpoint.ts'
 import { LOG_PROTOCOL, decodeLogMessage, encodeLogMessage } from '../../../protocol/wire/log.ts'
 import {
@@ -26,6 +27,7 @@ import { MEMBER_PROTOCOLS } from './strangers.ts'
 const GARBAGE = 300
 const ENTRIES = 300
 const HANGING = 24
+const FORGED = 20
 const FRAME: number = 1 * MIB
 const BODY: number = 256 * KIB
 const HANGING_MS: number = 3 * MINUTE_MS
@@ -184,6 +186,30 @@ export const CHANNEL_ATTACKS: readonly Attack[] = [
       const its = witnesses.find(({ peer }) => peer === liar.identity.peer)
       return async () =>
         disbelieved(its?.number === undefined, `${victim.name} is told of a log: ${its?.holds}`)
+    },
+  },
+  {
+    name: 'it says that all its requests are of traces that are told of',
+    rule: 'traces-by-own',
+    kind: 'lie',
+    roles: ANY_ROLE,
+    async run({ liar, victim, random }) {
+      const { toldCount } = victim
+      const channel = await liar.channel(victim.peer, SHARD_PROTOCOL)
+      const signal = liar.deadline()
+      for (let n = 0; n < FORGED; n++) {
+        const stripe = stripeIdOf(random.bytes(32))
+        const trace = { traceId: random.bytes(16), spanId: random.bytes(8), isSampled: true }
+        const request = { kind: 'have', volume: liar.volume.id, stripe, trace } as const
+        await channel.send([encodeShardRequest(request)], { signal })
+        await channel.receive({ signal })
+      }
+      channel.abort(new Error('heard'))
+      return async () =>
+        disbelieved(
+          victim.toldCount === toldCount,
+          `${victim.name} told ${victim.toldCount - toldCount} spans since a peer wanted it`,
+        )
     },
   },
   {

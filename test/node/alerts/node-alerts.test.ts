@@ -9,7 +9,7 @@ import { HOUR_MS, MINUTE_MS } from '../../../protocol/units.ts'
 import { ManualClock } from '../stripes/manual-clock.ts'
 import { factsWith } from './facts.ts'
 import type { AlertSettings } from '../../../node/alerts/node-alerts.ts'
-import type { AlertTarget } from '../../../node/world/alert-targets.ts'
+import type { AlertTarget } from '../../../node/world/targets/alert-targets.ts'
 import type { Changed } from './facts.ts'
 
 const PHONE: AlertTarget = {

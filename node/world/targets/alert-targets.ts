@@ -1,9 +1,10 @@
 // The targets that are told of alerts: a command of this machine, a webhook, a mailbox. They are in
 // config.yaml of this machine alone; what is told is never part of a command line of a shell.
 import { once } from 'node:events'
-import { ShoalError, oneLine } from '../../protocol/errors.ts'
-import { HIDDEN_CHARS } from '../../protocol/hidden-chars.ts'
-import { runProgram } from './run-program.ts'
+import { ShoalError, oneLine } from '../../../protocol/errors.ts'
+import { HIDDEN_CHARS } from '../../../protocol/hidden-chars.ts'
+import { postJson } from './post-json.ts'
+import { runProgram } from '../run-program.ts'
 
 const COMPLAINT_MAX = 300
 /** Chars of an argument of a program, or of a header of a mail. */
@@ -75,23 +76,13 @@ async function post(
   { title, text, events }: AlertMessage,
   signal: AbortSignal,
 ): Promise<void> {
+  // "text" is what chat services show (Slack, Mattermost, Rocket.Chat).
+  const body = JSON.stringify({ title, text: `${title}\n${text}`, alerts: events })
   try {
-    const answer = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
-      // "text" is what chat services show (Slack, Mattermost, Rocket.Chat).
-      body: JSON.stringify({ title, text: `${title}\n${text}`, alerts: events }),
-      // Elsewhere it would not be where its owner has said.
-      redirect: 'error',
-      signal,
-    })
-    await answer.body?.cancel()
-    if (!answer.ok) throw failed(label, `it answered ${answer.status}`)
+    await postJson({ url, headers }, body, signal)
   } catch (error) {
     signal.throwIfAborted()
-    if (error instanceof ShoalError) throw error
-    const { cause, message } = error as Error
-    throw failed(label, cause instanceof Error ? cause.message : message)
+    throw failed(label, (error as Error).message)
   }
 }
 

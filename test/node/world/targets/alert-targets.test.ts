@@ -7,10 +7,10 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { sendAlert } from '../../../node/world/alert-targets.ts'
+import { sendAlert } from '../../../../node/world/targets/alert-targets.ts'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AlertMessage, AlertTarget } from '../../../node/world/alert-targets.ts'
+import type { AlertMessage, AlertTarget } from '../../../../node/world/targets/alert-targets.ts'
 
 const HOSTILE = '$(touch owned); `touch owned`\n--help \u001b[2J'
 const MESSAGE: AlertMessage = {
