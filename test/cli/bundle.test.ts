@@ -24,6 +24,7 @@ import type { Outcome } from './shoal.ts'
 
 const SOURCES = [
   'cli',
+  'client',
   'console',
   'node',
   'protocol',
