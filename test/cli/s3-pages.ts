@@ -1,6 +1,5 @@
 // Pages of browsers at the S3 door of a real node.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import {
   CreateBucketCommand,
   DeleteBucketCorsCommand,
@@ -13,7 +12,6 @@ import { asked } from './ask-http.ts'
 import type { Answer } from './ask-http.ts'
 import { oldSignedFields, postForm, signedFields } from './s3-form.ts'
 import type { Field } from './s3-form.ts'
-import { withS3Door } from './with-s3.ts'
 import type { S3Door } from './with-s3.ts'
 
 const Bucket = 'photos'
@@ -190,10 +188,9 @@ async function askAsPages({ s3, url }: S3Door): Promise<void> {
   assert.deepEqual(await preflight('from-to', 'GET'), [403, NO, NO])
 }
 
-test('pages send objects in forms, and read what the rules of a bucket let them', async () => {
-  await withS3Door('path', async (door) => {
-    await door.s3.send(new CreateBucketCommand({ Bucket }))
-    await postForms(door)
-    await askAsPages(door)
-  })
-})
+/** Sends objects in forms, and reads what the rules of a bucket let pages read. */
+export async function askForPages(door: S3Door): Promise<void> {
+  await door.s3.send(new CreateBucketCommand({ Bucket }))
+  await postForms(door)
+  await askAsPages(door)
+}
