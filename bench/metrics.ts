@@ -141,7 +141,7 @@ async function spanNote(): Promise<string> {
   const part = (): Promise<void> => traced('part', work)
   const bare = await awaitedNs(work)
   const off = [
-    costOf('to ask for the span under way, off', () => void currentSpan()?.child('part').end()),
+    costOf('to ask for the span under way, off', () => currentSpan()?.child('part').end()),
     `a part around a promise, off ${((await awaitedNs(part)) - bare).toFixed(0)} ns`,
   ]
   carrySpans(() => new AsyncLocalStorage())
