@@ -181,10 +181,11 @@ async function writeElsewhere(
     'create',
     'one',
     '--path',
-    `/${Bucket}`,
+    `/${Bucket}/d`,
   )) as CreatedKey['account'] & Pick<CreatedKey, 'secret'>
   const other = callsOf({ s3: by(made.name, made.secret) })
-  assert.equal((await other.list()).length, 4)
+  assert.equal((await other.list({ Prefix: 'd/' })).length, 4, 'of a folder that is gone')
+  await assert.rejects(other.list(), { name: 'AccessDenied' })
   assert.equal(await other.text('d/x', v1), 'by the door')
   await assert.rejects(other.remove('d/x', v1), { name: 'AccessDenied' })
   const v2 = await other.put('d/x', 'anew')

@@ -137,7 +137,7 @@ export class KeyWalk {
 }
 
 /** After which a page begins that has this name first, as FolderPage.next has it. */
-export function justBefore(name: string): string | undefined {
+function justBefore(name: string): string | undefined {
   const last = name.charCodeAt(name.length - 1)
   if (name === '') return undefined
   const before =

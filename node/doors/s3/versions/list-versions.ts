@@ -1,14 +1,12 @@
 // Lists the versions of the objects of a bucket: of each key all that is kept, the newest first,
 // also of keys that were removed. A page can end within those of a key.
 import type { ByteString } from '../../../../protocol/bytes.ts'
-import { textBytes } from '../../../../protocol/byte-text.ts'
-import { ShoalError } from '../../../../protocol/errors.ts'
 import type { NodeApi } from '../../../control/api.ts'
 import type { FileStat } from '../../../control/files.ts'
+import { statIfThere } from '../../stat-if-there.ts'
 import { escapeXml } from '../../xml/xml-text.ts'
 import { OWNER } from '../access.ts'
 import { KEYS_MAX, encodingOf } from '../buckets.ts'
-import { justBefore } from '../key-walk.ts'
 import { listKeys } from '../listing.ts'
 import type { ListRequest, ListedItem } from '../listing.ts'
 import { metadataOf } from '../metadata.ts'
@@ -28,6 +26,20 @@ import type { KeptVersion } from './versions.ts'
 
 /** Keys that are looked for at a time. */
 const KEYS_AT_ONCE = 100
+
+/** All that is looked at of a folder that was removed. */
+const GONE_FOLDER: FileStat = {
+  name: '',
+  kind: 'folder',
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  linkCount: 0,
+  sizeBytes: 0,
+  modifiedNs: 0n,
+  changedNs: 0n,
+  isRemoved: true,
+}
 
 type Entry =
   | { readonly key: ByteString; readonly version?: undefined }
@@ -141,21 +153,15 @@ function presentOf(stat: FileStat): ShownVersion {
   return { kind: 'version', id: NULL_VERSION, isLatest: true, modifiedNs, metadata, sizeBytes }
 }
 
-/** Listings have what was removed, too. */
+/** Listings have what was removed, too; and a folder is there that was. */
 function withRemoved(api: NodeApi): NodeApi {
   const listPage: NodeApi['listPage'] = (path, options) =>
     api.listPage(path, { ...options, removed: true })
   const stat: NodeApi['stat'] = async (path, options) => {
-    const cut = path.lastIndexOf('/')
-    const name = path.slice(cut + 1)
-    const { entries } = await listPage(path.slice(0, cut), {
-      ...options,
-      after: justBefore(textBytes(name)),
-      limit: 1,
-    })
-    const found = entries.find((entry) => entry.name === name && entry.kind === 'folder')
-    if (found === undefined) throw new ShoalError('ENOENT', `${path}: there is no such folder`)
-    return found
+    const found = await statIfThere(api, path, options)
+    if (found?.kind === 'folder') return found
+    await listPage(path, { ...options, limit: 1 })
+    return { ...GONE_FOLDER, name: path.slice(path.lastIndexOf('/') + 1) }
   }
   return { ...api, listPage, stat }
 }
