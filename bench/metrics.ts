@@ -1,7 +1,7 @@
-// `node bench/metrics.ts --rounds 5`: what metrics and traces cost. Three nodes of the same machine,
-// one that serves metrics, one that makes traces, and one that does neither, do the same by turns:
-// put a large file, put small files, make files in the mount. The CPU time of each node, as a
-// ratio; and what one observation and one span take.
+// `node bench/metrics.ts --rounds 5`: what metrics and traces cost. Three nodes of the same
+// machine, one that serves metrics, one that makes traces, and one that does neither, do the same
+// by turns: put a large file, put small files, make files in the mount. The CPU time of each node,
+// as a ratio; and what one observation and one span take.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -7,9 +7,10 @@
 // repair (repair.ts); reads from others (remote-read.ts), also without some of the holders
 // (degraded-read.ts); what homes take for it on their disks (space.ts); how soon a change shows
 // elsewhere (visible.ts); how soon the command and a node start (start.ts); what idle nodes take
-// of a core (idle.ts), and keep in memory after many small files (memory.ts); what metrics
-// and traces cost (metrics.ts); what large files cost in processor time and memory (data-path.ts); Reed-Solomon
-// beside a native library; and how costs grow with what there is (growth.ts, in its small form).
+// of a core (idle.ts), and keep in memory after many small files (memory.ts); what metrics and
+// traces cost (metrics.ts); what large files cost in processor time and memory (data-path.ts);
+// Reed-Solomon beside a native library; and how costs grow with what there is (growth.ts, in its
+// small form).
 // --mib N (1024), --files N (5000), --nodes 1,3: sizes --only PART,...: some of PARTS --rounds
 // N: all of it N times; three or more show how far figures scatter --json FILE: write the ratios
 // to baselines --compare FILE: compare them with those that --json wrote before (compare.ts)

@@ -1,7 +1,7 @@
 // The place of a request in a trace: 25 bytes that a message to a peer may carry as its field
 // `trace` (docs/formats/shard-protocol.md, sync.md). It changes nothing about the answer, so what
-// is no such context is as if there was none. The ids are those of W3C Trace Context, of which none is all
-// zero.
+// is no such context is as if there was none. The ids are those of W3C Trace Context, of which none
+// is all zero.
 import type { Fields } from '../cbor.ts'
 
 export const TRACE_ID_BYTES = 16

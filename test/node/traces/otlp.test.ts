@@ -1,5 +1,5 @@
-// Spans as JSON: test/vectors/otlp.json is what @opentelemetry/otlp-transformer 0.301.0 makes of the
-// same two.
+// Spans as JSON: test/vectors/otlp.json is what @opentelemetry/otlp-transformer 0.301.0 makes of
+// the same two.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
