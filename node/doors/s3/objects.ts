@@ -342,16 +342,13 @@ async function removalCondition(asked: S3Request, path: string): Promise<string>
   const stat = await statIfThere(asked, path)
   if (stat?.kind !== 'file') return ANY
   const dated = datedOf({ stat, metadata: metadataOf(stat) })
+  const seconds = time && Math.trunc(Date.parse(time) / SECOND_MS)
   const isOther =
     isChanged({ match, since: undefined }, dated) ||
     (size !== undefined && size !== `${stat.sizeBytes}`) ||
-    (time !== undefined && secondsOf(time) !== secondsOf(dated.date))
+    (time !== undefined && seconds !== Date.parse(dated.date) / SECOND_MS)
   if (isOther) throw precondition()
   return stat.tag ?? ANY
-}
-
-function secondsOf(time: string): number {
-  return Math.floor(Date.parse(time) / SECOND_MS)
 }
 
 function isAbsent(error: unknown): boolean {
