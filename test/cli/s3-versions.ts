@@ -9,6 +9,7 @@ import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetBucketVersioningCommand,
+  GetObjectAttributesCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectVersionsCommand,
@@ -86,6 +87,15 @@ async function writeAndRemove(
     ],
     ['third', 'third', 'second', 'first'],
   )
+  const known = await s3.send(
+    new GetObjectAttributesCommand({
+      Bucket,
+      Key: 'plain',
+      VersionId: v2,
+      ObjectAttributes: ['ETag'],
+    }),
+  )
+  assert.equal(known.VersionId, v2)
   const head = await s3.send(new HeadObjectCommand({ Bucket, Key: 'plain', VersionId: v2 }))
   assert.deepEqual(
     [head.VersionId, head.ETag, head.Metadata],

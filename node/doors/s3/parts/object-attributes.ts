@@ -18,7 +18,7 @@ export async function getAttributes(asked: S3Request): Promise<void> {
   if (named.some((name) => !KNOWN.some((known) => known === name)))
     throw invalid(`x-amz-object-attributes names some of ${KNOWN.join(', ')}`)
   const [max, after] = [numberIn(asked, 'x-amz-max-parts', PAGE), markerIn(asked)]
-  const { stat, metadata } = await findObject(asked)
+  const { stat, metadata, version } = await findObject(asked)
   const { etag, checksum } = metadata
   const texts: Readonly<Record<(typeof KNOWN)[number], string>> = {
     ETag: element('ETag', etag),
@@ -32,7 +32,10 @@ export async function getAttributes(asked: S3Request): Promise<void> {
     ObjectSize: element('ObjectSize', stat.sizeBytes),
   }
   const text = KNOWN.flatMap((name) => (named.includes(name) ? [texts[name]] : []))
-  sendXml(asked, 'GetObjectAttributesResponse', text.join(''), { 'last-modified': httpDate(stat) })
+  sendXml(asked, 'GetObjectAttributesResponse', text.join(''), {
+    'last-modified': httpDate(stat),
+    ...(version !== undefined && { 'x-amz-version-id': version }),
+  })
 }
 
 function markerIn(asked: S3Request): number {
