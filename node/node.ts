@@ -121,7 +121,7 @@ export class Node implements LocalNode {
     const swarm = (this.#swarm = this.#swarmOf({ beaconMs, checkpoints, tracer }))
     const quarantine = new Quarantine(clock)
     const peers = this.#peersKnown(quarantine)
-    const shared = { world, store, security: security.record, log }
+    const shared = { world, store, security: security.record, log, tracer }
     const hosted = (this.#hosted = new HostedVolumes({ ...shared, volumes, swarm, joining, peers }))
     const upkeep = (this.#upkeep = new NodeUpkeep(
       { ...shared, volumes, hosted, detector, quarantine },

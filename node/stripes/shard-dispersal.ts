@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts'
 import type { Receipt } from '../../protocol/stripe/receipt.ts'
 import type { Holding } from '../../protocol/op/op.ts'
 import type { Clock, Network, Random } from '../world/world.ts'
+import type { Tracer } from '../traces/span.ts'
 import { challenge, randomLeaf } from './challenge.ts'
 import type { Holders, StripeMap } from '../shard-map/stripe-map.ts'
 
@@ -22,6 +23,7 @@ export interface DisperseParts {
   readonly client: ShardClient
   readonly network: Network
   readonly random: Pick<Random, 'number' | 'unlucky'>
+  readonly tracer?: Tracer | undefined
 }
 
 /** The parts needed to ask holders. */

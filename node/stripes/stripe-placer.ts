@@ -3,6 +3,7 @@
 // that only this node holds would tell nobody anything.
 import { asShoalError } from '../../protocol/errors.ts'
 import { SECOND_MS } from '../../protocol/units.ts'
+import { currentSpan, ended, within } from '../traces/span.ts'
 import { disperse, reachable, withGiven } from './shard-dispersal.ts'
 import type { PeerId, StripeId } from '../../protocol/ids.ts'
 import type { CodedStripe } from '../../protocol/stripe/stripe.ts'
@@ -64,7 +65,21 @@ export class StripePlacer {
    * it, unless it is given up meanwhile.
    * throws what logging throws, and the signal's reason.
    */
-  async place(
+  place(
+    stripe: CodedStripe,
+    chunks: readonly UnplacedChunk[],
+    options: { signal: AbortSignal },
+  ): Promise<PlaceOutcome> {
+    const span =
+      currentSpan()?.child('stripe.place') ?? this.#parts.tracer?.root('stripe.place', {})
+    if (span === undefined) return this.#place(stripe, chunks, options)
+    return ended(
+      span,
+      within(span, () => this.#place(stripe, chunks, options)),
+    )
+  }
+
+  async #place(
     stripe: CodedStripe,
     chunks: readonly UnplacedChunk[],
     { signal }: { signal: AbortSignal },

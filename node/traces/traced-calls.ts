@@ -25,9 +25,8 @@ export function tracedCalls<Target extends object>(
       throw error
     }
     if (answer instanceof Promise) return answered(answer, span)
-    if (isIterable(answer)) return tracedEach(answer, span)
-    span.end()
-    return answer
+    // What is answered at once is no work to tell of.
+    return isIterable(answer) ? tracedEach(answer, span) : answer
   })
 }
 

@@ -58,6 +58,7 @@ import { VolumeStripeMap } from './volume-stripe-map.ts'
 import type { PeerHooks } from './volume-stripe-map.ts'
 import { VolumeTiers } from './volume-tiers.ts'
 import { isPlanted } from '../../protocol/planted-faults.ts'
+import type { Tracer } from '../traces/span.ts'
 import type { WriteLog } from '../observe/log-events.ts'
 
 /** Extents and children of manifest nodes kept, per volume. */
@@ -80,6 +81,7 @@ export interface HostedVolumeComponents {
   /** For stripes of others that are looked through, of all volumes of the node. */
   readonly looking: Budget
   readonly log: WriteLog
+  readonly tracer?: Tracer | undefined
   /** Without one, what concerns security is logged. */
   readonly security?: RecordSecurity | undefined
 }
@@ -207,7 +209,7 @@ export class HostedVolume {
   }
 
   static async open(components: HostedVolumeComponents): Promise<HostedVolume> {
-    const { world, store, volume, peers, looking, security, log } = components
+    const { world, store, volume, peers, looking, security, log, tracer } = components
     const { network, clock, random } = world
     const map = new VolumeStripeMap(volume, {
       freeBytesOf: (peer) => peers.freeBytesOf(peer),
@@ -222,7 +224,7 @@ export class HostedVolume {
     const open = (name: string): ObjectTier => tiers.open(name)
     const cold = new ColdReader({ volume: volume.id, clock, open })
     const marks = volume.view
-    const shared = { store, map, marks, client, network, clock, random, log }
+    const shared = { store, map, marks, client, network, clock, random, log, tracer }
     const onFalse = (stripe: StripeId): void => {
       const message =
         `stripe ${stripe} does not contain the chunks that it lists: its author lied, ` +

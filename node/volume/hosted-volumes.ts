@@ -24,6 +24,7 @@ import type { World } from '../world/world.ts'
 import { HostedVolume } from './hosted-volume.ts'
 import type { PeersKnown } from './hosted-volume.ts'
 import { parsePath } from './paths.ts'
+import type { Tracer } from '../traces/span.ts'
 import type { WriteLog } from '../observe/log-events.ts'
 
 const FIRST_VOLUME = 'main'
@@ -39,6 +40,7 @@ export interface HostedVolumesComponents {
   readonly peers: PeersKnown
   readonly security?: RecordSecurity | undefined
   readonly log: WriteLog
+  readonly tracer?: Tracer | undefined
 }
 
 /** A place in a hosted volume. */
@@ -140,7 +142,7 @@ export class HostedVolumes {
   }
 
   #make(volume: Volume): Promise<HostedVolume> {
-    const { world, store, swarm, peers, log, security } = this.#c
+    const { world, store, swarm, peers, log, tracer, security } = this.#c
     return HostedVolume.open({
       world,
       store,
@@ -156,6 +158,7 @@ export class HostedVolumes {
       looking: this.#looking,
       security,
       log,
+      tracer,
     })
   }
 

@@ -21,7 +21,7 @@ test('one trace spans two nodes, from the door of one to the disk of the other',
   const [ben, anna] = [cluster.node('ben'), cluster.node('anna')]
   await ready(ben, collector)
   await ready(anna, collector, 'doors: [{ http: 127.0.0.1:0 }]\n')
-  await ben.start()
+  await ben.start({ mount: ben.mountFolder })
   // Who may only read holds no shards.
   await anna.start({ ticket: await ben.invite('--role', 'reader') })
   await cluster.connected()
@@ -75,9 +75,12 @@ test('one trace spans two nodes, from the door of one to the disk of the other',
     )
     return Promise.resolve(opened !== undefined)
   })
-  // A write waits for the disk.
-  const put = collector.spans.find(({ name }) => name === 'control.settle')
-  assert.ok(of(collector, put?.traceId).some(({ name }) => name === 'store.commit'))
+  // The kernel asks for what a door does not.
+  await writeFile(join(ben.mountFolder, `${NAME} too`), canary)
+  await eventually('calls of the kernel have come, and what waited for the disk', () => {
+    const names = new Set(collector.spans.map(({ name }) => name))
+    return Promise.resolve(names.has('mount.create') && names.has('store.commit'))
+  })
   // The token goes to the collector alone; nothing else of the user's goes even there.
   assert.ok(collector.headers.every(({ authorization }) => authorization === `Bearer ${SECRET}`))
   const told = collector.bodies.join('\n')

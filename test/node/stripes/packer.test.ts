@@ -7,9 +7,13 @@ import { stripeIdBytes } from '../../../protocol/ids.ts'
 import { CHUNK_PLAIN_MAX, STRIPE_COPIES_BELOW } from '../../../protocol/limits.ts'
 import { KIB } from '../../../protocol/units.ts'
 import { stripeIdOf } from '../../../protocol/stripe/stripe.ts'
+import { Recorder } from '../../../node/traces/recorder.ts'
+import { SeededRandom } from '../../../simulations/random.ts'
+import { ManualClock } from './manual-clock.ts'
 import { peerOf } from './peer-group.ts'
 import { keep, open, placementQueue } from './unplaced.ts'
 import { VolumeState } from './volume-state.ts'
+import type { EndedSpan } from '../../../node/traces/recorder.ts'
 import type { ChunkId } from '../../../protocol/ids.ts'
 
 const { signal } = new AbortController()
@@ -48,6 +52,20 @@ describe('packer', () => {
       const headers = volume.stripes().map(({ header }) => [header.k, header.m])
       assert.deepEqual(headers, [code], `${count} members`)
     }
+  })
+
+  test('makes a trace of each stripe that it places', async (t) => {
+    const names: string[] = []
+    const clock = new ManualClock()
+    const random = new SeededRandom('traces', 'packer')
+    const take = (spans: readonly EndedSpan[]): void => {
+      names.push(...spans.map(({ name, code }) => `${name} ${code ?? ''}`))
+    }
+    const tracer = new Recorder({ clock, random, take }, { sample: 1, slowMs: Infinity })
+    const volume = await open(t, 2, { tracer })
+    await keep(volume, 1, 1000)
+    await volume.packer.settle({ signal })
+    assert.deepEqual(names, ['stripe.place '])
   })
 
   test('copies data too small to be split', async (t) => {

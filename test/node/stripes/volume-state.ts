@@ -21,6 +21,7 @@ import { DedupCheck } from '../../../node/stripes/dedup-check.ts'
 import { VerifiedStripes } from '../../../node/stripes/verified-stripes.ts'
 import type { BelievedShard, Disbelieved } from '../../../node/shard-map/disbelieved-shards.ts'
 import { VOLUME, nextHlc } from './peer-group.ts'
+import type { Tracer } from '../../../node/traces/span.ts'
 import type { ChunkSizes } from '../../../protocol/chunk/fastcdc.ts'
 import type { ChunkKeys } from '../../../protocol/chunk/seal.ts'
 import type { Hlc } from '../../../protocol/clock/hlc.ts'
@@ -57,6 +58,7 @@ export interface VolumeOptions {
   readonly sizes?: ChunkSizes
   /** Zone of a peer; each its own without. */
   readonly zoneOf?: (peer: PeerId) => string
+  readonly tracer?: Tracer
 }
 
 /** A shard map whose ops are not logged. */
@@ -337,6 +339,7 @@ export class VolumeState {
       }),
       onKept: (stripe) => group.provided.push(stripeIdBytes(stripe)),
       placedCopies: { add: () => undefined },
+      tracer: options.tracer,
     })
     return new VolumeState(group, map, { packer, dedupCheck, logged })
   }

@@ -176,7 +176,6 @@ describe('the span under way', () => {
         ['piece', undefined, false],
         ['control.list', undefined, true],
         ['control.stat', 'ENOENT', true],
-        ['control.now', undefined, true],
       ],
     )
   })
