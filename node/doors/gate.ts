@@ -213,6 +213,10 @@ export class Gate {
   #admit({ passage }: Visitor, visit: Visit): Visit {
     passage.who = visit.who
     passage.isAdmitted = true
+    // A request may show twice who it is.
+    const { onEnd } = passage
+    passage.onEnd = () => undefined
+    onEnd?.()
     if (visit !== this.#owner) passage.onEnd = this.#rates.begin(visit.who)
     return visit
   }
