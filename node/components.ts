@@ -11,8 +11,7 @@ import type { Kv } from './store/kv.ts'
 import type { NodeUpkeepOptions } from './upkeep.ts'
 import type { LineSeal } from './world/home-key.ts'
 import type { World } from './world/world.ts'
-import type { LogSource } from './observe/log-reader.ts'
-import type { NodeLog } from './observe/log.ts'
+import type { NodeLogs } from './observe/log-reader.ts'
 import type { DoorSettings } from './door-settings.ts'
 import type { Meter } from './metrics/meter.ts'
 import type { Tracer } from './traces/span.ts'
@@ -36,13 +35,13 @@ export interface NodeComponents {
   readonly openDoor?: ((api: NodeApi) => Promise<Door>) | undefined
   readonly log: WriteLog
   /** The same log, to be read back; absent where none is written (a simulation). */
-  readonly logs?: { readonly log: NodeLog; readonly source: LogSource } | undefined
+  readonly logs?: NodeLogs | undefined
   /** The memory of its process; absent where it has none of its own (a simulation). */
   readonly memory?: (() => MemoryStatus) | undefined
   /** Absent where nothing is run around backups (a simulation). */
   readonly runHook?: RunHook | undefined
   /** Hears of the work of the node; absent: nobody measures it. */
-  readonly meter?: Meter | undefined
+  readonly meter?: Pick<Meter, 'moved'> | undefined
   /** Makes traces of requests; absent: nobody does. */
   readonly tracer?: Tracer | undefined
   /** Absent where nobody is told of alerts (a simulation). */

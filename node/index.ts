@@ -26,6 +26,7 @@ import { sendAlert } from './world/targets/alert-targets.ts'
 import { SystemClock } from './world/clock.ts'
 import { SystemDisk } from './world/disk.ts'
 import { PLAIN_LINES, lineSeal } from './world/home-key.ts'
+import type { LineSeal } from './world/home-key.ts'
 import { IdleMemory } from './world/idle-memory.ts'
 import { Libp2pNetwork } from './world/libp2p/network.ts'
 import { runShellCommand } from './world/shell-command.ts'
@@ -33,6 +34,10 @@ import { SystemRandom } from './world/random.ts'
 import { processMemory, processUse, releaseMemory } from './world/release-memory.ts'
 import type { Disk, World } from './world/world.ts'
 import { SystemTiers } from './world/tiers/tiers.ts'
+import type { NodeLogs, ReadableLog } from './observe/log-reader.ts'
+import { CountedTiers } from './observe/counted-tiers.ts'
+import { TRANSFERS_FILE, Transfers } from './observe/transfers.ts'
+import { NO_METER } from './metrics/meter.ts'
 import type { WriteLog } from './observe/log-events.ts'
 
 const INDEX_FOLDER = 'index'
@@ -63,9 +68,8 @@ export async function createNode({
   const lines = home.key === undefined ? PLAIN_LINES : lineSeal(home.key)
   const found = describeOpened(home)
   if (found !== undefined) tell(found)
-  const nodeLog = openLog(folder, { seal: lines.seal })
-  const log = nodeLog.write
-  const source = { path: join(folder, LOG_FILE), open: lines.open }
+  const logs = openLogs(folder, lines)
+  const log = logs.log.write
   const clock = new SystemClock()
   const random = new SystemRandom()
   const disk = new SystemDisk(folder)
@@ -77,8 +81,10 @@ export async function createNode({
     const upkeep = { bytesPerSecond: home.config.repairBytesPerSecond }
     const identity = identityFromSeed(home.seed)
     const watching = await watchingOf(home, identity.peer, { clock, random, log })
+    const transfers = new Transfers(clock, logs.transfers.log.write)
     const outer = await outerWorld(home, { clock, random }, log)
-    const world = { clock, random, disk: watching.disk(disk), ...outer }
+    const tiers = new CountedTiers(outer.tiers, (...moved) => transfers.countCold(...moved))
+    const world = { clock, random, disk: watching.disk(disk), ...outer, tiers }
     const node = await Node.open(
       {
         world,
@@ -87,10 +93,10 @@ export async function createNode({
         lines,
         doors: doorSettingsOf(folder),
         mounter: watching.mounter(mountBy),
-        meter: watching.meter,
+        meter: transfers.meter(watching.meter ?? NO_METER),
         tracer: watching.tracer,
         ...outside(folder, log, watching),
-        logs: { log: nodeLog, source },
+        logs,
         memory: () => ({ ...processMemory(), caches: [{ name: 'index', ...level.memory() }] }),
         found: found === undefined ? [] : [{ kind: 'home-mended', message: found }],
       },
@@ -106,11 +112,20 @@ export async function createNode({
       },
     )
     releaseWhileIdle(node, { clock, level })
+    const flush = (): void => transfers.flush()
+    node.stopped.then(flush, flush)
     return node
   } catch (error) {
     await kv.close()
     throw error
   }
+}
+
+function openLogs(folder: string, { seal, open }: LineSeal): NodeLogs {
+  const readable = (file: string): ReadableLog => {
+    return { log: openLog(folder, { file, seal }), source: { path: join(folder, file), open } }
+  }
+  return { ...readable(LOG_FILE), transfers: readable(TRANSFERS_FILE) }
 }
 
 /** Hears and tells of the work of the node, as far as its owner wants it to. */

@@ -20,6 +20,7 @@ interface LogsOptions {
   readonly limit?: number
   readonly part?: string
   readonly level?: LogLevel
+  readonly transfers?: boolean
 }
 
 export function addLogs(program: Command, context: Context): void {
@@ -33,12 +34,14 @@ export function addLogs(program: Command, context: Context): void {
     .addOption(
       new Option('--level <level>', 'only lines of this level and above').choices(LOG_LEVELS),
     )
+    .option('--transfers', 'show what moved to peers and cold tiers, and from them')
     .addHelpText(
       'after',
       `
 The file is logs/node.log in the home of the node, a JSON object a line, with a
 stable name in "event". Changes of files are shown by "shoal log", security by
-"shoal events", and what needs somebody by "shoal alerts".
+"shoal events", and what needs somebody by "shoal alerts". Transfers are those of
+which at least 64 KiB moved within a minute, in logs/transfers.log.
 
 Example:
   shoal logs -f --part repair
@@ -55,13 +58,13 @@ Example:
 }
 
 async function show(context: Context, options: LogsOptions): Promise<void> {
-  const { follow = false, since, part, level } = options
+  const { follow = false, since, part, level, transfers } = options
   const { limit = since === undefined ? LIMIT : undefined } = options
   const sinceMs = since === undefined ? undefined : ((Date.now() - since) as WallTime)
   const { columns } = context
   const print = context.json ? lineJson : (line: LogLine) => lineText(line, columns)
   try {
-    const pages = context.client.readLogs({ sinceMs, limit, follow, part, level })
+    const pages = context.client.readLogs({ sinceMs, limit, follow, part, level, transfers })
     await writeOut(context, printed(pages, print))
   } catch (error) {
     // To stop is how following ends.

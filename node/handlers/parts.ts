@@ -18,8 +18,7 @@ import type { NodeDoors } from '../doors/doors.ts'
 import type { NodeBackups } from '../backup/node-backups.ts'
 import type { NodeCold } from '../cold/node-cold.ts'
 import type { NodeUpkeep } from '../upkeep.ts'
-import type { LogSource } from '../observe/log-reader.ts'
-import type { NodeLog } from '../observe/log.ts'
+import type { NodeLogs } from '../observe/log-reader.ts'
 import type { World } from '../world/world.ts'
 import type { Traffic } from '../observe/traffic.ts'
 import type { Space } from './space.ts'
@@ -47,7 +46,7 @@ export interface NodeParts {
   readonly mounts: Mounts
   readonly exchange: Exchange
   /** The log that this node writes, and where it is read back; absent in a simulation. */
-  readonly logs: { readonly log: NodeLog; readonly source: LogSource } | undefined
+  readonly logs: NodeLogs | undefined
   /** The memory of the process, where this node has one of its own. */
   readonly memory: (() => MemoryStatus) | undefined
   /** The signal of a call: aborts also when the node stops. */

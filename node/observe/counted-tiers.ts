@@ -3,7 +3,8 @@ import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { ObjectTier, TierObject, TierOptions, Tiers } from '../world/world.ts'
 
-type CountBytes = (bytes: number) => void
+type CountBytes = (bytes: number, direction: 'in' | 'out', location: TierLocation) => void
+type CountParts = (bytes: number, direction: 'in' | 'out') => void
 type Until = { readonly signal: AbortSignal }
 
 export class CountedTiers implements Tiers {
@@ -16,15 +17,17 @@ export class CountedTiers implements Tiers {
   }
 
   open(location: TierLocation, options: TierOptions): ObjectTier {
-    return new CountedTier(this.#tiers.open(location, options), this.#count)
+    return new CountedTier(this.#tiers.open(location, options), (bytes, direction) =>
+      this.#count(bytes, direction, location),
+    )
   }
 }
 
 class CountedTier implements ObjectTier {
   readonly #tier: ObjectTier
-  readonly #count: CountBytes
+  readonly #count: CountParts
 
-  constructor(tier: ObjectTier, count: CountBytes) {
+  constructor(tier: ObjectTier, count: CountParts) {
     this.#tier = tier
     this.#count = count
   }
@@ -35,7 +38,7 @@ class CountedTier implements ObjectTier {
     chunks: AsyncIterable<Uint8Array>,
     options: Until & { readonly storageClass?: string },
   ): Promise<void> {
-    return this.#tier.put(key, size, this.#counted(chunks), options)
+    return this.#tier.put(key, size, this.#counted(chunks, 'out'), options)
   }
 
   get(
@@ -43,7 +46,7 @@ class CountedTier implements ObjectTier {
     range: { readonly from: number; readonly to: number } | undefined,
     options: Until,
   ): AsyncIterable<Uint8Array> {
-    return this.#counted(this.#tier.get(key, range, options))
+    return this.#counted(this.#tier.get(key, range, options), 'in')
   }
 
   head(key: string, options: Until): Promise<TierObject | undefined> {
@@ -74,9 +77,12 @@ class CountedTier implements ObjectTier {
     return this.#tier.close()
   }
 
-  async *#counted(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  async *#counted(
+    parts: AsyncIterable<Uint8Array>,
+    direction: 'in' | 'out',
+  ): AsyncGenerator<Uint8Array> {
     for await (const part of parts) {
-      this.#count(part.byteLength)
+      this.#count(part.byteLength, direction)
       yield part
     }
   }

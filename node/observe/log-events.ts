@@ -95,6 +95,7 @@ export const LOG_EVENTS = {
   'traces.not-sent': ['warn', 'traces cannot be sent now'],
   'traces.open': ['info', 'traces are made'],
   'traces.sent-again': ['info', 'traces are sent again'],
+  'transfer.minute': ['info', 'much moved within a minute'],
   'transfer.no-such-shard': ['warn', 'a holder has no such shard'],
   'transfer.shard-not-had': ['warn', 'a shard cannot be had'],
   'transfer.shard-not-taken': ['warn', 'a peer did not take a shard'],

@@ -18,6 +18,17 @@ export interface LogSource {
   readonly open: (line: string) => string
 }
 
+/** A log, and the way to read it back. */
+export interface ReadableLog {
+  readonly log: NodeLog
+  readonly source: LogSource
+}
+
+/** The logs of a node: what its parts report, and of transfers. */
+export interface NodeLogs extends ReadableLog {
+  readonly transfers: ReadableLog
+}
+
 /** As LogsApi has it. */
 export async function* readLog(
   log: NodeLog,

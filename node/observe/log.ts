@@ -19,6 +19,8 @@ const LOG_BYTES_MAX: number = 8 * MIB
 export type LogLevels = ReadonlyMap<string, LogLevel>
 
 export interface LogOptions {
+  /** In the home; LOG_FILE by default. */
+  readonly file?: string
   /** The level of parts that have none of their own. */
   readonly level?: LogLevel
   /** Transforms a written line. */
@@ -38,9 +40,9 @@ export interface NodeLog {
 /** Open the log of a home, which must be there. */
 export function openLog(
   home: string,
-  { level = 'info', seal = (line) => line }: LogOptions = {},
+  { file: name = LOG_FILE, level = 'info', seal = (line) => line }: LogOptions = {},
 ): NodeLog {
-  const path = join(home, LOG_FILE)
+  const path = join(home, name)
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const file = openFile(path)
   const listeners = new Set<(line: string) => void>()

@@ -28,6 +28,7 @@ export const logsRoutes: RoutesOf<LogsApi> = {
     part: label.optional(),
     level: oneOf(LOG_LEVELS).optional(),
     follow: flag,
+    transfers: flag,
   })),
   logLevels: call([], () => ({})),
   setLogLevel: call(['part', 'level'], ({ text, oneOf }) => ({
@@ -47,6 +48,8 @@ export interface LogReadOptions {
   /** The lowest level. */
   readonly level?: LogLevel | undefined
   readonly follow?: boolean | undefined
+  /** Lines of the log of transfers, in place of those of the parts. */
+  readonly transfers?: boolean | undefined
 }
 
 export interface LogLine {

@@ -10,8 +10,8 @@ export function logsApi({ logs, until }: NodeParts): LogsApi {
     throw new ShoalError('unsupported', 'this node writes no log')
   }
   return {
-    async *readLogs({ signal, ...options } = {}) {
-      const { log, source } = own()
+    async *readLogs({ signal, transfers = false, ...options } = {}) {
+      const { log, source } = transfers ? own().transfers : own()
       yield* readLog(log, source, { ...options, signal: until(signal) })
     },
     logLevels: () => Promise.resolve().then(() => Object.fromEntries(own().log.levels)),
