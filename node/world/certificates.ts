@@ -23,10 +23,9 @@ export function endOf({ cert }: Certificate): WallTime {
 
 /** throws ShoalError 'usage' naming the file that cannot be read, or is none. */
 export async function readCertificate(files: Certificate): Promise<Certificate> {
-  const [cert, key] = await Promise.all(
-    [files.cert, files.key].map((file) => readText(file, 'the certificate')),
-  )
-  const read = { cert: cert ?? '', key: key ?? '' }
+  const cert = await readText(files.cert, 'the certificate')
+  const key = await readText(files.key, 'the key of the certificate')
+  const read = { cert, key }
   try {
     createSecureContext(read)
     return read
