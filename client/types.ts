@@ -721,6 +721,7 @@ export interface LineCalls {
       readonly part?: string | undefined
       readonly level?: 'debug' | 'info' | 'warn' | 'error' | undefined
       readonly follow?: boolean | undefined
+      readonly transfers?: boolean | undefined
     }
     readonly answer: unknown
   }
