@@ -1,12 +1,12 @@
 // `shoal log`: what happened in a volume, or to a path.
 import colors from 'picocolors'
-import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import { formatBytes } from '../../protocol/size.ts'
 import { parseCount } from '../arguments.ts'
 import { Graph } from '../graph.ts'
 import { count, formatTime, jsonLine, printable, tableRows, wrapLines } from '../output.ts'
 import { asPath, baseName } from '../paths.ts'
-import { writeOut } from './cat.ts'
+import { printPages } from '../observe/print-pages.ts'
 import type { Command } from 'commander'
 import type { LogEntry, LogItem } from '../../node/control/history.ts'
 import type { Change, ChangeKind } from '../../protocol/tree/describe.ts'
@@ -66,20 +66,8 @@ async function show(context: Context, path: string, options: LogCommandOptions):
   }
   const shown = { verbose, columns: context.columns ?? Infinity }
   const print = context.json ? printJson : graph ? graphPrinter(shown) : textPrinter(shown)
-  try {
-    const pages = context.client.readLog(path, { limit, follow, all: all || graph })
-    await writeOut(context, printed(pages, print))
-  } catch (error) {
-    // To stop is how following ends.
-    if (!(follow && context.signal.aborted && hasCode(error, 'aborted'))) throw error
-  }
-}
-
-async function* printed(
-  pages: AsyncIterable<readonly LogItem[]>,
-  print: Printer,
-): AsyncGenerator<string> {
-  for await (const page of pages) yield page.map((item) => `${print(item)}\n`).join('')
+  const pages = context.client.readLog(path, { limit, follow, all: all || graph })
+  await printPages(context, pages, { print, follow })
 }
 
 type Printer = (item: LogItem) => string

@@ -1,8 +1,8 @@
 // `shoal door log`: who asked what at the doors, and whether the log that says so is whole.
 import colors from 'picocolors'
-import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import { parseCount, parseDuration } from '../arguments.ts'
-import { writeOut } from '../commands/cat.ts'
+import { printPages } from './print-pages.ts'
 import { formatTime, jsonLine, printable } from '../output.ts'
 import type { Command } from 'commander'
 import type { DoorLogEntry } from '../../node/control/doors.ts'
@@ -53,24 +53,12 @@ async function show(
 ): Promise<void> {
   const sinceMs = since === undefined ? undefined : ((Date.now() - since) as WallTime)
   const print = context.json ? entryJson : textLine
-  try {
-    const pages = context.client.readDoorLog({ sinceMs, limit, follow, who })
-    await writeOut(context, printed(pages, print))
-  } catch (error) {
-    // To stop is how following ends.
-    if (!(follow && context.signal.aborted && hasCode(error, 'aborted'))) throw error
-  }
-}
-
-async function* printed(
-  pages: AsyncIterable<readonly DoorLogEntry[]>,
-  print: (entry: DoorLogEntry) => string,
-): AsyncGenerator<string> {
-  for await (const page of pages) yield page.map(print).join('')
+  const pages = context.client.readDoorLog({ sinceMs, limit, follow, who })
+  await printPages(context, pages, { print, follow })
 }
 
 function entryJson({ timeMs, ...entry }: DoorLogEntry): string {
-  return `${jsonLine({ ...entry, time: new Date(timeMs).toISOString() })}\n`
+  return jsonLine({ ...entry, time: new Date(timeMs).toISOString() })
 }
 
 function textLine({
@@ -94,7 +82,7 @@ function textLine({
     status >= STATUS_FAILED_MIN ? colors.red(ended) : ended,
     `${ms} ms`,
   ]
-  return `${parts.filter((part) => part !== '').join('  ')}\n`
+  return parts.filter((part) => part !== '').join('  ')
 }
 
 async function check(context: Context, options: DoorLogOptions): Promise<void> {

@@ -1,10 +1,10 @@
 // `shoal events`: what happened that concerns the security of this node, and whether the log that
 // says so is whole.
 import colors from 'picocolors'
-import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import { parseCount, parseDuration } from '../arguments.ts'
 import { formatTime, jsonLine, printable, table, tableRows } from '../output.ts'
-import { writeOut } from '../commands/cat.ts'
+import { printPages } from './print-pages.ts'
 import type { Command } from 'commander'
 import type { SecurityCheck, SecurityEntry, Witness } from '../../node/control/observe/security.ts'
 import type { WallTime } from '../../protocol/units.ts'
@@ -56,20 +56,8 @@ async function show(context: Context, options: EventsOptions): Promise<void> {
   const sinceMs = since === undefined ? undefined : ((Date.now() - since) as WallTime)
   const { columns } = context
   const print = context.json ? entryJson : (entry: SecurityEntry) => textLine(entry, columns)
-  try {
-    const pages = context.client.readSecurity({ sinceMs, limit, follow })
-    await writeOut(context, printed(pages, print))
-  } catch (error) {
-    // To stop is how following ends.
-    if (!(follow && context.signal.aborted && hasCode(error, 'aborted'))) throw error
-  }
-}
-
-async function* printed(
-  pages: AsyncIterable<readonly SecurityEntry[]>,
-  print: (entry: SecurityEntry) => string,
-): AsyncGenerator<string> {
-  for await (const page of pages) yield page.map((entry) => `${print(entry)}\n`).join('')
+  const pages = context.client.readSecurity({ sinceMs, limit, follow })
+  await printPages(context, pages, { print, follow })
 }
 
 function entryJson({ timeMs, ...entry }: SecurityEntry): string {

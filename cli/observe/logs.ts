@@ -1,10 +1,10 @@
 // `shoal logs`: what the parts of the node report, and how much of that.
 import { Argument, Option } from 'commander'
 import colors from 'picocolors'
-import { ShoalError, hasCode } from '../../protocol/errors.ts'
+import { ShoalError } from '../../protocol/errors.ts'
 import { LOG_LEVELS } from '../../protocol/log-level.ts'
 import { parseCount, parseDuration } from '../arguments.ts'
-import { writeOut } from '../commands/cat.ts'
+import { printPages } from './print-pages.ts'
 import { formatTime, jsonLine, printable, table, tableRows } from '../output.ts'
 import type { Command } from 'commander'
 import type { LogLevel } from '../../protocol/log-level.ts'
@@ -63,20 +63,8 @@ async function show(context: Context, options: LogsOptions): Promise<void> {
   const sinceMs = since === undefined ? undefined : ((Date.now() - since) as WallTime)
   const { columns } = context
   const print = context.json ? lineJson : (line: LogLine) => lineText(line, columns)
-  try {
-    const pages = context.client.readLogs({ sinceMs, limit, follow, part, level, transfers })
-    await writeOut(context, printed(pages, print))
-  } catch (error) {
-    // To stop is how following ends.
-    if (!(follow && context.signal.aborted && hasCode(error, 'aborted'))) throw error
-  }
-}
-
-async function* printed(
-  pages: AsyncIterable<readonly LogLine[]>,
-  print: (line: LogLine) => string,
-): AsyncGenerator<string> {
-  for await (const page of pages) yield page.map((line) => `${print(line)}\n`).join('')
+  const pages = context.client.readLogs({ sinceMs, limit, follow, part, level, transfers })
+  await printPages(context, pages, { print, follow })
 }
 
 function lineJson({ timeMs, ...line }: LogLine): string {
