@@ -11,6 +11,7 @@ import type { Kv } from './store/kv.ts'
 import type { NodeUpkeepOptions } from './upkeep.ts'
 import type { LineSeal } from './world/home-key.ts'
 import type { World } from './world/world.ts'
+import type { CountBytes } from './observe/counted-tiers.ts'
 import type { NodeLogs } from './observe/log-reader.ts'
 import type { DoorSettings } from './door-settings.ts'
 import type { Meter } from './metrics/meter.ts'
@@ -42,6 +43,8 @@ export interface NodeComponents {
   readonly runHook?: RunHook | undefined
   /** Hears of the work of the node; absent: nobody measures it. */
   readonly meter?: Pick<Meter, 'moved'> | undefined
+  /** Hears of bytes that go to cold tiers, or come from them. */
+  readonly onCold?: CountBytes | undefined
   /** Makes traces of requests; absent: nobody does. */
   readonly tracer?: Tracer | undefined
   /** Absent where nobody is told of alerts (a simulation). */

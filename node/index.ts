@@ -35,7 +35,6 @@ import { processMemory, processUse, releaseMemory } from './world/release-memory
 import type { Disk, World } from './world/world.ts'
 import { SystemTiers } from './world/tiers/tiers.ts'
 import type { NodeLogs, ReadableLog } from './observe/log-reader.ts'
-import { CountedTiers } from './observe/counted-tiers.ts'
 import { TRANSFERS_FILE, Transfers } from './observe/transfers.ts'
 import { NO_METER } from './metrics/meter.ts'
 import type { WriteLog } from './observe/log-events.ts'
@@ -83,8 +82,7 @@ export async function createNode({
     const watching = await watchingOf(home, identity.peer, { clock, random, log })
     const transfers = new Transfers(clock, logs.transfers.log.write)
     const outer = await outerWorld(home, { clock, random }, log)
-    const tiers = new CountedTiers(outer.tiers, (...moved) => transfers.countCold(...moved))
-    const world = { clock, random, disk: watching.disk(disk), ...outer, tiers }
+    const world = { clock, random, disk: watching.disk(disk), ...outer }
     const node = await Node.open(
       {
         world,
@@ -94,6 +92,7 @@ export async function createNode({
         doors: doorSettingsOf(folder),
         mounter: watching.mounter(mountBy),
         meter: transfers.meter(watching.meter ?? NO_METER),
+        onCold: (...moved) => transfers.countCold(...moved),
         tracer: watching.tracer,
         ...outside(folder, log, watching),
         logs,

@@ -308,7 +308,7 @@ export class Node implements LocalNode {
       isMember: (peer) => volumes.all().some(({ volume }) => volume.membership.member(peer)),
     })
     await record()
-    const tiers = new CountedTiers(world.tiers, (bytes) => traffic.countCold(bytes))
+    const tiers = new CountedTiers(world.tiers, traffic.coldMeter(components.onCold))
     const budgeted = { ...components, world: { ...world, network, tiers } }
     const backupJobs = await BackupJobs.load(kv)
     const alertRecords = await AlertRecords.load(kv)

@@ -3,7 +3,7 @@ import type { TierLocation } from '../../protocol/cold/location.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { ObjectTier, TierObject, TierOptions, Tiers } from '../world/world.ts'
 
-type CountBytes = (bytes: number, direction: 'in' | 'out', location: TierLocation) => void
+export type CountBytes = (bytes: number, direction: 'in' | 'out', location: TierLocation) => void
 type CountParts = (bytes: number, direction: 'in' | 'out') => void
 type Until = { readonly signal: AbortSignal }
 

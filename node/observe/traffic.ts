@@ -6,6 +6,7 @@ import type { PeerId } from '../../protocol/ids.ts'
 import type { WallTime } from '../../protocol/units.ts'
 import type { Meter } from '../metrics/meter.ts'
 import type { Clock } from '../world/world.ts'
+import type { CountBytes } from './counted-tiers.ts'
 
 const MINUTES = 60
 /** More are not told apart: members are fewer, and strangers are many. */
@@ -59,6 +60,14 @@ export class Traffic {
         this.#moved(peer, direction, bytes)
         other.moved(peer, protocol, direction, bytes)
       },
+    }
+  }
+
+  /** Counts what goes to cold tiers and comes from them, and tells the other. */
+  coldMeter(other: CountBytes = () => {}): CountBytes {
+    return (bytes, ...how) => {
+      this.countCold(bytes)
+      other(bytes, ...how)
     }
   }
 
