@@ -100,7 +100,7 @@ export class DoorLog {
       this.#leftOut++
       return
     }
-    // What is refused costs its sender nothing: it must not push out what others did.
+    // A refusal costs its sender nothing: it must not push out what others did.
     const source = isAdmitted ? undefined : address
     const kind = `${door} ${who === undefined ? 'unnamed' : 'refused'}`
     if (!this.#rates.takes(kind, source, nowMs)) return

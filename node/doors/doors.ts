@@ -54,7 +54,7 @@ export interface DoorComponents {
   readonly clock: Clock
   readonly random: Random
   readonly version: string
-  /** That of all HTTP doors of the node. */
+  /** The state of all HTTP doors of the node. */
   readonly httpState: () => Promise<HttpState>
   readonly onError: (error: ShoalError) => void
   /**

@@ -28,7 +28,7 @@ export async function openHttpDoor(
   components: DoorComponents,
   { oidc }: Extract<DoorConfig, { kind: 'http' }>,
 ): Promise<LocalServer> {
-  // What is left of the last run is looked after, whether somebody asks or not.
+  // The rest of the last run is looked after, whether somebody asks or not.
   await components.httpState()
   const provider = oidc && (await providerOf(components, oidc))
   const parts = { ...components, provider }

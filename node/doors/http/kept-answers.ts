@@ -51,7 +51,7 @@ export interface KeptAnswer {
 export interface KeptCall {
   /** The hash of the head of its request. */
   readonly head: string
-  /** That of its body, if all of it was read. */
+  /** The hash of its body, if all of it was read. */
   readonly body?: string | undefined
   /** Undefined: it has not ended, or the node died while it was made. 'long': too long to keep. */
   readonly answer?: KeptAnswer | 'long' | undefined

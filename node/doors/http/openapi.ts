@@ -67,7 +67,7 @@ function callPaths(): Json {
   )
 }
 
-/** That of a call: for one that answers in lines, of each. */
+/** The schema of the answer of a call: for one that answers in lines, of each. */
 function answerOf(name: string): Json {
   const schema = ANSWERS[name as keyof NodeApi]
   if (schema === undefined) return {}

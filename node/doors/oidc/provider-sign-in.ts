@@ -152,7 +152,7 @@ export class ProviderSignIn {
     const before = this.#users.get(session)
     if (before === undefined) throw new ShoalError('EACCES', 'the session has ended')
     const asking = before.then((user) => provider.userNow(user))
-    // Who does not answer now may do so later.
+    // One that does not answer now may do so later.
     const kept = asking.catch((error: unknown) => {
       if (hasCode(error, 'unreachable')) return before
       throw error

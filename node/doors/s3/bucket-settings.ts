@@ -26,7 +26,7 @@ export async function settingOf(
   return settingIn(await statOfBucket(asked), setting)
 }
 
-/** That of a bucket's folder. */
+/** A setting as the folder of its bucket has it. */
 export function settingIn(stat: DescribedFile, setting: BucketSetting): string | undefined {
   const value = attributeOf(stat, `${PREFIX}${setting}`)
   return value === undefined ? undefined : Buffer.from(value, 'base64').toString()

@@ -96,7 +96,7 @@ export async function createBucket(asked: S3Request): Promise<void> {
   try {
     await api.makeFolder(path, { signal })
     await changeSettings(asked, { creator: who, location, ownership }).catch((error: unknown) => {
-      // Who may only add has made it, and says no more of it.
+      // An account that may only add has made it, and says no more of it.
       if (!hasCode(error, 'EPERM')) throw error
     })
   } catch (error) {

@@ -43,7 +43,7 @@ export interface S3Place extends S3Options {
 export interface S3Request extends Exchange {
   /** Those of HTTP, or what a form has in their place. */
   readonly headers: IncomingHttpHeaders
-  /** That of HTTP, or the file of a form. */
+  /** The body of HTTP, or the file of a form. */
   readonly body: AsyncIterable<Uint8Array>
   readonly api: NodeApi
   readonly who: string

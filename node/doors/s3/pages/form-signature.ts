@@ -11,7 +11,7 @@ import { ALGORITHM, isSameSignature, sign, signingKey } from '../sigv4.ts'
 interface SignedForm {
   readonly id: string
   readonly signature: string
-  /** That of the policy by a secret. */
+  /** The signature of the policy by a secret. */
   readonly signatureBy: (secret: string) => string
 }
 
